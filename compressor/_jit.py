@@ -1,0 +1,56 @@
+"""How this project compiles its kernels, in one place.
+
+A *kernel* is a small function over arrays: no checks, no allocation of results, outputs last. It is compiled by numba
+without fast-math (float32 results must be the bits of the written order), releases the interpreter lock so that plain
+threads use all cores, and is kept in numba's on-disk cache where any cache folder is writable. Where none is (read-only
+site-packages and no home), it is compiled anew in each process and everything works as before.
+
+``NUMBA_DISABLE_JIT=1`` runs the same functions as plain Python; the coverage run does.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numba
+
+Arg: TypeAlias = Any
+"""An argument of a kernel, an array or a number: numba finds its type where the kernel is called."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function` on its first call, cached on disk where that is possible."""
+    try:
+        compiled = numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # numba finds no writable folder for its cache
+        compiled = numba.njit(**_OPTIONS)(function)
+    return cast(Function, compiled)
+
+
+def available_cores() -> int:
+    """Cores this process may run on (its affinity mask, not the machine's total)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> list[Result]:
+    """``[function(item) for item in items]`` on several threads; results in the order of `items`.
+
+    `function` should spend its time in kernels, which release the interpreter lock. The result must not depend on
+    `workers`: that is the caller's promise, and what makes it safe to choose by machine.
+    """
+    work: Sequence[Item] = list(items)
+    threads = min(len(work), workers or available_cores())
+    if threads <= 1:
+        return [function(item) for item in work]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, work))

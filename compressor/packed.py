@@ -1,0 +1,539 @@
+"""`PackedLayer` and `PackedModel`: the contract between the compressor and the machine.
+
+A packed layer is what the SRAMs of the PEs hold: pointers, (code, run) entries, the codebook. Every invariant is
+checked when one is made, wherever the arrays come from, so that the machine and both engines never check again.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from compressor._jit import Arg, available_cores, in_threads, kernel
+from compressor.checks import as_floats, as_integers, read_only, whole_number
+from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
+from compressor.prepared import PreparedLayer, prepare
+from compressor.relative_index import Encoding, decode, encode
+from compressor.sparse import SparseColumns, canonical_codes, sort_columns, sparse_codes
+
+POINTER_BYTES = 2
+"""One pointer in the pointer SRAM (EIE section IV: 16-bit pointers)."""
+
+ACTIVATION_FUNCTIONS = ("none", "relu", "sigmoid", "tanh")
+"""Functions a `PackedModel` may name after a layer."""
+
+MIN_INDEX_BITS, MAX_INDEX_BITS = 2, 8
+MIN_WEIGHT_BITS, MAX_WEIGHT_BITS = 1, 8
+
+
+@kernel
+def _first_malformed(
+    codes: Arg,
+    runs: Arg,
+    pointers: Arg,
+    base: Arg,
+    rows_of: Arg,
+    first_pe: Arg,
+    last_pe: Arg,
+    max_code: Arg,
+    index_bits: Arg,
+    found: Arg,
+) -> None:
+    """Put (kind, PE, column, entry) of the first malformed entry into `found`; kind stays 0 when all is well."""
+    longest_run = (1 << index_bits) - 1
+    for k in range(first_pe, last_pe):
+        for j in range(pointers.shape[0] - 1):
+            begin, end = base[k] + pointers[j, k], base[k] + pointers[j + 1, k]
+            local = -1
+            kind = 0
+            for e in range(begin, end):
+                local += int(runs[e]) + 1
+                if codes[e] > max_code:
+                    kind = 1
+                elif runs[e] > longest_run:
+                    kind = 2
+                elif local >= rows_of[k]:
+                    kind = 3
+                elif codes[e] == 0 and runs[e] != longest_run:
+                    kind = 4
+                elif codes[e] == 0 and e == end - 1:
+                    kind = 5
+                if kind:
+                    found[0], found[1], found[2], found[3] = kind, k, j, e
+                    return
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PackedLayer:
+    """One layer in the interleaved CSC form of EIE (section III), ready for a machine of `n_pe` PEs.
+
+    Parameters
+    ----------
+    name : str
+    n_rows, n_cols : int
+        Outputs and inputs, without the bias.
+    n_pe : int
+        PEs the rows are interleaved over: stored row ``i`` lives in PE ``i mod n_pe``.
+    weight_bits : int
+        Bits of a code, 1 .. 8 (the paper: 4).
+    index_bits : int
+        Bits of a zero run, 2 .. 8 (the paper: 4).
+    codebook : array_like of float32, shape (2**weight_bits,)
+        Shared weights; ``codebook[0] == 0``.
+    codes, runs : array_like of uint8, shape (n_entries,)
+        The entries, PE after PE, inside a PE column after column. Code 0 is a filler.
+    pointers : array_like of uint32, shape (n_cols + 1, n_pe), or (n_cols + 2, n_pe) with a bias
+        Row ``j`` holds the local addresses ``p[k, j]`` of all PEs; with a bias, column ``n_cols`` is the bias.
+    row_permutation : array_like of uint32, shape (n_rows,), or None
+        ``row_permutation[i]`` is the original row stored at ``i``.
+
+    Raises
+    ------
+    ValueError
+        When an invariant does not hold; the message names the field, the value and the limit.
+    """
+
+    name: str
+    n_rows: int
+    n_cols: int
+    n_pe: int
+    weight_bits: int
+    index_bits: int
+    codebook: NDArray[np.float32]
+    codes: NDArray[np.uint8]
+    runs: NDArray[np.uint8]
+    pointers: NDArray[np.uint32]
+    row_permutation: NDArray[np.uint32] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _prepared: list[PreparedLayer] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name: {self.name!r}, but it must be a text that is not empty")
+        put("n_rows", whole_number("n_rows", self.n_rows, 1))
+        put("n_cols", whole_number("n_cols", self.n_cols, 1))
+        put("n_pe", whole_number("n_pe", self.n_pe, 1))
+        put("weight_bits", whole_number("weight_bits", self.weight_bits, MIN_WEIGHT_BITS, MAX_WEIGHT_BITS))
+        put("index_bits", whole_number("index_bits", self.index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS))
+        put("codebook", read_only(check_codebook(self.codebook, self.weight_bits)))
+        put("codes", read_only(as_integers("codes", self.codes, np.uint8)))
+        put("runs", read_only(as_integers("runs", self.runs, np.uint8)))
+        put("pointers", read_only(as_integers("pointers", self.pointers, np.uint32)))
+        if self.row_permutation is not None:
+            put("row_permutation", read_only(check_row_permutation(self.row_permutation, self.n_rows)))
+        self._check_pointers()
+        self._check_entries()
+
+    def _check_pointers(self) -> None:
+        shapes = [(self.n_cols + 1, self.n_pe), (self.n_cols + 2, self.n_pe)]
+        if self.pointers.shape not in shapes:
+            raise ValueError(
+                f"pointers: shape {self.pointers.shape}, but it must be {shapes[0]}, or {shapes[1]} with a bias"
+            )
+        if self.codes.ndim != 1 or self.codes.shape != self.runs.shape:
+            raise ValueError(f"codes and runs: shapes {self.codes.shape} and {self.runs.shape}, must be the same (n,)")
+        if self.pointers[0].any():
+            raise ValueError(f"pointers: PE {int(np.argmax(self.pointers[0] != 0))} begins at an address other than 0")
+        falls = self.pointers[1:] < self.pointers[:-1]
+        if falls.any():
+            column, pe = (int(x) for x in np.argwhere(falls)[0])
+            raise ValueError(
+                f"pointers: PE {pe} falls from {self.pointers[column, pe]} to {self.pointers[column + 1, pe]} "
+                f"at column {column}, but addresses must rise"
+            )
+        total = int(self.entries_per_pe.sum())
+        if total != len(self.codes):
+            raise ValueError(f"pointers: they end at {total} entries in all, but there are {len(self.codes)}")
+
+    def _check_entries(self) -> None:
+        base = self.entry_base
+        rows_of = rows_in_pe(self.n_rows, self.n_pe)
+        max_code = (1 << self.weight_bits) - 1
+        step = max(1, -(-self.n_pe // available_cores()))
+        chunks = [(at, min(at + step, self.n_pe)) for at in range(0, self.n_pe, step)]
+
+        def check(chunk: tuple[int, int]) -> NDArray[np.int64]:
+            found = np.zeros(4, np.int64)
+            _first_malformed(
+                self.codes, self.runs, self.pointers, base, rows_of, *chunk, max_code, self.index_bits, found
+            )
+            return found
+
+        for kind, pe, column, entry in in_threads(check, chunks):
+            if kind:
+                where = f"entry {entry - base[pe]} of PE {pe} (column {column})"
+                code, run, longest = self.codes[entry], self.runs[entry], (1 << self.index_bits) - 1
+                raise ValueError(
+                    {
+                        1: f"codes: {where} has code {code}, but the codebook ends at {max_code}",
+                        2: f"runs: {where} has run {run}, but {self.index_bits} index bits hold at most {longest}",
+                        3: f"runs: {where} lies beyond the {rows_of[pe]} rows of its PE",
+                        4: f"codes: {where} has code 0 and run {run}, but a filler has run {longest}",
+                        5: f"codes: {where} is a filler at the end of its column, but one stands only before a weight",
+                    }[int(kind)]
+                )
+
+    # What follows from the fields -------------------------------------------------------------------------------------
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether pointer column `n_cols` holds a bias."""
+        return bool(self.pointers.shape[0] == self.n_cols + 2)
+
+    @property
+    def n_entries(self) -> int:
+        """Entries stored in all PEs, fillers and bias included."""
+        return len(self.codes)
+
+    @property
+    def n_fillers(self) -> int:
+        """Filler zeros stored in all PEs."""
+        return self.n_entries - int(np.count_nonzero(self.codes))
+
+    @property
+    def entries_per_pe(self) -> NDArray[np.int64]:
+        """Entries stored in each PE; int64, shape (n_pe,)."""
+        return np.asarray(self.pointers[-1], np.int64)
+
+    @property
+    def entry_base(self) -> NDArray[np.int64]:
+        """Where the entries of each PE begin in `codes` and `runs`; int64, shape (n_pe,)."""
+        per_pe = self.entries_per_pe
+        return np.asarray(np.cumsum(per_pe) - per_pe, np.int64)
+
+    @property
+    def density(self) -> float:
+        """Real weights over ``n_rows * n_cols``, the bias apart."""
+        with_bias = self.n_entries - self.n_fillers
+        return (with_bias - int(np.count_nonzero(self.bias_codes))) / (self.n_rows * self.n_cols)
+
+    @property
+    def spmat_bytes_per_pe(self) -> NDArray[np.float64]:
+        """Bytes of sparse-matrix SRAM each PE's entries take; float64, shape (n_pe,)."""
+        return np.asarray(self.entries_per_pe * ((self.weight_bits + self.index_bits) / 8), np.float64)
+
+    @property
+    def pointer_bytes_per_pe(self) -> int:
+        """Bytes of pointer SRAM the pointers take in every PE (EIE section IV: 16 bits each)."""
+        return int(self.pointers.shape[0]) * POINTER_BYTES
+
+    @property
+    def encoding(self) -> Encoding:
+        """Codes, runs and pointers together."""
+        return Encoding(self.codes, self.runs, self.pointers)
+
+    def prepared(self) -> PreparedLayer:
+        """The layer laid out for the fast engine: derived on the first call, then kept with the layer in memory."""
+        with self._lock:
+            if not self._prepared:
+                self._prepared.append(prepare(self))
+            return self._prepared[0]
+
+    # Back to matrices -------------------------------------------------------------------------------------------------
+
+    def sparse_codes(self) -> SparseColumns:
+        """The codes as sparse columns, rows in original order; with a bias, its column is the last."""
+        columns = decode(self.encoding, self.n_rows)
+        rows = columns.rows if self.row_permutation is None else self.row_permutation[columns.rows]
+        return sort_columns(columns.indptr, rows, columns.values.astype(np.uint8, copy=False), columns.shape)
+
+    def decode(self) -> NDArray[np.uint8]:
+        """The codes as a matrix, rows in original order, without the bias; uint8, shape (n_rows, n_cols)."""
+        return self.sparse_codes().dense()[:, : self.n_cols].astype(np.uint8, copy=False)
+
+    @property
+    def bias_codes(self) -> NDArray[np.uint8]:
+        """Codes of the bias, rows in original order, all 0 without one; uint8, shape (n_rows,)."""
+        out = np.zeros(self.n_rows, np.uint8)
+        if self.has_bias:
+            last = decode(self._bias_column(), self.n_rows)
+            out[last.rows if self.row_permutation is None else self.row_permutation[last.rows]] = last.values
+        return out
+
+    def _bias_column(self) -> Encoding:
+        """The last pointer column alone, as an encoding of one column."""
+        starts = self.entry_base + self.pointers[-2]
+        counts = (self.pointers[-1] - self.pointers[-2]).astype(np.int64)
+        picked = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        pointers = np.stack([np.zeros_like(counts), counts]).astype(np.uint32)
+        return Encoding(self.codes[picked], self.runs[picked], pointers)
+
+    def dense(self) -> NDArray[np.float32]:
+        """The weights as a matrix, rows in original order, without the bias; float32, shape (n_rows, n_cols)."""
+        return self.codebook[self.decode()]
+
+    def bias(self) -> NDArray[np.float32] | None:
+        """The bias, rows in original order; float32, shape (n_rows,), or None."""
+        return self.codebook[self.bias_codes] if self.has_bias else None
+
+    def repack(
+        self,
+        n_pe: int | None = None,
+        index_bits: int | None = None,
+        row_permutation: ArrayLike | None = None,
+        *,
+        name: str | None = None,
+    ) -> "PackedLayer":
+        """The same weights for another number of PEs, index width or order of rows; None keeps.
+
+        Parameters
+        ----------
+        n_pe, index_bits : int or None
+        row_permutation : array_like of int, shape (n_rows,), or None
+            ``row_permutation[i]`` = original row stored at ``i``; ``range(n_rows)`` for no permutation.
+        name : str or None
+
+        Raises
+        ------
+        ValueError
+            When a value is out of its limits.
+        """
+        columns = self.sparse_codes()
+        return _pack(
+            SparseColumns(columns.indptr, columns.rows, columns.values, (self.n_rows, self.n_cols)),
+            self.codebook,
+            n_pe=self.n_pe if n_pe is None else n_pe,
+            index_bits=self.index_bits if index_bits is None else index_bits,
+            row_permutation=self.row_permutation if row_permutation is None else row_permutation,
+            name=self.name if name is None else name,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PackedLayer):
+            return NotImplemented
+        names = ("codebook", "codes", "runs", "pointers", "row_permutation")
+        return self._key() == other._key() and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in names
+        )
+
+    def _key(self) -> tuple[object, ...]:
+        sizes = (self.n_rows, self.n_cols, self.n_pe, self.weight_bits, self.index_bits)
+        return (self.name, *sizes)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        bias = " + bias" if self.has_bias else ""
+        return (
+            f"PackedLayer({self.name!r}, {self.n_rows} x {self.n_cols}{bias}, n_pe={self.n_pe}, "
+            f"weight_bits={self.weight_bits}, index_bits={self.index_bits}, n_entries={self.n_entries})"
+        )
+
+
+def check_codebook(codebook: ArrayLike, weight_bits: int) -> NDArray[np.float32]:
+    """`codebook` as float32, shape (2**weight_bits,).
+
+    Raises
+    ------
+    ValueError
+        When its length is another, a value is not finite, or value 0 is not zero.
+    """
+    book = as_floats("codebook", codebook)
+    if book.shape != (1 << weight_bits,):
+        raise ValueError(f"codebook: shape {book.shape}, but {weight_bits} weight bits need ({1 << weight_bits},)")
+    if book[0] != 0:
+        raise ValueError(f"codebook: value 0 is {book[0]}, but code 0 always means the value 0")
+    return book
+
+
+def weight_bits_of(codebook: ArrayLike) -> int:
+    """Bits of a code of `codebook`, whose length must be a power of two.
+
+    Raises
+    ------
+    ValueError
+        When it is not, or out of limits.
+    """
+    length = np.asarray(codebook).size
+    bits = max(length - 1, 0).bit_length()
+    if length != 1 << bits or not MIN_WEIGHT_BITS <= bits <= MAX_WEIGHT_BITS:
+        raise ValueError(
+            f"codebook: {length} values, but it must have 2**weight_bits of them, "
+            f"{1 << MIN_WEIGHT_BITS} to {1 << MAX_WEIGHT_BITS}"
+        )
+    return bits
+
+
+def _pack(
+    matrix: SparseColumns,
+    codebook: ArrayLike,
+    *,
+    n_pe: int,
+    index_bits: int,
+    row_permutation: ArrayLike | None,
+    name: str,
+) -> PackedLayer:
+    """Pack sorted sparse columns whose last one, where ``indptr`` is one longer than the shape says, is the bias."""
+    n_rows, n_cols = matrix.shape
+    n_pe = whole_number("n_pe", n_pe, 1)
+    index_bits = whole_number("index_bits", index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS)
+    columns = SparseColumns(matrix.indptr, matrix.rows, matrix.values, (n_rows, len(matrix.indptr) - 1))
+    order = None if row_permutation is None else check_row_permutation(row_permutation, n_rows)
+    if order is not None:
+        moved = stored_row_of(order)[columns.rows]
+        columns = sort_columns(columns.indptr, moved, columns.values.astype(np.uint8, copy=False), columns.shape)
+    codes, runs, pointers = encode(columns, n_pe, index_bits)
+    return PackedLayer(
+        name, n_rows, n_cols, n_pe, weight_bits_of(codebook), index_bits, as_floats("codebook", codebook),
+        codes, runs, pointers, order,
+    )  # fmt: skip
+
+
+def _with_bias(matrix: SparseColumns, bias_codes: ArrayLike | None) -> SparseColumns:
+    if bias_codes is None:
+        return matrix
+    bias = as_integers("bias_codes", bias_codes, np.uint8)
+    if bias.shape != (matrix.shape[0],):
+        raise ValueError(f"bias_codes: shape {bias.shape}, but {matrix.shape[0]} rows need ({matrix.shape[0]},)")
+    rows = np.flatnonzero(bias).astype(np.uint32)
+    return SparseColumns(
+        np.append(matrix.indptr, matrix.indptr[-1] + len(rows)),
+        np.concatenate([matrix.rows, rows]),
+        np.concatenate([matrix.values, bias[rows]]),
+        matrix.shape,
+    )
+
+
+def pack_codes(
+    codes: ArrayLike,
+    codebook: ArrayLike,
+    n_pe: int = 64,
+    index_bits: int = 4,
+    bias_codes: ArrayLike | None = None,
+    name: str = "layer",
+    row_permutation: ArrayLike | None = None,
+) -> PackedLayer:
+    """Pack a dense matrix of codes.
+
+    Parameters
+    ----------
+    codes : array_like of int, shape (n_rows, n_cols)
+        Codes into `codebook`; 0 = no weight.
+    codebook : array_like of float32, shape (2**weight_bits,)
+        Shared weights, ``codebook[0] == 0``; its length gives the weight bits.
+    n_pe, index_bits : int
+    bias_codes : array_like of int, shape (n_rows,), or None
+        Codes of the bias.
+    name : str
+    row_permutation : array_like of int, shape (n_rows,), or None
+        ``row_permutation[i]`` = original row stored at ``i``.
+
+    Raises
+    ------
+    ValueError
+        When a shape, a code or a width is out of its limits.
+
+    Examples
+    --------
+    The column printed in section III-B of the EIE paper, [0, 0, 1, 2, 0 (18 times), 3]:
+
+    >>> layer = pack_codes([[0], [0], [1], [2], *[[0]] * 18, [3]], [0, 1, 2, 3], n_pe=1)
+    >>> layer.codes.tolist(), layer.runs.tolist()
+    ([1, 2, 0, 3], [2, 0, 15, 2])
+    """
+    matrix = _with_bias(sparse_codes(codes), bias_codes)
+    return _pack(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
+
+
+def pack_sparse(
+    indptr: ArrayLike,
+    rows: ArrayLike,
+    codes: ArrayLike,
+    shape: tuple[int, int],
+    codebook: ArrayLike,
+    n_pe: int = 64,
+    index_bits: int = 4,
+    bias_codes: ArrayLike | None = None,
+    name: str = "layer",
+    row_permutation: ArrayLike | None = None,
+) -> PackedLayer:
+    """Pack a matrix of codes given as compressed sparse columns, for layers too big to be dense.
+
+    Parameters
+    ----------
+    indptr : array_like of int, shape (n_cols + 1,)
+    rows, codes : array_like of int, shape (n,)
+        Row and code of each entry; rows may come in any order inside a column, code 0 is dropped.
+    shape : (int, int)
+        ``(n_rows, n_cols)``.
+    codebook, n_pe, index_bits, bias_codes, name, row_permutation
+        As for `pack_codes`.
+
+    Raises
+    ------
+    ValueError
+        When the arrays do not fit each other, or a value is out of its limits.
+    """
+    n_rows, n_cols = (whole_number("shape", size, 1) for size in shape)
+    matrix = _with_bias(canonical_codes(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
+    return _pack(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
+
+
+def check_sequence(what: str, names: Sequence[str], activations: Sequence[str], provenance: Mapping[str, str]) -> None:
+    """Check what every model promises: distinct names, a known activation function for each, texts as provenance.
+
+    Raises
+    ------
+    ValueError
+        When one does not hold.
+    """
+    if not names:
+        raise ValueError(f"{what}: a model has at least one")
+    if len(activations) != len(names):
+        raise ValueError(f"activations: {len(activations)} of them, but there are {len(names)} {what}")
+    for function in activations:
+        if function not in ACTIVATION_FUNCTIONS:
+            raise ValueError(f"activations: {function!r}, but it must be one of {', '.join(ACTIVATION_FUNCTIONS)}")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what}: the name {name!r} is there twice")
+    for key, value in provenance.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ValueError(f"provenance: {key!r}: {value!r}, but both must be texts")
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """Named packed layers in order, the activation function after each, and where they come from.
+
+    Parameters
+    ----------
+    layers : sequence of PackedLayer
+        At least one; every name once.
+    activations : sequence of str
+        One of `ACTIVATION_FUNCTIONS` for each layer, applied to its output.
+    provenance : mapping of str to str
+        Free text on the origin: source file, tool, settings.
+
+    Raises
+    ------
+    ValueError
+        When a name is there twice, an activation function is unknown, or the numbers of the two differ.
+    """
+
+    layers: tuple[PackedLayer, ...]
+    activations: tuple[str, ...]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "activations", tuple(self.activations))
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        check_sequence("layers", [layer.name for layer in self.layers], self.activations, self.provenance)
+
+    def __getitem__(self, name: str) -> PackedLayer:
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
+
+    def repack(self, n_pe: int | None = None, index_bits: int | None = None) -> "PackedModel":
+        """Every layer repacked, as `PackedLayer.repack`."""
+        layers = tuple(layer.repack(n_pe, index_bits) for layer in self.layers)
+        return PackedModel(layers, self.activations, self.provenance)

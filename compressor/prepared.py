@@ -1,0 +1,151 @@
+"""What the fast engine reads of a layer, laid out for streaming: derived once, kept in memory, never in a file.
+
+It depends on the layer alone, never on inputs or on the machine's queue depth, row width or arithmetic.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor._jit import Arg, available_cores, in_threads, kernel
+
+if TYPE_CHECKING:
+    from compressor.packed import PackedLayer
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedLayer:
+    """Per column and PE: addresses, first and last destination, fillers; per column: its real entries.
+
+    Columns are the ``n_cols`` inputs and, with a bias, one more. Every array has the smallest unsigned type that holds
+    its values, so that a walk over it streams as few bytes as it can.
+
+    Attributes
+    ----------
+    address : ndarray of unsigned int, shape (columns + 1, n_pe)
+        The pointers ``p[k, j]``.
+    first_row, last_row : ndarray of unsigned int, shape (columns, n_pe)
+        Local row (accumulator number) of the first and of the last entry. `first_row` is the type's largest value where
+        the column has no entry in the PE or begins with a filler; `last_row` is that value less one where there is no
+        entry. The two marks differ, so that comparing a first row with a last row is false when either is a mark.
+    fillers : ndarray of unsigned int, shape (columns, n_pe), or None
+        Fillers of each column and PE; None when the layer has none at all.
+    real_indptr : ndarray of int64, shape (columns + 1,)
+        Real entries of column ``j`` are ``real_entries[real_indptr[j] : real_indptr[j + 1]]``.
+    real_entries : ndarray of unsigned int, shape (n_real,)
+        ``row << weight_bits | code``, `row` in stored order; PE after PE inside a column.
+    build_seconds : float
+        What deriving it took.
+    """
+
+    address: NDArray[np.unsignedinteger[Any]]
+    first_row: NDArray[np.unsignedinteger[Any]]
+    last_row: NDArray[np.unsignedinteger[Any]]
+    fillers: NDArray[np.unsignedinteger[Any]] | None
+    real_indptr: NDArray[np.int64]
+    real_entries: NDArray[np.unsignedinteger[Any]]
+    build_seconds: float
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory all its arrays take."""
+        arrays = (self.address, self.first_row, self.last_row, self.fillers, self.real_indptr, self.real_entries)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+@kernel
+def _survey(
+    codes: Arg,
+    runs: Arg,
+    pointers: Arg,
+    base: Arg,
+    start: Arg,
+    stop: Arg,
+    no_first: Arg,
+    no_last: Arg,
+    first_row: Arg,
+    last_row: Arg,
+    fillers: Arg,
+) -> None:
+    for j in range(start, stop):
+        for k in range(pointers.shape[1]):
+            begin, end = base[k] + pointers[j, k], base[k] + pointers[j + 1, k]
+            local = -1
+            n_fillers = 0
+            for e in range(begin, end):
+                local += int(runs[e]) + 1
+                n_fillers += codes[e] == 0
+            fillers[j, k] = n_fillers
+            last_row[j, k] = local if end > begin else no_last
+            first_row[j, k] = runs[begin] if end > begin and codes[begin] != 0 else no_first
+
+
+@kernel
+def _gather(
+    codes: Arg,
+    runs: Arg,
+    pointers: Arg,
+    base: Arg,
+    start: Arg,
+    stop: Arg,
+    weight_bits: Arg,
+    real_indptr: Arg,
+    real_entries: Arg,
+) -> None:
+    n_pe = pointers.shape[1]
+    for j in range(start, stop):
+        at = real_indptr[j]
+        for k in range(n_pe):
+            local = -1
+            for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
+                local += int(runs[e]) + 1
+                if codes[e] != 0:
+                    real_entries[at] = ((local * n_pe + k) << weight_bits) | codes[e]
+                    at += 1
+
+
+def prepare(layer: "PackedLayer") -> PreparedLayer:
+    """Derive the streaming form of `layer`; `PackedLayer.prepared` does it once and keeps it."""
+    began = time.perf_counter()
+    columns, n_pe = layer.pointers.shape[0] - 1, layer.n_pe
+    rows_per_pe = -(-layer.n_rows // n_pe)
+    per_pe = layer.entries_per_pe
+    base = np.cumsum(per_pe) - per_pe
+    # Two values above every row stay free for the marks.
+    row_type = np.min_scalar_type(rows_per_pe + 1)
+    no_first = int(np.iinfo(row_type).max)
+    first_row = np.empty((columns, n_pe), row_type)
+    last_row = np.empty((columns, n_pe), row_type)
+    fillers = np.empty((columns, n_pe), row_type)  # every filler skips a row at least
+    step = max(1, -(-columns // (4 * available_cores())))
+    chunks = [(at, min(at + step, columns)) for at in range(0, columns, step)]
+
+    def survey(chunk: tuple[int, int]) -> None:
+        _survey(
+            layer.codes, layer.runs, layer.pointers, base, *chunk, no_first, no_first - 1, first_row, last_row, fillers
+        )
+
+    in_threads(survey, chunks)
+    real = np.diff(layer.pointers.astype(np.int64), axis=0).sum(axis=1) - fillers.sum(axis=1, dtype=np.int64)
+    real_indptr = np.zeros(columns + 1, np.int64)
+    np.cumsum(real, out=real_indptr[1:])
+    largest_word = (layer.n_rows << layer.weight_bits) - 1
+    real_entries = np.empty(real_indptr[-1], np.promote_types(np.min_scalar_type(largest_word), np.uint16))
+
+    def gather(chunk: tuple[int, int]) -> None:
+        _gather(layer.codes, layer.runs, layer.pointers, base, *chunk, layer.weight_bits, real_indptr, real_entries)
+
+    in_threads(gather, chunks)
+    address_type = np.promote_types(np.min_scalar_type(int(per_pe.max())), np.uint16)
+    return PreparedLayer(
+        address=layer.pointers.astype(address_type),
+        first_row=first_row,
+        last_row=last_row,
+        fillers=fillers if layer.n_fillers else None,
+        real_indptr=real_indptr,
+        real_entries=real_entries,
+        build_seconds=time.perf_counter() - began,
+    )

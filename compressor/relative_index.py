@@ -1,0 +1,142 @@
+"""The interleaved CSC of EIE (section III-B): codes, zero runs of a few bits, filler zeros, pointers.
+
+Inside a column and PE an entry is a pair (code ``v``, run ``z``): ``z`` zeros of that PE's rows stand before it. A run
+longer than ``2**index_bits - 1`` is broken by fillers, pairs of code 0 and the longest run, each of which moves the row
+address on by ``2**index_bits``. Fillers stand only before a real entry, so every column has exactly one encoding.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor._jit import Arg, kernel
+from compressor.sparse import SparseColumns
+
+
+class Encoding(NamedTuple):
+    """Entries PE after PE, and the pointers to them; the arrays of a `PackedLayer` of the same names."""
+
+    codes: NDArray[np.uint8]
+    runs: NDArray[np.uint8]
+    pointers: NDArray[np.uint32]
+
+
+@kernel
+def _count_entries(
+    indptr: Arg, rows: Arg, pe_of_row: Arg, local_row: Arg, n_pe: Arg, index_bits: Arg, next_row: Arg, counts: Arg
+) -> None:
+    """Entries of every column and PE, fillers included; `next_row` is scratch of shape (n_pe,)."""
+    for j in range(len(indptr) - 1):
+        for k in range(n_pe):
+            next_row[k] = 0
+        for e in range(indptr[j], indptr[j + 1]):
+            k = pe_of_row[rows[e]]
+            row = int(local_row[rows[e]])
+            counts[j, k] += ((row - next_row[k]) >> index_bits) + 1
+            next_row[k] = row + 1
+
+
+@kernel
+def _fill_entries(
+    indptr: Arg,
+    rows: Arg,
+    values: Arg,
+    pe_of_row: Arg,
+    local_row: Arg,
+    index_bits: Arg,
+    next_row: Arg,
+    position: Arg,
+    codes: Arg,
+    runs: Arg,
+) -> None:
+    """Write the entries; `position` is where the next entry of each PE goes, and moves on."""
+    longest_run = (1 << index_bits) - 1
+    for j in range(len(indptr) - 1):
+        for k in range(len(next_row)):
+            next_row[k] = 0
+        for e in range(indptr[j], indptr[j + 1]):
+            k = pe_of_row[rows[e]]
+            row = int(local_row[rows[e]])
+            zeros = row - next_row[k]
+            at = position[k]
+            while zeros > longest_run:
+                codes[at] = 0
+                runs[at] = longest_run
+                zeros -= longest_run + 1
+                at += 1
+            codes[at] = values[e]
+            runs[at] = zeros
+            position[k] = at + 1
+            next_row[k] = row + 1
+
+
+def encode(matrix: SparseColumns, n_pe: int, index_bits: int) -> Encoding:
+    """Encode sparse columns of codes for `n_pe` PEs.
+
+    Parameters
+    ----------
+    matrix : SparseColumns of uint8 codes
+        Rows in stored order, rising inside a column, no code 0.
+    n_pe, index_bits : int
+
+    Returns
+    -------
+    Encoding
+        `codes` and `runs` uint8 (n_entries,); `pointers` uint32 (columns + 1, n_pe), addresses local to a PE.
+
+    Raises
+    ------
+    ValueError
+        When a PE would hold 2**32 entries or more.
+    """
+    n_rows, n_cols = matrix.shape
+    row = np.arange(n_rows, dtype=np.uint32)
+    pe_of_row, local_row = row % np.uint32(n_pe), row // np.uint32(n_pe)
+    pointers = np.zeros((n_cols + 1, n_pe), np.uint32)
+    next_row = np.empty(n_pe, np.int64)
+    _count_entries(matrix.indptr, matrix.rows, pe_of_row, local_row, n_pe, index_bits, next_row, pointers[1:])
+    per_pe = pointers.sum(axis=0, dtype=np.int64)
+    if per_pe.max() >= 2**32:
+        raise ValueError(f"entries of one PE: {per_pe.max()}, but a pointer counts to {2**32 - 1}")
+    np.cumsum(pointers, axis=0, dtype=np.uint32, out=pointers)
+    codes = np.empty(per_pe.sum(), np.uint8)
+    runs = np.empty(per_pe.sum(), np.uint8)
+    position = np.cumsum(per_pe) - per_pe
+    _fill_entries(
+        matrix.indptr, matrix.rows, matrix.values, pe_of_row, local_row, index_bits, next_row, position, codes, runs
+    )
+    return Encoding(codes, runs, pointers)
+
+
+@kernel
+def _decode_entries(codes: Arg, runs: Arg, pointers: Arg, base: Arg, indptr: Arg, rows: Arg, values: Arg) -> None:
+    """Real entries column by column, PE after PE inside a column; `rows` in stored order."""
+    n_columns, n_pe = pointers.shape[0] - 1, pointers.shape[1]
+    at = 0
+    for j in range(n_columns):
+        indptr[j] = at
+        for k in range(n_pe):
+            local = -1
+            for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
+                local += int(runs[e]) + 1
+                if codes[e] != 0:
+                    rows[at] = local * n_pe + k
+                    values[at] = codes[e]
+                    at += 1
+    indptr[n_columns] = at
+
+
+def decode(encoding: Encoding, n_rows: int) -> SparseColumns:
+    """The real entries of an encoding: columns of codes, each PE after PE (not sorted by row), rows in stored order.
+
+    The inverse of `encode` but for the order inside a column. The encoding is trusted; `PackedLayer` has checked it.
+    """
+    codes, runs, pointers = encoding
+    per_pe = pointers[-1].astype(np.int64)
+    n_real = int(np.count_nonzero(codes))
+    indptr = np.empty(pointers.shape[0], np.int64)
+    rows = np.empty(n_real, np.uint32)
+    values = np.empty(n_real, np.uint8)
+    _decode_entries(codes, runs, pointers, np.cumsum(per_pe) - per_pe, indptr, rows, values)
+    return SparseColumns(indptr, rows, values, (n_rows, pointers.shape[0] - 1))

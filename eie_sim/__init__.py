@@ -1,0 +1,67 @@
+"""A cycle-exact simulator of EIE, the accelerator that runs fully connected layers from their compressed form.
+
+The package is the block diagram of the EIE paper (Han et al., ISCA 2016): `machine` has one file for each unit and is
+the executable specification; `engines` runs it (``reference``) or an independent fast answer to the same cycle contract
+(``fast``); `arch` says what can be varied; `result` what comes back.
+
+Public names are loaded on first use: ``import eie_sim`` loads no simpy, torch, dask or matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from compressor._version import __version__
+
+if TYPE_CHECKING:
+    from eie_sim.arch import ArchConfig
+    from eie_sim.capacity import CapacityError, CapacityWarning, capacity
+    from eie_sim.engines.base import simulate, simulate_batch, simulate_model
+    from eie_sim.presets import PRESETS, preset
+    from eie_sim.result import BatchResult, ModelResult, Schedule, SimResult, UnitCounts
+
+_HOMES = {
+    "ArchConfig": "eie_sim.arch",
+    "BatchResult": "eie_sim.result",
+    "CapacityError": "eie_sim.capacity",
+    "CapacityWarning": "eie_sim.capacity",
+    "ModelResult": "eie_sim.result",
+    "PRESETS": "eie_sim.presets",
+    "Schedule": "eie_sim.result",
+    "SimResult": "eie_sim.result",
+    "UnitCounts": "eie_sim.result",
+    "capacity": "eie_sim.capacity",
+    "preset": "eie_sim.presets",
+    "simulate": "eie_sim.engines.base",
+    "simulate_batch": "eie_sim.engines.base",
+    "simulate_model": "eie_sim.engines.base",
+}
+
+__all__ = [
+    "PRESETS",
+    "ArchConfig",
+    "BatchResult",
+    "CapacityError",
+    "CapacityWarning",
+    "ModelResult",
+    "Schedule",
+    "SimResult",
+    "UnitCounts",
+    "__version__",
+    "capacity",
+    "preset",
+    "simulate",
+    "simulate_batch",
+    "simulate_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value  # a submodule may bear the name of the function in it (`capacity`)
+        return value
+    raise AttributeError(f"module 'eie_sim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

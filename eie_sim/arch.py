@@ -1,0 +1,164 @@
+"""`ArchConfig`: every parameter of the machine, its unit, and where the paper gives it.
+
+Defaults are the 64-PE machine of the EIE paper (ISCA 2016) at 45 nm. A configuration is frozen and checked at birth;
+``replace`` makes the validated change; an unknown field is an error.
+"""
+
+import tomllib
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
+Rounding = Literal["half_even", "truncate"]
+
+# The accumulator is int64 inside the engines: a sum of two numbers of 62 bits cannot overflow it.
+MAX_ACC_BITS = 62
+
+
+def _plain_int(value: object) -> object:
+    return int(value) if isinstance(value, np.integer) else value
+
+
+_WholeNumber = Annotated[int, BeforeValidator(_plain_int), Field(strict=True)]
+
+
+class ArchConfig(BaseModel):
+    """One EIE machine. All sizes are per PE unless they say otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    name: str = Field("eie", description="What reports call the machine.")
+    n_pe: _WholeNumber = Field(64, ge=1, description="Processing elements (section V: 64).")
+    clock_hz: float = Field(
+        800e6, gt=0, allow_inf_nan=False, description="Clock in Hz (section VI: 800 MHz; the critical path is 1.15 ns)."
+    )
+    act_queue_depth: _WholeNumber = Field(
+        8,
+        ge=1,
+        description="Activation-queue depth as the paper labels it (Fig. 8: 8): that many activations can be "
+        "outstanding in a PE, one of them in service.",
+    )
+    spmat_width_bits: _WholeNumber = Field(
+        64, ge=1, description="Bits of one row of the sparse-matrix SRAM (Fig. 9: 64), any number that holds an entry."
+    )
+    spmat_bytes: _WholeNumber = Field(131072, ge=1, description="Sparse-matrix SRAM in bytes (section IV: 128 KB).")
+    ptr_bytes: _WholeNumber = Field(
+        32768, ge=1, description="Pointer SRAM in bytes, both banks (section IV: 32 KB, 16-bit pointers)."
+    )
+    act_regfile_entries: _WholeNumber = Field(
+        64, ge=1, description="Activations in each of the two register files (section IV: 64, 4K over 64 PEs)."
+    )
+    act_sram_bytes: _WholeNumber = Field(2048, ge=0, description="Activation SRAM in bytes (section IV: 2 KB).")
+    weight_bits: _WholeNumber = Field(4, ge=1, le=8, description="Bits of a weight code (section III: 4).")
+    index_bits: _WholeNumber = Field(4, ge=2, le=8, description="Bits of a zero run (section III: 4).")
+    arithmetic: Arithmetic = Field(
+        "float32",
+        description="Numbers of the arithmetic unit; the authors' simulator computes in float32, the chip in 16-bit "
+        "fixed point (section IV).",
+    )
+    weight_frac_bits: _WholeNumber | None = Field(
+        None,
+        ge=-128,
+        le=256,
+        description="Fraction bits of the codebook; None: the most that still hold it. Not in the paper.",
+    )
+    act_frac_bits: _WholeNumber | None = Field(
+        None,
+        ge=-128,
+        le=256,
+        description="Fraction bits of activations; None: the most that still hold a call's inputs. Not in the paper.",
+    )
+    rounding: Rounding = Field(
+        "half_even", description="Rounding of the shift after a product: to nearest even, or the low bits dropped."
+    )
+    acc_bits: _WholeNumber | None = Field(
+        None, ge=2, le=MAX_ACC_BITS, description="Bits of the saturating accumulator; None: those of `arithmetic`."
+    )
+    lnzd_fanin: _WholeNumber = Field(
+        4, ge=2, description="Children of a node of the leading-non-zero tree (section IV: 4; 21 nodes for 64 PEs)."
+    )
+    technology_nm: float = Field(
+        45.0, gt=0, allow_inf_nan=False, description="Process node in nm (section V: TSMC 45 nm GP)."
+    )
+    strict_capacity: bool = Field(
+        False, description="Whether a layer that does not fit the SRAMs is an error instead of a warning."
+    )
+
+    @model_validator(mode="after")
+    def _row_holds_an_entry(self) -> Self:
+        entry = self.weight_bits + self.index_bits
+        if self.spmat_width_bits < entry:
+            raise ValueError(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
+        return self
+
+    @property
+    def entries_per_spmat_row(self) -> int:
+        """Entries in one row of the sparse-matrix SRAM."""
+        return self.spmat_width_bits // (self.weight_bits + self.index_bits)
+
+    @property
+    def number_bits(self) -> int | None:
+        """Bits of the fixed-point numbers; None for float32."""
+        return None if self.arithmetic == "float32" else int(self.arithmetic.removeprefix("fixed"))
+
+    def replace(self, **changes: Any) -> Self:
+        """The configuration with `changes`, checked as a new one.
+
+        Raises
+        ------
+        ValueError
+            When a field is unknown or a value is out of its limits.
+        """
+        return self.from_dict({**self.model_dump(), **changes})
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """A configuration from a mapping of field to value, the rest at their defaults.
+
+        Raises
+        ------
+        ValueError
+            One line that names the field, the value and the limit.
+        """
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise ValueError("; ".join(_one_line(e) for e in error.errors())) from None
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str], **changes: Any) -> Self:
+        """A configuration from a TOML file of its fields.
+
+        The file may begin from a named machine with ``preset = "eie-256pe-28nm"``; `changes` come last.
+
+        Raises
+        ------
+        ValueError
+            When the file is no TOML, or as for `from_dict`.
+        OSError
+            When the file cannot be read.
+        """
+        from eie_sim.presets import preset
+
+        try:
+            fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: no TOML file: {error}") from None
+        base = preset(fields.pop("preset")).model_dump() if "preset" in fields else {}
+        try:
+            return cls.from_dict({**base, **fields, **changes})
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def _one_line(error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{field}: unknown field; the fields are {', '.join(ArchConfig.model_fields)}"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    return f"{field}: {error['input']!r}: {error['msg']}"

@@ -1,0 +1,80 @@
+"""What a layer needs of the SRAMs of a PE, and what there is."""
+
+import warnings
+from dataclasses import dataclass
+
+from compressor.packed import POINTER_BYTES, PackedLayer
+from eie_sim.arch import ArchConfig
+
+ACT_BYTES = 2
+"""One activation in the register files and the activation SRAM (EIE section IV: 16 bits)."""
+
+
+class CapacityWarning(UserWarning):
+    """A layer does not fit the machine's SRAMs; the simulation goes on as if it did."""
+
+
+class CapacityError(ValueError):
+    """A layer does not fit the machine's SRAMs, and ``strict_capacity`` is set."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One memory of a PE: what the fullest PE needs and what the machine has.
+
+    Attributes
+    ----------
+    memory : str
+        Name of the memory, as in `ArchConfig`.
+    unit : str
+        What `used` and `available` count.
+    used, available : int
+    """
+
+    memory: str
+    unit: str
+    used: int
+    available: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough."""
+        return self.used <= self.available
+
+    def __str__(self) -> str:
+        return f"{self.memory}: {self.used:,} {self.unit} a PE, where there are {self.available:,}"
+
+
+def capacity(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
+    """What `layer` needs of each memory of the fullest PE of `arch`.
+
+    Returns
+    -------
+    tuple of Need
+        Sparse-matrix entries, pointers, input activations, accumulators (register file and activation SRAM together:
+        EIE section IV streams longer vectors through the register files in batches).
+    """
+    entry_bits = arch.weight_bits + arch.index_bits
+    activations = arch.act_regfile_entries + arch.act_sram_bytes // ACT_BYTES
+    return (
+        Need("spmat_bytes", "bytes", -(-int(layer.pointers[-1].max()) * entry_bits // 8), arch.spmat_bytes),
+        Need("ptr_bytes", "pointers", layer.pointers.shape[0], arch.ptr_bytes // POINTER_BYTES),
+        Need("activations", "inputs", -(-layer.n_cols // arch.n_pe), activations),
+        Need("accumulators", "outputs", -(-layer.n_rows // arch.n_pe), activations),
+    )
+
+
+def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
+    """Warn when `layer` does not fit `arch`; raise where ``arch.strict_capacity`` is set.
+
+    Raises
+    ------
+    CapacityError
+        Under ``strict_capacity``, naming every memory that is too small.
+    """
+    short = [need for need in capacity(layer, arch) if not need.fits]
+    if short:
+        message = f"layer {layer.name!r} does not fit the SRAM: " + "; ".join(str(need) for need in short)
+        if arch.strict_capacity:
+            raise CapacityError(message)
+        warnings.warn(message, CapacityWarning, stacklevel=3)

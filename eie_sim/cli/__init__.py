@@ -1,0 +1,1 @@
+"""The command line `eie-sim`; the only place of the package that prints."""

@@ -1,0 +1,121 @@
+"""The one definition of the fixed-point arithmetic: quantise, multiply, shift, saturate.
+
+The EIE paper names a 16-bit multiplier and a shift after it (section IV) and gives neither the split of the bits, nor
+the rounding, nor the accumulator's width: those are this project's. A number of ``b`` bits with ``f`` fraction bits
+stands for ``integer * 2**-f``; an accumulator has the fraction bits of the activations.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor._jit import Arg, kernel
+from eie_sim.arch import ArchConfig
+
+# Sums of an accumulator (62 bits at most) and a product cut to this size stay inside int64.
+_LARGEST_PRODUCT = 1 << 62
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """The arithmetic of one call, every choice made.
+
+    Attributes
+    ----------
+    bits : int
+        Bits of a number.
+    weight_frac_bits, act_frac_bits : int
+        Fraction bits of the codebook and of activations, accumulators and outputs.
+    acc_bits : int
+        Bits of the accumulator.
+    half_even : bool
+        Whether the shift rounds to nearest even; else it drops the low bits (rounds towards minus infinity).
+    """
+
+    bits: int
+    weight_frac_bits: int
+    act_frac_bits: int
+    acc_bits: int
+    half_even: bool
+
+    @classmethod
+    def of(
+        cls, arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.float32], has_bias: bool
+    ) -> "FixedPoint":
+        """The arithmetic of `arch` for a codebook and one input vector; the 1 that a bias multiplies is an input."""
+        bits = arch.number_bits
+        if bits is None:
+            raise ValueError(f"arithmetic: {arch.arithmetic} is not fixed point")
+        weight_frac, act_frac = arch.weight_frac_bits, arch.act_frac_bits
+        if weight_frac is None:
+            weight_frac = most_frac_bits(float(codebook.min()), float(codebook.max()), bits)
+        if act_frac is None:
+            top = max(float(acts.max()), 1.0) if has_bias else float(acts.max())
+            act_frac = most_frac_bits(float(acts.min()), top, bits)
+        return cls(bits, weight_frac, act_frac, arch.acc_bits or bits, arch.rounding == "half_even")
+
+    def weights(self, codebook: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The codebook as integers; int64, its shape."""
+        return quantise(codebook, self.bits, self.weight_frac_bits)
+
+    def activations(self, acts: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Activations as integers; int64, their shape."""
+        return quantise(acts, self.bits, self.act_frac_bits)
+
+    def values(self, accumulators: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The numbers that accumulators stand for; float64, their shape."""
+        return np.ldexp(accumulators.astype(np.float64), -self.act_frac_bits)
+
+
+def most_frac_bits(low: float, high: float, bits: int) -> int:
+    """The largest number of fraction bits with which `bits`-bit integers still hold ``low .. high``, rounded.
+
+    ``bits - 1`` when both are 0. It may exceed `bits` (small numbers) or be negative (large ones).
+    """
+    size = max(abs(low), abs(high))
+    if size == 0:
+        return bits - 1
+    frac = bits - 1 - int(np.frexp(size)[1]) + 1  # one too many unless `low` is a negative power of two
+    top = 1 << (bits - 1)
+    while np.rint(np.ldexp(high, frac)) > top - 1 or np.rint(np.ldexp(low, frac)) < -top:
+        frac -= 1
+    return frac
+
+
+def quantise(values: NDArray[np.float32], bits: int, frac_bits: int) -> NDArray[np.int64]:
+    """`values` rounded half to even to `bits`-bit integers with `frac_bits` fraction bits, cut to the range."""
+    top = 1 << (bits - 1)
+    scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))
+    return np.clip(scaled, -top, top - 1).astype(np.int64)
+
+
+@kernel
+def multiply(weight: Arg, activation: Arg, shift: Arg, half_even: Arg) -> Arg:
+    """The product of two integers of at most 32 bits, shifted right by `shift` (left when it is negative)."""
+    product = np.int64(weight) * np.int64(activation)
+    if shift <= 0:
+        if product == 0:
+            return product
+        room = np.int64(_LARGEST_PRODUCT) >> min(-shift, 62)
+        if product > room:
+            return np.int64(_LARGEST_PRODUCT)
+        if product < -room:
+            return -np.int64(_LARGEST_PRODUCT)
+        return product << -shift
+    if shift > 62:
+        return np.int64(-1) if product < 0 and not half_even else np.int64(0)
+    shifted = product >> shift
+    if half_even:
+        rest = product - (shifted << shift)
+        half = np.int64(1) << (shift - 1)
+        if rest > half or (rest == half and shifted & 1):
+            shifted += 1
+    return shifted
+
+
+@kernel
+def saturate(total: Arg, acc_bits: Arg) -> Arg:
+    """`total` held to the range of an accumulator of `acc_bits` bits."""
+    top = np.int64(1) << (acc_bits - 1)
+    return min(max(np.int64(total), -top), top - 1)

@@ -1,0 +1,1 @@
+"""The nine published layers and where their numbers come from."""

@@ -1,0 +1,1 @@
+"""Results as figures (data), tables and pictures."""

@@ -1,0 +1,287 @@
+"""What a simulation gives back: counts, schedule, outputs, and the figures that follow from them.
+
+Two engines run one contract, so there is one set of result types; whoever reads a result cannot tell, and need not
+know, which engine made it.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eie_sim.arch import ArchConfig
+
+Scalar = TypeVar("Scalar")
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts(Generic[Scalar]):
+    """What each unit did. Scalars are of the whole machine; arrays are int64, shape (n_pe,).
+
+    In a batch of B inputs, scalars are int64 (B,) and arrays (B, n_pe).
+
+    Attributes
+    ----------
+    broadcasts : int
+        Activations sent to all queues, the bias included.
+    broadcast_stalls : int
+        Cycles in which an active input was found and some queue was full.
+    scan_bubbles : int
+        Cycles in which the lane register had nothing left and the next row was loaded.
+    idle_cycles : int
+        The other cycles of the broadcast. The four sum to the run's cycles.
+    ptr_reads : ndarray
+        Pointer pairs read (each touches the even and the odd bank).
+    spmat_row_reads : ndarray
+        Rows of the sparse-matrix SRAM read.
+    entries : ndarray
+        Entries walked, fillers included.
+    fillers : ndarray
+        Fillers walked.
+    acc_writes, acc_reads, bypasses : ndarray
+        Writes and reads of destination registers, and reads saved because the adder's output was at hand.
+    saturations : ndarray
+        Accumulations that were cut to the accumulator's range (0 in float32).
+    busy_cycles, bubble_cycles, starved_cycles, fill_cycles, drain_cycles : ndarray
+        Classes of a PE's cycles: an entry issued; an empty column; nothing to do; before its first activation; after
+        its last. The five sum to the run's cycles.
+    """
+
+    broadcasts: Scalar
+    broadcast_stalls: Scalar
+    scan_bubbles: Scalar
+    idle_cycles: Scalar
+    ptr_reads: Integers
+    spmat_row_reads: Integers
+    entries: Integers
+    fillers: Integers
+    acc_writes: Integers
+    acc_reads: Integers
+    bypasses: Integers
+    saturations: Integers
+    busy_cycles: Integers
+    bubble_cycles: Integers
+    starved_cycles: Integers
+    fill_cycles: Integers
+    drain_cycles: Integers
+
+    EVENTS: ClassVar[tuple[str, ...]] = (
+        "broadcasts",
+        "ptr_reads",
+        "spmat_row_reads",
+        "entries",
+        "acc_reads",
+        "acc_writes",
+    )
+    """The events that cost tables price; classes of cycles never are."""
+
+    SCALARS: ClassVar[tuple[str, ...]] = ("broadcasts", "broadcast_stalls", "scan_bubbles", "idle_cycles")
+    """The fields that count for the whole machine."""
+
+
+UnitCounts = Counts[int]
+BatchCounts = Counts[Integers]
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """When everything happened: enough, with the layer, to tell the state of every unit in every cycle.
+
+    Attributes
+    ----------
+    column : ndarray of int64, shape (J,)
+        Column of each broadcast, in order; ``n_rows_of_inputs * n_pe`` for the bias.
+    push_cycle : ndarray of int64, shape (J,)
+        Edge at which it was pushed into every queue.
+    pop_cycle : ndarray of int64, shape (n_pe, J)
+        Edge at which each PE took it from its queue: its first cycle of service.
+    entries : ndarray of int64, shape (n_pe, J)
+        Entries each PE walked for it.
+    n_pe : int
+    n_rows_of_inputs : int
+        Activation rows of `n_pe` lanes, the bias row apart: ``ceil(n_cols / n_pe)``.
+    has_bias : bool
+    cycles : int
+    """
+
+    column: Integers
+    push_cycle: Integers
+    pop_cycle: Integers
+    entries: Integers
+    n_pe: int
+    n_rows_of_inputs: int
+    has_bias: bool
+    cycles: int
+
+
+class _Figures:
+    """Figures of merit that follow from cycles and counts alone (definitions: EIE Table IV, Figs 8, 12, 13)."""
+
+    cycles: int
+    arch: ArchConfig
+    n_rows: int
+    n_cols: int
+    counts: UnitCounts
+
+    @property
+    def time_us(self) -> float:
+        """Actual time in microseconds: cycles over the clock (Table IV, "actual")."""
+        return self.cycles / self.arch.clock_hz * 1e6
+
+    @property
+    def theoretical_us(self) -> float:
+        """Time in microseconds if all PEs were always busy (Table IV, "theoretical")."""
+        return self.entries_walked / self.arch.n_pe / self.arch.clock_hz * 1e6
+
+    @property
+    def entries_walked(self) -> int:
+        """Entries walked by all PEs, fillers included."""
+        return int(self.counts.entries.sum())
+
+    @property
+    def load_balance(self) -> float:
+        """Entries walked over PE-cycles, 0 .. 1 (Figs 8 and 13); fillers count as work."""
+        return self.entries_walked / (self.arch.n_pe * self.cycles)
+
+    @property
+    def real_work(self) -> float:
+        """Real weights over entries walked, 0 .. 1 (Fig. 12); 1 when nothing was walked."""
+        walked = self.entries_walked
+        return 1 - int(self.counts.fillers.sum()) / walked if walked else 1.0
+
+    @property
+    def gops(self) -> float:
+        """Billions of useful operations a second: a multiplication and an addition for each real weight walked."""
+        return 2 * int(self.counts.acc_writes.sum()) / self.time_us / 1e3
+
+    @property
+    def dense_gops(self) -> float:
+        """Billions of operations a second that a dense machine would need for the same time."""
+        return 2 * self.n_rows * self.n_cols / self.time_us / 1e3
+
+
+@dataclass(frozen=True, eq=False)
+class SimResult(_Figures):
+    """One layer on one machine with one input vector.
+
+    Attributes
+    ----------
+    cycles : int
+        The number of the first cycle in which nothing is left to do.
+    output : ndarray, shape (n_rows,), or None
+        Sums before the activation function, rows in original order: float32, or float64 in fixed point. None when not
+        asked for.
+    counts : UnitCounts
+    schedule : Schedule or None
+        None when not asked for.
+    arch : ArchConfig
+    layer : str
+        Name of the layer.
+    n_rows, n_cols : int
+        Its outputs and inputs.
+    engine, version : str
+        Which engine of which version of the package made it.
+    """
+
+    cycles: int
+    output: NDArray[np.floating] | None
+    counts: UnitCounts
+    schedule: Schedule | None
+    arch: ArchConfig
+    layer: str
+    n_rows: int
+    n_cols: int
+    engine: str
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """One layer on one machine with B input vectors, one after another; each from an empty machine.
+
+    Attributes
+    ----------
+    cycles : ndarray of int64, shape (B,)
+    output : ndarray, shape (B, n_rows), or None
+        As in `SimResult`.
+    counts : BatchCounts
+    arch, layer, n_rows, n_cols, engine, version
+        As in `SimResult`.
+    """
+
+    cycles: Integers
+    output: NDArray[np.floating] | None
+    counts: BatchCounts
+    arch: ArchConfig
+    layer: str
+    n_rows: int
+    n_cols: int
+    engine: str
+    version: str
+
+    def __len__(self) -> int:
+        return len(self.cycles)
+
+    def __getitem__(self, index: int) -> SimResult:
+        """The result of one of the inputs."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"input {index} of a batch of {len(self)}")
+        picked: dict[str, Any] = {f.name: getattr(self.counts, f.name)[index] for f in fields(self.counts)}
+        counts: UnitCounts = Counts(**{n: int(v) if n in Counts.SCALARS else v for n, v in picked.items()})
+        return SimResult(
+            int(self.cycles[index]),
+            None if self.output is None else self.output[index],
+            counts, None, self.arch, self.layer, self.n_rows, self.n_cols, self.engine, self.version,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ModelResult:
+    """The layers of a model one after another on one machine, one input vector.
+
+    Attributes
+    ----------
+    layers : tuple of SimResult
+    output : ndarray, shape (n_rows of the last layer,)
+        After the last activation function.
+    """
+
+    layers: tuple[SimResult, ...]
+    output: NDArray[np.floating]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all layers together."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def time_us(self) -> float:
+        """Time of all layers together, in microseconds."""
+        return sum(layer.time_us for layer in self.layers)
+
+
+def differences(a: SimResult, b: SimResult) -> list[str]:
+    """Names of what differs between two results, engine and version apart; empty when they agree in every field.
+
+    Integers are compared with ``==`` and outputs bit for bit (but that a zero is a zero, whatever its sign).
+    """
+    names = [n for n in ("cycles", "arch", "layer", "n_rows", "n_cols") if getattr(a, n) != getattr(b, n)]
+    if not _same(a.output, b.output):
+        names.append("output")
+    counted = [f.name for f in fields(a.counts)]
+    names += [f"counts.{n}" for n in counted if not _same(getattr(a.counts, n), getattr(b.counts, n))]
+    if a.schedule is None or b.schedule is None:
+        return names + (["schedule"] if a.schedule is not b.schedule else [])
+    return names + [
+        f"schedule.{f.name}"
+        for f in fields(a.schedule)
+        if not _same(getattr(a.schedule, f.name), getattr(b.schedule, f.name))
+    ]
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    return type(a) is type(b) and a == b
