@@ -229,11 +229,11 @@ class BatchResult:
         if not -len(self) <= index < len(self):
             raise IndexError(f"input {index} of a batch of {len(self)}")
         picked: dict[str, Any] = {f.name: getattr(self.counts, f.name)[index] for f in fields(self.counts)}
-        counts: UnitCounts = Counts(**{n: int(v) if n in Counts.SCALARS else v for n, v in picked.items()})
+        one: dict[str, Any] = {n: int(v) if n in Counts.SCALARS else v for n, v in picked.items()}
         return SimResult(
             int(self.cycles[index]),
             None if self.output is None else self.output[index],
-            counts, None, self.arch, self.layer, self.n_rows, self.n_cols, self.engine, self.version,
+            Counts(**one), None, self.arch, self.layer, self.n_rows, self.n_cols, self.engine, self.version,
         )  # fmt: skip
 
 
