@@ -1,0 +1,267 @@
+"""What the benchmarks share: timings, figures beside their bars, and ``--check`` and ``--json`` for each of them.
+
+A benchmark is a function that returns a `Report`; `command` turns it into a command line:
+
+    if __name__ == "__main__":
+        sys.exit(command("pack_speed", __doc__, measure))
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numba
+import numpy as np
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from compressor._jit import available_cores
+
+CACHE_BYTES = 256 * 2**20
+"""Streamed through the cache before a cold sample: more than the last-level cache of the machines we meet."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall-clock samples of one thing; seconds."""
+
+    samples_s: tuple[float, ...]
+
+    @property
+    def median_s(self) -> float:
+        """The median of the samples."""
+        return statistics.median(self.samples_s)
+
+    @property
+    def least_s(self) -> float:
+        """The smallest of the samples."""
+        return min(self.samples_s)
+
+    @property
+    def spread(self) -> float:
+        """Largest over smallest sample: near 1 on a quiet machine."""
+        return max(self.samples_s) / min(self.samples_s)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number and the bar it must meet.
+
+    Parameters
+    ----------
+    name : str
+    value : float or None
+        None: it could not be measured here; `note` says why.
+    unit : str
+        "" for a ratio.
+    bar : float or None
+        The limit; None: no limit, the figure is for information.
+    side : {"at most", "at least"}
+        Which side of `bar` is good.
+    note : str
+    """
+
+    name: str
+    value: float | None
+    unit: str = ""
+    bar: float | None = None
+    side: Literal["at most", "at least"] = "at most"
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is met; without a bar always, and never when nothing could be measured."""
+        if self.bar is None:
+            return True
+        if self.value is None:
+            return False
+        return self.value <= self.bar if self.side == "at most" else self.value >= self.bar
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows behind the figures, such as one a layer."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a benchmark found."""
+
+    figures: tuple[Figure, ...]
+    tables: tuple[Table, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What else a reader needs to know, such as the name of the BLAS kernel."""
+
+    @property
+    def met(self) -> bool:
+        """Whether every bar is met."""
+        return all(figure.met for figure in self.figures)
+
+
+def timings(
+    functions: Mapping[str, Callable[[], object]],
+    repeats: int,
+    before: Callable[[], object] | None = None,
+    warm_up: int = 1,
+) -> dict[str, Timing]:
+    """Wall-clock times of several functions, taken in turn, so that a slow spell of the machine hits all of them.
+
+    Parameters
+    ----------
+    functions : mapping of name to function without arguments
+    repeats : int
+        Samples of each.
+    before : function or None
+        Called before every sample, outside the clock; `stream_through_cache` makes the samples cold.
+    warm_up : int
+        Calls of each function before the first sample, where kernels are compiled.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(warm_up):
+        for function in functions.values():
+            function()
+    for _ in range(repeats):
+        for name, function in functions.items():
+            if before is not None:
+                before()
+            began = time.perf_counter()
+            function()
+            samples[name].append(time.perf_counter() - began)
+    return {name: Timing(tuple(of_one)) for name, of_one in samples.items()}
+
+
+def cache_streamer(n_bytes: int = CACHE_BYTES) -> Callable[[], object]:
+    """A function that reads and writes `n_bytes`, so that what was in the cache before no longer is."""
+    block = np.zeros(n_bytes // 8, np.int64)
+
+    def stream() -> None:
+        block[:] += 1
+
+    return stream
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The geometric mean of positive numbers."""
+    return statistics.geometric_mean(values)
+
+
+def environment() -> dict[str, object]:
+    """The machine and the versions that a figure depends on."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": available_cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123  (a device file, Linux only)
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def as_json(name: str, report: Report) -> str:
+    """The report as JSON text: figures (each with `met`), tables as lists of records, facts and the environment."""
+    content: dict[str, Any] = {
+        "benchmark": name,
+        "met": report.met,
+        "figures": [{**asdict(figure), "met": figure.met} for figure in report.figures],
+        "tables": {
+            table.title: [dict(zip(table.columns, row, strict=True)) for row in table.rows] for table in report.tables
+        },
+        "facts": dict(report.facts),
+        "environment": environment(),
+    }
+    return json.dumps(content, indent=2)
+
+
+def show(name: str, report: Report, console: Console) -> None:
+    """Print the tables, then every figure beside its bar."""
+    for table in report.tables:
+        console.print(_rich_table(table.title, table.columns, table.rows))
+    rows = [_figure_row(figure) for figure in report.figures]
+    console.print(_rich_table(name, ("figure", "measured", "bar", "", "note"), rows))
+    facts = {**environment(), **report.facts}
+    console.print(", ".join(f"{key}: {value}" for key, value in facts.items()), style="dim", highlight=False)
+
+
+def _figure_row(figure: Figure) -> tuple[str, ...]:
+    bar = "" if figure.bar is None else f"{figure.side} {_text(figure.bar)} {figure.unit}".rstrip()
+    measured = "not measured" if figure.value is None else f"{_text(figure.value)} {figure.unit}".rstrip()
+    verdict = "" if figure.bar is None else ("[green]met[/]" if figure.met else "[red]MISSED[/]")
+    return figure.name, measured, bar, verdict, figure.note
+
+
+def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RichTable:
+    table = RichTable(title=title, title_justify="left")
+    for at, column in enumerate(columns):
+        numbers = bool(rows) and all(isinstance(row[at], (int, float)) for row in rows)
+        table.add_column(column, justify="right" if numbers or column == "measured" else "left")
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    return table
+
+
+def _text(cell: object) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def command(
+    name: str,
+    description: str | None,
+    measure: Callable[[argparse.Namespace], Report],
+    argv: Sequence[str] | None = None,
+    add_options: Callable[[argparse.ArgumentParser], object] | None = None,
+) -> int:
+    """Run a benchmark as a command; returns the exit code.
+
+    Parameters
+    ----------
+    name : str
+        The benchmark, as in ``python -m benchmarks.<name>``.
+    description : str or None
+        For ``--help``; the docstring of the benchmark.
+    measure : function of the parsed options
+        Does the work and returns the report.
+    argv : sequence of str or None
+        Arguments; None for those of the process.
+    add_options : function of the parser, or None
+        Adds options of this benchmark alone.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a bar is missed or not measured")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    if add_options is not None:
+        add_options(parser)
+    options = parser.parse_args(argv)
+    report = measure(options)
+    if options.json:
+        print(as_json(name, report))
+    else:
+        show(name, report, Console())
+    if options.check and not report.met:
+        missed = ", ".join(figure.name for figure in report.figures if not figure.met)
+        print(f"{name}: missed: {missed}", file=sys.stderr)
+        return 1
+    return 0
