@@ -295,7 +295,7 @@ class PackedLayer:
             When a value is out of its limits.
         """
         columns = self.sparse_codes()
-        return _pack(
+        return pack_columns(
             SparseColumns(columns.indptr, columns.rows, columns.values, (self.n_rows, self.n_cols)),
             self.codebook,
             n_pe=self.n_pe if n_pe is None else n_pe,
@@ -360,7 +360,7 @@ def weight_bits_of(codebook: ArrayLike) -> int:
     return bits
 
 
-def _pack(
+def pack_columns(
     matrix: SparseColumns,
     codebook: ArrayLike,
     *,
@@ -438,7 +438,7 @@ def pack_codes(
     ([1, 2, 0, 3], [2, 0, 15, 2])
     """
     matrix = _with_bias(sparse_codes(codes), bias_codes)
-    return _pack(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
+    return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
 
 
 def pack_sparse(
@@ -472,7 +472,7 @@ def pack_sparse(
     """
     n_rows, n_cols = (whole_number("shape", size, 1) for size in shape)
     matrix = _with_bias(canonical_codes(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
-    return _pack(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
+    return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
 
 
 def check_sequence(what: str, names: Sequence[str], activations: Sequence[str], provenance: Mapping[str, str]) -> None:
