@@ -15,23 +15,27 @@ from compressor._jit import Arg, available_cores, in_threads, kernel
 if TYPE_CHECKING:
     from compressor.packed import PackedLayer
 
+LANES = 16
+"""PEs are padded to a multiple of this, so that vector loops over PEs have no rest. A padded PE holds no entry."""
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedLayer:
     """Per column and PE: addresses, first and last destination, fillers; per column: its real entries.
 
-    Columns are the ``n_cols`` inputs and, with a bias, one more. Every array has the smallest unsigned type that holds
-    its values, so that a walk over it streams as few bytes as it can.
+    Columns are the ``n_cols`` inputs and, with a bias, one more; lanes are the PEs, padded to a multiple of `LANES`.
+    Every array has the smallest unsigned type that holds its values, so that a walk over it streams as few bytes as it
+    can.
 
     Attributes
     ----------
-    address : ndarray of unsigned int, shape (columns + 1, n_pe)
+    address : ndarray of unsigned int, shape (columns + 1, lanes)
         The pointers ``p[k, j]``.
-    first_row, last_row : ndarray of unsigned int, shape (columns, n_pe)
+    first_row, last_row : ndarray of unsigned int, shape (columns, lanes)
         Local row (accumulator number) of the first and of the last entry. `first_row` is the type's largest value where
         the column has no entry in the PE or begins with a filler; `last_row` is that value less one where there is no
         entry. The two marks differ, so that comparing a first row with a last row is false when either is a mark.
-    fillers : ndarray of unsigned int, shape (columns, n_pe), or None
+    fillers : ndarray of unsigned int, shape (columns, lanes), or None
         Fillers of each column and PE; None when the layer has none at all.
     real_indptr : ndarray of int64, shape (columns + 1,)
         Real entries of column ``j`` are ``real_entries[real_indptr[j] : real_indptr[j + 1]]``.
@@ -117,9 +121,10 @@ def prepare(layer: "PackedLayer") -> PreparedLayer:
     # Two values above every row stay free for the marks.
     row_type = np.min_scalar_type(rows_per_pe + 1)
     no_first = int(np.iinfo(row_type).max)
-    first_row = np.empty((columns, n_pe), row_type)
-    last_row = np.empty((columns, n_pe), row_type)
-    fillers = np.empty((columns, n_pe), row_type)  # every filler skips a row at least
+    lanes = -(-n_pe // LANES) * LANES
+    first_row = np.full((columns, lanes), no_first, row_type)
+    last_row = np.full((columns, lanes), no_first - 1, row_type)
+    fillers = np.zeros((columns, lanes), row_type)  # every filler skips a row at least
     step = max(1, -(-columns // (4 * available_cores())))
     chunks = [(at, min(at + step, columns)) for at in range(0, columns, step)]
 
@@ -140,8 +145,10 @@ def prepare(layer: "PackedLayer") -> PreparedLayer:
 
     in_threads(gather, chunks)
     address_type = np.promote_types(np.min_scalar_type(int(per_pe.max())), np.uint16)
+    address = np.zeros((columns + 1, lanes), address_type)
+    address[:, :n_pe] = layer.pointers
     return PreparedLayer(
-        address=layer.pointers.astype(address_type),
+        address=address,
         first_row=first_row,
         last_row=last_row,
         fillers=fillers if layer.n_fillers else None,

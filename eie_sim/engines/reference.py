@@ -1,0 +1,83 @@
+"""The reference engine: builds the machine of `eie_sim.machine`, runs it clock cycle by clock cycle, and reads it out.
+
+It is slow and literal. What it says is what the cycle contract says; the fast engine is tested against it.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor._version import __version__
+from compressor.packed import PackedLayer
+from eie_sim.arch import ArchConfig
+from eie_sim.machine.machine import Machine
+from eie_sim.result import BatchCounts, BatchResult, SimResult, UnitCounts
+
+NAME = "reference"
+
+
+def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
+    """Run one input vector, float32 (n_cols,), finite."""
+    machine = Machine(layer, acts, arch)
+    machine.run()
+    return read_out(machine, arch, output, schedule)
+
+
+def read_out(machine: Machine, arch: ArchConfig, output: bool = True, schedule: bool = False) -> SimResult:
+    """The result of a machine that has run: also of one with units of your own.
+
+    Parameters
+    ----------
+    machine : Machine
+    arch : ArchConfig
+        What it was built with.
+    output, schedule : bool
+        As for `eie_sim.simulate`. Without outputs no saturations are reported either.
+    """
+    counts = machine.counts()
+    if not output:
+        counts.saturations[:] = 0
+    layer = machine.layer
+    return SimResult(
+        cycles=machine.cycles,
+        output=machine.output() if output else None,
+        counts=counts,
+        schedule=machine.schedule() if schedule else None,
+        arch=arch,
+        layer=layer.name,
+        n_rows=layer.n_rows,
+        n_cols=layer.n_cols,
+        engine=NAME,
+        version=__version__,
+    )
+
+
+def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
+    """Run many input vectors, float32 (B, n_cols), finite, one after another."""
+    results = [run(layer, vector, arch, output, schedule=False) for vector in acts]
+    return BatchResult(
+        cycles=np.array([result.cycles for result in results], np.int64),
+        output=_outputs(results, layer, arch) if output else None,
+        counts=_together([result.counts for result in results], layer.n_pe),
+        arch=arch,
+        layer=layer.name,
+        n_rows=layer.n_rows,
+        n_cols=layer.n_cols,
+        engine=NAME,
+        version=__version__,
+    )
+
+
+def _outputs(results: list[SimResult], layer: PackedLayer, arch: ArchConfig) -> NDArray[np.floating]:
+    dtype = np.float32 if arch.number_bits is None else np.float64
+    return np.array([result.output for result in results], dtype).reshape(-1, layer.n_rows)
+
+
+def _together(counts: list[UnitCounts], n_pe: int) -> BatchCounts:
+    stacked: dict[str, Any] = {}
+    for field in fields(UnitCounts):
+        shape = (-1,) if field.name in UnitCounts.SCALARS else (-1, n_pe)
+        stacked[field.name] = np.array([getattr(one, field.name) for one in counts], np.int64).reshape(shape)
+    return BatchCounts(**stacked)
