@@ -1,0 +1,105 @@
+"""Reading files that nobody has vouched for, and writing files that are never half there."""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+_MESSAGE_LIMIT = 500  # characters: a forged name of a megabyte must not become a message of a megabyte
+
+
+class FormatError(ValueError):
+    """A file is not what its format says; the message names the file, the thing, the value and the limit."""
+
+
+@contextmanager
+def errors_name(path: Path) -> Iterator[None]:
+    """Every ValueError of the block becomes a `FormatError` that begins with `path`."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except ValueError as error:
+        text = str(error)
+        raise FormatError(
+            f"{path}: {text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + ' ...'}"
+        ) from error
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a regular file; anything else is an OSError, for a pipe would hang and a device never end."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return status.st_size
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file, open for writing, that takes the place of `path` when the block ends without an error.
+
+    It is written beside its target, synced to the disk and renamed, so that a reader sees the old file or the whole new
+    one, never a part; a memory map of the old file stays valid. After an error nothing is left behind.
+    """
+    target = Path(os.path.realpath(path))  # through a symbolic link, as an ordinary write
+    temporary = target.with_name(_temporary_name())
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+@contextmanager
+def creating_folder(folder: Path) -> Iterator[Path]:
+    """A new folder that becomes `folder` when the block ends without an error; after an error nothing is left behind.
+
+    Raises
+    ------
+    ValueError
+        When `folder` is there and not empty.
+    """
+    target = Path(os.path.realpath(folder))
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"{folder}: is there already, but it must be a new or empty folder")
+    temporary = target.with_name(_temporary_name())
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            target.rmdir()  # fails, as it must, when somebody has put a file there meanwhile
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _temporary_name() -> str:
+    return f".{secrets.token_hex(8)}.tmp"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # a file system that cannot sync folders; the file itself is safe
+    finally:
+        os.close(handle)
