@@ -72,12 +72,15 @@ def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, o
 
 def _outputs(results: list[SimResult], layer: PackedLayer, arch: ArchConfig) -> NDArray[np.floating]:
     dtype = np.float32 if arch.number_bits is None else np.float64
-    return np.array([result.output for result in results], dtype).reshape(-1, layer.n_rows)
+    outputs: NDArray[np.floating] = np.empty((len(results), layer.n_rows), dtype)
+    for row, result in zip(outputs, results, strict=True):
+        row[:] = result.output
+    return outputs
 
 
 def _together(counts: list[UnitCounts], n_pe: int) -> BatchCounts:
     stacked: dict[str, Any] = {}
     for field in fields(UnitCounts):
-        shape = (-1,) if field.name in UnitCounts.SCALARS else (-1, n_pe)
+        shape = (len(counts),) if field.name in UnitCounts.SCALARS else (len(counts), n_pe)
         stacked[field.name] = np.array([getattr(one, field.name) for one in counts], np.int64).reshape(shape)
     return BatchCounts(**stacked)

@@ -1,0 +1,76 @@
+"""The central control unit: broadcasts active inputs to all PEs at once (EIE section IV)."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from eie_sim.machine.clock import Clock, Unit
+from eie_sim.machine.lnzd import LNZD
+from eie_sim.machine.pe import PE
+
+
+class Broadcast(NamedTuple):
+    """One activation sent: its column, and the edge at which every queue took it."""
+
+    column: int
+    push_cycle: int
+
+
+NoPush = Literal["stall", "bubble", "idle"]
+"""Why nothing is pushed: a queue is full; the row has nothing left; no row is left either."""
+
+
+class CCU(Unit):
+    """Takes what the LNZD finds and pushes it into every queue, when no queue is full.
+
+    Parameters
+    ----------
+    clock : Clock
+    lnzd : LNZD
+    pes : sequence of PE
+
+    Attributes
+    ----------
+    broadcasts : list of Broadcast
+    broadcast_stalls, scan_bubbles, idle_cycles : int
+        Cycles without a push, by the reasons of `NoPush`.
+    """
+
+    def __init__(self, clock: Clock, lnzd: LNZD, pes: Sequence[PE]) -> None:
+        self.clock = clock
+        self.lnzd = lnzd
+        self.pes = pes
+        self.broadcasts: list[Broadcast] = []
+        self.broadcast_stalls = 0
+        self.scan_bubbles = 0
+        self.idle_cycles = 0
+        self._decision: Broadcast | NoPush = "idle"
+
+    def sample(self) -> None:
+        """Broadcast, stall, have the next row loaded, or do nothing."""
+        found = self.lnzd.found
+        if found is None:
+            self._decision = self._go_on()
+        elif any(pe.full for pe in self.pes):
+            self._decision = "stall"
+        else:
+            for pe in self.pes:
+                pe.act_queue.push(found)
+            self.lnzd.take()
+            self._decision = Broadcast(found.column, self.clock.cycle + 1)
+
+    def _go_on(self) -> NoPush:
+        if not self.lnzd.has_next_row:
+            return "idle"
+        self.lnzd.load_next_row()
+        return "bubble"
+
+    def commit(self) -> None:
+        """Count the cycle as what it was."""
+        if isinstance(self._decision, Broadcast):
+            self.broadcasts.append(self._decision)
+        elif self._decision == "stall":
+            self.broadcast_stalls += 1
+        elif self._decision == "bubble":
+            self.scan_bubbles += 1
+        else:
+            self.idle_cycles += 1
