@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, in_threads, kernel
+from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_integers, integer_matrix
 
-# Columns in one piece of work of the dense-to-sparse scan: the write positions of its columns stay in the L1 cache, and
-# a row of the piece is a few whole cache lines of float32.
-_COLUMNS_PER_CHUNK = 1024
+# Columns in one piece of work of the dense-to-sparse scan, at most: the places where its columns go on writing
+# stay in the L2 cache, and a row of the piece is many whole cache lines.
+_COLUMNS_PER_CHUNK = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,29 +46,58 @@ class SparseColumns:
         return out
 
 
+# A row is scanned in two parts, so that no weight is compared twice: up to `split` the ties are kept, from there not.
+# Both kernels work on slices, whose indices begin at 0: only so are their loops compiled to vector instructions.
+
+
 @kernel
 def _count_kept(matrix: Arg, threshold: Arg, tie_limit: Arg, first: Arg, last: Arg, counts: Arg) -> None:
+    """Add up how many entries of the columns ``first .. last - 1`` stay."""
     n_rows, n_cols = matrix.shape
+    part = counts[first:last]
     for i in range(n_rows):
-        for j in range(first, last):
-            size = abs(matrix[i, j])
-            counts[j] += (size > threshold) or (size == threshold and i * n_cols + j < tie_limit)
+        row = matrix[i, first:last]
+        split = min(max(tie_limit - (i * n_cols + first), 0), last - first)
+        for j in range(split):
+            part[j] += abs(row[j]) >= threshold
+        for j in range(split, last - first):
+            part[j] += abs(row[j]) > threshold
 
 
 @kernel
 def _fill_kept(
-    matrix: Arg, threshold: Arg, tie_limit: Arg, first: Arg, last: Arg, position: Arg, rows: Arg, values: Arg
+    matrix: Arg,
+    threshold: Arg,
+    tie_limit: Arg,
+    first: Arg,
+    last: Arg,
+    kept: Arg,
+    position: Arg,
+    rows: Arg,
+    values: Arg,
 ) -> None:
+    """Write the entries that stay; `kept` is scratch for the columns of one row, `position` where each column goes on.
+
+    The first two loops write every column number and step on only past those that stay: no branch to mispredict.
+    """
     n_rows, n_cols = matrix.shape
+    next_of = position[first:last]
     for i in range(n_rows):
-        for j in range(first, last):
-            value = matrix[i, j]
-            size = abs(value)
-            if size > threshold or (size == threshold and i * n_cols + j < tie_limit):
-                at = position[j]
-                rows[at] = i
-                values[at] = value
-                position[j] = at + 1
+        row = matrix[i, first:last]
+        split = min(max(tie_limit - (i * n_cols + first), 0), last - first)
+        n = 0
+        for j in range(split):
+            kept[n] = j
+            n += abs(row[j]) >= threshold
+        for j in range(split, last - first):
+            kept[n] = j
+            n += abs(row[j]) > threshold
+        for m in range(n):
+            j = kept[m]
+            at = next_of[j]
+            rows[at] = i
+            values[at] = row[j]
+            next_of[j] = at + 1
 
 
 def sparse_columns(matrix: NDArray[np.generic], threshold: float = 0, tie_limit: int = 0) -> SparseColumns:
@@ -90,15 +119,20 @@ def sparse_columns(matrix: NDArray[np.generic], threshold: float = 0, tie_limit:
     """
     n_rows, n_cols = matrix.shape
     limit = matrix.dtype.type(threshold)
-    chunks = [(at, min(at + _COLUMNS_PER_CHUNK, n_cols)) for at in range(0, n_cols, _COLUMNS_PER_CHUNK)]
-    counts = np.zeros(n_cols, np.int64)
-    in_threads(lambda c: _count_kept(matrix, limit, tie_limit, c[0], c[1], counts), chunks)
+    step = max(1, min(_COLUMNS_PER_CHUNK, -(-n_cols // available_cores())))
+    chunks = [(at, min(at + step, n_cols)) for at in range(0, n_cols, step)]
+    counts = np.zeros(n_cols, np.int32)
+    in_threads(lambda c: _count_kept(matrix, limit, tie_limit, *c, counts), chunks)
     indptr = np.zeros(n_cols + 1, np.int64)
     np.cumsum(counts, out=indptr[1:])
     rows = np.empty(indptr[-1], np.uint32)
     values = np.empty(indptr[-1], matrix.dtype)
     position = indptr[:-1].copy()
-    in_threads(lambda c: _fill_kept(matrix, limit, tie_limit, c[0], c[1], position, rows, values), chunks)
+
+    def fill(chunk: tuple[int, int]) -> None:
+        _fill_kept(matrix, limit, tie_limit, *chunk, np.empty(step, np.int32), position, rows, values)
+
+    in_threads(fill, chunks)
     return SparseColumns(indptr, rows, values, (n_rows, n_cols))
 
 
