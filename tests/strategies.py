@@ -1,0 +1,112 @@
+"""Random layers, inputs and machines for properties.
+
+Sizes and settings are drawn one by one, so that a failure shrinks to small ones; the contents of a matrix come from a
+drawn seed, so that an example is made quickly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from compressor import PackedLayer, pack_codes
+from eie_sim import ArchConfig
+
+ARITHMETICS = ("float32", "fixed8", "fixed16", "fixed32")
+DEPTHS = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 300))
+PES = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 70))
+
+
+@dataclass
+class Case:
+    """A layer, inputs for it, and a machine that runs it."""
+
+    layer: PackedLayer
+    acts: np.ndarray
+    arch: ArchConfig
+
+    def __repr__(self) -> str:
+        changed = self.arch.model_dump(exclude_defaults=True)
+        return f"Case({self.layer!r}, acts={self.acts.tolist()}, arch={changed}, codes={self.layer.decode().tolist()})"
+
+
+@st.composite
+def codebooks(draw, weight_bits: int) -> np.ndarray:
+    """Value 0 first; of any size a layer may have, sometimes with zeros and doubles among the real weights."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    book = rng.normal(size=2**weight_bits) * 10.0 ** draw(st.integers(-3, 2))
+    if draw(st.booleans()):
+        book = rng.choice(book, size=len(book)) * rng.integers(0, 2, size=len(book))
+    book[0] = 0
+    return book.astype(np.float32)
+
+
+@st.composite
+def activations(draw, n_cols: int) -> np.ndarray:
+    """Negative, positive, zero, minus zero, all zero; a whole span of sizes, or small integers."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    acts = rng.normal(size=n_cols) * 10.0 ** draw(st.integers(-3, 3))
+    if draw(st.booleans()):
+        acts = rng.integers(-9, 10, size=n_cols).astype(float)
+    if draw(st.booleans()):
+        acts *= 10.0 ** rng.integers(-5, 1, size=n_cols)
+    density = draw(st.sampled_from([1.0, 0.7, 0.3, 0.05, 0.0]))
+    acts *= rng.random(n_cols) < density
+    return acts.astype(np.float32)
+
+
+@st.composite
+def code_matrices(draw, n_rows: int, n_cols: int, weight_bits: int) -> np.ndarray:
+    """Codes of any density, sometimes with whole rows or columns empty."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    codes = rng.integers(1, 2**weight_bits, size=(n_rows, n_cols))
+    codes *= rng.random((n_rows, n_cols)) < draw(st.sampled_from([0.0, 0.03, 0.1, 0.4, 1.0]))
+    if draw(st.booleans()):
+        codes *= rng.random((n_rows, 1)) < 0.5
+    if draw(st.booleans()):
+        codes *= rng.random((1, n_cols)) < 0.5
+    return codes.astype(np.uint8)
+
+
+@st.composite
+def layers(draw, max_rows: int = 60, max_cols: int = 30) -> PackedLayer:
+    """A packed layer; a few of them have rows enough for fillers at any width of an index."""
+    weight_bits = draw(st.integers(1, 8))
+    n_rows = draw(st.one_of(st.integers(1, max_rows), st.integers(1, 12 * max_rows)))
+    n_cols = draw(st.integers(1, max_cols if n_rows <= max_rows else 8))
+    codes = draw(code_matrices(n_rows, n_cols, weight_bits))
+    bias = draw(st.none() | code_matrices(n_rows, 1, weight_bits))
+    order = draw(st.none() | st.integers(0, 2**32 - 1))
+    return pack_codes(
+        codes,
+        draw(codebooks(weight_bits)),
+        n_pe=draw(PES),
+        index_bits=draw(st.integers(2, 8)),
+        bias_codes=None if bias is None else bias[:, 0],
+        row_permutation=None if order is None else np.random.default_rng(order).permutation(n_rows),
+    )
+
+
+@st.composite
+def machines(draw, layer: PackedLayer, arithmetics=ARITHMETICS) -> ArchConfig:
+    """A machine that runs `layer`, everything else at will."""
+    entry_bits = layer.weight_bits + layer.index_bits
+    return ArchConfig(
+        n_pe=layer.n_pe,
+        weight_bits=layer.weight_bits,
+        index_bits=layer.index_bits,
+        act_queue_depth=draw(DEPTHS),
+        spmat_width_bits=draw(st.one_of(st.just(entry_bits), st.integers(entry_bits, 40 * entry_bits))),
+        arithmetic=draw(st.sampled_from(arithmetics)),
+        weight_frac_bits=draw(st.none() | st.integers(-3, 20)),
+        act_frac_bits=draw(st.none() | st.integers(-3, 20)),
+        rounding=draw(st.sampled_from(["half_even", "truncate"])),
+        acc_bits=draw(st.none() | st.integers(2, 62)),
+    )
+
+
+@st.composite
+def cases(draw, arithmetics=ARITHMETICS, **sizes) -> Case:
+    """A layer with inputs and a machine."""
+    layer = draw(layers(**sizes))
+    return Case(layer, draw(activations(layer.n_cols)), draw(machines(layer, arithmetics)))
