@@ -4,6 +4,7 @@ It shares no code with the reference machine. What depends on the layer alone is
 nothing that depends on the inputs is kept.
 """
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, o
     prepared = layer.prepared()
     runs = in_threads(lambda vector: _run_one(layer, prepared, vector, arch, output, False), acts)
     cycles = np.array([cycles for cycles, *_ in runs], np.int64)
-    names = list(Counts.__dataclass_fields__)
+    names = [field.name for field in fields(Counts)]
     empty = {name: np.zeros((0,) if name in Counts.SCALARS else (0, layer.n_pe), np.int64) for name in names}
     stacked = {name: np.array([getattr(counts, name) for _, counts, *_ in runs], np.int64) for name in names}
     counts: BatchCounts = Counts(**(stacked if runs else empty))
