@@ -13,7 +13,7 @@ from compressor._version import __version__
 from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.machine.machine import Machine
-from eie_sim.result import BatchCounts, BatchResult, SimResult, UnitCounts
+from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, UnitCounts
 
 NAME = "reference"
 
@@ -22,17 +22,15 @@ def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output:
     """Run one input vector, float32 (n_cols,), finite."""
     machine = Machine(layer, acts, arch)
     machine.run()
-    return read_out(machine, arch, output, schedule)
+    return read_out(machine, output, schedule)
 
 
-def read_out(machine: Machine, arch: ArchConfig, output: bool = True, schedule: bool = False) -> SimResult:
+def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> SimResult:
     """The result of a machine that has run: also of one with units of your own.
 
     Parameters
     ----------
     machine : Machine
-    arch : ArchConfig
-        What it was built with.
     output, schedule : bool
         As for `eie_sim.simulate`. Without outputs no saturations are reported either.
     """
@@ -45,7 +43,7 @@ def read_out(machine: Machine, arch: ArchConfig, output: bool = True, schedule: 
         output=machine.output() if output else None,
         counts=counts,
         schedule=machine.schedule() if schedule else None,
-        arch=arch,
+        arch=machine.arch,
         layer=layer.name,
         n_rows=layer.n_rows,
         n_cols=layer.n_cols,
@@ -80,7 +78,7 @@ def _outputs(results: list[SimResult], layer: PackedLayer, arch: ArchConfig) -> 
 
 def _together(counts: list[UnitCounts], n_pe: int) -> BatchCounts:
     stacked: dict[str, Any] = {}
-    for field in fields(UnitCounts):
-        shape = (len(counts),) if field.name in UnitCounts.SCALARS else (len(counts), n_pe)
+    for field in fields(Counts):
+        shape = (len(counts),) if field.name in Counts.SCALARS else (len(counts), n_pe)
         stacked[field.name] = np.array([getattr(one, field.name) for one in counts], np.int64).reshape(shape)
     return BatchCounts(**stacked)

@@ -31,6 +31,8 @@ class Machine:
 
     Attributes
     ----------
+    layer : PackedLayer
+    arch : ArchConfig
     clock : Clock
     lnzd : LNZD
     ccu : CCU
@@ -51,6 +53,7 @@ class Machine:
         ccu: type[CCU] = CCU,
     ) -> None:
         self.layer = layer
+        self.arch = arch
         self.clock = Clock()
         self.cycles = 0
         self.n_rows_of_inputs = -(-layer.n_cols // layer.n_pe)
