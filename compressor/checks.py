@@ -69,7 +69,10 @@ def as_floats(name: str, values: ArrayLike) -> NDArray[np.float32]:
     if array.dtype != np.float32:
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
-    if not np.isfinite(array).all():
+    # One sum tells in nearly every case; where it overflows, the numbers themselves are looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()
+    if not np.isfinite(total) and not np.isfinite(array).all():
         bad = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
         raise ValueError(f"{name}: {array[bad]} at {tuple(int(b) for b in bad)}, but every number must be finite")
     return np.ascontiguousarray(array) if array.ndim else array

@@ -7,6 +7,7 @@ checked when one is made, wherever the arrays come from, so that the machine and
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -200,6 +201,11 @@ class PackedLayer:
     def entries_per_pe(self) -> NDArray[np.int64]:
         """Entries stored in each PE; int64, shape (n_pe,)."""
         return np.asarray(self.pointers[-1], np.int64)
+
+    @cached_property
+    def entries_of_fullest_pe(self) -> int:
+        """Entries stored in the PE that stores most."""
+        return int(self.pointers[-1].max())
 
     @property
     def entry_base(self) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ It depends on the layer alone, never on inputs or on the machine's queue depth, 
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +36,8 @@ class PreparedLayer:
         Local row (accumulator number) of the first and of the last entry. `first_row` is the type's largest value where
         the column has no entry in the PE or begins with a filler; `last_row` is that value less one where there is no
         entry. The two marks differ, so that comparing a first row with a last row is false when either is a mark.
-    fillers : ndarray of unsigned int, shape (columns, lanes), or None
-        Fillers of each column and PE; None when the layer has none at all.
+    fillers : ndarray of unsigned int, shape (columns, lanes), or (0, lanes)
+        Fillers of each column and PE; no row at all when the layer has no filler.
     real_indptr : ndarray of int64, shape (columns + 1,)
         Real entries of column ``j`` are ``real_entries[real_indptr[j] : real_indptr[j + 1]]``.
     real_entries : ndarray of unsigned int, shape (n_real,)
@@ -48,16 +49,21 @@ class PreparedLayer:
     address: NDArray[np.unsignedinteger[Any]]
     first_row: NDArray[np.unsignedinteger[Any]]
     last_row: NDArray[np.unsignedinteger[Any]]
-    fillers: NDArray[np.unsignedinteger[Any]] | None
+    fillers: NDArray[np.unsignedinteger[Any]]
     real_indptr: NDArray[np.int64]
     real_entries: NDArray[np.unsignedinteger[Any]]
     build_seconds: float
+
+    @cached_property
+    def by_lane(self) -> tuple[NDArray[np.unsignedinteger[Any]], ...]:
+        """Flat views of `address`, `first_row`, `last_row` and `fillers`."""
+        return self.address.ravel(), self.first_row.ravel(), self.last_row.ravel(), self.fillers.ravel()
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory all its arrays take."""
         arrays = (self.address, self.first_row, self.last_row, self.fillers, self.real_indptr, self.real_entries)
-        return sum(array.nbytes for array in arrays if array is not None)
+        return sum(array.nbytes for array in arrays)
 
 
 @kernel
@@ -151,7 +157,7 @@ def prepare(layer: "PackedLayer") -> PreparedLayer:
         address=address,
         first_row=first_row,
         last_row=last_row,
-        fillers=fillers if layer.n_fillers else None,
+        fillers=fillers if layer.n_fillers else fillers[:0],
         real_indptr=real_indptr,
         real_entries=real_entries,
         build_seconds=time.perf_counter() - began,

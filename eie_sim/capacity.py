@@ -54,13 +54,17 @@ def capacity(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
         Sparse-matrix entries, pointers, input activations, accumulators (register file and activation SRAM together:
         EIE section IV streams longer vectors through the register files in batches).
     """
+    return tuple(Need(*row) for row in _needs(layer, arch))
+
+
+def _needs(layer: PackedLayer, arch: ArchConfig) -> tuple[tuple[str, str, int, int], ...]:
     entry_bits = arch.weight_bits + arch.index_bits
     activations = arch.act_regfile_entries + arch.act_sram_bytes // ACT_BYTES
     return (
-        Need("spmat_bytes", "bytes", -(-int(layer.pointers[-1].max()) * entry_bits // 8), arch.spmat_bytes),
-        Need("ptr_bytes", "pointers", layer.pointers.shape[0], arch.ptr_bytes // POINTER_BYTES),
-        Need("activations", "inputs", -(-layer.n_cols // arch.n_pe), activations),
-        Need("accumulators", "outputs", -(-layer.n_rows // arch.n_pe), activations),
+        ("spmat_bytes", "bytes", -(-layer.entries_of_fullest_pe * entry_bits // 8), arch.spmat_bytes),
+        ("ptr_bytes", "pointers", layer.pointers.shape[0], arch.ptr_bytes // POINTER_BYTES),
+        ("activations", "inputs", -(-layer.n_cols // arch.n_pe), activations),
+        ("accumulators", "outputs", -(-layer.n_rows // arch.n_pe), activations),
     )
 
 
@@ -72,9 +76,10 @@ def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
     CapacityError
         Under ``strict_capacity``, naming every memory that is too small.
     """
+    if all(used <= available for _, _, used, available in _needs(layer, arch)):
+        return
     short = [need for need in capacity(layer, arch) if not need.fits]
-    if short:
-        message = f"layer {layer.name!r} does not fit the SRAM: " + "; ".join(str(need) for need in short)
-        if arch.strict_capacity:
-            raise CapacityError(message)
-        warnings.warn(message, CapacityWarning, stacklevel=3)
+    message = f"layer {layer.name!r} does not fit the SRAM: " + "; ".join(str(need) for need in short)
+    if arch.strict_capacity:
+        raise CapacityError(message)
+    warnings.warn(message, CapacityWarning, stacklevel=3)

@@ -16,21 +16,43 @@ proof that they do not overlap. What a PE keeps between broadcasts:
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compressor._jit import Arg, kernel
+from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
-BLOCK = 1024
+PER_PE = (
+    "ptr_reads",
+    "spmat_row_reads",
+    "entries",
+    "fillers",
+    "acc_writes",
+    "acc_reads",
+    "bypasses",
+    "saturations",
+    "busy_cycles",
+    "bubble_cycles",
+    "starved_cycles",
+    "fill_cycles",
+    "drain_cycles",
+)
+"""Rows of the table that `run_counts` fills."""
+
+_BLOCK = 1024
 """PEs of one block of state."""
 
 # Rows of a block lie this far apart: further than a block is long, and no multiple of 4 KiB (rows that far apart would
 # fall into the same sets of the first-level cache).
-_STRIDE = BLOCK + 16
-
-STATE_ROWS = 7
-_FREE, _END, _BUBBLES, _ENTRIES, _BYPASS, _READS, _ROW = (np.uint64(row * _STRIDE) for row in range(STATE_ROWS))
+_STRIDE = _BLOCK + 16
+_FREE, _END, _BUBBLES, _ENTRIES, _BYPASS, _READS, _ROW = (np.uint64(row * _STRIDE) for row in range(7))
+_BLOCK_STATE = 7 * _STRIDE
 _NONE, _ONE = np.int32(0), np.int32(1)
+
+_PIPELINE_EDGES = 5
+"""After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
+
+_AHEAD = 6
+"""Broadcasts ahead whose cache lines are asked for: about one memory latency."""
 
 
 class Machine(NamedTuple):
@@ -42,22 +64,6 @@ class Machine(NamedTuple):
     row_shift: int
     """log2 of the entries in an SRAM row, or -1 where that is no power of two."""
     entries_per_row: int
-
-
-class Broadcast(NamedTuple):
-    """What happened to the broadcast as a whole."""
-
-    last_load: int
-    stalls: int
-    bubbles: int
-
-
-def new_state(lanes: int) -> NDArray[np.int32]:
-    """The state of `lanes` PEs before the first cycle; int32, shape (blocks, STATE_ROWS, _STRIDE)."""
-    state = np.zeros((-(-lanes // BLOCK), STATE_ROWS, _STRIDE), np.int32)
-    state[:, 0] = 1
-    state[:, 6] = -1
-    return state
 
 
 @kernel
@@ -72,14 +78,14 @@ def find_active(acts: Arg, columns: Arg) -> int:
 
 @kernel
 def _serve(
-    state: Arg, offset: Arg, here: Arg, after: Arg, before: Arg, n: Arg, wake: Arg, arrays: Arg, row: Arg
+    state: Arg, offset: Arg, here: Arg, after: Arg, before: Arg, n: Arg, wake: Arg, by_lane: Arg, row: Arg
 ) -> Arg:
     """One broadcast in one block of PEs; returns the edge at which the last of them is free again.
 
     ``here``, ``after`` and ``before`` are the places of this column, the next one in memory and the one broadcast
     before in the flattened arrays; ``wake`` is the first edge at which a waiting PE can take it.
     """
-    address, first_row, last_row = arrays
+    address, first_row, last_row, _ = by_lane
     shift, inverse = row
     latest = _NONE
     for k in range(n):
@@ -115,38 +121,57 @@ def _serve(
 
 
 @kernel
-def run_timing(
-    columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, arrays: Arg, state: Arg, push: Arg, pop: Arg
-) -> Arg:
-    """The recurrence of the contract over all broadcasts.
+def _ask_for(column: Arg, lanes: Arg, by_lane: Arg) -> None:
+    """Prefetch what `_serve` will read of a column."""
+    address, first_row, last_row, fillers = by_lane
+    at = column * lanes
+    for k in range(0, 2 * lanes, CACHE_LINE_BYTES // address.itemsize):
+        prefetch(address, at + k)
+    for k in range(0, lanes, CACHE_LINE_BYTES // first_row.itemsize):
+        prefetch(first_row, at + k)
+        prefetch(last_row, at + k)
+        if len(fillers):
+            prefetch(fillers, at + k)
 
-    Parameters
-    ----------
-    columns : int32 (J,)
-        Pointer column of each broadcast; with a bias, the last one is the bias.
-    n_inputs : int
-        How many of them are inputs.
-    machine : Machine
-    lanes : int
-        PEs, padded.
-    arrays : tuple of ndarray
-        `address`, `first_row`, `last_row` of the `PreparedLayer`, flat.
-    state : int32, flat
-        As `new_state`; holds the counts at the end.
-    push, pop : int64 (J,)
-        Out: edge of each push, and the latest pop of each broadcast.
 
-    Returns
-    -------
-    Broadcast
-    """
+@kernel
+def _broadcast(column: Arg, before: Arg, edge: Arg, lanes: Arg, by_lane: Arg, row: Arg, state: Arg) -> Arg:
+    """One broadcast in all PEs; returns the edge at which the last of them is free again."""
+    width, block_state = np.uint64(lanes), np.uint64(_BLOCK_STATE)
+    here, previous = np.uint64(column) * width, np.uint64(before) * width
+    latest = _NONE
+    for b in range((lanes + _BLOCK - 1) // _BLOCK):
+        skip = np.uint64(b * _BLOCK)
+        n = min(width - skip, np.uint64(_BLOCK))
+        at = here + skip
+        offset = np.uint64(b) * block_state
+        latest = max(
+            latest, _serve(state, offset, at, at + width, previous + skip, n, np.int32(edge + 1), by_lane, row)
+        )
+    return latest
+
+
+@kernel
+def _new_state(lanes: Arg) -> Arg:
+    """The state of `lanes` PEs before the first cycle."""
+    state = np.empty((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, np.int32)
+    for lane in range(lanes):
+        at = np.uint64(lane // _BLOCK * _BLOCK_STATE + lane % _BLOCK)
+        for row in (_END, _BUBBLES, _ENTRIES, _BYPASS, _READS):
+            state[at + row] = 0
+        state[at + _FREE] = 1
+        state[at + _ROW] = -1
+    return state
+
+
+@kernel
+def _run_timing(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: Arg, state: Arg, push: Arg) -> Arg:
+    """The recurrence of the contract over all broadcasts; returns the last load, the stalls and the scan bubbles."""
     n_pe, depth = machine.n_pe, machine.depth
     row = (np.int32(machine.row_shift), 1.0 / machine.entries_per_row)
     input_rows = (machine.n_cols + n_pe - 1) // n_pe
     rows = input_rows + (len(columns) > n_inputs)
-    blocks = (lanes + BLOCK - 1) // BLOCK
-    width, block_state = np.uint64(lanes), np.uint64(STATE_ROWS * _STRIDE)
-    before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
+    pop = np.empty(len(columns), np.int64)  # the latest pop of each broadcast
     j, load, stalls, bubbles, latest = 0, 1, 0, 0, 1
     for r in range(rows):
         row_end = (r + 1) * n_pe if r < input_rows else machine.n_cols + 1
@@ -162,18 +187,10 @@ def run_timing(
             push[j] = edge
             pop[j] = max(edge + 1, latest)
             stalls += edge - earliest
-            here = np.uint64(columns[j]) * width
-            latest = 0
-            for b in range(blocks):
-                skip = np.uint64(b * BLOCK)
-                n = min(width - skip, np.uint64(BLOCK))
-                at = here + skip
-                served = _serve(
-                    state, np.uint64(b) * block_state, at, at + width, before + skip, n, np.int32(edge + 1), arrays, row
-                )
-                latest = max(latest, served)
+            if j + _AHEAD < len(columns):
+                _ask_for(columns[j + _AHEAD], lanes, by_lane)
+            latest = int(_broadcast(columns[j], columns[max(j - 1, 0)], edge, lanes, by_lane, row, state))
             last_lane_pushed, pushed = columns[j] == row_end - 1, True
-            before = here
             earliest = edge + 1
             j += 1
         if r < rows - 1:
@@ -182,7 +199,68 @@ def run_timing(
             else:
                 load = (push[j - 1] if pushed else load) + 1
                 bubbles += 1
-    return Broadcast(load, stalls, bubbles)
+    return load, stalls, bubbles
+
+
+@kernel
+def run_counts(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: Arg, push: Arg, table: Arg) -> Arg:
+    """Timing and all counters of one input vector.
+
+    Parameters
+    ----------
+    columns : int32 (J,)
+        Pointer column of each broadcast; with a bias, the last one is the bias.
+    n_inputs : int
+        How many of them are inputs.
+    machine : Machine
+    lanes : int
+        PEs, padded.
+    by_lane : tuple of ndarray
+        `PreparedLayer.by_lane`.
+    push : int64 (J,)
+        Out: edge of each push.
+    table : int64 (len(PER_PE), n_pe)
+        Out: the counts of each PE.
+
+    Returns
+    -------
+    cycles, stalls, scan bubbles : int
+    """
+    n_pe = machine.n_pe
+    state = _new_state(lanes)
+    load, stalls, bubbles = _run_timing(columns, n_inputs, machine, lanes, by_lane, state, push)
+    fillers = by_lane[3]
+    for k in range(n_pe):
+        table[3, k] = 0
+    if len(fillers):
+        for j in range(len(columns)):
+            at = np.uint64(columns[j]) * np.uint64(lanes)
+            for k in range(np.uint64(n_pe)):
+                table[3, k] += fillers[at + k]
+    cycles = load
+    for k in range(n_pe):
+        at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
+        drained = state[at + _END] + _PIPELINE_EDGES if state[at + _END] else 0
+        cycles = max(cycles, state[at + _FREE], drained)
+    for k in range(n_pe):
+        at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
+        entries, empty, bypasses = state[at + _ENTRIES], state[at + _BUBBLES], state[at + _BYPASS]
+        writes = entries - table[3, k]
+        fill = push[0] if len(columns) else 0
+        drain = cycles - state[at + _FREE] + 1
+        table[0, k] = len(columns)
+        table[1, k] = state[at + _READS]
+        table[2, k] = entries
+        table[4, k] = writes
+        table[5, k] = writes - bypasses
+        table[6, k] = bypasses
+        table[7, k] = 0
+        table[8, k] = entries
+        table[9, k] = empty
+        table[10, k] = cycles - fill - drain - entries - empty
+        table[11, k] = fill
+        table[12, k] = drain
+    return cycles, stalls, bubbles
 
 
 @kernel
@@ -198,50 +276,55 @@ def expand_schedule(columns: Arg, push: Arg, pointers: Arg, pop_cycle: Arg, entr
 
 
 @kernel
-def sum_columns(columns: Arg, counts: Arg, totals: Arg) -> None:
-    """Add the rows of `counts` that `columns` name to `totals`."""
-    for j in range(len(columns)):
-        for k in range(len(totals)):
-            totals[k] += counts[columns[j], k]
-
-
-@kernel
 def accumulate_float32(
-    columns: Arg, acts: Arg, codebook: Arg, indptr: Arg, words: Arg, weight_bits: Arg, sums: Arg
+    columns: Arg, acts: Arg, one: Arg, codebook: Arg, entries: Arg, weight_bits: Arg, sums: Arg
 ) -> None:
-    """Add up products in float32, each rounded before it is added, in the order of the entries."""
-    code_mask = np.uint64((1 << weight_bits) - 1)
-    shift = np.uint64(weight_bits)
+    """Add up products in float32, each rounded before it is added, in the order of the entries.
+
+    `columns` as in `run_counts`, `acts` all inputs, `one` what a bias is multiplied by, `entries` the two real_* arrays
+    of the `PreparedLayer`, `sums` (out) one for each stored row.
+    """
+    indptr, words = entries
+    code_mask, shift = np.uint64((1 << weight_bits) - 1), np.uint64(weight_bits)
     products = np.empty(len(codebook), np.float32)
     for j in range(len(columns)):
+        column = columns[j]
+        if j + 1 < len(columns):
+            _ask_for_entries(indptr, words, columns[j + 1])
+        act = acts[column] if column < len(acts) else one
         for code in range(len(codebook)):
-            products[code] = codebook[code] * acts[j]
-        for e in range(indptr[columns[j]], indptr[columns[j] + 1]):
+            products[code] = codebook[code] * act
+        for e in range(np.uint64(indptr[column]), np.uint64(indptr[column + 1])):
             word = np.uint64(words[e])
             sums[word >> shift] += products[word & code_mask]
 
 
 @kernel
+def _ask_for_entries(indptr: Arg, words: Arg, column: Arg) -> None:
+    for e in range(indptr[column], indptr[column + 1], CACHE_LINE_BYTES // words.itemsize):
+        prefetch(words, np.uint64(e))
+
+
+@kernel
 def accumulate_fixed(
-    columns: Arg,
-    acts: Arg,
-    codebook: Arg,
-    indptr: Arg,
-    words: Arg,
-    weight_bits: Arg,
-    rule: Arg,
-    sums: Arg,
-    saturations: Arg,
+    columns: Arg, acts: Arg, one: Arg, codebook: Arg, entries: Arg, rule: Arg, sums: Arg, saturations: Arg
 ) -> None:
-    """Add up shifted products in saturating accumulators, in the order of the entries; `rule` from `FixedPoint`."""
-    shift, half_even, acc_bits = rule
+    """Add up shifted products in saturating accumulators, in the order of the entries.
+
+    As `accumulate_float32`; `rule` is the shift, whether it rounds half to even, the accumulator's bits, and the bits
+    of a code; `saturations` (out) counts for each PE.
+    """
+    indptr, words = entries
+    shift, half_even, acc_bits, weight_bits = rule
     n_pe = len(saturations)
     products = np.empty(len(codebook), np.int64)
     code_mask = len(codebook) - 1
     for j in range(len(columns)):
+        column = columns[j]
+        act = acts[column] if column < len(acts) else one
         for code in range(len(codebook)):
-            products[code] = multiply(codebook[code], acts[j], shift, half_even)
-        for e in range(indptr[columns[j]], indptr[columns[j] + 1]):
+            products[code] = multiply(codebook[code], act, shift, half_even)
+        for e in range(indptr[column], indptr[column + 1]):
             word = np.int64(words[e])
             row = word >> weight_bits
             total = sums[row] + products[word & code_mask]

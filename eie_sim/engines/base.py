@@ -1,6 +1,7 @@
 """What an engine is, which ones there are, and the public `simulate` functions that check and call one."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
@@ -39,6 +40,7 @@ class Engine(Protocol):
         ...
 
 
+@cache
 def engine_named(name: str) -> Engine:
     """The engine called `name`, imported now.
 

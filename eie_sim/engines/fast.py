@@ -24,8 +24,8 @@ NAME = "fast"
 # Edges are counted in 32 bits inside the kernels.
 _MOST_CYCLES = 2**31 - 1
 
-# After its last entry an entry's way through the pipeline takes this many edges (contract, PE rule 3).
-_PIPELINE_EDGES = 5
+# More than the edges that fill and drain a machine.
+_PIPELINE = 16
 
 
 def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
@@ -56,7 +56,7 @@ def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, o
 
 def _check_size(layer: PackedLayer) -> None:
     # Every broadcast costs a PE its entries or one cycle, and the scan at most two cycles.
-    bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE_EDGES
+    bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
 
@@ -75,58 +75,22 @@ def _run_one(
     n_inputs = _kernels.find_active(values, columns)
     columns[n_inputs] = layer.n_cols
     columns = columns[: n_inputs + layer.has_bias]
-    cycles, counts, push = _count(layer, prepared, columns, n_inputs, arch)
+    push = np.empty(len(columns), np.int64)
+    table = np.empty((len(_kernels.PER_PE), layer.n_pe), np.int64)
+    cycles, stalls, bubbles = _kernels.run_counts(
+        columns, n_inputs, _machine(layer, arch), prepared.address.shape[1], prepared.by_lane, push, table
+    )
+    idle = cycles - len(columns) - stalls - bubbles
+    counts: UnitCounts = Counts(len(columns), stalls, bubbles, idle, *table)
     plan = _schedule(layer, columns, push, cycles) if schedule else None
-    if not output:
-        return cycles, counts, None, plan
-    one = np.float32(1) if fixed is None else fixed.activations(np.ones(1, np.float32))[0]
-    operands = np.append(values[columns[:n_inputs]], [one] * layer.has_bias).astype(values.dtype)
-    return cycles, counts, _accumulate(layer, prepared, columns, operands, fixed, counts.saturations), plan
+    sums = _accumulate(layer, prepared, columns, values, fixed, counts.saturations) if output else None
+    return cycles, counts, sums, plan
 
 
-def _count(
-    layer: PackedLayer, prepared: PreparedLayer, columns: NDArray[np.int32], n_inputs: int, arch: ArchConfig
-) -> tuple[int, UnitCounts, NDArray[np.int64]]:
-    """Cycles, all counts (saturations 0) and the push edges."""
-    n_pe, lanes = layer.n_pe, prepared.address.shape[1]
+def _machine(layer: PackedLayer, arch: ArchConfig) -> _kernels.Machine:
     per_row = arch.entries_per_spmat_row
     shift = per_row.bit_length() - 1 if per_row & (per_row - 1) == 0 else -1
-    machine = _kernels.Machine(n_pe, layer.n_cols, arch.act_queue_depth, shift, per_row)
-    state = _kernels.new_state(lanes)
-    push, pop = np.empty(len(columns), np.int64), np.empty(len(columns), np.int64)
-    arrays = (prepared.address.ravel(), prepared.first_row.ravel(), prepared.last_row.ravel())
-    last_load, stalls, bubbles = _kernels.run_timing(
-        columns, n_inputs, machine, lanes, arrays, state.reshape(-1), push, pop
-    )
-    by_pe = state[:, :, : _kernels.BLOCK].transpose(1, 0, 2).reshape(_kernels.STATE_ROWS, -1)[:, :n_pe]
-    free, end, empty, entries, bypasses, reads, _ = by_pe.astype(np.int64)
-    cycles = int(max(last_load, free.max(), end.max() + _PIPELINE_EDGES if end.any() else 0))
-    fillers = np.zeros(lanes, np.int64)
-    if prepared.fillers is not None:
-        _kernels.sum_columns(columns, prepared.fillers, fillers)
-    fill = np.full(n_pe, push[0] if len(push) else 0, np.int64)
-    drain = cycles - free + 1
-    writes = entries - fillers[:n_pe]
-    counts = UnitCounts(
-        broadcasts=len(columns),
-        broadcast_stalls=int(stalls),
-        scan_bubbles=int(bubbles),
-        idle_cycles=cycles - len(columns) - int(stalls) - int(bubbles),
-        ptr_reads=np.full(n_pe, len(columns), np.int64),
-        spmat_row_reads=reads,
-        entries=entries,
-        fillers=fillers[:n_pe],
-        acc_writes=writes,
-        acc_reads=writes - bypasses,
-        bypasses=bypasses,
-        saturations=np.zeros(n_pe, np.int64),
-        busy_cycles=entries,
-        bubble_cycles=empty,
-        starved_cycles=cycles - fill - drain - entries - empty,
-        fill_cycles=fill,
-        drain_cycles=drain,
-    )
-    return cycles, counts, push
+    return _kernels.Machine(layer.n_pe, layer.n_cols, arch.act_queue_depth, shift, per_row)
 
 
 def _schedule(layer: PackedLayer, columns: NDArray[np.int32], push: NDArray[np.int64], cycles: int) -> Schedule:
@@ -144,20 +108,23 @@ def _accumulate(
     layer: PackedLayer,
     prepared: PreparedLayer,
     columns: NDArray[np.int32],
-    operands: NDArray[Any],
+    values: NDArray[Any],
     fixed: FixedPoint | None,
     saturations: NDArray[np.int64],
 ) -> NDArray[Any]:
     """The outputs in original order of rows; adds to `saturations`."""
-    entries = (prepared.real_indptr, prepared.real_entries, layer.weight_bits)
+    entries = (prepared.real_indptr, prepared.real_entries)
     if fixed is None:
         sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32)
-        _kernels.accumulate_float32(columns, operands, layer.codebook, *entries, sums)
+        one = np.float32(1)
+        _kernels.accumulate_float32(columns, values, one, layer.codebook, entries, layer.weight_bits, sums)
     else:
         totals = np.zeros(layer.n_rows, np.int64)
-        rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
-        weights = fixed.weights(layer.codebook)
-        _kernels.accumulate_fixed(columns, operands, weights, *entries, rule, totals, saturations)
+        rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits, layer.weight_bits)
+        unit = fixed.activations(np.ones(1, np.float32))[0]
+        _kernels.accumulate_fixed(
+            columns, values, unit, fixed.weights(layer.codebook), entries, rule, totals, saturations
+        )
         sums = fixed.values(totals)
     if layer.row_permutation is None:
         return sums
