@@ -223,6 +223,13 @@ def _text(cell: object) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
+def positive(text: str) -> int:
+    """A number of samples or repeats from the command line, at least 1; the `type` of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def command(
     name: str,
     description: str | None,

@@ -22,6 +22,8 @@ _LOW_BITS = 15
 _HIGH_BINS, _LOW_BINS = 1 << 16, 1 << _LOW_BITS
 _FIRST_INFINITE_BIN = 0x7F800000 >> _LOW_BITS
 
+_LARGEST = float(np.finfo(np.float32).max)  # a cut above it keeps nothing
+
 _BLOCK = 1 << 18  # weights in one block of the standard deviation: its temporaries stay in the cache
 
 
@@ -140,7 +142,7 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     counts = _high_counts(name, tensor)
     wanted = round(density * tensor.size)
     if wanted == 0:
-        return Cut(float(np.finfo(np.float32).max), 0)
+        return Cut(_LARGEST, 0)
     bits = tensor.reshape(-1).view(np.uint32)
     high, wanted_of_high = _from_the_top(counts, wanted)
 
@@ -193,9 +195,8 @@ def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") ->
 
 def _at_least(threshold: float, size: int) -> Cut:
     """Keep what is at least `threshold` but zero: ties stay, unless they are zeros."""
-    limits = np.finfo(np.float32)
-    if threshold > limits.max:
-        return Cut(float(limits.max), 0)
+    if threshold > _LARGEST:
+        return Cut(_LARGEST, 0)
     nearest = np.float32(threshold)
     if float(nearest) < threshold:  # no float32 lies between: the next one up divides the float32s alike
         nearest = np.nextafter(nearest, np.float32(np.inf))
