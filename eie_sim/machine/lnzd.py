@@ -35,7 +35,7 @@ class LNZD(Unit):
         self.n_lanes = len(self.rows[0])
         self._activity = [[value != 0 for value in row] for row in self.rows]
         if bias is not None:
-            self.rows.append([bias] * self.n_lanes)
+            self.rows.append([bias] + [0] * (self.n_lanes - 1))
             self._activity.append([lane == 0 for lane in range(self.n_lanes)])
         self._load_row(0)
         self._taken_lane: int | None = None
