@@ -47,7 +47,7 @@ class Float32:
 
     zero, one = np.float32(0), np.float32(1)
 
-    def __init__(self, layer, acts, arch):
+    def __init__(self, layer, acts):
         self.weights = list(layer.codebook)
         self.acts = list(acts)
 
@@ -201,7 +201,8 @@ def simulate(
 ) -> SimResult:
     """As `eie_sim.simulate`, by stepping every unit through every cycle."""
     arch = arch or ArchConfig()
-    numbers = (Float32 if arch.arithmetic == "float32" else Fixed)(layer, np.asarray(acts, np.float32), arch)
+    inputs = np.asarray(acts, np.float32)
+    numbers = Float32(layer, inputs) if arch.arithmetic == "float32" else Fixed(layer, inputs, arch)
     n = layer.n_pe
     pes = _processing_elements(layer, numbers)
     rows = _activation_rows(layer, numbers)

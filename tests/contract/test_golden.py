@@ -1,4 +1,4 @@
-"""The published figures: 48 layers as the EIE authors' simulator counted them, 50 corners by two readings of the contract."""
+"""Published figures: 48 layers counted by the EIE authors' simulator, 50 corners by two readings of the contract."""
 
 import json
 from pathlib import Path

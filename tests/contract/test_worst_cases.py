@@ -202,7 +202,7 @@ def test_a_full_queue_stalls_the_broadcast(simulator):
 
 
 def test_one_slow_pe_stalls_the_broadcast_for_all(simulator):
-    # As above, with a PE that has nothing to do: it starves while PE 0 works, for its queue is empty when PE 0's is full.
+    # As above, with a PE that has nothing to do: it starves while PE 0 works, its queue empty when PE 0's is full.
     # PE 1 pops at w + 1 = 3, 5, 8, 11; each is a bubble; it is free at 12.
     codes = np.zeros((6, 8), int)
     codes[::2] = 1

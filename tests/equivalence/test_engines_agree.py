@@ -1,6 +1,7 @@
 """Independent answers to one contract: every engine equals the naive machine and every other, in every field."""
 
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_a_model_is_its_layers_chained_by_hand(engine, data):
     n_pe = data.draw(st.integers(1, 6))
     packed = tuple(
         pack_codes(data.draw(code_matrices(rows, cols, 4)), data.draw(codebooks(4)), n_pe, name=f"fc{at}")
-        for at, (cols, rows) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for at, (cols, rows) in enumerate(pairwise(sizes))
     )
     arch = ArchConfig(n_pe=n_pe, arithmetic=data.draw(st.sampled_from(["float32", "fixed16"])))
     acts = data.draw(activations(sizes[0]))
