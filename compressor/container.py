@@ -80,7 +80,10 @@ def read_container(path: Path, mapped: bool = True) -> Container:
         if size < _LENGTH_BYTES:
             raise ValueError(f"length: {size} bytes, but a safetensors container has at least {_LENGTH_BYTES}")
         if length > size - _LENGTH_BYTES:
-            raise ValueError(f"header length: {length} bytes, but only {size - _LENGTH_BYTES} follow it")
+            raise ValueError(
+                f"header length: {length} bytes, but only {size - _LENGTH_BYTES} follow it; "
+                "the file is no safetensors container, or cut short"
+            )
         if length > MAX_HEADER_BYTES:
             raise ValueError(f"header length: {length} bytes, but at most {MAX_HEADER_BYTES} are read")
         header = file.read(length)
@@ -98,47 +101,49 @@ def read_container(path: Path, mapped: bool = True) -> Container:
     return Container(metadata, specs, data)
 
 
-def strict_json(text: str) -> Any:
+def strict_json(what: str, text: str) -> Any:
     """Parse JSON of limited depth, without a key twice in one object, without NaN and numbers beyond 64 bits.
 
     Raises
     ------
     ValueError
-        When `text` is something else.
+        When `text` is something else; the message begins with `what`.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
     except RecursionError:
-        raise ValueError("JSON: nested too deeply") from None
+        raise ValueError(f"{what}: is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{what}: is no strict JSON: {error}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"JSON: the key {key!r} is there twice in one object")
+            raise ValueError(f"the key {key!r} is there twice in one object")
         found[key] = value
     return found
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _LONGEST_NUMBER:
-        raise ValueError(f"JSON: a number of {len(digits)} digits, but at most {_LONGEST_NUMBER} are read")
+        raise ValueError(f"a number of {len(digits)} digits, but at most {_LONGEST_NUMBER} are read")
     return int(digits)
 
 
 def _constant(text: str) -> NoReturn:
-    raise ValueError(f"JSON: {text} is no JSON number")
+    raise ValueError(f"{text} is no JSON number")
 
 
 def _parse_header(header: bytes) -> tuple[dict[str, str], tuple[TensorSpec, ...]]:
+    if not header.startswith(b"{"):
+        raise ValueError("header: must be a JSON object that begins with its first byte")
     try:
         text = header.decode()
-        found = strict_json(text) if text.startswith("{") else None
-    except ValueError as error:
-        raise ValueError(f"header: {error}") from None
-    if not isinstance(found, dict):
-        raise ValueError("header: must be a JSON object that begins with its first byte")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"header: byte {error.start} is no UTF-8") from None
+    found = strict_json("header", text)
     metadata = found.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError(f"header: {_METADATA} must map texts to texts")

@@ -13,6 +13,9 @@ from typing import BinaryIO
 _MESSAGE_LIMIT = 500  # characters: a forged name of a megabyte must not become a message of a megabyte
 
 
+_MEMORY_FACTOR, _MEMORY_BASE = 10, 100_000_000
+
+
 class FormatError(ValueError):
     """A file is not what its format says; the message names the file, the thing, the value and the limit."""
 
@@ -39,6 +42,11 @@ def file_size(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return status.st_size
+
+
+def memory_limit(size: int) -> int:
+    """Most bytes of memory that reading a file of `size` bytes may take, whatever sizes the file declares."""
+    return _MEMORY_FACTOR * size + _MEMORY_BASE
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def _checked_document(metadata: dict[str, str]) -> dict[str, Any]:
     if metadata.keys() != {_METADATA_KEY}:
         raise ValueError(f"metadata: keys {sorted(metadata)}, but an .eie file has {_METADATA_KEY!r} alone")
     text = metadata[_METADATA_KEY]
-    document = strict_json(text)
+    document = strict_json(_METADATA_KEY, text)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"{_METADATA_KEY}: must be a JSON object with format {FORMAT!r}")
     _check_version(document.get("format_version"))
