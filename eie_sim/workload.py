@@ -166,7 +166,7 @@ def draw_workload(
     if rows * cols > MAX_CELLS:
         raise ValueError(f"n_rows x n_cols: {rows} x {cols} = {rows * cols}, but at most {MAX_CELLS} can be drawn")
     bits = whole_number("weight_bits", weight_bits, MIN_WEIGHT_BITS, MAX_WEIGHT_BITS)
-    vectors = 1 if n_vectors is None else whole_number("n_vectors", n_vectors, 1)
+    vectors = 1 if n_vectors is None else whole_number("n_vectors", n_vectors, 1, MAX_CELLS // cols)
     # The name is part of the seed, so that the layers of one network drawn with one seed are independent.
     seed = whole_number("seed", seed, 0)
     of_weights, of_acts = SeedSequence([seed, int.from_bytes(name.encode())]).spawn(2)

@@ -40,9 +40,6 @@ _BLOCKS_PER_PIECE = 32
 _TOLERANCE = 1e-9
 """How near the mean of P comes to the weight density, relative."""
 
-_MAX_STEPS = 100
-"""Steps towards the scale; the published layers take fewer than ten."""
-
 _SMALLEST_INPUT = np.float32(2.0**-14)
 """An active input is not zero, in 16-bit fixed point with the fraction that |N(0, 1)| leaves room for either (ours)."""
 
@@ -57,19 +54,20 @@ class Factors(NamedTuple):
 
 @kernel
 def _cut(columns: Arg, rows: Arg, first_columns: Arg, scale: Arg) -> tuple[float, int]:
-    """Of the cells where ``p = scale * columns[j] * rows[b, i]`` is above 1: the sum of p, and their number."""
-    total, cells = 0.0, 0
+    """Of ``p = scale * columns[j] * rows[b, i]``: the sum over the cells where it is at most 1; how many others."""
+    total, others = 0.0, 0
     for b in range(len(first_columns) - 1):
         start, stop = first_columns[b], first_columns[b + 1]
-        largest = scale * columns[start:stop].max()
+        largest, of_block = scale * columns[start:stop].max(), scale * columns[start:stop].sum()
         for i in range(rows.shape[1]):
-            if largest * rows[b, i] > 1:
+            if largest * rows[b, i] <= 1:
+                total += of_block * rows[b, i]
+            else:
                 for j in range(start, stop):
                     p = scale * columns[j] * rows[b, i]
-                    if p > 1:
-                        total += p
-                        cells += 1
-    return total, cells
+                    total += p * (p <= 1)
+                    others += p > 1
+    return total, others
 
 
 @kernel
@@ -110,30 +108,19 @@ def _row_factors(n_rows: int, statistics: LayerStatistics, rng: Generator) -> Fl
 def _scale(columns: Floats, rows: Floats, block_of: NDArray[np.int64], density: float) -> float:
     """The s that makes the mean of P the density; the mean is taken over every cell, not over a sample."""
     first_columns = np.concatenate([np.searchsorted(block_of, np.arange(len(rows))), [len(columns)]])
-    cells = len(columns) * rows.shape[1]
-    uncut = float(np.add.reduceat(columns, first_columns[:-1]) @ rows.sum(axis=1)) / cells
-    scale = float(density / uncut)
-    for _ in range(_MAX_STEPS):
-        total, cut = _cut(columns, rows, first_columns, scale)
-        of_the_others = scale * uncut - total / cells
-        missing = density - of_the_others - cut / cells
-        if missing <= _TOLERANCE * density:
-            return scale
-        if of_the_others <= 0:  # as far as double precision can tell
-            break
-        # Newton's step. The mean is a concave function of s, so it comes nearer from below and never oversteps.
-        scale *= 1 + missing / of_the_others
-    raise ValueError(f"weight_density: {density}, but these spreads leave too many rows or columns nearly empty for it")
+    wanted = density * len(columns) * rows.shape[1]
+    scale = float(wanted / (np.add.reduceat(columns, first_columns[:-1]) @ rows.sum(axis=1)))
+    total, ones = _cut(columns, rows, first_columns, scale)
+    while wanted - ones - total > _TOLERANCE * wanted:
+        # Newton's step. The sum of P over s is concave and made of straight pieces: from below a step never goes too
+        # far, and every step leaves a piece for good, so the loop ends.
+        scale *= (wanted - ones) / total
+        total, ones = _cut(columns, rows, first_columns, scale)
+    return scale
 
 
 def draw_factors(n_rows: int, n_cols: int, statistics: LayerStatistics, seed: SeedSequence) -> Factors:
-    """Draw the factors of P and find their scale.
-
-    Raises
-    ------
-    ValueError
-        When no scale gives the weight density.
-    """
+    """Draw the factors of P and find their scale."""
     block_of = np.maximum(np.arange(n_cols) - statistics.block_offset, 0) // (statistics.block_columns or n_cols)
     pieces = _pieces(int(block_of[-1]) + 1, _BLOCKS_PER_PIECE)
     first, *streams = seed.spawn(1 + len(pieces))
@@ -154,13 +141,7 @@ def draw_factors(n_rows: int, n_cols: int, statistics: LayerStatistics, seed: Se
 def draw_weights(
     n_rows: int, n_cols: int, statistics: LayerStatistics, weight_bits: int, seed: SeedSequence
 ) -> SparseColumns:
-    """Codes of the weights that are not zero, rows rising inside every column.
-
-    Raises
-    ------
-    ValueError
-        When no scale gives the weight density.
-    """
+    """Codes of the weights that are not zero, rows rising inside every column."""
     seed_of_factors, seed_of_cells = seed.spawn(2)
     columns, rows, block_of = draw_factors(n_rows, n_cols, statistics, seed_of_factors)
     pieces = _pieces(n_cols, max(1, _CELLS_PER_PIECE // n_rows))
@@ -184,18 +165,25 @@ def draw_weights(
 
 
 def draw_acts(n_cols: int, statistics: LayerStatistics, n_vectors: int, seed: SeedSequence) -> NDArray[np.float32]:
-    """Input vectors, float32 (n_vectors, n_cols): exactly ``round(act_density n_cols)`` active inputs in each."""
+    """Input vectors, float32 (n_vectors, n_cols): exactly ``round(act_density n_cols)`` active inputs in each.
+
+    The first vectors are the same whatever their number.
+    """
     rng = default_rng(seed)
-    activity = rng.standard_normal((n_vectors, n_cols))
-    if statistics.act_run:
-        keep = np.exp(-1 / statistics.act_run)
-        renew = np.sqrt(1 - keep**2)
-        for vector in activity:
-            vector[1:] *= renew
-            vector[:] = list(accumulate(vector.tolist(), lambda before, new: keep * before + new))
     n_active = round(statistics.act_density * n_cols)
-    active = np.argsort(-activity, axis=1, kind="stable")[:, :n_active]
-    values = np.maximum(np.abs(rng.standard_normal((n_vectors, n_cols), np.float32)), _SMALLEST_INPUT)
     acts = np.zeros((n_vectors, n_cols), np.float32)
-    np.put_along_axis(acts, active, np.take_along_axis(values, active, axis=1), axis=1)
+    for vector in acts:
+        activity = _correlated(rng.standard_normal(n_cols), statistics.act_run)
+        values = np.abs(rng.standard_normal(n_cols, np.float32))
+        active = np.argsort(-activity, kind="stable")[:n_active]
+        vector[active] = np.maximum(values[active], _SMALLEST_INPUT)
     return acts
+
+
+def _correlated(noise: Floats, run: float) -> Floats:
+    """The g of the module docstring: each value keeps ``exp(-1 / run)`` of the one before it."""
+    if run == 0:
+        return noise
+    keep = np.exp(-1 / run)
+    noise[1:] *= np.sqrt(1 - keep**2)
+    return np.array(list(accumulate(noise.tolist(), lambda before, new: keep * before + new)))

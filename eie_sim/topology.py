@@ -1,0 +1,193 @@
+"""Layers from a GEMM topology of SCALE-Sim: a CSV of ``Layer, M, N, K,``, with or without a column ``Sparsity``.
+
+What its numbers are here. A row is the product of an M x K matrix of inputs and a K x N matrix of weights (SCALE-Sim
+makes M and K the rows and columns of the input feature map and N the number of filters). EIE multiplies a matrix of
+weights by one vector at a time, so a row is a layer of **K inputs and N outputs**, fed with **M input vectors**, one
+after another. ``Sparsity`` ``n:m`` means that n of m weights are not zero: a weight density of n / m, drawn at random
+places (not n in every group of m, which would be a structure that EIE does not know). Without the column weights are
+dense, as in SCALE-Sim, unless the caller gives a density.
+
+The file has shapes only; weights and inputs are drawn from a seed with `eie_sim.workload.random_layer`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from eie_sim.workload import Workload, random_layer
+
+COLUMNS = ("layer", "m", "n", "k")
+"""Columns a topology must have, in small letters; SCALE-Sim writes them in this order."""
+
+SPARSITY = "sparsity"
+
+MAX_DIGITS = 18
+"""Of a number in a topology; no layer comes near."""
+
+
+@dataclass(frozen=True)
+class GemmLayer:
+    """One row of a topology.
+
+    Attributes
+    ----------
+    name : str
+    n_vectors : int
+        M: input vectors, one after another.
+    n_outputs : int
+        N: outputs, the rows of EIE's weight matrix.
+    n_inputs : int
+        K: inputs, its columns.
+    weight_density : float or None
+        From ``Sparsity``; None: the file does not say.
+    line : int
+        Where it stands in the file, from 1.
+    """
+
+    name: str
+    n_vectors: int
+    n_outputs: int
+    n_inputs: int
+    weight_density: float | None
+    line: int
+
+
+def read_topology(path: str | PathLike[str]) -> tuple[GemmLayer, ...]:
+    """Read the rows of a GEMM topology.
+
+    Parameters
+    ----------
+    path : path of a CSV file
+        The first row names the columns: Layer, M, N, K and perhaps Sparsity, in any order and either case (of a name
+        of several words, the first counts). A comma at the end of a row, spaces around values and empty lines do not
+        matter.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or unknown, a value is malformed, a name is there twice, or there is no layer; with
+        the line.
+    OSError
+        When the file cannot be read.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: no text in UTF-8") from None
+    rows = _rows(text)
+    line, header = next(rows, (1, []))
+    try:
+        columns = _columns(header)
+        layers: dict[str, GemmLayer] = {}
+        for line, row in rows:
+            layer = _layer(columns, row, line)
+            if layer.name in layers:
+                raise ValueError(f"layer {layer.name!r} is there twice, first in line {layers[layer.name].line}")
+            layers[layer.name] = layer
+        if not layers:
+            raise ValueError("no layer after the names of the columns")
+    except ValueError as error:
+        raise ValueError(f"{path}: line {line}: {error}") from None
+    return tuple(layers.values())
+
+
+def topology_workloads(
+    path: str | PathLike[str],
+    weight_density: float | None = None,
+    act_density: float = 1.0,
+    seed: int = 0,
+    n_pe: int = 64,
+    index_bits: int = 4,
+) -> Iterator[Workload]:
+    """Draw the layers of a topology, one when it is asked for; see `read_topology`.
+
+    Parameters
+    ----------
+    path : path of a CSV file
+    weight_density : float, 0 .. 1, or None
+        For rows without ``Sparsity``; None: 1, dense.
+    act_density : float, 0 .. 1
+        Share of active inputs, of which the file says nothing.
+    seed, n_pe, index_bits : int
+        As for `random_layer`.
+
+    Yields
+    ------
+    Workload
+        Of each row in order; `acts` float32, shape (M, K).
+
+    Raises
+    ------
+    ValueError
+        As `read_topology`, at once; or when a density or a size is out of its limits, with the line.
+    """
+    layers = read_topology(path)
+    return (_draw(path, layer, weight_density, act_density, seed, n_pe, index_bits) for layer in layers)
+
+
+def _draw(
+    path: str | PathLike[str],
+    layer: GemmLayer,
+    weight_density: float | None,
+    act_density: float,
+    seed: int,
+    n_pe: int,
+    index_bits: int,
+) -> Workload:
+    density = layer.weight_density
+    if density is None:
+        density = 1.0 if weight_density is None else weight_density
+    try:
+        drawn = random_layer(
+            layer.n_outputs, layer.n_inputs, density, act_density, seed, n_pe, index_bits,
+            n_vectors=layer.n_vectors, name=layer.name,
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"{path}: line {layer.line}: {error}") from None
+    return Workload(drawn.layer, drawn.acts, f"{Path(path).name}, line {layer.line}; {drawn.origin}")
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and values of every line with something in it."""
+    for number, line in enumerate(text.split("\n"), 1):
+        values = [value.strip().strip('"') for value in line.split(",")]
+        if any(values):
+            yield number, values[:-1] if values[-1] == "" else values
+
+
+def _columns(header: Sequence[str]) -> tuple[str, ...]:
+    columns = tuple(name.lower().split()[0] if name else "" for name in header)
+    known = (*COLUMNS, SPARSITY)
+    if missing := [name for name in COLUMNS if name not in columns]:
+        raise ValueError(f"no column {missing[0]!r}; the first line must name Layer, M, N, K and perhaps Sparsity")
+    if odd := [name for name in columns if name not in known or columns.count(name) > 1]:
+        raise ValueError(f"column {odd[0]!r} is unknown or there twice; the columns are Layer, M, N, K and Sparsity")
+    return columns
+
+
+def _layer(columns: tuple[str, ...], row: Sequence[str], line: int) -> GemmLayer:
+    if len(row) != len(columns):
+        raise ValueError(f"{len(row)} values, but there are {len(columns)} columns")
+    values = dict(zip(columns, row, strict=True))
+    if not values["layer"]:
+        raise ValueError("layer: a name must not be empty")
+    m, n, k = (_size(name.upper(), values[name]) for name in ("m", "n", "k"))
+    density = _density(values[SPARSITY]) if SPARSITY in values else None
+    return GemmLayer(values["layer"], m, n, k, density, line)
+
+
+def _size(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > MAX_DIGITS or int(text) < 1:
+        raise ValueError(f"{name}: {text!r}, but it must be a whole number, at least 1, of at most {MAX_DIGITS} digits")
+    return int(text)
+
+
+def _density(text: str) -> float:
+    parts = text.split(":")
+    if len(parts) != 2:
+        raise ValueError(f"Sparsity: {text!r}, but it must be n:m, with n of m weights not zero")
+    kept, group = (_size("Sparsity", part.strip()) for part in parts)
+    if kept > group:
+        raise ValueError(f"Sparsity: {text!r}, but n must be at most m")
+    return kept / group

@@ -1,0 +1,110 @@
+"""GEMM topologies of SCALE-Sim: what is read, what is drawn, and what is refused where."""
+
+import numpy as np
+import pytest
+
+from eie_sim import preset, simulate_batch
+from eie_sim.topology import GemmLayer, read_topology, topology_workloads
+
+
+@pytest.fixture
+def topology(tmp_path):
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "net.csv"
+        path.write_text(text, encoding=encoding)
+        return path
+
+    return write
+
+
+def test_m_are_input_vectors_n_outputs_and_k_inputs(topology):
+    path = topology("Layer, M, N, K,\nfc1, 4, 128, 256,\nfc2, 1, 10, 128,\n")
+    assert read_topology(path) == (GemmLayer("fc1", 4, 128, 256, None, 2), GemmLayer("fc2", 1, 10, 128, None, 3))
+
+
+def test_sparsity_is_the_share_of_weights_that_are_not_zero(topology):
+    path = topology("Layer,M,N,K,Sparsity,\na,1,8,8,1:4,\nb,1,8,8, 2 : 4 ,\nc,1,8,8,3:3,\n")
+    assert [layer.weight_density for layer in read_topology(path)] == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Layer,M,N,K\nfc,2,3,4\n",
+        "Layer name, M, N, K,\n\nfc, 2, 3, 4,\n\n",
+        "\ufeffLAYER,m,n,k,\r\nfc,2,3,4,\r\n",
+        'k,n,m,layer\n4,3,2,"fc"\n',
+        "\n\nLayer,M,N,K,\nfc,2,3,4,",
+    ],
+)
+def test_commas_spaces_empty_lines_case_and_order_do_not_matter(topology, text):
+    (layer,) = read_topology(topology(text))
+    assert (layer.name, layer.n_vectors, layer.n_outputs, layer.n_inputs) == ("fc", 2, 3, 4)
+
+
+def test_the_layers_are_drawn_with_their_shapes_and_densities(topology):
+    path = topology("Layer,M,N,K,Sparsity,\nfc1,3,60,80,1:4,\nfc2,1,40,60,3:3\n")
+    one, two = topology_workloads(path, act_density=0.5, seed=1, n_pe=8, index_bits=5)
+    assert (one.layer.n_rows, one.layer.n_cols, one.layer.n_pe, one.layer.index_bits) == (60, 80, 8, 5)
+    assert abs(one.layer.density - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4800)
+    assert two.layer.density == 1
+    assert one.acts.shape == (3, 80)
+    assert two.acts.shape == (1, 60)
+    assert np.count_nonzero(one.acts, axis=1).tolist() == [40, 40, 40]
+    assert one.origin.startswith("net.csv, line 2; random")
+
+
+def test_without_sparsity_weights_are_dense_unless_a_density_is_given(topology):
+    path = topology("Layer,M,N,K,\nfc,1,50,50,\n")
+    assert next(topology_workloads(path)).layer.density == 1
+    assert abs(next(topology_workloads(path, weight_density=0.1)).layer.density - 0.1) < 0.05
+
+
+def test_every_vector_of_a_row_can_be_simulated(topology):
+    (drawn,) = topology_workloads(topology("Layer,M,N,K,\nfc,3,16,20,\n"), n_pe=4, weight_density=0.5)
+    batch = simulate_batch(drawn.layer, drawn.acts, preset("eie-64pe-45nm").replace(n_pe=4))
+    assert len(batch) == 3
+    assert batch.output.shape == (3, 16)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: no column 'layer'"),
+        ("Layer,M,N,\nfc,1,2,\n", "line 1: no column 'k'"),
+        ("fc1,1,2,3,\n", "line 1: no column 'layer'"),
+        ("Layer,M,N,K,Stride,\nfc,1,2,3,4,\n", "line 1: column 'stride' is unknown or there twice"),
+        ("Layer,M,N,K,K,\nfc,1,2,3,4,\n", "line 1: column 'k' is unknown or there twice"),
+        ("Layer,M,,N,K,\nfc,1,2,3,4,\n", "line 1: column '' is unknown"),
+        ("Layer,M,N,K,\n", "line 1: no layer after"),
+        ("Layer,M,N,K,\nfc,1,2,\n", "line 2: 3 values, but there are 4 columns"),
+        ("Layer,M,N,K,\n\nfc,1,2,x,\n", "line 3: K: 'x', but it must be a whole number, at least 1"),
+        ("Layer,M,N,K,\nfc,0,2,3,\n", "line 2: M: '0'"),
+        ("Layer,M,N,K,\nfc,1,-2,3,\n", "line 2: N: '-2'"),
+        ("Layer,M,N,K,\nfc,1,2,1e3,\n", "line 2: K: '1e3'"),
+        ("Layer,M,N,K,\n,1,2,3,\n", "line 2: layer: a name must not be empty"),
+        ("Layer,M,N,K,\na,1,2,3,\na,1,2,3,\n", "line 3: layer 'a' is there twice, first in line 2"),
+        ("Layer,M,N,K,Sparsity\na,1,2,3,0.5\n", "line 2: Sparsity: '0.5', but it must be n:m"),
+        ("Layer,M,N,K,Sparsity\na,1,2,3,5:4\n", "line 2: Sparsity: '5:4', but n must be at most m"),
+        ("Layer,M,N,K,Sparsity\na,1,2,3,0:4\n", "line 2: Sparsity: '0', but it must be a whole number"),
+        ("Layer,M,N,K\na,1,2," + "9" * 19, "line 2: K: '9999999999999999999', but it must be a whole number"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(topology, text, message):
+    path = topology(text)
+    with pytest.raises(ValueError) as caught:
+        read_topology(path)
+    assert f"{path}: {message}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_too_large_to_draw_is_named_with_its_line(topology):
+    path = topology("Layer,M,N,K,\nfc,1,1000000,1000000,\n")
+    with pytest.raises(ValueError, match="line 2: n_rows x n_cols: 1000000 x 1000000"):
+        next(topology_workloads(path))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "net.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="no text in UTF-8"):
+        read_topology(tmp_path / "net.csv")
