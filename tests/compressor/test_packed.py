@@ -1,0 +1,578 @@
+"""Packed layers: what is encoded decodes to itself, and what no packing makes is refused."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compressor import CodedTensor, CompressedModel, PackedLayer, PackedModel, pack_codes, pack_sparse
+from compressor.coded import nearest_codes
+from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
+from compressor.packed import weight_bits_of
+
+BOOK4 = np.append(0, np.linspace(-1, 1, 15)).astype(np.float32)
+
+
+def column(values) -> np.ndarray:
+    return np.reshape(values, (-1, 1))
+
+
+def entries_of(layer: PackedLayer, pe: int, column: int) -> list[tuple[int, int]]:
+    """The (code, run) pairs of one column in one PE."""
+    begin, end = (int(layer.entry_base[pe] + layer.pointers[column + x, pe]) for x in (0, 1))
+    return list(zip(layer.codes[begin:end].tolist(), layer.runs[begin:end].tolist(), strict=True))
+
+
+def naive_entries(codes: np.ndarray, n_pe: int, index_bits: int, pe: int, column: int) -> list[tuple[int, int]]:
+    """The same from the definition: walk down the rows of the PE, count zeros, fill before a weight."""
+    longest = 2**index_bits - 1
+    entries, zeros = [], 0
+    for i in range(pe, len(codes), n_pe):
+        if codes[i, column] == 0:
+            zeros += 1
+            continue
+        while zeros > longest:
+            entries.append((0, longest))
+            zeros -= longest + 1
+        entries.append((int(codes[i, column]), zeros))
+        zeros = 0
+    return entries
+
+
+@st.composite
+def packings(draw):
+    """Codes (rows, columns) of any density, a bias or none, and the arguments to pack them."""
+    n_rows, n_cols = draw(st.tuples(st.integers(1, 40), st.integers(1, 8)))
+    weight_bits = draw(st.integers(1, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    codes = rng.integers(1, 2**weight_bits, (n_rows, n_cols)) * (rng.random((n_rows, n_cols)) < draw(st.floats(0, 1)))
+    bias = rng.integers(0, 2**weight_bits, n_rows) if draw(st.booleans()) else None
+    order = rng.permutation(n_rows) if draw(st.booleans()) else None
+    return codes, {
+        "codebook": np.append(0, rng.normal(size=2**weight_bits - 1)),
+        "n_pe": draw(st.integers(1, 50)),
+        "index_bits": draw(st.integers(2, 8)),
+        "bias_codes": bias,
+        "row_permutation": order,
+    }
+
+
+# The paper's own vectors ----------------------------------------------------------------------------------------------
+
+
+def test_the_column_printed_in_section_3b_of_the_paper():
+    layer = pack_codes(column([0, 0, 1, 2, *[0] * 18, 3]), [0, 1, 2, 3], n_pe=1, index_bits=4)
+    assert layer.codes.tolist() == [1, 2, 0, 3]
+    assert layer.runs.tolist() == [2, 0, 15, 2]
+    assert layer.pointers.tolist() == [[0], [4]]
+    assert (layer.n_entries, layer.n_fillers) == (4, 1)
+
+
+def test_the_memory_layout_of_pe_0_in_figure_3_of_the_paper():
+    weights = [
+        (0, 0),
+        (8, 0),
+        (12, 0),
+        (4, 1),
+        (0, 2),
+        (12, 2),
+        (0, 4),
+        (4, 4),
+        (0, 5),
+        (12, 5),
+        (0, 6),
+        (8, 7),
+        (12, 7),
+    ]
+    codes = np.zeros((16, 8), np.uint8)
+    for number, (i, j) in enumerate(weights, 1):
+        codes[i, j] = number
+    layer = pack_codes(codes, np.arange(16), n_pe=4, index_bits=4)
+    assert layer.runs.tolist() == [0, 1, 0, 1, 0, 2, 0, 0, 0, 2, 0, 2, 0]
+    assert layer.codes.tolist() == list(range(1, 14))
+    assert layer.pointers[:, 0].tolist() == [0, 3, 4, 6, 6, 8, 10, 11, 13]
+    assert not layer.pointers[:, 1:].any()
+
+
+# Encoding -------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=80)
+@given(packings())
+def test_entries_are_those_of_the_definition(packing):
+    codes, arguments = packing
+    layer = pack_codes(codes, **arguments)
+    order = range(len(codes)) if arguments["row_permutation"] is None else arguments["row_permutation"]
+    stored = codes[order]
+    if arguments["bias_codes"] is not None:
+        stored = np.column_stack([stored, arguments["bias_codes"][order]])
+    assert layer.pointers.shape == (stored.shape[1] + 1, layer.n_pe)
+    for pe in range(layer.n_pe):
+        for j in range(stored.shape[1]):
+            expected = naive_entries(stored, layer.n_pe, layer.index_bits, pe, j)
+            assert entries_of(layer, pe, j) == expected
+
+
+@settings(max_examples=80)
+@given(packings())
+def test_what_was_packed_decodes_to_itself(packing):
+    codes, arguments = packing
+    layer = pack_codes(codes, **arguments)
+    assert np.array_equal(layer.decode(), codes)
+    assert layer.decode().dtype == np.uint8
+    codebook = arguments["codebook"].astype(np.float32)
+    assert np.array_equal(layer.dense(), codebook[codes])
+    bias = arguments["bias_codes"]
+    assert layer.has_bias == (bias is not None)
+    if bias is None:
+        assert layer.bias() is None
+        assert not layer.bias_codes.any()
+    else:
+        assert np.array_equal(layer.bias_codes, bias)
+        assert np.array_equal(layer.bias(), codebook[bias])
+    assert layer.density == np.count_nonzero(codes) / codes.size
+
+
+@settings(max_examples=60)
+@given(packings(), st.integers(1, 50), st.integers(2, 8), st.integers(0, 99))
+def test_repacking_there_and_back_is_the_identity(packing, n_pe, index_bits, seed):
+    codes, arguments = packing
+    layer = pack_codes(codes, **arguments)
+    order = np.random.default_rng(seed).permutation(layer.n_rows)
+    there = layer.repack(n_pe, index_bits, order, name="there")
+    assert (there.name, there.n_pe, there.index_bits) == ("there", n_pe, index_bits)
+    assert there == pack_codes(
+        codes, **arguments | {"n_pe": n_pe, "index_bits": index_bits, "row_permutation": order}, name="there"
+    )
+    before = np.arange(layer.n_rows) if layer.row_permutation is None else layer.row_permutation
+    back = there.repack(layer.n_pe, layer.index_bits, before, name=layer.name)
+    for field in ("codes", "runs", "pointers", "codebook"):
+        assert np.array_equal(getattr(back, field), getattr(layer, field))
+    assert layer.repack() == layer
+
+
+@settings(max_examples=60)
+@given(packings())
+def test_sparse_columns_in_any_order_pack_to_the_same_layer(packing):
+    codes, arguments = packing
+    rng = np.random.default_rng(codes.size)
+    rows, indptr = [], [0]
+    for j in range(codes.shape[1]):
+        rows.extend(rng.permutation(np.flatnonzero(codes[:, j])))
+        rows.extend(np.flatnonzero(codes[:, j] == 0)[:2])  # a code 0 that is named is dropped
+        indptr.append(len(rows))
+    columns = np.repeat(np.arange(codes.shape[1]), np.diff(indptr))
+    packed = pack_sparse(indptr, rows, codes[rows, columns] if rows else [], codes.shape, **arguments)
+    assert packed == pack_codes(codes, **arguments)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("fillers", [0, 1, 2, 3])
+def test_runs_about_a_power_of_two_take_the_fillers_they_need(bits, fillers):
+    longest = 2**bits - 1
+    for zeros, run in [(longest, longest), (longest + 1, 0), (longest + 2, 1)]:
+        more = zeros > longest
+        layer = pack_codes(column([0] * (fillers * 2**bits + zeros) + [1]), [0, 1], 1, bits)
+        expected = [(0, longest)] * (fillers + more) + [(1, run)]
+        assert entries_of(layer, 0, 0) == expected
+        assert layer.n_fillers == fillers + more
+        assert layer.decode().ravel().tolist() == [0] * (fillers * 2**bits + zeros) + [1]
+
+
+def test_zeros_after_the_last_weight_take_no_filler():
+    layer = pack_codes(column([1] + [0] * 1000), [0, 1], 1, 2)
+    assert entries_of(layer, 0, 0) == [(1, 0)]
+
+
+def test_a_run_does_not_go_on_in_the_next_column():
+    layer = pack_codes([[1, 0], [0, 0], [0, 1]], [0, 1], 1, 2)
+    assert entries_of(layer, 0, 1) == [(1, 2)]
+
+
+def test_zeros_count_among_the_rows_of_the_pe_alone():
+    layer = pack_codes(column([0, 1, 0, 1, 0, 0, 0, 1, 1]), [0, 1], 2, 4)
+    assert entries_of(layer, 0, 0) == [(1, 4)]
+    assert entries_of(layer, 1, 0) == [(1, 0), (1, 0), (1, 1)]
+
+
+def test_an_empty_column_has_equal_pointers():
+    layer = pack_codes([[1, 0, 1], [1, 0, 1]], [0, 1], 2, 4)
+    assert layer.pointers.tolist() == [[0, 0], [1, 1], [1, 1], [2, 2]]
+
+
+def test_an_empty_pe_has_no_entries():
+    layer = pack_codes([[1, 1], [0, 0], [1, 0]], [0, 1], 3, 4)
+    assert layer.entries_per_pe.tolist() == [2, 0, 1]
+    assert layer.entry_base.tolist() == [0, 2, 2]
+
+
+def test_more_pes_than_rows_leave_pes_without_rows():
+    layer = pack_codes([[1], [1]], [0, 1], 5, 4)
+    assert rows_in_pe(2, 5).tolist() == [1, 1, 0, 0, 0]
+    assert layer.entries_per_pe.tolist() == [1, 1, 0, 0, 0]
+    assert layer.decode().tolist() == [[1], [1]]
+
+
+def test_a_layer_without_a_weight_is_a_layer():
+    layer = pack_codes(np.zeros((3, 2), np.uint8), [0, 1], 2, 4)
+    assert (layer.n_entries, layer.n_fillers, layer.density) == (0, 0, 0.0)
+    assert layer.repack(3).decode().tolist() == [[0, 0]] * 3
+
+
+def test_a_bias_of_zeros_is_still_a_bias():
+    layer = pack_codes([[1]], [0, 1], 1, 4, bias_codes=[0])
+    assert layer.has_bias
+    assert layer.bias().tolist() == [0]
+    assert layer.repack(2).has_bias
+
+
+def test_the_bias_is_the_last_pointer_column():
+    layer = pack_codes([[1, 2], [0, 3]], [0, 1, 2, 3], 2, 4, bias_codes=[3, 0])
+    assert layer.pointers.tolist() == [[0, 0], [1, 0], [2, 1], [3, 1]]
+    assert layer.codes.tolist() == [1, 2, 3, 3]
+    assert layer.bias_codes.tolist() == [3, 0]
+    assert layer.density == 3 / 4
+
+
+def test_sizes_in_the_srams():
+    layer = pack_codes(np.ones((8, 3), np.uint8), BOOK4, 4, 4)
+    assert layer.spmat_bytes_per_pe.tolist() == [6, 6, 6, 6]
+    assert layer.pointer_bytes_per_pe == 4 * 2
+    assert layer.repack(index_bits=8).spmat_bytes_per_pe.tolist() == [9, 9, 9, 9]
+
+
+# Permutations ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_permutation_names_the_original_row_stored_at_each_place():
+    layer = pack_codes(column([1, 2, 3, 0]), [0, 1, 2, 3], 2, 4, row_permutation=[3, 2, 0, 1])
+    # Stored rows 0 to 3 are the originals 3, 2, 0, 1; PE 0 holds stored rows 0 and 2, PE 1 holds 1 and 3.
+    assert entries_of(layer, 0, 0) == [(1, 1)]
+    assert entries_of(layer, 1, 0) == [(3, 0), (2, 0)]
+    assert layer.decode().ravel().tolist() == [1, 2, 3, 0]
+    assert layer.dense().ravel().tolist() == [1, 2, 3, 0]
+
+
+def test_where_a_row_is_stored_is_the_inverse_of_a_permutation():
+    order = check_row_permutation([3, 0, 2, 1], 4)
+    assert stored_row_of(order).tolist() == [1, 3, 2, 0]
+    assert order[stored_row_of(order)].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("order", "match"),
+    [
+        ([0, 1], r"row_permutation: shape \(2,\), but 3 rows need \(3,\)"),
+        ([0, 1, 1], "row_permutation: must name each of the rows 0 to 2 exactly once"),
+        ([0, 1, 3], "row_permutation: must name each of the rows 0 to 2 exactly once"),
+        ([0, 1, -1], "row_permutation: values -1 to 1"),
+        ([0.0, 1.0, 2.0], "row_permutation: dtype float64, but it must hold integers"),
+    ],
+)
+def test_what_is_no_row_permutation_is_refused(order, match):
+    layer = pack_codes(np.ones((3, 1), np.uint8), [0, 1], 2, 4)
+    with pytest.raises(ValueError, match=match):
+        layer.repack(row_permutation=order)
+    with pytest.raises(ValueError, match=match):
+        pack_codes(np.ones((3, 1), np.uint8), [0, 1], 2, 4, row_permutation=order)
+
+
+# Invariants -----------------------------------------------------------------------------------------------------------
+
+
+def fields(**changes):
+    """Those of a sound layer of 5 rows and 2 columns on 2 PEs, changed.
+
+    PE 0 has the rows 0, 2, 4, and weights in rows 0 and 4 of column 0; PE 1 has 1 and 3, and one in row 3 of column 1.
+    """
+    sound = {
+        "name": "layer",
+        "n_rows": 5,
+        "n_cols": 2,
+        "n_pe": 2,
+        "weight_bits": 2,
+        "index_bits": 2,
+        "codebook": [0, 1, 2, 3],
+        "codes": [1, 2, 3],
+        "runs": [0, 1, 1],
+        "pointers": [[0, 0], [2, 0], [2, 1]],
+    }
+    return sound | changes
+
+
+def test_the_layer_that_the_invariants_are_tested_with_is_sound():
+    assert PackedLayer(**fields()).decode().tolist() == [[1, 0], [0, 0], [0, 0], [0, 3], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"name": ""}, "name: '', but it must be a text that is not empty"),
+        ({"name": 5}, "name: 5, but it must be a text"),
+        ({"n_rows": 0}, "n_rows: 0, but it must be at least 1"),
+        ({"n_cols": 0}, "n_cols: 0, but it must be at least 1"),
+        ({"n_pe": 0}, "n_pe: 0, but it must be at least 1"),
+        ({"n_rows": 5.0}, "n_rows: 5.0 is not a whole number"),
+        ({"n_rows": True}, "n_rows: True is not a whole number"),
+        ({"weight_bits": 0}, "weight_bits: 0, but it must be 1 to 8"),
+        ({"weight_bits": 9}, "weight_bits: 9, but it must be 1 to 8"),
+        ({"index_bits": 1}, "index_bits: 1, but it must be 2 to 8"),
+        ({"index_bits": 9}, "index_bits: 9, but it must be 2 to 8"),
+        ({"codebook": [0, 1, 2]}, r"codebook: shape \(3,\), but 2 weight bits need \(4,\)"),
+        ({"codebook": [1, 1, 2, 3]}, "codebook: value 0 is 1.0, but code 0 always means the value 0"),
+        ({"codebook": [0, 1, np.inf, 3]}, r"codebook: inf at \(2,\), but every number must be finite"),
+        ({"codebook": [0, 1, np.nan, 3]}, "codebook: nan"),
+        ({"codebook": [0, 1, 1e39, 3]}, "codebook: inf"),
+        ({"codebook": ["a", "b", "c", "d"]}, "codebook: dtype <U1, but it must hold numbers"),
+        ({"codes": [1, 2, 256]}, "codes: values 1 to 256, but they must be 0 to 255"),
+        ({"codes": [1.0, 2.0, 3.0]}, "codes: dtype float64, but it must hold integers"),
+        ({"runs": [0, -1, 1]}, "runs: values -1 to 1, but they must be 0 to 255"),
+        ({"runs": [0, 1]}, r"codes and runs: shapes \(3,\) and \(2,\), must be the same \(n,\)"),
+        ({"codes": [[1, 2, 3]], "runs": [[0, 1, 1]]}, r"codes and runs: shapes \(1, 3\) and \(1, 3\)"),
+        ({"pointers": [[0, 0], [2, 1]]}, r"pointers: shape \(2, 2\), but it must be \(3, 2\), or \(4, 2\) with a bias"),
+        ({"pointers": [[0], [2], [3]]}, r"pointers: shape \(3, 1\)"),
+        ({"pointers": [[0, 0], [2, 0], [2, 2**32]]}, "pointers: values 0 to 4294967296"),
+        ({"pointers": [[0, 1], [2, 1], [2, 1]]}, "pointers: PE 1 begins at an address other than 0"),
+        (
+            {"pointers": [[0, 0], [3, 0], [2, 1]]},
+            "pointers: PE 0 falls from 3 to 2 at column 1, but addresses must rise",
+        ),
+        ({"pointers": [[0, 0], [2, 0], [2, 2]]}, "pointers: they end at 4 entries in all, but there are 3"),
+        ({"pointers": [[0, 0], [2, 0], [2, 0]]}, "pointers: they end at 2 entries in all, but there are 3"),
+        ({"codes": [1, 4, 3]}, "codes: entry 1 of PE 0 .column 0. has code 4, but the codebook ends at 3"),
+        ({"runs": [0, 4, 1]}, "runs: entry 1 of PE 0 .column 0. has run 4, but 2 index bits hold at most 3"),
+        ({"runs": [0, 2, 1]}, "runs: entry 1 of PE 0 .column 0. lies beyond the 3 rows of its PE"),
+        ({"runs": [0, 1, 2]}, "runs: entry 0 of PE 1 .column 1. lies beyond the 2 rows of its PE"),
+        ({"codes": [0, 2, 3]}, "codes: entry 0 of PE 0 .column 0. has code 0 and run 0, but a filler has run 3"),
+        (
+            {"n_rows": 50, "codes": [1, 0, 3], "runs": [0, 3, 1]},
+            "codes: entry 1 of PE 0 .column 0. is a filler at the end of its column, but one stands only before a",
+        ),
+        ({"row_permutation": [0, 1, 2, 3]}, r"row_permutation: shape \(4,\), but 5 rows need \(5,\)"),
+        ({"row_permutation": [0, 1, 2, 3, 3]}, "row_permutation: must name each of the rows 0 to 4 exactly once"),
+    ],
+)
+def test_each_invariant_is_checked_and_named(changes, match):
+    with pytest.raises(ValueError, match=match):
+        PackedLayer(**fields(**changes))
+
+
+def test_the_first_malformed_entry_is_named_whatever_the_number_of_cores(monkeypatch):
+    layer = pack_codes(np.ones((64, 3), np.uint8), BOOK4, 16, 4)
+    codes = layer.codes.copy()
+    codes[[5, 100, 190]] = 16
+    arguments = {name: getattr(layer, name) for name in fields()} | {"codes": codes}
+    messages = set()
+    for cores in (1, 2, 3, 16, 100):
+        monkeypatch.setattr("compressor.packed.available_cores", lambda cores=cores: cores)
+        with pytest.raises(ValueError) as caught:
+            PackedLayer(**arguments)
+        messages.add(str(caught.value))
+    assert messages == {"codes: entry 5 of PE 0 (column 1) has code 16, but the codebook ends at 15"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"codes": [1, 2]}, "codes: shape"),
+        ({"codes": [[]]}, "codes: shape"),
+        ({"codes": [[1.0]]}, "codes: dtype float64"),
+        ({"codes": [[16]]}, "has code 16, but the codebook ends at 15"),
+        ({"codes": [[256]]}, "codes: values 256 to 256, but they must be 0 to 255"),
+        ({"codebook": [0, 1, 2]}, "codebook: 3 values, but it must have 2..weight_bits of them, 2 to 256"),
+        ({"codebook": [0]}, "codebook: 1 values"),
+        ({"codebook": np.zeros(512)}, "codebook: 512 values"),
+        ({"n_pe": 0}, "n_pe: 0, but it must be at least 1"),
+        ({"index_bits": 9}, "index_bits: 9, but it must be 2 to 8"),
+        ({"bias_codes": [1, 2]}, r"bias_codes: shape \(2,\), but 1 rows need \(1,\)"),
+        ({"bias_codes": [16]}, "has code 16"),
+        ({"name": ""}, "name: ''"),
+    ],
+)
+def test_pack_codes_names_what_it_refuses(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        pack_codes(**{"codes": [[1]], "codebook": BOOK4} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"indptr": [0, 1]}, r"indptr: shape \(2,\), but 2 columns need \(3,\)"),
+        ({"indptr": [1, 1, 2]}, "indptr: must rise from 0 to the number of entries, 2"),
+        ({"indptr": [0, 1, 1]}, "indptr: must rise from 0 to the number of entries, 2"),
+        ({"indptr": [0, 3, 2]}, "indptr: must rise"),
+        ({"rows": [0]}, "rows and codes: shapes"),
+        ({"rows": [0, 3]}, "rows: row 3 lies outside the matrix of 3 rows"),
+        ({"rows": [-1, 0]}, "rows: values -1 to 0"),
+        ({"rows": [1, 1], "indptr": [0, 2, 2]}, "rows: column 0 names the same row twice"),
+        ({"codes": [1, 16]}, "has code 16"),
+        ({"shape": (0, 2)}, "shape: 0, but it must be at least 1"),
+    ],
+)
+def test_pack_sparse_names_what_it_refuses(arguments, match):
+    sound = {"indptr": [0, 1, 2], "rows": [0, 2], "codes": [1, 2], "shape": (3, 2), "codebook": BOOK4}
+    assert pack_sparse(**sound).decode().tolist() == [[1, 0], [0, 0], [0, 2]]
+    with pytest.raises(ValueError, match=match):
+        pack_sparse(**sound | arguments)
+
+
+# Objects --------------------------------------------------------------------------------------------------------------
+
+
+def test_arrays_are_read_only_and_the_callers_keep_their_flags():
+    codes = np.array([1, 2, 3], np.uint8)
+    layer = PackedLayer(**fields(codes=codes, row_permutation=[4, 3, 2, 1, 0]))
+    for name in ("codes", "runs", "pointers", "codebook", "row_permutation"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(layer, name)[0] = 0
+    assert codes.flags.writeable
+    with pytest.raises(AttributeError):
+        layer.n_rows = 6
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": "other"}, {"n_rows": 6}, {"index_bits": 3}, {"codebook": [0, 1, 2, 4]}, {"codes": [1, 2, 2]},
+     {"runs": [1, 0, 1]}, {"row_permutation": [0, 1, 2, 3, 4]}],
+)  # fmt: skip
+def test_layers_that_differ_in_a_field_differ(changes):
+    assert PackedLayer(**fields()) == PackedLayer(**fields())
+    assert PackedLayer(**fields()) != PackedLayer(**fields(**changes))
+    assert PackedLayer(**fields()) != "layer"
+
+
+def test_a_layer_says_what_it_is():
+    layer = pack_codes([[1]], BOOK4, 2, 4, [1], "fc8")
+    assert repr(layer) == "PackedLayer('fc8', 1 x 1 + bias, n_pe=2, weight_bits=4, index_bits=4, n_entries=2)"
+
+
+def test_the_prepared_form_is_made_once_also_by_many_threads():
+    layer = pack_codes(np.ones((64, 64), np.uint8), BOOK4)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(layer.prepared())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(prepared) for prepared in found}) == 1
+
+
+def test_weight_bits_follow_from_the_codebook():
+    assert [weight_bits_of(np.zeros(2**bits)) for bits in range(1, 9)] == list(range(1, 9))
+
+
+# Models ---------------------------------------------------------------------------------------------------------------
+
+
+def small_layer(name):
+    return pack_codes([[1]], [0, 1], name=name)
+
+
+@pytest.mark.parametrize(
+    ("names", "activations", "provenance", "match"),
+    [
+        ([], [], {}, "layers: a model has at least one"),
+        (["a"], [], {}, "activations: 0 of them, but there are 1 layers"),
+        (["a"], ["swish"], {}, "activations: 'swish', but it must be one of none, relu, sigmoid, tanh"),
+        (["a", "a"], ["none", "none"], {}, "layers: the name 'a' is there twice"),
+        (["a"], ["none"], {"seed": 1}, "provenance: 'seed': 1, but both must be texts"),
+    ],
+)
+def test_a_model_names_what_it_refuses(names, activations, provenance, match):
+    with pytest.raises(ValueError, match=match):
+        PackedModel([small_layer(name) for name in names], activations, provenance)
+
+
+def test_layers_of_a_model_are_found_by_name():
+    model = PackedModel([small_layer("a"), small_layer("b")], ["relu", "none"], {"source": "x"})
+    assert model["b"] is model.layers[1]
+    with pytest.raises(KeyError, match="no layer 'c'; there are a, b"):
+        model["c"]
+    with pytest.raises(TypeError):
+        model.provenance["source"] = "y"
+
+
+def test_a_model_repacks_every_layer():
+    model = PackedModel([small_layer("a"), small_layer("b")], ["relu", "none"], {"source": "x"})
+    repacked = model.repack(n_pe=2, index_bits=8)
+    assert [(layer.name, layer.n_pe, layer.index_bits) for layer in repacked.layers] == [("a", 2, 8), ("b", 2, 8)]
+    assert repacked.repack(64, 4) == model
+
+
+# Coded tensors --------------------------------------------------------------------------------------------------------
+
+small_floats = st.floats(-4, 4, width=16)
+
+
+@settings(max_examples=200)
+@given(st.lists(small_floats, min_size=1, max_size=15), st.lists(small_floats, min_size=1, max_size=20))
+def test_the_nearest_code_is_the_one_a_search_through_all_finds(weights, values):
+    book = [0.0, *weights]
+    book += [book[-1]] * (2 ** max(1, (len(book) - 1).bit_length()) - len(book))
+    for value, code in zip(values, nearest_codes(values, book), strict=True):
+        # The nearest value, of two equally near the lower one, and of equal ones the lowest code.
+        assert code == min(range(len(book)), key=lambda c: (abs(book[c] - value), book[c], c))
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"name": ""}, "name: ''"),
+        ({"kind": "dense"}, "kind: 'dense', but it must be one of linear, conv, lstm, gru"),
+        ({"shape": (4,)}, "is no shape of kind 'linear'"),
+        ({"shape": (2, 0), "codes": []}, "is no shape of kind 'linear'"),
+        ({"shape": (3, 2)}, r"codes: 4 of them do not fill shape \(3, 2\)"),
+        ({"codes": [1, 2, 3, 4]}, "codes: code 4, but the codebook ends at 3"),
+        ({"codebook": [0, 1, 2]}, "codebook: 3 values"),
+        ({"codebook": [1, 1, 2, 3]}, "codebook: value 0 is 1.0"),
+        ({"bias": [1.0]}, r"bias: shape \(1,\), but 2 outputs need \(2,\)"),
+        ({"bias": [1.0, np.nan]}, "bias: nan"),
+    ],
+)
+def test_a_coded_tensor_names_what_it_refuses(changes, match):
+    sound = {"name": "t", "shape": (2, 2), "kind": "linear", "codebook": [0, 1, 2, 3], "codes": [1, 0, 3, 2]}
+    assert CodedTensor(**sound).dense().tolist() == [[1, 0], [3, 2]]
+    with pytest.raises(ValueError, match=match):
+        CodedTensor(**sound | changes)
+
+
+def test_a_coded_tensor_packs_with_its_bias_at_the_nearest_codes():
+    tensor = CodedTensor("t", (2, 2), "lstm", [0, 1, 2, -3], [1, 0, 3, 2], bias=[1.25, -2.5])
+    layer = tensor.pack(n_pe=2, index_bits=5)
+    assert (layer.name, layer.n_pe, layer.index_bits, layer.weight_bits) == ("t", 2, 5, 2)
+    assert layer.dense().tolist() == tensor.dense().tolist() == [[1, 0], [-3, 2]]
+    assert layer.bias().tolist() == [1, -3]
+    assert tensor.bias_error() == 0.5
+    assert (tensor.weight_bits, tensor.density) == (2, 0.75)
+
+
+def test_a_tensor_without_bias_has_no_bias_error():
+    tensor = CodedTensor("t", (1, 1), "linear", [0, 1], [1])
+    assert tensor.bias_codes() is None
+    assert tensor.bias_error() == 0
+    assert not tensor.pack().has_bias
+
+
+def test_a_convolution_is_coded_but_not_packed():
+    tensor = CodedTensor("conv1", (2, 1, 3, 3), "conv", [0, 1], np.ones(18, np.uint8))
+    assert tensor.dense().shape == (2, 1, 3, 3)
+    with pytest.raises(ValueError, match="kind: 'conv1' is a convolution, but the machine runs matrices only"):
+        tensor.pack()
+
+
+def test_a_compressed_model_packs_its_tensors_in_order():
+    first = CodedTensor("a", (2, 1), "linear", [0, 1], [1, 0], bias=[0.75, 0.125])
+    conv = CodedTensor("c", (1, 1, 1, 1), "conv", [0, 1], [1])
+    model = CompressedModel([first, conv], ["relu", "none"], {"source": "x"})
+    with pytest.raises(ValueError, match="'c' is a convolution"):
+        model.pack()
+    with pytest.raises(ValueError, match="names: there is no tensor 'd'"):
+        model.select("a", "d")
+    packed = model.select("a").pack(n_pe=3, index_bits=2)
+    assert packed.activations == ("relu",)
+    assert packed.provenance == {"source": "x", "largest_bias_error": "0.25"}
+    assert packed["a"] == first.pack(3, 2)
+    with pytest.raises(ValueError, match="tensors: the name 'a' is there twice"):
+        CompressedModel([first, first], ["relu", "relu"])
