@@ -1,0 +1,128 @@
+"""``eie-sim info``: what is in a packed file, and whether a machine can hold it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eie_sim.cli.options import Arch, Json, Preset, Set
+
+if TYPE_CHECKING:
+    from compressor.packed import PackedLayer
+    from eie_sim.arch import ArchConfig
+    from eie_sim.cli.console import Printer
+
+
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE.eie", help="A packed model.", show_default=False)],
+    preset: Preset = None,
+    arch: Arch = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show the layers of a packed model, their sizes, and the SRAM of a PE they use against what there is."""
+    from compressor.packed_file import load_model
+    from eie_sim.cli.console import Printer
+    from eie_sim.cli.machine import chosen_machine
+
+    machine = chosen_machine(preset, arch, settings)
+    model = load_model(file)
+    printer = Printer()
+    document = {
+        "file": str(file),
+        "file_bytes": file.stat().st_size,
+        "machine": machine.name,
+        "layers": [_layer(layer, act, machine) for layer, act in zip(model.layers, model.activations, strict=True)],
+        "provenance": dict(model.provenance),
+    }
+    if as_json:
+        printer.json(document)
+    else:
+        _print(document, printer)
+
+
+def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from eie_sim.capacity import capacity
+
+    packing = {name: getattr(layer, name) for name in ("n_pe", "weight_bits", "index_bits")}
+    width = max(machine.spmat_width_bits, layer.weight_bits + layer.index_bits)
+    needs = capacity(layer, machine.replace(**packing, spmat_width_bits=width))
+    per_pe = layer.entries_per_pe
+    return {
+        "name": layer.name,
+        "n_rows": layer.n_rows,
+        "n_cols": layer.n_cols,
+        **packing,
+        "has_bias": layer.has_bias,
+        "permuted": layer.row_permutation is not None,
+        "activation": activation,
+        "density": layer.density,
+        "entries": layer.n_entries,
+        "fillers": layer.n_fillers,
+        "entries_per_pe": {"min": int(per_pe.min()), "mean": float(per_pe.mean()), "max": int(per_pe.max())},
+        "sram_per_pe": [{**asdict(need), "fits": need.fits} for need in needs],
+    }
+
+
+def _print(document: dict[str, Any], printer: "Printer") -> None:
+    from rich.text import Text
+
+    from eie_sim.cli.console import printable
+    from eie_sim.cli.grid import grid
+
+    layers = document["layers"]
+    count = f"{len(layers)} layer{'s' if len(layers) > 1 else ''}, {document['file_bytes']:,} bytes"
+    printer.lines([Text.assemble((printable(document["file"]), "bold"), ": ", count), ""])
+    contents, sram = (
+        grid(groups(layers), printer.out.width, printer.out) for groups in (_content_groups, _sram_groups)
+    )
+    printer.lines([*contents.lines, "", f"The fullest PE, used of what {printable(document['machine'])} has:", ""])
+    printer.lines([*sram.lines, ""])
+    for key, value in document["provenance"].items():
+        printer.remark(f"{printable(key)}: {printable(value)}")
+
+
+def _content_groups(layers: list[dict[str, Any]]) -> list[Any]:
+    from rich.text import Text
+
+    from eie_sim.cli.console import short
+    from eie_sim.cli.grid import Group
+
+    def column(title: str, texts: list[str], rank: int = 0, left: bool = False) -> Group:
+        return Group(title, ("",), [[Text(text)] for text in texts], rank, left)
+
+    return [
+        column("layer", [short(x["name"]) for x in layers], left=True),
+        column("outputs", [f"{x['n_rows']:,}" for x in layers]),
+        column("inputs", [f"{x['n_cols']:,}{' + bias' if x['has_bias'] else ''}" for x in layers]),
+        column("density %", [f"{100 * x['density']:.2f}" for x in layers]),
+        column("entries", [f"{x['entries']:,}" for x in layers]),
+        column("fillers %", [f"{100 * x['fillers'] / max(1, x['entries']):.2f}" for x in layers], 1),
+        column("PEs", [str(x["n_pe"]) for x in layers]),
+        column("bits", [f"{x['weight_bits']}+{x['index_bits']}" for x in layers], 2),
+        column("activation", [x["activation"] + (", permuted" if x["permuted"] else "") for x in layers], 3, left=True),
+    ]
+
+
+def _sram_groups(layers: list[dict[str, Any]]) -> list[Any]:
+    from rich.text import Text
+
+    from eie_sim.cli.console import short
+    from eie_sim.cli.grid import Group
+
+    titles = {"spmat_bytes": "spmat bytes", "ptr_bytes": "pointers", "activations": "inputs", "accumulators": "outputs"}
+    groups = [Group("layer", ("",), [[Text(short(x["name"]))] for x in layers], left=True)]
+    for at, need in enumerate(layers[0]["sram_per_pe"]):
+        needs = [x["sram_per_pe"][at] for x in layers]
+        cells = [
+            [
+                Text(f"{n['used']:,}"),
+                Text(f"{n['available']:,}", "dim"),
+                Text(f"{100 * n['used'] / n['available']:.0f}%", "green" if n["fits"] else "red"),
+            ]
+            for n in needs
+        ]
+        groups.append(Group(titles[need["memory"]], ("used", "of", ""), cells))
+    return groups

@@ -1,0 +1,50 @@
+"""The machine of a command line: a preset or a TOML file, and changes."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eie_sim.arch import ArchConfig
+from eie_sim.engines.base import DEFAULT_MACHINE
+from eie_sim.presets import preset
+
+
+def chosen_machine(preset_name: str | None, arch_file: Path | None, settings: Sequence[str] | None) -> ArchConfig:
+    """The machine that ``--preset``, ``--arch`` and ``--set`` describe.
+
+    Raises
+    ------
+    ValueError
+        When both a preset and a file are given, or a parameter or value is wrong.
+    OSError
+        When the file cannot be read.
+    """
+    if preset_name is not None and arch_file is not None:
+        raise ValueError('--preset and --arch: give one of them (a file may begin with preset = "NAME")')
+    base = preset(preset_name or DEFAULT_MACHINE) if arch_file is None else ArchConfig.from_toml(arch_file)
+    changes = dict(_setting(text) for text in settings or [])
+    if not changes:
+        return base
+    if "name" not in changes:  # a preset's name alone would promise the preset's parameters
+        changes["name"] = ", ".join([base.name, *(f"{name}={value}" for name, value in changes.items())])
+    try:
+        return base.replace(**changes)
+    except ValueError as error:
+        raise ValueError(f"--set: {error}") from None
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"--set: {text!r}, but it must be NAME=VALUE")
+    return name.strip(), _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    """`text` as TOML; a word that is none, such as ``fixed16``, is a text, and ``none`` is no value."""
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return None if text.lower() == "none" else text
+    return found["value"] if len(found) == 1 else text

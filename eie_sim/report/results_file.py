@@ -1,0 +1,172 @@
+"""Results as files: one JSON document, or one CSV row a layer and input vector; both with the columns of `tables`.
+
+The same results give the same bytes: a document holds no date and no path of the machine that wrote it.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from compressor._version import __version__
+from compressor.files import errors_name, file_size, replacing
+from eie_sim.report.tables import COLUMNS, KEYS, MEASURED, Cell, Row, by_layer, column_definitions, summary
+
+FORMAT = "eie-sim-results"
+FORMAT_VERSION = 1
+MAX_BYTES = 2**30
+"""Largest results file that is read."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of results, and what they came from.
+
+    Attributes
+    ----------
+    rows : list of dict
+        As `eie_sim.report.tables.result_row` makes them.
+    arch : mapping
+        Every field of the machine.
+    engine : str
+    origins : mapping of str to str
+        For each layer, where weights and inputs come from.
+    notes : sequence of str
+        What a reader should know, such as that a layer was repacked or does not fit.
+    chained : bool
+        Whether each layer's output was the next one's input; then there are totals.
+    version : str
+        Version of eie-sim that made the results.
+    """
+
+    rows: Sequence[Row]
+    arch: Mapping[str, Any]
+    engine: str
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    chained: bool = False
+    version: str = __version__
+
+    @property
+    def totals(self) -> list[Row]:
+        """Cycles and time of all layers together, for each input vector; empty when they are not a chain."""
+        numbers = sorted({int(row["input"]) for row in self.rows if isinstance(row["input"], int)})
+        return [self._total(number) for number in numbers] if self.chained else []
+
+    def _total(self, number: int) -> Row:
+        rows = [row for row in self.rows if row["input"] == number]
+        return {"input": number, **{name: sum(_number(row[name]) for row in rows) for name in ("cycles", "time_us")}}
+
+
+def _number(cell: Cell) -> float:
+    assert isinstance(cell, (int, float))
+    return cell
+
+
+def to_json(results: Results) -> str:
+    """The results as a JSON document; numbers in full precision."""
+    per_layer = by_layer(results.rows)
+    names = [column.name for column in MEASURED]
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "eie_sim_version": results.version,
+        "engine": results.engine,
+        "machine": dict(results.arch),
+        "origins": dict(results.origins),
+        "notes": list(results.notes),
+        "chained": results.chained,
+        "columns": column_definitions(),
+        "results": list(results.rows),
+    }
+    if any(len(rows) > 1 for rows in per_layer.values()):
+        document["summary"] = {layer: summary(rows, names) for layer, rows in per_layer.items()}
+    if results.chained:
+        document["totals"] = results.totals
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def to_csv(results: Results) -> str:
+    """The results as CSV: a heading, then one row a layer and input vector; no figure is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(results.rows)
+    return text.getvalue()
+
+
+def write_text(text: str, path: str | PathLike[str]) -> None:
+    """Write `text` and a final newline to `path`, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        file.write((text if text.endswith("\n") else text + "\n").encode())
+
+
+def read_results(path: str | PathLike[str]) -> Results:
+    """Read and check a JSON document of `to_json`.
+
+    Columns this version does not know are kept, so that files of other versions can be compared.
+
+    Raises
+    ------
+    FormatError
+        When it is no results file; a ValueError that names the file and the thing.
+    OSError
+        When it cannot be read.
+    """
+    file = Path(path)
+    if (size := file_size(file)) > MAX_BYTES:
+        raise ValueError(f"{path}: {size} bytes, but a results file has at most {MAX_BYTES}")
+    with errors_name(file):
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
+        except RecursionError:
+            raise ValueError("no results file: nested too deeply") from None
+        except ValueError as error:
+            raise ValueError(f"no results file: {error}") from None
+        return _checked(document)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _checked(document: object) -> Results:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError(f"no results file: it must be a JSON object with format {FORMAT!r}")
+    version = document.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ValueError(f"format_version: {version!r}, but this version reads {FORMAT_VERSION}")
+    machine, rows = document.get("machine"), document.get("results")
+    if not isinstance(machine, dict):
+        raise ValueError("machine: must be an object")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("results: must be a list of objects")
+    for number, row in enumerate(rows):
+        _check_row(number, row)
+    keys = [(row["layer"], row["input"]) for row in rows]
+    if len(set(keys)) != len(keys):
+        raise ValueError("results: a layer and input are there twice")
+    made_by = str(document.get("eie_sim_version", "unknown"))
+    return Results(rows, machine, str(document.get("engine", "unknown")), version=made_by)
+
+
+def _check_row(number: int, row: dict[str, Any]) -> None:
+    for key, kind in zip(KEYS, (str, int), strict=True):
+        if type(row.get(key)) is not kind:
+            raise ValueError(f"results: row {number} has {key} {row.get(key)!r}, but it must be {kind.__name__}")
+    for name, value in row.items():
+        if value is not None and type(value) not in (str, int, float):
+            raise ValueError(f"results: {name} of row {number} is {type(value).__name__}, but must be a number or text")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"results: {name} of row {number} is {value}, but must be finite")
