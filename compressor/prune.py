@@ -78,12 +78,11 @@ def _count_low_bits(bits: Arg, low_bits: Arg, high: Arg, counts: Arg) -> None:
 @kernel
 def _after_tie(bits: Arg, magnitude: Arg, wanted: Arg) -> int:
     """The flat index after the `wanted`-th weight of this magnitude."""
-    for i in range(len(bits)):
-        if bits[i] & 0x7FFFFFFF == magnitude:
-            wanted -= 1
-            if wanted == 0:
-                return i + 1
-    return len(bits)
+    at = 0
+    while wanted > 0:
+        wanted -= (bits[at] & 0x7FFFFFFF) == magnitude
+        at += 1
+    return at
 
 
 def _slices(size: int) -> list[slice]:

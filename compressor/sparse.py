@@ -14,7 +14,7 @@ from compressor.checks import as_integers, integer_matrix
 
 # Columns in one piece of work of the dense-to-sparse scan, at most: the places where its columns go on writing
 # stay in the L2 cache, and a row of the piece is many whole cache lines.
-_COLUMNS_PER_CHUNK = 2048
+_COLUMNS_PER_CHUNK = 1024
 
 
 @dataclass(frozen=True, eq=False)

@@ -153,9 +153,8 @@ def _settle(
         empty = np.flatnonzero(starts[1:] == starts[:-1])
         if iterations == max_iter or not empty.size:
             break
+        # There is one: an empty cluster leaves another with two distinct values, of which one is not its centroid.
         far = _farthest(values, centroids, starts, empty.size)
-        if not far.size:
-            break
         centroids[empty[: far.size]] = far
         centroids.sort()
     return Clustering(_codebook(centroids), _inertia(values, centroids), iterations)

@@ -171,9 +171,13 @@ def test_fewer_distinct_weights_than_centroids_are_kept_as_they_are(weights, bit
 
 def test_a_weight_midway_belongs_to_the_lower_centroid():
     assert assign_codes([1.5, np.nextafter(np.float32(1.5), np.float32(2))], [0, 1, 2, 3]).tolist() == [1, 2]
-    # Midway between neighbouring float32s there is no float32: each belongs to itself.
-    one, next_up = np.float32(1), np.nextafter(np.float32(1), np.float32(2))
-    assert assign_codes([one, next_up], [0, one, next_up, 4]).tolist() == [1, 2]
+
+
+def test_neighbouring_float32s_with_no_float32_midway_each_belong_to_themselves():
+    neighbours = [np.float32(1)]
+    for _ in range(2):  # of two middles one rounds down to float32 and the other up
+        neighbours.append(np.nextafter(neighbours[-1], np.float32(2)))
+    assert assign_codes(neighbours, [0, *neighbours]).tolist() == [1, 2, 3]
 
 
 @COMMON
