@@ -2,14 +2,14 @@
 
 How those of the nine published layers came about. They were fitted, as means over seeds, to Table IV and Figs 8 (from
 depth 2 on), 12 and 13 of the EIE paper, with the printed densities and the spreads of the one public layer (Alex-8) as
-weak priors. `act_run` was set by hand on the row reads of Fig. 9, and `row_spread` was held at 0.1 for Alex-6 and VGG-6.
+weak priors. `act_run` was set by hand on the row reads of Fig. 9; `row_spread` was held at 0.1 for Alex-6 and VGG-6.
 The fit to the 64-PE machine saw no other machine, but the form was chosen with all figures in view: what it predicts
 tests the parameters, not the form.
 
-What they do not capture: the luck of the one matrix the authors had (1 to 2 points of load balance in NT-Wd, NT-LSTM and
-VGG-8); neighbouring rows of similar density, which the real Alex-8 has; depth 1 of Fig. 8, which the authors' published
-code cannot run; and the row reads of VGG-7 in Fig. 9, where the model is 29 % above at 32 bits and 24 % below at 512.
-The figures pin density and activity as a product, hardly apart. Weights and inputs have the values of no network.
+What they do not capture: the luck of the one matrix the authors had (1 to 2 points of load balance in NT-Wd, NT-LSTM
+and VGG-8); neighbouring rows of similar density, which the real Alex-8 has; depth 1 of Fig. 8, which the authors'
+published code cannot run; and the row reads of VGG-7 in Fig. 9, where the model is 29 % above at 32 bits and 24 % below
+at 512. The figures pin density and activity as a product, hardly apart. Weights and inputs have no network's values.
 """
 
 import math
