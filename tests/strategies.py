@@ -13,8 +13,8 @@ from compressor import PackedLayer, pack_codes
 from eie_sim import ArchConfig
 
 ARITHMETICS = ("float32", "fixed8", "fixed16", "fixed32")
-DEPTHS = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 300))
-PES = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 70))
+DEPTHS = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(2, 6), st.integers(1, 300))
+PES = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 12), st.integers(1, 70))
 
 
 @dataclass
@@ -28,6 +28,32 @@ class Case:
     def __repr__(self) -> str:
         changed = self.arch.model_dump(exclude_defaults=True)
         return f"Case({self.layer!r}, acts={self.acts.tolist()}, arch={changed}, codes={self.layer.decode().tolist()})"
+
+
+def crowded(seed: int) -> Case:
+    """A layer with work enough for full queues, bypasses, fillers and saturations; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    n_pe, weight_bits, index_bits = int(rng.integers(1, 9)), int(rng.integers(1, 9)), int(rng.integers(2, 5))
+    n_rows, n_cols = int(rng.integers(1, 14 * n_pe)), int(rng.integers(20, 60))
+    codes = rng.integers(1, 2**weight_bits, size=(n_rows, n_cols))
+    # Sparse above, dense below: runs that need fillers, then entries one after another.
+    codes *= rng.random((n_rows, n_cols)) < np.linspace(0.01, rng.random(), n_rows)[:, None]
+    book = rng.normal(size=2**weight_bits)
+    book[0] = 0
+    layer = pack_codes(
+        codes, book, n_pe, index_bits,
+        bias_codes=codes[:, 0] if rng.random() < 0.5 else None,
+        row_permutation=rng.permutation(n_rows) if rng.random() < 0.3 else None,
+    )  # fmt: skip
+    arch = ArchConfig(
+        n_pe=n_pe, weight_bits=weight_bits, index_bits=index_bits,
+        act_queue_depth=int(rng.integers(1, 7)),
+        spmat_width_bits=(weight_bits + index_bits) * int(rng.integers(1, 10)),
+        arithmetic=str(rng.choice(ARITHMETICS)),
+        rounding=str(rng.choice(["half_even", "truncate"])),
+    )  # fmt: skip
+    acts = rng.normal(size=n_cols) * (rng.random(n_cols) < rng.choice([1.0, 0.6, 0.2]))
+    return Case(layer, acts.astype(np.float32), arch)
 
 
 @st.composite
@@ -50,7 +76,7 @@ def activations(draw, n_cols: int) -> np.ndarray:
         acts = rng.integers(-9, 10, size=n_cols).astype(float)
     if draw(st.booleans()):
         acts *= 10.0 ** rng.integers(-5, 1, size=n_cols)
-    density = draw(st.sampled_from([1.0, 0.7, 0.3, 0.05, 0.0]))
+    density = draw(st.sampled_from([1.0, 0.9, 0.7, 0.3, 0.05, 0.0]))
     acts *= rng.random(n_cols) < density
     return acts.astype(np.float32)
 
@@ -60,10 +86,11 @@ def code_matrices(draw, n_rows: int, n_cols: int, weight_bits: int) -> np.ndarra
     """Codes of any density, sometimes with whole rows or columns empty."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     codes = rng.integers(1, 2**weight_bits, size=(n_rows, n_cols))
-    codes *= rng.random((n_rows, n_cols)) < draw(st.sampled_from([0.0, 0.03, 0.1, 0.4, 1.0]))
-    if draw(st.booleans()):
+    codes *= rng.random((n_rows, n_cols)) < draw(st.sampled_from([1.0, 0.8, 0.4, 0.4, 0.1, 0.03, 0.0]))
+    emptied = draw(st.sampled_from(["nothing", "nothing", "rows", "columns", "both"]))
+    if emptied in ("rows", "both"):
         codes *= rng.random((n_rows, 1)) < 0.5
-    if draw(st.booleans()):
+    if emptied in ("columns", "both"):
         codes *= rng.random((1, n_cols)) < 0.5
     return codes.astype(np.uint8)
 
@@ -73,7 +100,8 @@ def layers(draw, max_rows: int = 60, max_cols: int = 30) -> PackedLayer:
     """A packed layer; a few of them have rows enough for fillers at any width of an index."""
     weight_bits = draw(st.integers(1, 8))
     n_rows = draw(st.one_of(st.integers(1, max_rows), st.integers(1, 12 * max_rows)))
-    n_cols = draw(st.integers(1, max_cols if n_rows <= max_rows else 8))
+    most_cols = max_cols if n_rows <= max_rows else 8
+    n_cols = draw(st.one_of(st.integers(1, most_cols), st.integers(most_cols // 2, most_cols)))
     codes = draw(code_matrices(n_rows, n_cols, weight_bits))
     bias = draw(st.none() | code_matrices(n_rows, 1, weight_bits))
     order = draw(st.none() | st.integers(0, 2**32 - 1))

@@ -1,6 +1,7 @@
 """Independent answers to one contract: every engine equals the naive machine and every other, in every field."""
 
 import os
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from compressor import PackedModel, pack_codes
 from eie_sim import ArchConfig, simulate, simulate_batch, simulate_model
 from eie_sim.engines.base import ENGINES
-from eie_sim.result import BatchResult, differences
+from eie_sim.result import BatchResult, Counts, differences
 from tests import naive
-from tests.strategies import Case, activations, cases, code_matrices, codebooks, layers, machines
+from tests.strategies import Case, activations, cases, code_matrices, codebooks, crowded, layers, machines
 
 some = settings(max_examples=60, deadline=None)
 few = settings(max_examples=20, deadline=None)
@@ -25,6 +26,20 @@ def assert_all_agree(case: Case) -> None:
         result = simulate(case.layer, case.acts, case.arch, engine, schedule=True)
         assert differences(result, truth) == [], engine
         assert result.engine == engine
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_all_engines_agree_on_a_crowded_machine(seed):
+    assert_all_agree(crowded(seed))
+
+
+def test_crowded_machines_show_everything_there_is_to_count():
+    cases = [crowded(seed) for seed in range(40)]
+    counts = [naive.simulate(case.layer, case.acts, case.arch).counts for case in cases]
+    seen = {f.name: sum(bool(np.any(getattr(c, f.name))) for c in counts) for f in fields(Counts)}
+    assert min(seen.values()) >= 5, seen
+    stalled = {case.arch.act_queue_depth for case, c in zip(cases, counts, strict=True) if c.broadcast_stalls}
+    assert stalled == {1, 2, 3, 4, 5, 6}
 
 
 @some
