@@ -68,7 +68,7 @@ def bytes_touched(layer: PackedLayer, acts: NDArray[np.float32], outputs: bool) 
     if layer.has_bias:
         columns = np.append(columns, layer.n_cols)
     per_column = prepared.first_row[0].nbytes + prepared.last_row[0].nbytes
-    if prepared.fillers is not None:
+    if len(prepared.fillers):
         per_column += prepared.fillers[0].nbytes
     address_rows = len(np.union1d(columns, columns + 1))
     total = acts.nbytes + len(columns) * per_column + address_rows * prepared.address[0].nbytes

@@ -34,6 +34,11 @@ def kernel(function: Function) -> Function:
     return cast(Function, compiled)
 
 
+def inlined(function: Function) -> Function:
+    """A part of a kernel, put into its callers before they are compiled: no call, and no count of references."""
+    return cast(Function, numba.njit(inline="always", **_OPTIONS)(function))
+
+
 def available_cores() -> int:
     """Cores this process may run on (its affinity mask, not the machine's total)."""
     try:

@@ -113,7 +113,7 @@ def _gather(
             for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
                 local += int(runs[e]) + 1
                 if codes[e] != 0:
-                    real_entries[at] = ((local * n_pe + k) << weight_bits) | codes[e]
+                    real_entries[at] = ((local * n_pe + k) << weight_bits) | int(codes[e])
                     at += 1
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compressor._jit import Arg, kernel
+from compressor._jit import Arg, inlined, kernel
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
@@ -48,6 +48,9 @@ _FREE, _END, _BUBBLES, _ENTRIES, _BYPASS, _READS, _ROW = (np.uint64(row * _STRID
 _BLOCK_STATE = 7 * _STRIDE
 _NONE, _ONE = np.int32(0), np.int32(1)
 
+# Shifts are cut to this many bits, which keeps the vectors at 32-bit lanes; wider rows take the division.
+_LARGEST_SHIFT = np.int32(15)
+
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
 
@@ -62,7 +65,7 @@ class Machine(NamedTuple):
     n_cols: int
     depth: int
     row_shift: int
-    """log2 of the entries in an SRAM row, or -1 where that is no power of two."""
+    """log2 of the entries in an SRAM row, or -1 where that is no power of two up to 2**15."""
     entries_per_row: int
 
 
@@ -76,26 +79,37 @@ def find_active(acts: Arg, columns: Arg) -> int:
     return found
 
 
-@kernel
+@inlined
 def _serve(
-    state: Arg, offset: Arg, here: Arg, after: Arg, before: Arg, n: Arg, wake: Arg, by_lane: Arg, row: Arg
+    state: Arg,
+    offset: Arg,
+    at: Arg,
+    before: Arg,
+    n: Arg,
+    width: Arg,
+    wake: Arg,
+    row: Arg,
+    address: Arg,
+    first_row: Arg,
+    last_row: Arg,
 ) -> Arg:
-    """One broadcast in one block of PEs; returns the edge at which the last of them is free again.
+    """One broadcast in one block of `n` PEs; returns the edge at which the last of them is free again.
 
-    ``here``, ``after`` and ``before`` are the places of this column, the next one in memory and the one broadcast
-    before in the flattened arrays; ``wake`` is the first edge at which a waiting PE can take it.
+    ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
+    the length of a column there, ``wake`` the first edge at which a waiting PE can take it.
     """
-    address, first_row, last_row, _ = by_lane
     shift, inverse = row
+    power_of_two = shift >= 0
+    shift = np.int32(shift & _LARGEST_SHIFT)
     latest = _NONE
     for k in range(n):
-        begin = np.int32(address[here + k])
-        end = np.int32(address[after + k])
+        begin = np.int32(address[at + k])
+        end = np.int32(address[at + width + k])
         entries = np.int32(end - begin)
         walks = entries > _NONE
         free = state[offset + _FREE + k]
         # Two issues in a row to one accumulator: a bypass. The marks of first_row and last_row match nothing.
-        same = first_row[here + k] == last_row[before + k]
+        same = first_row[at + k] == last_row[before + k]
         state[offset + _BYPASS + k] = np.int32(state[offset + _BYPASS + k] + np.int32((free >= wake) & same))
         free = np.int32(max(free, wake) + max(entries, _ONE))
         state[offset + _FREE + k] = free
@@ -106,9 +120,9 @@ def _serve(
         state[offset + _BUBBLES + k] = np.int32(state[offset + _BUBBLES + k] + np.int32(entries == _NONE))
         state[offset + _ENTRIES + k] = np.int32(state[offset + _ENTRIES + k] + entries)
         # Rows first_read .. last_read are read, but for first_read when it is the one in the buffer.
-        if shift >= 0:
-            first_read = np.int32(begin >> (shift & np.int32(31)))
-            last_read = np.int32(np.int32(end - _ONE) >> (shift & np.int32(31)))
+        if power_of_two:
+            first_read = np.int32(begin >> shift)
+            last_read = np.int32(np.int32(end - _ONE) >> shift)
         else:
             first_read = np.int32((np.float64(begin) + 0.5) * inverse)
             last_read = np.int32((np.float64(end) - 0.5) * inverse)
@@ -120,10 +134,9 @@ def _serve(
     return latest
 
 
-@kernel
-def _ask_for(column: Arg, lanes: Arg, by_lane: Arg) -> None:
+@inlined
+def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Arg, fillers: Arg) -> None:
     """Prefetch what `_serve` will read of a column."""
-    address, first_row, last_row, fillers = by_lane
     at = column * lanes
     for k in range(0, 2 * lanes, CACHE_LINE_BYTES // address.itemsize):
         prefetch(address, at + k)
@@ -132,23 +145,6 @@ def _ask_for(column: Arg, lanes: Arg, by_lane: Arg) -> None:
         prefetch(last_row, at + k)
         if len(fillers):
             prefetch(fillers, at + k)
-
-
-@kernel
-def _broadcast(column: Arg, before: Arg, edge: Arg, lanes: Arg, by_lane: Arg, row: Arg, state: Arg) -> Arg:
-    """One broadcast in all PEs; returns the edge at which the last of them is free again."""
-    width, block_state = np.uint64(lanes), np.uint64(_BLOCK_STATE)
-    here, previous = np.uint64(column) * width, np.uint64(before) * width
-    latest = _NONE
-    for b in range((lanes + _BLOCK - 1) // _BLOCK):
-        skip = np.uint64(b * _BLOCK)
-        n = min(width - skip, np.uint64(_BLOCK))
-        at = here + skip
-        offset = np.uint64(b) * block_state
-        latest = max(
-            latest, _serve(state, offset, at, at + width, previous + skip, n, np.int32(edge + 1), by_lane, row)
-        )
-    return latest
 
 
 @kernel
@@ -169,9 +165,12 @@ def _run_timing(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: 
     """The recurrence of the contract over all broadcasts; returns the last load, the stalls and the scan bubbles."""
     n_pe, depth = machine.n_pe, machine.depth
     row = (np.int32(machine.row_shift), 1.0 / machine.entries_per_row)
+    address, first_row, last_row, fillers = by_lane
+    blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (machine.n_cols + n_pe - 1) // n_pe
     rows = input_rows + (len(columns) > n_inputs)
     pop = np.empty(len(columns), np.int64)  # the latest pop of each broadcast
+    before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
     j, load, stalls, bubbles, latest = 0, 1, 0, 0, 1
     for r in range(rows):
         row_end = (r + 1) * n_pe if r < input_rows else machine.n_cols + 1
@@ -188,8 +187,17 @@ def _run_timing(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: 
             pop[j] = max(edge + 1, latest)
             stalls += edge - earliest
             if j + _AHEAD < len(columns):
-                _ask_for(columns[j + _AHEAD], lanes, by_lane)
-            latest = int(_broadcast(columns[j], columns[max(j - 1, 0)], edge, lanes, by_lane, row, state))
+                _ask_for(columns[j + _AHEAD], lanes, address, first_row, last_row, fillers)
+            at = np.uint64(columns[j]) * width
+            last_free, wake = _NONE, np.int32(edge + 1)
+            for b in range(blocks):
+                skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
+                n = min(width - skip, np.uint64(_BLOCK))
+                free = _serve(
+                    state, offset, at + skip, before + skip, n, width, wake, row, address, first_row, last_row
+                )
+                last_free = max(last_free, free)
+            latest, before = int(last_free), at
             last_lane_pushed, pushed = columns[j] == row_end - 1, True
             earliest = edge + 1
             j += 1

@@ -24,6 +24,9 @@ NAME = "fast"
 # Edges are counted in 32 bits inside the kernels.
 _MOST_CYCLES = 2**31 - 1
 
+# Entries in an SRAM row for which the kernel shifts instead of dividing.
+_SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
+
 # More than the edges that fill and drain a machine.
 _PIPELINE = 16
 
@@ -89,7 +92,7 @@ def _run_one(
 
 def _machine(layer: PackedLayer, arch: ArchConfig) -> _kernels.Machine:
     per_row = arch.entries_per_spmat_row
-    shift = per_row.bit_length() - 1 if per_row & (per_row - 1) == 0 else -1
+    shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
     return _kernels.Machine(layer.n_pe, layer.n_cols, arch.act_queue_depth, shift, per_row)
 
 
