@@ -52,7 +52,7 @@ class Float32:
         self.acts = list(acts)
 
     def accumulate(self, total, weight, activation):
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return np.float32(total + np.float32(weight * activation)), False
 
     def output(self, totals):

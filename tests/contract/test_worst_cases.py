@@ -353,6 +353,13 @@ def test_the_product_is_rounded_before_the_sum(simulator):
     assert result.output.tolist() == [0.0]
 
 
+def test_sums_that_overflow_are_infinite_and_may_cancel_to_no_number(simulator):
+    book = np.array([0, 1e38, -1e38, 1], np.float32)
+    layer = pack_codes(np.array([[1, 1], [1, 2], [3, 3], [2, 2]]), book, 2, 2)
+    result = simulator(layer, [1e30, 1e30], ArchConfig(n_pe=2, weight_bits=2, index_bits=2))
+    assert repr(result.output.tolist()) == repr([np.inf, np.nan, float(np.float32(2e30)), -np.inf])
+
+
 def test_outputs_come_in_original_order_whatever_the_order_of_storage(simulator):
     codes = np.array([[1], [2], [3]])
     for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0], [2, 1, 0]):
