@@ -4,11 +4,16 @@
 (`inputs`, `machine`, `running`) is imported when a command runs, so that ``--help`` loads neither numpy nor numba.
 """
 
+import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
     """Run the command line with the arguments of the process; does not return."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the process
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (open as long as the process)
     try:
         from eie_sim.cli.app import app
 

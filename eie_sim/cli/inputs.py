@@ -100,7 +100,7 @@ class Planner:
         if file is not None and folder is not None:
             raise ValueError("--eie-simulator: give a file or a folder, not both")
         if folder is not None:
-            self._refuse("--eie-simulator", "layers", "fit", "weight_density")
+            self._refuse("with --eie-simulator", "layers", "fit", "weight_density")
             return self._eie_simulator(folder)
         if file is None:
             self._refuse("without a file", "rows", "name", "acts", "act_density", "weight_density")

@@ -161,23 +161,24 @@ def _table_iv(row: str) -> Callable[[str, ArchConfig], float | None]:
     return lambda layer, arch: paper.TABLE_IV.at(row, layer) if _is_paper_machine(arch) else None
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else value / 100
+def _ratio(percent: float | None) -> float | None:
+    """Printed with a decimal in the paper; 95.9 / 100 must not become 0.9590000000000001 in a file."""
+    return None if percent is None else round(percent / 100, 6)
 
 
 def _published_load_balance(layer: str, arch: ArchConfig) -> float | None:
     """Fig. 8 for queues of any depth on 64 PEs, Fig. 13 for any number of PEs with queues of 8; no clock is in them."""
     if _is_paper_machine(arch, "clock_hz", "act_queue_depth") and arch.act_queue_depth in paper.QUEUE_DEPTHS:
-        return _percent(paper.FIG_8.at(layer, arch.act_queue_depth))
+        return _ratio(paper.FIG_8.at(layer, arch.act_queue_depth))
     if _is_paper_machine(arch, "clock_hz", "n_pe") and arch.n_pe in paper.PES:
-        return _percent(paper.FIG_13.at(layer, arch.n_pe))
+        return _ratio(paper.FIG_13.at(layer, arch.n_pe))
     return None
 
 
 def _published_real_work(layer: str, arch: ArchConfig) -> float | None:
     """Fig. 12: fillers depend on the number of PEs and the width of a run, on nothing else of the machine."""
     if _is_paper_machine(arch, "clock_hz", "act_queue_depth", "n_pe") and arch.n_pe in paper.PES:
-        return _percent(paper.FIG_12.at(layer, arch.n_pe))
+        return _ratio(paper.FIG_12.at(layer, arch.n_pe))
     return None
 
 

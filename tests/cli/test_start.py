@@ -1,0 +1,132 @@
+"""What a user meets first: help, version, speed of the start, exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from compressor import __version__
+from tests.cli.conftest import in_a_process
+
+MOST_CPU_SECONDS = 0.6
+HEAVY = ("numpy", "numba", "simpy", "matplotlib", "torch", "dask", "safetensors")
+
+
+def test_help_names_every_command(cli):
+    result = cli("--help")
+    assert result.exit_code == 0
+    for command in ("run", "info", "compare", "presets"):
+        assert command in result.stdout
+
+
+def test_no_argument_is_a_call_for_help(cli):
+    result = cli()
+    assert result.exit_code == 0
+    assert result.stdout.split() == cli("--help").stdout.split()
+
+
+@pytest.mark.parametrize("command", ["run", "info", "compare", "presets"])
+def test_every_command_has_help_and_json(cli, command):
+    result = cli(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+
+
+def test_the_version_is_that_of_the_package(cli):
+    assert cli("--version").stdout == f"eie-sim {__version__}\n"
+
+
+def test_python_m_is_the_same_command():
+    result = in_a_process("--version")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"eie-sim {__version__}\n", "")
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['eie-sim', 'run', '--help']\n"
+        "from eie_sim.cli import main\n"
+        "try: main()\n"
+        f"finally: print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="no CPU time of a child on this system")
+def test_help_takes_little_time():
+    def cpu_seconds() -> float:
+        child = subprocess.Popen([sys.executable, "-m", "eie_sim", "--help"], stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        return used.ru_utime + used.ru_stime
+
+    assert min(cpu_seconds() for _ in range(3)) <= MOST_CPU_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runn"], "No such command 'runn'"),
+        (["run", "--sed", "3"], "No such option: --sed"),
+        (["run", "--seed", "many"], "Invalid value for '--seed'"),
+        (["run", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["info"], "Missing argument 'FILE.eie'"),
+        (["presets", "all"], "unexpected extra argument"),
+    ],
+)
+def test_a_mistyped_command_line_is_one_line(fails, arguments, message):
+    line = fails(*arguments)
+    assert message in line
+    assert "--help" in line
+
+
+def test_a_failure_of_a_process_is_one_line_and_exit_2(tmp_path):
+    result = in_a_process("run", tmp_path / "absent.eie")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr == f"eie-sim: {tmp_path / 'absent.eie'}: No such file or directory\n"
+
+
+def test_a_name_cannot_send_commands_to_the_terminal(fails):
+    assert "\x1b" not in fails("run", "evil\x1b[2J.eie")
+
+
+def test_a_defect_of_the_program_is_not_taken_for_bad_input(cli, monkeypatch):
+    monkeypatch.setattr("eie_sim.cli.machine.chosen_machine", lambda *_: 1 / 0)
+    assert isinstance(cli("run").exception, ZeroDivisionError)
+
+
+def test_exhausted_memory_is_one_line(fails, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("eie_sim.cli.machine.chosen_machine", exhausted)
+    assert fails("run") == "out of memory"
+
+
+def test_a_reader_that_has_enough_ends_it_quietly():
+    command = [sys.executable, "-m", "eie_sim", "presets", "--json"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.close()
+    stderr = child.stderr.read()
+    child.stderr.close()
+    assert child.wait() == 1
+    assert stderr == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a child on this system")
+def test_ctrl_c_ends_it_quietly_with_130():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "eie_sim", "run", "--engine", "reference", "--layers", "NT-We"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(3)
+    child.send_signal(signal.SIGINT)
+    stdout, stderr = child.communicate(timeout=60)
+    assert (child.returncode, stdout, stderr) == (130, "", "")
