@@ -187,7 +187,7 @@ def test_float32_is_no_fixed_point():
         chosen([0, 1], [1], arithmetic="float32")
 
 
-@many
+@settings(max_examples=60, deadline=None)
 @given(book=st.lists(FLOATS, min_size=1, max_size=7), acts=st.lists(FLOATS, min_size=1, max_size=7), bias=st.booleans())
 def test_the_choices_are_those_of_the_naive_machine(book, acts, bias):
     numbers = chosen([0, *book], acts, bias)
