@@ -195,7 +195,8 @@ def measure(options: argparse.Namespace) -> Report:
         two = _measure_in_child(options, cores)
         tables.append(_table(f"{cores} cores, microseconds (median); GEMV on {cores} threads", two["rows"]))
         parts = [row["batch_us"] / row["gemv_warm_us"] for row in two["rows"]]
-        figures.append(Figure(f"a vector of a batch, {cores} cores: part of the GEMV", geometric_mean(parts) * percent, "%"))
+        name = f"a vector of a batch, {cores} cores: part of the GEMV"
+        figures.append(Figure(name, geometric_mean(parts) * percent, "%"))
         gain = [a["batch_us"] / b["batch_us"] for a, b in zip(rows, two["rows"], strict=True)]
         figures.append(Figure(f"a batch on {cores} cores: times one core", geometric_mean(gain)))
     return Report(tuple(figures), tuple(tables), facts)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
+from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.sparse import SparseColumns
 
 
@@ -24,12 +24,12 @@ class Encoding(NamedTuple):
 
 @kernel
 def _count_entries(
-    indptr: Arg, rows: Arg, pe_of_row: Arg, local_row: Arg, n_pe: Arg, index_bits: Arg, next_row: Arg, counts: Arg
+    start: Arg, stop: Arg, indptr: Arg, rows: Arg, pe_of_row: Arg, local_row: Arg, index_bits: Arg, counts: Arg
 ) -> None:
-    """Entries of every column and PE, fillers included; `next_row` is scratch of shape (n_pe,)."""
-    for j in range(len(indptr) - 1):
-        for k in range(n_pe):
-            next_row[k] = 0
+    """Entries of the columns `start` .. `stop` in every PE, fillers included."""
+    next_row = np.empty(counts.shape[1], np.int64)
+    for j in range(start, stop):
+        next_row[:] = 0
         for e in range(indptr[j], indptr[j + 1]):
             k = pe_of_row[rows[e]]
             row = int(local_row[rows[e]])
@@ -39,22 +39,23 @@ def _count_entries(
 
 @kernel
 def _fill_entries(
+    start: Arg,
+    stop: Arg,
     indptr: Arg,
     rows: Arg,
     values: Arg,
     pe_of_row: Arg,
     local_row: Arg,
     index_bits: Arg,
-    next_row: Arg,
     position: Arg,
     codes: Arg,
     runs: Arg,
 ) -> None:
-    """Write the entries; `position` is where the next entry of each PE goes, and moves on."""
+    """Write the entries of the columns `start` .. `stop`; `position` is where the next one of each PE goes."""
     longest_run = (1 << index_bits) - 1
-    for j in range(len(indptr) - 1):
-        for k in range(len(next_row)):
-            next_row[k] = 0
+    next_row = np.empty(len(position), np.int64)
+    for j in range(start, stop):
+        next_row[:] = 0
         for e in range(indptr[j], indptr[j + 1]):
             k = pe_of_row[rows[e]]
             row = int(local_row[rows[e]])
@@ -92,20 +93,24 @@ def encode(matrix: SparseColumns, n_pe: int, index_bits: int) -> Encoding:
     """
     n_rows, n_cols = matrix.shape
     row = np.arange(n_rows, dtype=np.uint32)
-    pe_of_row, local_row = row % np.uint32(n_pe), row // np.uint32(n_pe)
+    where = (row % np.uint32(n_pe), row // np.uint32(n_pe))
+    step = max(1, -(-n_cols // (4 * available_cores())))
+    chunks = [(at, min(at + step, n_cols)) for at in range(0, n_cols, step)]
     pointers = np.zeros((n_cols + 1, n_pe), np.uint32)
-    next_row = np.empty(n_pe, np.int64)
-    _count_entries(matrix.indptr, matrix.rows, pe_of_row, local_row, n_pe, index_bits, next_row, pointers[1:])
+    in_threads(lambda c: _count_entries(*c, matrix.indptr, matrix.rows, *where, index_bits, pointers[1:]), chunks)
     per_pe = pointers.sum(axis=0, dtype=np.int64)
     if per_pe.max() >= 2**32:
         raise ValueError(f"entries of one PE: {per_pe.max()}, but a pointer counts to {2**32 - 1}")
     np.cumsum(pointers, axis=0, dtype=np.uint32, out=pointers)
     codes = np.empty(per_pe.sum(), np.uint8)
     runs = np.empty(per_pe.sum(), np.uint8)
-    position = np.cumsum(per_pe) - per_pe
-    _fill_entries(
-        matrix.indptr, matrix.rows, matrix.values, pe_of_row, local_row, index_bits, next_row, position, codes, runs
-    )
+    base = np.cumsum(per_pe) - per_pe
+
+    def fill(chunk: tuple[int, int]) -> None:
+        position = base + pointers[chunk[0]]
+        _fill_entries(*chunk, matrix.indptr, matrix.rows, matrix.values, *where, index_bits, position, codes, runs)
+
+    in_threads(fill, chunks)
     return Encoding(codes, runs, pointers)
 
 
