@@ -237,6 +237,14 @@ def test_the_bias_multiplies_a_one_that_is_quantised(simulator):
     assert cut_one.output.tolist() == [64 / 128]  # 127 x 1 / 2 = 63.5, to even: 64
 
 
+def test_small_inputs_leave_room_for_the_one_of_the_bias(simulator):
+    # 16 bits. Alone, 0.1 has 18 fraction bits: 26214 / 2^18. With a bias, 1 must fit: 14, and 1638 / 2^14 + 1.
+    assert run(simulator, [[1]], [0, 1], [0.1]).output.tolist() == [26214 / 2**18]
+    result = run(simulator, [[1]], [0, 1], [0.1], bias_codes=[1])
+    assert result.output.tolist() == [1638 / 2**14 + 1]
+    assert result.counts.saturations.tolist() == [0]
+
+
 def test_saturations_are_counted_in_the_pe_that_cut(simulator):
     # 8 bits, no fraction. Row 0 (PE 0): 100, 200 -> 127, 227 -> 127. Row 1 (PE 1): -100, -200 -> -128, -28 again.
     book = [0, 100, -100, 0]
