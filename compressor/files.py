@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _MESSAGE_LIMIT = 500  # characters: a forged name of a megabyte must not become a message of a megabyte
-
-
-_MEMORY_FACTOR, _MEMORY_BASE = 10, 100_000_000
+_MEMORY_FACTOR, _MEMORY_BASE = 10, 100_000_000  # bytes of memory per byte of file, and beside it
 
 
 class FormatError(ValueError):
@@ -25,13 +23,10 @@ def errors_name(path: Path) -> Iterator[None]:
     """Every ValueError of the block becomes a `FormatError` that begins with `path`."""
     try:
         yield
-    except FormatError:
-        raise
     except ValueError as error:
         text = str(error)
-        raise FormatError(
-            f"{path}: {text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + ' ...'}"
-        ) from error
+        shown = text if len(text) <= _MESSAGE_LIMIT else f"{text[:_MESSAGE_LIMIT]} ..."
+        raise FormatError(f"{path}: {shown}") from error
 
 
 def file_size(path: Path) -> int:

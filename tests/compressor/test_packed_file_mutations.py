@@ -4,6 +4,7 @@ The byte mutations are caught by the digest or before it. The forgeries carry th
 behind it are what is tested.
 """
 
+import copy
 import json
 import os
 import subprocess
@@ -130,7 +131,7 @@ def test_damage_is_refused_or_changes_nothing(make, cases, content, tmp_path):
 
 
 def evil(rng):
-    return EVIL_VALUES[rng.integers(len(EVIL_VALUES))]
+    return copy.deepcopy(EVIL_VALUES[rng.integers(len(EVIL_VALUES))])
 
 
 def places(value, path=()):
