@@ -13,7 +13,6 @@ from eie_sim.cli.presets import presets
 from eie_sim.cli.run import run
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 _MESSAGE_LIMIT = 1000  # characters of one line of error
 
@@ -30,8 +29,6 @@ class OneLineErrors(TyperGroup):
         except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough
             _abandon_stdout()
             sys.exit(1)
-        except KeyboardInterrupt:
-            sys.exit(INTERRUPTED)
         except (ValueError, OSError, MemoryError) as error:
             _fail(_message(error))
         except Exception as error:

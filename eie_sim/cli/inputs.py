@@ -1,28 +1,22 @@
 """What a command line asks to simulate, as workloads: the published layers, or those of a file or a folder."""
 
-import io
-import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from compressor.checks import as_floats
-from compressor.files import file_size
 from compressor.importers.eie_simulator import read_eie_simulator
 from compressor.packed import PackedLayer, PackedModel
 from eie_sim import networks
 from eie_sim.arch import ArchConfig
+from eie_sim.cli.acts import read_acts
 from eie_sim.networks.generator import draw_acts
 from eie_sim.networks.statistics import LayerStatistics
 from eie_sim.workload import Workload, calibrated_layer
-
-NUMPY_MAGIC = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -270,41 +264,3 @@ def _count_pes(folder: Path) -> int:
     while (folder / "ptr" / f"ptr{n_pe}.dat").is_file():
         n_pe += 1
     return max(n_pe, 1)
-
-
-def read_acts(path: Path, layer: PackedLayer) -> NDArray[np.float32]:
-    """Input vectors from a ``.npy`` file; float32, shape (n_cols,) or (B, n_cols).
-
-    Raises
-    ------
-    ValueError
-        When it is no such file, does not fit `layer`, or a number is not finite.
-    OSError
-        When it cannot be read.
-    """
-    acts = _checked_shape(path, as_floats(str(path), _load_npy(path)), layer)
-    if acts.shape[0] == 0:
-        raise ValueError(f"{path}: no input vector")
-    return acts
-
-
-def _checked_shape(path: Path, acts: NDArray[np.float32], layer: PackedLayer) -> NDArray[np.float32]:
-    if acts.ndim not in (1, 2) or acts.shape[-1] != layer.n_cols:
-        wanted = f"({layer.n_cols},) or (B, {layer.n_cols})"
-        raise ValueError(f"{path}: shape {acts.shape}, but layer {layer.name!r} takes {wanted}")
-    return acts
-
-
-def _load_npy(path: Path) -> NDArray[Any]:
-    """The array of a ``.npy`` file; a header that declares more than the file holds is refused."""
-    file_size(path)
-    content = path.read_bytes()
-    if not content.startswith(NUMPY_MAGIC):
-        raise ValueError(f"{path}: no .npy file (numpy.save writes one)")
-    try:
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, TypeError, SyntaxError, OverflowError, EOFError, MemoryError, tokenize.TokenError) as error:
-        raise ValueError(
-            f"{path}: malformed .npy file: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from None
-    return np.asarray(array)

@@ -5,105 +5,43 @@ from typing import Annotated
 
 import typer
 
-from eie_sim.cli.options import INPUT_PANEL, MACHINE_PANEL, OUTPUT_PANEL, Arch, Json, Preset, Set
+from eie_sim.cli.options import INPUT_PANEL, MACHINE_PANEL, OUTPUT_PANEL, Arch, Json, Preset, Set, option
+
+_FILE = (
+    "A packed model (.eie), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K) or a sparse matrix (MatrixMarket .mtx). "
+    "Without it: the nine layers of the EIE paper."
+)
+_NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
+_ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
+_ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
+_WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
+_FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
+_ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
+_CSV = "Write CSV, one row a layer and input vector; - for stdout."
 
 
 def run(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FILE",
-            help="A packed model (.eie), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K) or a sparse matrix "
-            "(MatrixMarket .mtx). Without it: the nine layers of the EIE paper.",
-            show_default=False,
-        ),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
     eie_simulator: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="A data folder of the EIE authors' own simulator.", rich_help_panel=INPUT_PANEL
-        ),
+        Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")
     ] = None,
     rows: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Outputs of the layer in that folder. Default: 1000.", rich_help_panel=INPUT_PANEL
-        ),
+        int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)
     ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    layers: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="These layers only.", rich_help_panel=INPUT_PANEL)
-    ] = None,
-    acts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.npy",
-            help="Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    act_density: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="0..1",
-            help="Share of active inputs where they are drawn for a file. Default: 1.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    weight_density: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="0..1",
-            help="Weight density of a topology's layers without Sparsity. Default: 1.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Seed of everything drawn.", rich_help_panel=INPUT_PANEL)
-    ] = 0,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="all_points|pe64",
-            help="What the nine layers were fitted to: all figures (default), or the 64-PE machine's alone.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
+    name: Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")] = None,
+    layers: Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")] = None,
+    acts: Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")] = None,
+    act_density: Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)] = None,
+    weight_density: Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)] = None,
+    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
+    fit: Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")] = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="fast|reference",
-            help="reference models every unit and is much slower; the results are the same.",
-            rich_help_panel=MACHINE_PANEL,
-        ),
-    ] = "fast",
+    engine: Annotated[str, option(MACHINE_PANEL, _ENGINE, "NAME")] = "fast",
     as_json: Json = False,
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write CSV, one row a layer and input vector; - for stdout.",
-            rich_help_panel=OUTPUT_PANEL,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write results.json and results.csv there.", rich_help_panel=OUTPUT_PANEL),
-    ] = None,
+    csv: Annotated[Path | None, option(OUTPUT_PANEL, _CSV, "FILE")] = None,
+    out: Annotated[Path | None, option(OUTPUT_PANEL, "Write results.json and results.csv there.", "DIR")] = None,
 ) -> None:
     """Simulate layers, cycle for cycle, and print a table: the paper's nine layers, or those of a file."""
     if as_json and str(csv) == "-":

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.networks import published_layers
@@ -197,9 +199,14 @@ def is_published(result: SimResult) -> bool:
     return layer is not None and (layer.outputs, layer.inputs) == (result.n_rows, result.n_cols)
 
 
+def _plain(cell: Cell) -> Cell:
+    """A number of Python's own: JSON writes no other, and not every engine is compiled."""
+    return cell.item() if isinstance(cell, np.generic) else cell
+
+
 def result_row(result: SimResult, number: int = 0) -> Row:
     """The row of one result; `number` is that of the input vector, from 0."""
-    row: Row = {"layer": result.layer, "input": number, **{c.name: c.value(result) for c in MEASURED}}
+    row: Row = {"layer": result.layer, "input": number, **{c.name: _plain(c.value(result)) for c in MEASURED}}
     for compared in COMPARED:
         published = compared.published(result.layer, result.arch) if is_published(result) else None
         measured = row[compared.measured]

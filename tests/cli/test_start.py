@@ -9,6 +9,7 @@ import time
 import pytest
 
 from compressor import __version__
+from eie_sim.cli import main
 from tests.cli.conftest import in_a_process
 
 MOST_CPU_SECONDS = 0.6
@@ -93,6 +94,34 @@ def test_a_failure_of_a_process_is_one_line_and_exit_2(tmp_path):
 
 def test_a_name_cannot_send_commands_to_the_terminal(fails):
     assert "\x1b" not in fails("run", "evil\x1b[2J.eie")
+
+
+def test_the_entry_point_takes_the_arguments_of_the_process(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["eie-sim", "--version"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"eie-sim {__version__}\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_failure(monkeypatch, stream):
+    monkeypatch.setattr(sys, "argv", ["eie-sim", "presets", "--json"])
+    monkeypatch.setattr(sys, stream, None)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    getattr(sys, stream).close()
+
+
+def test_an_interrupt_anywhere_leaves_with_130(monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eie_sim.cli.app.app", interrupted)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130
 
 
 def test_a_defect_of_the_program_is_not_taken_for_bad_input(cli, monkeypatch):
