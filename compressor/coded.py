@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor.checks import as_floats, as_integers, read_only
+from compressor.checks import as_floats, as_integers, read_only, whole_number
 from compressor.packed import PackedLayer, PackedModel, check_codebook, check_sequence, pack_codes, weight_bits_of
 
 KINDS = ("linear", "conv", "lstm", "gru")
@@ -75,8 +75,8 @@ class CodedTensor:
             raise ValueError(f"name: {self.name!r}, but it must be a text that is not empty")
         if self.kind not in KINDS:
             raise ValueError(f"kind: {self.kind!r}, but it must be one of {', '.join(KINDS)}")
-        put("shape", tuple(int(size) for size in self.shape))
-        if not self.shape or min(self.shape) < 1 or (self.kind != "conv" and len(self.shape) != 2):
+        put("shape", tuple(whole_number("shape", size, 1) for size in self.shape))
+        if not self.shape or (self.kind != "conv" and len(self.shape) != 2):
             raise ValueError(f"shape: {self.shape} of {self.name!r} is no shape of kind {self.kind!r}")
         put("codebook", read_only(check_codebook(self.codebook, weight_bits_of(self.codebook))))
         codes = as_integers("codes", self.codes, np.uint8).reshape(-1)
@@ -89,6 +89,15 @@ class CodedTensor:
             put("bias", read_only(as_floats("bias", self.bias)))
             if self.bias.shape != (self.shape[0],):
                 raise ValueError(f"bias: shape {self.bias.shape}, but {self.shape[0]} outputs need ({self.shape[0]},)")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CodedTensor):
+            return NotImplemented
+        mine, theirs = (self.name, self.shape, self.kind), (other.name, other.shape, other.kind)
+        arrays = ("codebook", "codes", "bias")
+        return mine == theirs and all(np.array_equal(getattr(self, a), getattr(other, a)) for a in arrays)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def weight_bits(self) -> int:
@@ -129,7 +138,7 @@ class CodedTensor:
         return pack_codes(codes, self.codebook, n_pe, index_bits, self.bias_codes(), self.name)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class CompressedModel:
     """Coded tensors in order, the activation function after each, and where they come from.
 
@@ -156,6 +165,9 @@ class CompressedModel:
         object.__setattr__(self, "activations", tuple(self.activations))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         check_sequence("tensors", [tensor.name for tensor in self.tensors], self.activations, self.provenance)
+
+    def __reduce__(self) -> tuple[type["CompressedModel"], tuple[object, ...]]:
+        return CompressedModel, (self.tensors, self.activations, dict(self.provenance))
 
     def pack(self, n_pe: int = 64, index_bits: int = 4) -> PackedModel:
         """Pack every tensor for a machine of `n_pe` PEs.

@@ -25,7 +25,7 @@ def check_row_permutation(permutation: ArrayLike, n_rows: int) -> NDArray[np.uin
     order = as_integers("row_permutation", permutation, np.uint32)
     if order.shape != (n_rows,):
         raise ValueError(f"row_permutation: shape {order.shape}, but {n_rows} rows need ({n_rows},)")
-    if not np.array_equal(np.bincount(order, minlength=n_rows), np.ones(n_rows, np.int64)):
+    if order.max() >= n_rows or len(np.unique(order)) < n_rows:
         raise ValueError(f"row_permutation: must name each of the rows 0 to {n_rows - 1} exactly once")
     return order
 

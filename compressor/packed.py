@@ -6,7 +6,7 @@ checked when one is made, wherever the arrays come from, so that the machine and
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
 
@@ -25,6 +25,9 @@ POINTER_BYTES = 2
 
 ACTIVATION_FUNCTIONS = ("none", "relu", "sigmoid", "tanh")
 """Functions a `PackedModel` may name after a layer."""
+
+MAX_SIZE = 2**32 - 1
+"""Most rows, columns or PEs of a layer: their numbers are uint32."""
 
 MIN_INDEX_BITS, MAX_INDEX_BITS = 2, 8
 MIN_WEIGHT_BITS, MAX_WEIGHT_BITS = 1, 8
@@ -117,9 +120,9 @@ class PackedLayer:
 
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name: {self.name!r}, but it must be a text that is not empty")
-        put("n_rows", whole_number("n_rows", self.n_rows, 1))
-        put("n_cols", whole_number("n_cols", self.n_cols, 1))
-        put("n_pe", whole_number("n_pe", self.n_pe, 1))
+        put("n_rows", whole_number("n_rows", self.n_rows, 1, MAX_SIZE))
+        put("n_cols", whole_number("n_cols", self.n_cols, 1, MAX_SIZE))
+        put("n_pe", whole_number("n_pe", self.n_pe, 1, MAX_SIZE))
         put("weight_bits", whole_number("weight_bits", self.weight_bits, MIN_WEIGHT_BITS, MAX_WEIGHT_BITS))
         put("index_bits", whole_number("index_bits", self.index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS))
         put("codebook", read_only(check_codebook(self.codebook, self.weight_bits)))
@@ -324,6 +327,10 @@ class PackedLayer:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> tuple[type["PackedLayer"], tuple[object, ...]]:
+        """Copies, also those sent to other processes, are made and checked anew; what was prepared stays behind."""
+        return PackedLayer, tuple(getattr(self, f.name) for f in fields(self) if f.init)
+
     def __repr__(self) -> str:
         bias = " + bias" if self.has_bias else ""
         return (
@@ -377,7 +384,7 @@ def pack_columns(
 ) -> PackedLayer:
     """Pack sorted sparse columns whose last one, where ``indptr`` is one longer than the shape says, is the bias."""
     n_rows, n_cols = matrix.shape
-    n_pe = whole_number("n_pe", n_pe, 1)
+    n_pe = whole_number("n_pe", n_pe, 1, MAX_SIZE)
     index_bits = whole_number("index_bits", index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS)
     columns = SparseColumns(matrix.indptr, matrix.rows, matrix.values, (n_rows, len(matrix.indptr) - 1))
     order = None if row_permutation is None else check_row_permutation(row_permutation, n_rows)
@@ -391,7 +398,27 @@ def pack_columns(
     )  # fmt: skip
 
 
-def _with_bias(matrix: SparseColumns, bias_codes: ArrayLike | None) -> SparseColumns:
+def matrix_shape(shape: object) -> tuple[int, int]:
+    """`shape` as ``(n_rows, n_cols)``.
+
+    Raises
+    ------
+    ValueError
+        When it is no pair of whole numbers from 1 to `MAX_SIZE`.
+    """
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise ValueError(f"shape: {shape!r}, but it must be (n_rows, n_cols)")
+    return whole_number("shape", shape[0], 1, MAX_SIZE), whole_number("shape", shape[1], 1, MAX_SIZE)
+
+
+def with_bias(matrix: SparseColumns, bias_codes: ArrayLike | None) -> SparseColumns:
+    """`matrix` and, where there are `bias_codes`, one more column of them; `shape` stays that of the matrix.
+
+    Raises
+    ------
+    ValueError
+        When their number is not that of the rows.
+    """
     if bias_codes is None:
         return matrix
     bias = as_integers("bias_codes", bias_codes, np.uint8)
@@ -443,7 +470,7 @@ def pack_codes(
     >>> layer.codes.tolist(), layer.runs.tolist()
     ([1, 2, 0, 3], [2, 0, 15, 2])
     """
-    matrix = _with_bias(sparse_codes(codes), bias_codes)
+    matrix = with_bias(sparse_codes(codes), bias_codes)
     return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
 
 
@@ -476,8 +503,8 @@ def pack_sparse(
     ValueError
         When the arrays do not fit each other, or a value is out of its limits.
     """
-    n_rows, n_cols = (whole_number("shape", size, 1) for size in shape)
-    matrix = _with_bias(canonical_codes(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
+    n_rows, n_cols = matrix_shape(shape)
+    matrix = with_bias(canonical_codes(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
     return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
 
 
@@ -528,6 +555,9 @@ class PackedModel:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        layers: object = self.layers
+        if not isinstance(layers, (list, tuple)) or not all(isinstance(layer, PackedLayer) for layer in layers):
+            raise ValueError("layers: must be a sequence of PackedLayer")
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "activations", tuple(self.activations))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
@@ -538,6 +568,9 @@ class PackedModel:
             if layer.name == name:
                 return layer
         raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
+
+    def __reduce__(self) -> tuple[type["PackedModel"], tuple[object, ...]]:
+        return PackedModel, (self.layers, self.activations, dict(self.provenance))
 
     def repack(self, n_pe: int | None = None, index_bits: int | None = None) -> "PackedModel":
         """Every layer repacked, as `PackedLayer.repack`."""

@@ -27,13 +27,18 @@ from compressor._version import __version__
 from compressor.checks import whole_number
 from compressor.container import DTYPES, MAX_HEADER_BYTES, read_container, strict_json
 from compressor.files import errors_name, replacing
-from compressor.packed import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS, PackedLayer, PackedModel
+from compressor.packed import (
+    MAX_INDEX_BITS,
+    MAX_SIZE,
+    MAX_WEIGHT_BITS,
+    MIN_INDEX_BITS,
+    MIN_WEIGHT_BITS,
+    PackedLayer,
+    PackedModel,
+)
 
 FORMAT = "eie-packed-model"
 FORMAT_VERSION = 1
-MAX_SIZE = 2**32 - 1
-"""Largest n_rows, n_cols or n_pe of a file: row numbers are 32 bits wide everywhere."""
-
 _METADATA_KEY = "eie_model"
 _DOCUMENT_KEYS = {"format", "format_version", "layers", "package_version", "provenance", "sha256"}
 _LIMITS = {

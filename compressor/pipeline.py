@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from compressor._version import __version__
 from compressor.checks import as_floats
 from compressor.coded import CodedTensor, CompressedModel, nearest_codes
-from compressor.packed import PackedLayer, _with_bias, pack_columns
+from compressor.packed import PackedLayer, pack_columns, with_bias
 from compressor.prune import find_cut, float_tensor, prune_columns
 from compressor.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
@@ -101,7 +101,7 @@ def compress_layer_report(
         bias_codes = nearest_codes(shared.bias, shared.codebook)
         error = float(np.abs(shared.codebook[bias_codes].astype(np.float64) - shared.bias).max())
     layer = pack_columns(
-        _with_bias(shared.codes, bias_codes),
+        with_bias(shared.codes, bias_codes),
         shared.codebook,
         n_pe=n_pe,
         index_bits=index_bits,

@@ -14,10 +14,11 @@ from compressor._version import __version__
 
 if TYPE_CHECKING:
     from eie_sim.arch import ArchConfig
-    from eie_sim.capacity import CapacityError, CapacityWarning, capacity
+    from eie_sim.capacity import CapacityError, CapacityWarning, capacity_report, model_capacity_report
     from eie_sim.engines.base import simulate, simulate_batch, simulate_model
     from eie_sim.presets import PRESETS, preset
     from eie_sim.result import BatchResult, ModelResult, Schedule, SimResult, UnitCounts
+    from eie_sim.workload import Workload, calibrated_layer, random_layer
 
 _HOMES = {
     "ArchConfig": "eie_sim.arch",
@@ -29,7 +30,11 @@ _HOMES = {
     "Schedule": "eie_sim.result",
     "SimResult": "eie_sim.result",
     "UnitCounts": "eie_sim.result",
-    "capacity": "eie_sim.capacity",
+    "capacity_report": "eie_sim.capacity",
+    "model_capacity_report": "eie_sim.capacity",
+    "Workload": "eie_sim.workload",
+    "calibrated_layer": "eie_sim.workload",
+    "random_layer": "eie_sim.workload",
     "preset": "eie_sim.presets",
     "simulate": "eie_sim.engines.base",
     "simulate_batch": "eie_sim.engines.base",
@@ -46,9 +51,13 @@ __all__ = [
     "Schedule",
     "SimResult",
     "UnitCounts",
+    "Workload",
     "__version__",
-    "capacity",
+    "calibrated_layer",
+    "capacity_report",
+    "model_capacity_report",
     "preset",
+    "random_layer",
     "simulate",
     "simulate_batch",
     "simulate_model",
@@ -57,9 +66,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value  # a submodule may bear the name of the function in it (`capacity`)
-        return value
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'eie_sim' has no attribute {name!r}")
 
 

@@ -88,6 +88,12 @@ class ArchConfig(BaseModel):
         False, description="Whether a layer that does not fit the SRAMs is an error instead of a warning."
     )
 
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise ValueError("; ".join(_one_line(e) for e in error.errors())) from None
+
     @model_validator(mode="after")
     def _row_holds_an_entry(self) -> Self:
         entry = self.weight_bits + self.index_bits
@@ -124,10 +130,7 @@ class ArchConfig(BaseModel):
         ValueError
             One line that names the field, the value and the limit.
         """
-        try:
-            return cls(**fields)
-        except ValidationError as error:
-            raise ValueError("; ".join(_one_line(e) for e in error.errors())) from None
+        return cls(**fields)
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str], **changes: Any) -> Self:
@@ -148,8 +151,8 @@ class ArchConfig(BaseModel):
             fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: no TOML file: {error}") from None
-        base = preset(fields.pop("preset")).model_dump() if "preset" in fields else {}
         try:
+            base = preset(fields.pop("preset")).model_dump() if "preset" in fields else {}
             return cls.from_dict({**base, **fields, **changes})
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None

@@ -1,9 +1,10 @@
 """What a layer needs of the SRAMs of a PE, and what there is."""
 
+import sys
 import warnings
 from dataclasses import dataclass
 
-from compressor.packed import POINTER_BYTES, PackedLayer
+from compressor.packed import POINTER_BYTES, PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
 
 ACT_BYTES = 2
@@ -45,7 +46,7 @@ class Need:
         return f"{self.memory}: {self.used:,} {self.unit} a PE, where there are {self.available:,}"
 
 
-def capacity(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
+def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
     """What `layer` needs of each memory of the fullest PE of `arch`.
 
     Returns
@@ -55,6 +56,28 @@ def capacity(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
         EIE section IV streams longer vectors through the register files in batches).
     """
     return tuple(Need(*row) for row in _needs(layer, arch))
+
+
+def model_capacity_report(model: PackedModel, arch: ArchConfig) -> tuple[Need, ...]:
+    """What all layers of `model` together need of each memory of `arch`, as `capacity_report`.
+
+    Entries and pointers of all layers lie in the SRAMs at once (EIE section V), so they add up over the layers, the
+    fullest PE of each; activations are those of the largest layer.
+    """
+    by_memory = list(zip(*(capacity_report(layer, arch) for layer in model.layers), strict=True))
+    joined = (sum, sum, max, max)
+    return tuple(
+        Need(needs[0].memory, needs[0].unit, join(need.used for need in needs), needs[0].available)
+        for join, needs in zip(joined, by_memory, strict=True)
+    )
+
+
+def _caller_level() -> int:
+    """The `stacklevel`, seen from the function that warns, of the first caller outside of this package."""
+    level = 1
+    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level += 1
+    return level
 
 
 def _needs(layer: PackedLayer, arch: ArchConfig) -> tuple[tuple[str, str, int, int], ...]:
@@ -78,8 +101,8 @@ def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
     """
     if all(used <= available for _, _, used, available in _needs(layer, arch)):
         return
-    short = [need for need in capacity(layer, arch) if not need.fits]
+    short = [need for need in capacity_report(layer, arch) if not need.fits]
     message = f"layer {layer.name!r} does not fit the SRAM: " + "; ".join(str(need) for need in short)
     if arch.strict_capacity:
         raise CapacityError(message)
-    warnings.warn(message, CapacityWarning, stacklevel=3)
+    warnings.warn(message, CapacityWarning, stacklevel=_caller_level())

@@ -97,7 +97,8 @@ def multiply(weight: Arg, activation: Arg, shift: Arg, half_even: Arg) -> Arg:
     if shift <= 0:
         if product == 0:
             return product
-        room = np.int64(_LARGEST_PRODUCT) >> min(-shift, 62)
+        # Shifted left by more than that, any product is out of range.
+        room = np.int64(_LARGEST_PRODUCT) >> -shift if shift >= -62 else np.int64(0)
         if product > room:
             return np.int64(_LARGEST_PRODUCT)
         if product < -room:

@@ -17,6 +17,6 @@ def preset(name: str) -> ArchConfig:
     ValueError
         When there is none of that name.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(f"preset: {name!r}, but it must be one of {', '.join(PRESETS)}")
     return PRESETS[name]

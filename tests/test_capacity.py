@@ -7,13 +7,13 @@ import pytest
 
 from compressor import pack_codes, pack_sparse
 from eie_sim import ArchConfig, CapacityError, CapacityWarning, simulate, simulate_batch
-from eie_sim.capacity import capacity
+from eie_sim.capacity import capacity_report
 
 BOOK = np.arange(16, dtype=np.float32)
 
 
 def needs(layer, arch=None):
-    return {need.memory: need for need in capacity(layer, arch or ArchConfig(n_pe=layer.n_pe))}
+    return {need.memory: need for need in capacity_report(layer, arch or ArchConfig(n_pe=layer.n_pe))}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_vgg6_needs_more_pointers_than_the_machine_has(vgg6):
     need = needs(vgg6)["ptr_bytes"]
     assert (need.used, need.available) == (25_089, 16_384)
     assert not need.fits
-    assert [n.memory for n in capacity(vgg6, ArchConfig()) if not n.fits] == ["ptr_bytes"]
+    assert [n.memory for n in capacity_report(vgg6, ArchConfig()) if not n.fits] == ["ptr_bytes"]
 
 
 def test_vgg6_is_simulated_with_a_warning_that_names_both_numbers(vgg6, engine):
@@ -107,7 +107,7 @@ def test_inputs_and_outputs_of_a_pe_are_held_by_register_file_and_sram():
     assert (found["activations"].used, found["activations"].available) == (4, 1088)
     assert (found["accumulators"].used, found["accumulators"].available) == (3, 1088)
     tiny = ArchConfig(n_pe=2, act_regfile_entries=3, act_sram_bytes=0)
-    assert [n.memory for n in capacity(layer, tiny) if not n.fits] == ["activations"]
+    assert [n.memory for n in capacity_report(layer, tiny) if not n.fits] == ["activations"]
 
 
 def test_a_need_reads_as_a_sentence(vgg6):

@@ -216,10 +216,6 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package):
     assert not hasattr(package, "no_such_name")
 
 
-def test_capacity_is_the_function_whatever_was_imported_before():
-    code = "import eie_sim.capacity\nfrom eie_sim import capacity\nassert callable(capacity), capacity"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
-
 
 def test_both_packages_have_one_version():
     assert compressor.__version__ == eie_sim.__version__

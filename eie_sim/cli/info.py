@@ -44,11 +44,11 @@ def info(
 def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from eie_sim.capacity import capacity
+    from eie_sim.capacity import capacity_report
 
     packing = {name: getattr(layer, name) for name in ("n_pe", "weight_bits", "index_bits")}
     width = max(machine.spmat_width_bits, layer.weight_bits + layer.index_bits)
-    needs = capacity(layer, machine.replace(**packing, spmat_width_bits=width))
+    needs = capacity_report(layer, machine.replace(**packing, spmat_width_bits=width))
     per_pe = layer.entries_per_pe
     return {
         "name": layer.name,

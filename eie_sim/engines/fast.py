@@ -80,9 +80,9 @@ def _run_one(
     columns = columns[: n_inputs + layer.has_bias]
     push = np.empty(len(columns), np.int64)
     table = np.empty((len(_kernels.PER_PE), layer.n_pe), np.int64)
-    cycles, stalls, bubbles = _kernels.run_counts(
-        columns, n_inputs, _machine(layer, arch), prepared.address.shape[1], prepared.by_lane, push, table
-    )
+    lanes = prepared.address.shape[1]
+    totals = _kernels.run_counts(columns, n_inputs, _machine(layer, arch), lanes, prepared.by_lane, push, table)
+    cycles, stalls, bubbles = (int(total) for total in totals)
     idle = cycles - len(columns) - stalls - bubbles
     counts: UnitCounts = Counts(len(columns), stalls, bubbles, idle, *table)
     plan = _schedule(layer, columns, push, cycles) if schedule else None
@@ -120,7 +120,8 @@ def _accumulate(
     if fixed is None:
         sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32)
         one = np.float32(1)
-        _kernels.accumulate_float32(columns, values, one, layer.codebook, entries, layer.weight_bits, sums)
+        with np.errstate(over="ignore", invalid="ignore"):  # as the compiled kernel; numbers beyond float32 are inf
+            _kernels.accumulate_float32(columns, values, one, layer.codebook, entries, layer.weight_bits, sums)
     else:
         totals = np.zeros(layer.n_rows, np.int64)
         rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits, layer.weight_bits)

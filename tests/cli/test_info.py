@@ -6,7 +6,7 @@ import pytest
 
 from compressor import PackedModel, load_model, save_model
 from eie_sim import PRESETS, ArchConfig
-from eie_sim.capacity import capacity
+from eie_sim.capacity import capacity_report
 from tests.cli.conftest import BOOK, a_layer
 
 
@@ -26,7 +26,7 @@ def test_info_shows_what_is_in_a_file(cli, files):
 def test_info_sets_the_fullest_pe_against_the_machine(cli, files):
     (shown,) = json.loads(cli("info", files / "four.eie", "--json", "--set", "ptr_bytes=8").stdout)["layers"]
     layer = load_model(files / "four.eie").layers[0]
-    needs = capacity(layer, ArchConfig(n_pe=4, ptr_bytes=8))
+    needs = capacity_report(layer, ArchConfig(n_pe=4, ptr_bytes=8))
     assert [(n["memory"], n["used"], n["available"], n["fits"]) for n in shown["sram_per_pe"]] == [
         (n.memory, n.used, n.available, n.fits) for n in needs
     ]

@@ -151,7 +151,7 @@ def test_no_second_dense_copy_is_made():
         ({"weights": [[1, np.nan]]}, r"weights: nan at \(0, 1\), but every number must be finite"),
         ({"bias": np.ones(3)}, r"bias: shape \(3,\), but 2 outputs need \(2,\)"),
         ({"bias": [np.inf, 0]}, r"bias: inf at \(0,\), but every number must be finite"),
-        ({"n_pe": 0}, "n_pe: 0, but it must be at least 1"),
+        ({"n_pe": 0}, "n_pe: 0, but it must be 1 to 4294967295"),
         ({"index_bits": 9}, "index_bits: 9, but it must be 2 to 8"),
         ({"weight_bits": 0}, "weight_bits: 0, but it must be 1 to 8"),
         ({"density": 2}, "density: 2, but it must be 0 to 1"),
