@@ -11,6 +11,8 @@ site-packages and no home), it is compiled anew in each process and everything w
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
@@ -25,12 +27,25 @@ Result = TypeVar("Result")
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
 
+@cache
+def _source_stamp() -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of every source file of both packages."""
+    root = Path(__file__).resolve().parents[1]
+    files = sorted(path for package in ("compressor", "eie_sim") for path in (root / package).rglob("*.py"))
+    return tuple((str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+
+
 def kernel(function: Function) -> Function:
     """Compile `function` on its first call, cached on disk where that is possible."""
     try:
         compiled = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # numba finds no writable folder for its cache
         compiled = numba.njit(**_OPTIONS)(function)
+    # numba takes a cached kernel for fresh while the file it stands in is unchanged; but it holds the code of kernels
+    # that it calls in other files too. One stamp for all of them keeps an upgrade from running yesterday's arithmetic.
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is not None:
+        file._source_stamp = (file._source_stamp, _source_stamp())
     return cast(Function, compiled)
 
 

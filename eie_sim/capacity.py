@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compressor.packed import POINTER_BYTES, PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
@@ -64,11 +64,12 @@ def model_capacity_report(model: PackedModel, arch: ArchConfig) -> tuple[Need, .
     Entries and pointers of all layers lie in the SRAMs at once (EIE section V), so they add up over the layers, the
     fullest PE of each; activations are those of the largest layer.
     """
-    by_memory = list(zip(*(capacity_report(layer, arch) for layer in model.layers), strict=True))
-    joined = (sum, sum, max, max)
-    return tuple(
-        Need(needs[0].memory, needs[0].unit, join(need.used for need in needs), needs[0].available)
-        for join, needs in zip(joined, by_memory, strict=True)
+    entries, pointers, inputs, outputs = zip(*(capacity_report(layer, arch) for layer in model.layers), strict=True)
+    return (
+        replace(entries[0], used=sum(need.used for need in entries)),
+        replace(pointers[0], used=sum(need.used for need in pointers)),
+        replace(inputs[0], used=max(need.used for need in inputs)),
+        replace(outputs[0], used=max(need.used for need in outputs)),
     )
 
 

@@ -194,7 +194,7 @@ def test_no_weight_of_the_codebook_is_zero_or_there_twice(bits):
         ({"seed": None}, "seed: None is not a whole number"),
         ({"weight_bits": 9}, "weight_bits: 9, but it must be 1 to 8"),
         ({"index_bits": 1}, "index_bits: 1, but it must be 2 to 8"),
-        ({"n_pe": 0}, "n_pe: 0, but it must be at least 1"),
+        ({"n_pe": 0}, "n_pe: 0, but it must be 1 to 4294967295"),
         ({"n_vectors": 0}, "n_vectors: 0, but it must be 1 to"),
         ({"name": ""}, "name: ''"),
     ],

@@ -1,4 +1,4 @@
-"""Machines larger than one block of the fast engine's state, and layers with more entries than 16-bit pointers reach."""
+"""Machines of more PEs than a block of the fast engine, layers of more entries than 16-bit pointers reach."""
 
 import numpy as np
 import pytest

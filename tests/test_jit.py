@@ -1,0 +1,57 @@
+"""How kernels are compiled, cached and run on several cores."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compressor import _jit
+
+ROOT = Path(__file__).parents[1]
+CODE = "from compressor import pack_codes; print(pack_codes([[1, 2]], [0, 1, 2, 3], 1).n_entries)"
+
+
+def run_with(cache: Path, code: str = CODE) -> str:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=cache.parent, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_results_come_in_the_order_of_the_items_on_any_number_of_threads():
+    for workers in (None, 1, 2, 7):
+        assert _jit.in_threads(lambda item: item * item, range(20), workers) == [i * i for i in range(20)]
+
+
+def test_an_error_in_a_thread_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        _jit.in_threads(lambda item: 1 // item, [1, 0, 2], 2)
+
+
+@pytest.mark.compiled_only
+def test_a_kernel_is_cached_under_the_stamp_of_all_sources(tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    assert run_with(cache) == "2\n"
+    compiled = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")}
+    assert compiled
+    assert run_with(cache) == "2\n"
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == compiled
+    other_stamp = f"from compressor import _jit; _jit._source_stamp = lambda: ('another version',); {CODE}"
+    assert run_with(cache, other_stamp) == "2\n"
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} != compiled
+
+
+@pytest.mark.compiled_only
+def test_kernels_work_where_no_folder_can_hold_their_cache(tmp_path):
+    hide = (
+        "import numba.core.caching as caching\n"
+        "for locator in caching.CacheImpl._locator_classes:\n"
+        "    locator.from_function = classmethod(lambda cls, function, path: None)\n"
+    )
+    cache = tmp_path / "unused"
+    cache.mkdir()
+    assert run_with(cache, hide + CODE) == "2\n"
+    assert list(cache.rglob("*")) == []
