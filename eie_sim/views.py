@@ -1,7 +1,7 @@
 """Derived views: what every PE did over time, as functions of a `Schedule`.
 
-Nothing here knows an engine, and nothing is sampled: every cycle of the run is counted once, so that a view sums exactly
-to the counters of the same run.
+Nothing here knows an engine, and nothing is sampled: every cycle of the run is counted once, so that a view sums
+exactly to the counters of the same run.
 """
 
 from dataclasses import dataclass

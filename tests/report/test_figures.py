@@ -57,7 +57,7 @@ def test_a_finding_never_understates_the_deviation():
             tuple(figures.LayerTime("x", time_us, 10.0, (1, 0, 0, 0, 0)) for time_us in times_us)
         ).times_finding
 
-    assert finding(10.11, 9.99) == "All times within 1.2 % of the paper's"
+    assert finding(10.111, 9.99) == "All times within 1.2 % of the paper's"
     assert finding(9.7) == "All times within 3.0 % of the paper's"
     assert finding(10.0) == "All times within 0.0 % of the paper's"
 
@@ -71,8 +71,14 @@ def test_a_finding_says_for_how_many_layers_the_paper_has_a_time(alex_8_row, cro
 
 def test_without_any_time_of_the_paper_a_finding_gives_the_range(crowded_result):
     data = figures.layer_times([result_row(crowded_result)])
-    assert data.times_finding == f"One input vector takes {crowded_result.time_us:.1f} µs"
+    assert data.times_finding == f"One input vector takes {crowded_result.time_us:.3g} µs"
     assert data.shares_finding == f"PEs are busy {100 * crowded_result.load_balance:.0f} % of the time"
+
+
+def test_times_are_written_with_three_digits():
+    assert [figures.microseconds(t) for t in (0.0125, 7.3837, 30.53, 999.4, 35022.8)] == [
+        "0.0125", "7.38", "30.5", "999", "35023",
+    ]  # fmt: skip
 
 
 def test_input_vectors_of_a_layer_are_averaged(crowded_result):
@@ -148,7 +154,7 @@ def test_sizes_read_as_megabytes_or_kilobytes():
     assert figures.megabytes(figures.StoredSize("", 8 * 67_108_864, 0, 0)) == "67.1 MB"
     assert figures.megabytes(figures.StoredSize("", 0, 8 * 2_500, 0)) == "2.5 kB"
     steps = (figures.StoredSize("a", 8 * 10**6, 0, 0), figures.StoredSize("b", 0, 0, 8 * 5 * 10**5))
-    assert figures.StoredSizes(steps).finding == "1.0 MB become 0.5 MB: 2 times smaller"
+    assert figures.StoredSizes(steps).finding == "1.0 MB become 0.5 MB: 2.0 times smaller"
 
 
 # The block diagram ----------------------------------------------------------------------------------------------------

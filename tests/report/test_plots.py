@@ -34,7 +34,7 @@ def nine_layers():
 
 
 def one_layer_without_the_paper():
-    return plots.layer_times(LayerTimes((LayerTime("a rather long name of a layer", 0.0125, None, SHARES),)))
+    return plots.layer_times(LayerTimes((LayerTime("/model/layers.0/mlp/gate_proj/MatMul", 0.0125, None, SHARES),)))
 
 
 def utilisation():

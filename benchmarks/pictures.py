@@ -1,0 +1,63 @@
+"""The pictures of the README, drawn anew: the machine, the nine layers beside EIE Table IV, and the PEs over time.
+
+The same sources give the same bytes (with one release of matplotlib), so a picture that changes shows a change.
+"""
+
+import argparse
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from benchmarks.harness import Figure, Report, command
+from eie_sim import CapacityWarning, SimResult, preset, simulate
+from eie_sim.paper import LAYERS, MACHINE
+from eie_sim.report import figures, plots
+from eie_sim.report.tables import result_row
+from eie_sim.workload import calibrated_layer
+
+MOST_KB = 200
+"""Size of a picture that loads with its page."""
+
+SEED = 0
+MAPPED_LAYER = "Alex-7"
+NOTE = f"{MACHINE}; layers drawn with statistics fitted to the figures of the paper, seed {SEED}"
+
+
+def simulated(layer: str) -> SimResult:
+    workload = calibrated_layer(layer, SEED)
+    return simulate(workload.layer, workload.acts, preset(MACHINE), output=False, schedule=layer == MAPPED_LAYER)
+
+
+def draw_all(folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {layer: simulated(layer) for layer in LAYERS}
+    times = figures.layer_times(map(result_row, results.values()), NOTE)
+    machine = plots.machine()
+    return [
+        plots.save(machine, folder / "machine.png"),
+        plots.save(machine, folder / "machine.svg"),
+        plots.save(plots.layer_times(times), folder / "nine_layers.png"),
+        plots.save(
+            plots.utilisation_map(figures.utilisation_map(results[MAPPED_LAYER])),
+            folder / f"heatmap_{MAPPED_LAYER.lower().replace('-', '')}.png",
+        ),
+    ]
+
+
+def measure(options: argparse.Namespace) -> Report:
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        # The paper itself runs layers whose pointers its SRAM cannot hold (VGG-6: 25,089 of 16,384).
+        warnings.simplefilter("ignore", CapacityWarning)
+        written = draw_all(options.out)
+    sizes = tuple(Figure(str(path), path.stat().st_size / 1000, "kB", MOST_KB) for path in written)
+    return Report(sizes, facts={"seconds": round(time.perf_counter() - began, 2)})
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR", help="default docs/images")
+
+
+if __name__ == "__main__":
+    sys.exit(command("pictures", __doc__, measure, add_options=add_options))

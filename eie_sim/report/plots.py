@@ -1,0 +1,452 @@
+"""Draws the figures of `eie_sim.report.figures`; the only file of the project that imports matplotlib.
+
+Figures are plain `matplotlib.figure.Figure` objects: no window, no display and no global state is needed. The same data
+gives the same bytes: `save` and `as_png` write no date and no version.
+
+Colours are told apart by their lightness too, so that the figures can be read in grey and by the colour-blind.
+"""
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+
+from eie_sim.report import block_diagram, figures
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WIDTH_IN = 8.0
+"""Width of every figure in inches; a README shows it at 800 pixels."""
+
+DPI = 200
+"""Pixels an inch of a PNG: twice what a README shows, for screens of high resolution."""
+
+INK, SOFT, GRID, PAPER = "#1f2a36", "#5b6875", "#d9dfe5", "#ffffff"
+NAVY, SKY, RUST, SAND, MIST = "#0b3a5e", "#7fb2d9", "#c2571a", "#f6cf8f", "#e9ecef"
+GREY = "#a3adb8"
+
+_EDGE = 0.012
+"""Where text at the left edge of a figure begins, as a share of its width."""
+
+_LONGEST_NAME = 20
+"""Characters of a layer's name beside a plot."""
+
+CLASS_COLOURS = dict(zip(figures.CYCLE_CLASSES, (NAVY, SKY, RUST, SAND, GREY), strict=True))
+
+_STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "hatch.color": SOFT,
+    "hatch.linewidth": 0.5,
+    "legend.frameon": False,
+    "svg.hashsalt": "eie-sim",  # names inside an SVG are random without it
+}
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "png": {"metadata": {"Software": None}, "pil_kwargs": {"optimize": True}},
+    "svg": {"metadata": {"Date": None, "Creator": None}},
+    "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}
+
+FORMATS = tuple(_SETTINGS)
+"""What `save` writes, by the ending of the file's name."""
+
+
+def _style() -> AbstractContextManager[None]:
+    """Our settings over matplotlib's defaults, whatever the user's own are, and these again afterwards."""
+    return mpl.style.context(["default", _STYLE])
+
+
+def _styled(draw: Callable[P, R]) -> Callable[P, R]:
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _style():
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def _new_figure(height_in: float, layout: Any = "constrained") -> Figure:
+    figure = Figure(figsize=(WIDTH_IN, height_in), facecolor=PAPER, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG, SVG or PDF, by the ending of `path`; the same figure gives the same bytes.
+
+    Raises
+    ------
+    ValueError
+        When the ending is another.
+    OSError
+        When the file cannot be written.
+    """
+    target = Path(path)
+    kind = target.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise ValueError(f"{target}: a figure is written as one of {', '.join(FORMATS)}, not as {kind!r}")
+    target.write_bytes(_rendered(figure, kind, DPI))
+    return target
+
+
+def as_png(figure: Figure, dpi: int = DPI) -> bytes:
+    """A figure as the bytes of a PNG, `dpi` pixels an inch."""
+    return _rendered(figure, "png", dpi)
+
+
+@_styled
+def _rendered(figure: Figure, kind: str, dpi: int) -> bytes:
+    written = io.BytesIO()
+    figure.savefig(written, format=kind, dpi=dpi, **_SETTINGS[kind])
+    return written.getvalue()
+
+
+# Layers side by side --------------------------------------------------------------------------------------------------
+
+
+@_styled
+def layer_times(data: figures.LayerTimes) -> Figure:
+    """Time of each layer beside the paper's, and where its PE-cycles go."""
+    header_in, body_in = 0.55, 0.85 + 0.3 * len(data.layers)
+    figure = _new_figure(header_in + body_in)
+    grid = figure.add_gridspec(2, 1, height_ratios=(header_in, body_in))
+    header, body = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
+    times, shares = body.subplots(1, 2, sharey=True, width_ratios=(1, 1.15))
+    _draw_times(times, data)
+    _draw_shares(shares, data)
+    times.set_ylim(len(data.layers) - 0.4, -0.6)
+    header.text(_EDGE, 0.72, data.finding, fontsize=10, weight="bold", va="center")
+    _legend_in_row(header, times, "lower left")
+    _legend_in_row(header, shares, "lower right")
+    if data.note:
+        body.supxlabel(data.note, x=_EDGE, ha="left", fontsize=7.5, color=SOFT)
+    return figure
+
+
+def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
+    rows = range(len(data.layers))
+    ours = [x.time_us for x in data.layers]
+    compared = [(row, x.paper_us) for row, x in zip(rows, data.layers, strict=True) if x.paper_us is not None]
+    if compared:
+        at, paper_us = zip(*compared, strict=True)
+        axes.scatter(
+            paper_us, at, s=90, facecolor="none", edgecolor=RUST, linewidth=1.4, label="EIE Table IV", zorder=3
+        )
+    axes.scatter(ours, rows, s=22, color=NAVY, label="simulated", zorder=4)
+    for row, layer in zip(rows, data.layers, strict=True):
+        axes.annotate(_time_label(layer), (layer.time_us, row), (9, 0), textcoords="offset points", va="center")
+    axes.set_xscale("log")
+    low = 0.8 * min(ours)
+    # The dots take the left 62 %: their labels stand right of them. A span of 4 holds at least one tick.
+    axes.set_xlim(low, low * max(4.0, (max(ours) / low) ** (1 / 0.62)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("time of one input vector (µs, log scale)")
+    axes.set_yticks(rows, [_short(x.layer) for x in data.layers])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", linewidth=0.6)
+    axes.spines["left"].set_visible(False)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the figure: its end, which tells layers of a network apart."""
+    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
+
+
+def _time_label(layer: figures.LayerTime) -> str:
+    if layer.deviation_pct is None:
+        return figures.microseconds(layer.time_us)
+    return f"{figures.microseconds(layer.time_us)}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
+
+
+def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", "lower right"]) -> None:
+    """The legend of `axes` in one row of the header, whatever room long names leave to the axes."""
+    header.legend(
+        *axes.get_legend_handles_labels(), loc=corner, ncols=5, fontsize=8, handlelength=0.8, handletextpad=0.5,
+        columnspacing=1.1, borderpad=0.2, borderaxespad=0.9,
+    )  # fmt: skip
+
+
+def _draw_shares(axes: Axes, data: figures.LayerTimes) -> None:
+    rows = np.arange(len(data.layers))
+    left = np.zeros(len(rows))
+    for at, (name, colour) in enumerate(CLASS_COLOURS.items()):
+        width = np.array([layer.shares[at] for layer in data.layers])
+        axes.barh(rows, width, left=left, height=0.7, color=colour, label=name)
+        left += width
+    for row, layer in enumerate(data.layers):
+        axes.text(1.02, row, f"{100 * layer.busy:.0f} % busy", va="center")
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.set_xlabel("share of all PE-cycles")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+# PEs over time --------------------------------------------------------------------------------------------------------
+
+
+@_styled
+def utilisation_map(data: figures.UtilisationMap) -> Figure:
+    """How busy each PE is over time; above it all PEs over time, beside it each PE over the whole time."""
+    figure = _new_figure(4.2)
+    grid = figure.add_gridspec(2, 3, width_ratios=(1, 0.16, 0.025), height_ratios=(0.2, 1))
+    heat = figure.add_subplot(grid[1, 0])
+    over_time = figure.add_subplot(grid[0, 0], sharex=heat)
+    of_pe = figure.add_subplot(grid[1, 1], sharey=heat)
+    n_pe = len(data.busy_share)
+    pe_edges = np.arange(n_pe + 1) - 0.5
+    mesh = heat.pcolormesh(data.time_us, pe_edges, data.busy_share, cmap="cividis_r", vmin=0, vmax=1, rasterized=True)
+    heat.set_xlabel("time (µs)")
+    heat.set_ylabel("PE")
+    heat.set_ylim(n_pe - 0.5, -0.5)
+    over_time.stairs(data.busy_share_of_bin, data.time_us, fill=True, color=NAVY)
+    over_time.set_title(data.finding)
+    over_time.set_ylabel("all PEs")
+    of_pe.barh(np.arange(n_pe), data.busy_share_of_pe, height=1, color=NAVY)
+    of_pe.set_xlabel("whole time")
+    for axis in (over_time.yaxis, of_pe.xaxis):
+        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    over_time.set_ylim(0, 1)
+    of_pe.set(xlim=(0, 1), xticks=(0, 1))
+    over_time.tick_params(labelbottom=False)
+    of_pe.tick_params(labelleft=False, length=0)
+    figure.colorbar(
+        mesh, cax=figure.add_subplot(grid[1, 2]), format=PercentFormatter(1, symbol=" %"), label="busy cycles"
+    )
+    return figure
+
+
+# What compression makes of a layer ------------------------------------------------------------------------------------
+
+
+@_styled
+def weight_histogram(data: figures.WeightHistogram) -> Figure:
+    """Weights before and after pruning, with the values that the kept ones share."""
+    figure = _new_figure(2.9)
+    axes = figure.subplots()
+    axes.stairs(data.kept + data.pruned, data.edges, fill=True, color=SAND, label="pruned")
+    axes.stairs(data.kept, data.edges, fill=True, color=NAVY, label="kept")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.5)
+    # A short mark for each value, on the axis: lines over the whole height would hide the bars.
+    axes.vlines(
+        data.shared_values, 0, 0.07, transform=axes.get_xaxis_transform(), color=RUST, linewidth=2, label="shared value"
+    )
+    axes.set_title(data.finding)
+    axes.set_xlabel("weight")
+    axes.set_ylabel("weights (log scale)")
+    axes.legend(loc="upper right")
+    return figure
+
+
+@_styled
+def run_histogram(data: figures.RunHistogram) -> Figure:
+    """Zero runs of a packed layer, real weights and fillers."""
+    figure = _new_figure(2.7)
+    axes = figure.subplots()
+    runs = np.arange(len(data.real))
+    axes.bar(runs, data.real, color=NAVY, label="real weight")
+    axes.bar(runs[-1:], data.fillers, bottom=data.real[-1:], color=SKY, label="filler")
+    axes.set_title(data.finding)
+    axes.set_xlim(-0.7, len(runs) - 0.3)
+    axes.set_xticks(runs[:: max(1, len(runs) // 16)])
+    axes.set_xlabel("zeros before the weight, among the rows of its PE")
+    axes.set_ylabel("entries")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.grid(axis="y", linewidth=0.6)
+    axes.legend(loc="upper center")  # short runs are many, and the longest one has the fillers
+    return figure
+
+
+@_styled
+def stored_sizes(data: figures.StoredSizes) -> Figure:
+    """What a layer takes after each step of its compression."""
+    figure = _new_figure(1.2 + 0.42 * len(data.steps))
+    axes = figure.subplots()
+    rows = np.arange(len(data.steps))
+    left = np.zeros(len(rows))
+    parts = {"weights": NAVY, "indices": SKY, "pointers": RUST}
+    for name, colour in parts.items():
+        width = np.array([getattr(step, f"{name}_bits") for step in data.steps]) / 8e6
+        axes.barh(rows, width, left=left, height=0.66, color=colour, label=name)
+        left += width
+    for row, step in zip(rows, data.steps, strict=True):
+        times = f"  ({data.times_smaller(step):.1f}x smaller)" if row else ""
+        axes.annotate(
+            f"{figures.megabytes(step)}{times}", (left[row], row), (5, 0), textcoords="offset points", va="center"
+        )
+    axes.set_title(data.finding)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, left.max() * 1.12)
+    axes.set_yticks(rows, [step.step for step in data.steps])
+    axes.set_xlabel("size of the layer (MB)")
+    axes.tick_params(axis="y", length=0)
+    axes.legend(loc="lower right")
+    return figure
+
+
+# The machine ----------------------------------------------------------------------------------------------------------
+
+
+@_styled
+def machine() -> Figure:
+    """The block diagram of the machine; a box is a file of `eie_sim/machine`."""
+    figure = _new_figure(WIDTH_IN * block_diagram.HEIGHT / block_diagram.WIDTH, layout=None)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, block_diagram.WIDTH), ylim=(0, block_diagram.HEIGHT))
+    axes.axis("off")
+    axes.text(2.5, block_diagram.HEIGHT - 4.5, "EIE, unit by unit", fontsize=12, weight="bold", va="center")
+    axes.text(
+        block_diagram.WIDTH - 8, block_diagram.HEIGHT - 4.5, "each box is one file of eie_sim/machine/",
+        color=SOFT, ha="right", va="center",
+    )  # fmt: skip
+    _draw_pe_frames(axes)
+    for box in block_diagram.BOXES:
+        _draw_box(axes, box)
+    for wire in block_diagram.WIRES:
+        _draw_wire(axes, wire)
+    for draw in (_draw_tree, _draw_queue, _draw_banks, _draw_spmat_row, _draw_arithmetic, _draw_registers):
+        draw(axes)
+    return figure
+
+
+_BOX = {box.unit: box for box in block_diagram.BOXES}
+
+
+def _rounded(axes: Axes, box: block_diagram.Box, face: str, edge: str, shift: float = 0.0, width: float = 1.2) -> None:
+    axes.add_patch(
+        FancyBboxPatch(
+            (box.x + shift, box.y - shift), box.width, box.height, boxstyle="round,pad=0,rounding_size=1.6",
+            facecolor=face, edgecolor=edge, linewidth=width,
+        )
+    )  # fmt: skip
+
+
+def _draw_pe_frames(axes: Axes) -> None:
+    frame = block_diagram.PE
+    for shift in (4.0, 2.0, 0.0):  # the PEs behind it
+        _rounded(axes, frame, "#f4f6f8" if shift == 0 else MIST, SOFT, shift, 0.9)
+    top = frame.y + frame.height - 3.6
+    axes.text(frame.x + 28, top, frame.unit, family="monospace", weight="bold", fontsize=10, va="center", color=NAVY)
+    axes.text(frame.x + 34, top, frame.does[0], color=SOFT, va="center", fontsize=8.5)
+
+
+def _draw_box(axes: Axes, box: block_diagram.Box) -> None:
+    _rounded(axes, box, PAPER, NAVY)
+    top = box.y + box.height
+    axes.text(box.x + 2, top - 3.6, box.unit, family="monospace", weight="bold", fontsize=10, va="center", color=NAVY)
+    for line, text in enumerate(box.does):
+        axes.text(box.x + 2, top - 8.6 - 3.6 * line, text, va="center", fontsize=8.5)
+    if box.when:
+        middle = box.x + box.width / 2
+        axes.text(middle, block_diagram.PE.y + 4.2, box.when, ha="center", va="center", fontsize=8.5, color=SOFT)
+
+
+def _draw_wire(axes: Axes, wire: block_diagram.Wire) -> None:
+    colour, line = (INK, "-") if wire.kind == "data" else (RUST, (0, (3, 2)))
+    *before, last = wire.points
+    axes.plot(*zip(*wire.points, strict=True), color=colour, linestyle=line, linewidth=1.3, solid_joinstyle="round")
+    axes.annotate(
+        "", last, before[-1], arrowprops={"arrowstyle": "-|>,head_width=0.22,head_length=0.45", "color": colour,
+                                          "linewidth": 0, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 11},
+    )  # fmt: skip
+    axes.text(*wire.label_at, wire.label, color=colour, va="center", fontsize=8.5)
+
+
+def _cells(axes: Axes, x: float, y: float, size: tuple[float, float], faces: list[str]) -> None:
+    """A row of memory cells."""
+    for at, face in enumerate(faces):
+        axes.add_patch(
+            Rectangle((x + at * size[0], y), *size, facecolor=face, edgecolor=NAVY, linewidth=0.8)
+        )  # fmt: skip
+
+
+def _draw_tree(axes: Axes) -> None:
+    """Detection nodes, the root on the left, and the lanes."""
+    box = _BOX["lnzd"]
+    lanes, fanin = block_diagram.LANES, block_diagram.FANIN
+    step = (box.height - 3) / lanes
+    x_lane, x_node, x_root = box.x + box.width - 5, box.x + box.width - 17, box.x + box.width - 29
+    lane_y = [box.y + 1.5 + step * (at + 0.5) for at in range(lanes)]
+    node_y = [sum(lane_y[at : at + fanin]) / fanin for at in range(0, lanes, fanin)]
+    root_y = sum(node_y) / len(node_y)
+    active = {2, 7, 8, 13}
+    for at, y in enumerate(lane_y):
+        axes.plot([x_node, x_lane], [node_y[at // fanin], y], color=SOFT, linewidth=0.7, zorder=1)
+        face = NAVY if at in active else PAPER
+        axes.add_patch(Rectangle((x_lane, y - step * 0.42), 2.6, step * 0.84, facecolor=face, edgecolor=NAVY, lw=0.7))
+    for y in node_y:
+        axes.plot([x_root, x_node], [root_y, y], color=SOFT, linewidth=0.7, zorder=1)
+        axes.add_patch(Circle((x_node, y), 1.3, facecolor=SKY, edgecolor=NAVY, linewidth=0.8, zorder=2))
+    axes.add_patch(Circle((x_root, root_y), 1.3, facecolor=SKY, edgecolor=NAVY, linewidth=0.8, zorder=2))
+
+
+def _draw_queue(axes: Axes) -> None:
+    box = _BOX["act_queue"]
+    _cells(axes, box.x + 2.5, box.y + 4, (2.5, 4.4), [PAPER] * 3 + [SAND] * 5)
+
+
+def _draw_banks(axes: Axes) -> None:
+    box = _BOX["ptr_read"]
+    for at, name in enumerate(("even", "odd")):
+        x = box.x + 2.5 + 10.4 * at
+        axes.add_patch(Rectangle((x, box.y + 3), 9.6, 6.4, facecolor=SAND, edgecolor=NAVY, linewidth=0.8))
+        axes.text(x + 4.8, box.y + 6.1, name, ha="center", va="center", fontsize=8.5)
+
+
+def _draw_spmat_row(axes: Axes) -> None:
+    box = _BOX["spmat_read"]
+    for y in (2.6, 6.8):
+        _cells(axes, box.x + 2.5, box.y + y, (2.5, 3.2), [SAND, SKY] * 4)
+
+
+def _draw_arithmetic(axes: Axes) -> None:
+    box = _BOX["arithmetic"]
+    y = box.y + 6.2
+    for at, sign in enumerate(("S", "\N{MULTIPLICATION SIGN}", "+")):
+        x = box.x + 4.9 + 7.6 * at
+        axes.add_patch(Circle((x, y), 2.5, facecolor=SKY if at else SAND, edgecolor=NAVY, linewidth=0.8))
+        axes.text(x, y - 0.1, sign, ha="center", va="center", fontsize=9)
+        if at:
+            axes.plot([x - 5.1, x - 2.5], [y, y], color=INK, linewidth=1)
+
+
+def _draw_registers(axes: Axes) -> None:
+    box = _BOX["act_rw"]
+    for at, (name, face) in enumerate((("a", SAND), ("b", SKY))):
+        y = box.y + 6.6 - 4.4 * at
+        axes.text(box.x + 3.4, y + 1.6, name, ha="center", va="center", fontsize=8.5)
+        _cells(axes, box.x + 5.5, y, (2.2, 3.2), [face] * 8)
