@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+import numpy as np
 
 Arg: TypeAlias = Any
 """An argument of a kernel, an array or a number: numba finds its type where the kernel is called."""
@@ -23,6 +24,9 @@ Arg: TypeAlias = Any
 Function = TypeVar("Function", bound=Callable[..., Any])
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+"""Whether kernels are compiled."""
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
@@ -37,6 +41,8 @@ def _source_stamp() -> tuple[tuple[str, int, int], ...]:
 
 def kernel(function: Function) -> Function:
     """Compile `function` on its first call, cached on disk where that is possible."""
+    if not JIT:  # numbers beyond the largest become infinite without a word, as in a compiled kernel
+        return np.errstate(all="ignore")(function)
     try:
         compiled = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # numba finds no writable folder for its cache

@@ -185,7 +185,7 @@ class PackedLayer:
 
     # What follows from the fields -------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def has_bias(self) -> bool:
         """Whether pointer column `n_cols` holds a bias."""
         return bool(self.pointers.shape[0] == self.n_cols + 2)
@@ -209,6 +209,17 @@ class PackedLayer:
     def entries_of_fullest_pe(self) -> int:
         """Entries stored in the PE that stores most."""
         return int(self.pointers[-1].max())
+
+    @cached_property
+    def packing(self) -> tuple[int, int, int]:
+        """What a machine must share with the layer: n_pe, weight_bits, index_bits."""
+        return self.n_pe, self.weight_bits, self.index_bits
+
+    @cached_property
+    def largest_needs(self) -> tuple[int, int, int, int]:
+        """What the fullest PE holds: entries, pointers, inputs, outputs."""
+        per_pe = (-(-self.n_cols // self.n_pe), -(-self.n_rows // self.n_pe))
+        return (self.entries_of_fullest_pe, int(self.pointers.shape[0]), *per_pe)
 
     @property
     def entry_base(self) -> NDArray[np.int64]:
@@ -239,10 +250,11 @@ class PackedLayer:
 
     def prepared(self) -> PreparedLayer:
         """The layer laid out for the fast engine: derived on the first call, then kept with the layer in memory."""
-        with self._lock:
-            if not self._prepared:
-                self._prepared.append(prepare(self))
-            return self._prepared[0]
+        if not self._prepared:
+            with self._lock:
+                if not self._prepared:
+                    self._prepared.append(prepare(self))
+        return self._prepared[0]
 
     # Back to matrices -------------------------------------------------------------------------------------------------
 

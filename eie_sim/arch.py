@@ -5,6 +5,7 @@ Defaults are the 64-PE machine of the EIE paper (ISCA 2016) at 45 nm. A configur
 """
 
 import tomllib
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
 Rounding = Literal["half_even", "truncate"]
+
+ACT_BYTES = 2
+"""One activation in the register files and the activation SRAM (EIE section IV: 16 bits)."""
 
 # The accumulator is int64 inside the engines: a sum of two numbers of 62 bits cannot overflow it.
 MAX_ACC_BITS = 62
@@ -101,12 +105,26 @@ class ArchConfig(BaseModel):
             raise ValueError(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
         return self
 
-    @property
+    @cached_property
+    def packing(self) -> tuple[int, int, int]:
+        """What a layer must share with the machine: n_pe, weight_bits, index_bits."""
+        return self.n_pe, self.weight_bits, self.index_bits
+
+    @cached_property
+    def sram_limits(self) -> tuple[int, int, int, int]:
+        """What a PE can hold: entries, pointers, inputs, outputs."""
+        from compressor.packed import POINTER_BYTES  # not above: it brings numba, which a configuration does not need
+
+        activations = self.act_regfile_entries + self.act_sram_bytes // ACT_BYTES
+        entries = self.spmat_bytes * 8 // (self.weight_bits + self.index_bits)
+        return entries, self.ptr_bytes // POINTER_BYTES, activations, activations
+
+    @cached_property
     def entries_per_spmat_row(self) -> int:
         """Entries in one row of the sparse-matrix SRAM."""
         return self.spmat_width_bits // (self.weight_bits + self.index_bits)
 
-    @property
+    @cached_property
     def number_bits(self) -> int | None:
         """Bits of the fixed-point numbers; None for float32."""
         return None if self.arithmetic == "float32" else int(self.arithmetic.removeprefix("fixed"))

@@ -3,12 +3,10 @@
 import sys
 import warnings
 from dataclasses import dataclass, replace
+from operator import le
 
-from compressor.packed import POINTER_BYTES, PackedLayer, PackedModel
+from compressor.packed import PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
-
-ACT_BYTES = 2
-"""One activation in the register files and the activation SRAM (EIE section IV: 16 bits)."""
 
 
 class CapacityWarning(UserWarning):
@@ -55,7 +53,15 @@ def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
         Sparse-matrix entries, pointers, input activations, accumulators (register file and activation SRAM together:
         EIE section IV streams longer vectors through the register files in batches).
     """
-    return tuple(Need(*row) for row in _needs(layer, arch))
+    entry_bits = arch.weight_bits + arch.index_bits
+    entries, pointers, inputs, outputs = layer.largest_needs
+    _, most_pointers, most_inputs, most_outputs = arch.sram_limits
+    return (
+        Need("spmat_bytes", "bytes", -(-entries * entry_bits // 8), arch.spmat_bytes),
+        Need("ptr_bytes", "pointers", pointers, most_pointers),
+        Need("activations", "inputs", inputs, most_inputs),
+        Need("accumulators", "outputs", outputs, most_outputs),
+    )
 
 
 def model_capacity_report(model: PackedModel, arch: ArchConfig) -> tuple[Need, ...]:
@@ -81,17 +87,6 @@ def _caller_level() -> int:
     return level
 
 
-def _needs(layer: PackedLayer, arch: ArchConfig) -> tuple[tuple[str, str, int, int], ...]:
-    entry_bits = arch.weight_bits + arch.index_bits
-    activations = arch.act_regfile_entries + arch.act_sram_bytes // ACT_BYTES
-    return (
-        ("spmat_bytes", "bytes", -(-layer.entries_of_fullest_pe * entry_bits // 8), arch.spmat_bytes),
-        ("ptr_bytes", "pointers", layer.pointers.shape[0], arch.ptr_bytes // POINTER_BYTES),
-        ("activations", "inputs", -(-layer.n_cols // arch.n_pe), activations),
-        ("accumulators", "outputs", -(-layer.n_rows // arch.n_pe), activations),
-    )
-
-
 def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
     """Warn when `layer` does not fit `arch`; raise where ``arch.strict_capacity`` is set.
 
@@ -100,7 +95,7 @@ def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
     CapacityError
         Under ``strict_capacity``, naming every memory that is too small.
     """
-    if all(used <= available for _, _, used, available in _needs(layer, arch)):
+    if all(map(le, layer.largest_needs, arch.sram_limits)):
         return
     short = [need for need in capacity_report(layer, arch) if not need.fits]
     message = f"layer {layer.name!r} does not fit the SRAM: " + "; ".join(str(need) for need in short)

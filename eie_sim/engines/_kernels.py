@@ -13,8 +13,6 @@ proof that they do not overlap. What a PE keeps between broadcasts:
     ROW      the row in the row buffer, -1 when empty
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from compressor._jit import Arg, inlined, kernel
@@ -58,25 +56,16 @@ _AHEAD = 6
 """Broadcasts ahead whose cache lines are asked for: about one memory latency."""
 
 
-class Machine(NamedTuple):
-    """What the timing depends on besides the layer and its inputs."""
-
-    n_pe: int
-    n_cols: int
-    depth: int
-    row_shift: int
-    """log2 of the entries in an SRAM row, or -1 where that is no power of two up to 2**15."""
-    entries_per_row: int
-
-
 @kernel
-def find_active(acts: Arg, columns: Arg) -> int:
-    """Write the columns of the active inputs to `columns` (one longer than `acts`); returns how many there are."""
+def _find_active(acts: Arg, columns: Arg) -> int:
+    """Write the columns of the active inputs to `columns`; returns how many, or -1 when an input is not finite."""
     found = 0
+    finite = True
     for column in range(len(acts)):
         columns[found] = column
         found += acts[column] != 0
-    return found
+        finite &= acts[column] - acts[column] == 0
+    return found if finite else -1
 
 
 @inlined
@@ -161,19 +150,19 @@ def _new_state(lanes: Arg) -> Arg:
 
 
 @kernel
-def _run_timing(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: Arg, state: Arg, push: Arg) -> Arg:
+def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg, push: Arg) -> Arg:
     """The recurrence of the contract over all broadcasts; returns the last load, the stalls and the scan bubbles."""
-    n_pe, depth = machine.n_pe, machine.depth
-    row = (np.int32(machine.row_shift), 1.0 / machine.entries_per_row)
-    address, first_row, last_row, fillers = by_lane
+    n_pe, lanes, n_cols, has_bias, depth, row_shift, entries_per_row = timing
+    row = (np.int32(row_shift), 1.0 / entries_per_row)
+    address, first_row, last_row, fillers, _, _ = flat
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
-    input_rows = (machine.n_cols + n_pe - 1) // n_pe
-    rows = input_rows + (len(columns) > n_inputs)
+    input_rows = (n_cols + n_pe - 1) // n_pe
+    rows = input_rows + has_bias
     pop = np.empty(len(columns), np.int64)  # the latest pop of each broadcast
     before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
     j, load, stalls, bubbles, latest = 0, 1, 0, 0, 1
     for r in range(rows):
-        row_end = (r + 1) * n_pe if r < input_rows else machine.n_cols + 1
+        row_end = (r + 1) * n_pe if r < input_rows else n_cols + 1
         stop = n_inputs if r < input_rows else len(columns)
         earliest = load + 1
         last_lane_pushed, pushed = False, False
@@ -211,33 +200,9 @@ def _run_timing(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: 
 
 
 @kernel
-def run_counts(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: Arg, push: Arg, table: Arg) -> Arg:
-    """Timing and all counters of one input vector.
-
-    Parameters
-    ----------
-    columns : int32 (J,)
-        Pointer column of each broadcast; with a bias, the last one is the bias.
-    n_inputs : int
-        How many of them are inputs.
-    machine : Machine
-    lanes : int
-        PEs, padded.
-    by_lane : tuple of ndarray
-        `PreparedLayer.by_lane`.
-    push : int64 (J,)
-        Out: edge of each push.
-    table : int64 (len(PER_PE), n_pe)
-        Out: the counts of each PE.
-
-    Returns
-    -------
-    cycles, stalls, scan bubbles : int
-    """
-    n_pe = machine.n_pe
-    state = _new_state(lanes)
-    load, stalls, bubbles = _run_timing(columns, n_inputs, machine, lanes, by_lane, state, push)
-    fillers = by_lane[3]
+def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: Arg, table: Arg) -> Arg:
+    """Fill the table of counts from the final state; returns the cycles."""
+    n_pe, lanes, fillers = timing[0], timing[1], flat[3]
     for k in range(n_pe):
         table[3, k] = 0
     if len(fillers):
@@ -250,11 +215,11 @@ def run_counts(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: A
         at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
         drained = state[at + _END] + _PIPELINE_EDGES if state[at + _END] else 0
         cycles = max(cycles, state[at + _FREE], drained)
+    fill = push[0] if len(columns) else 0
     for k in range(n_pe):
         at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
         entries, empty, bypasses = state[at + _ENTRIES], state[at + _BUBBLES], state[at + _BYPASS]
         writes = entries - table[3, k]
-        fill = push[0] if len(columns) else 0
         drain = cycles - state[at + _FREE] + 1
         table[0, k] = len(columns)
         table[1, k] = state[at + _READS]
@@ -268,7 +233,73 @@ def run_counts(columns: Arg, n_inputs: Arg, machine: Arg, lanes: Arg, by_lane: A
         table[10, k] = cycles - fill - drain - entries - empty
         table[11, k] = fill
         table[12, k] = drain
-    return cycles, stalls, bubbles
+    return cycles
+
+
+@kernel
+def _run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table: Arg) -> Arg:
+    """Timing and all counters; returns the broadcasts (-1: an input is not finite), cycles, stalls and scan bubbles."""
+    n_inputs = _find_active(acts, columns)
+    if n_inputs < 0:
+        return -1, 0, 0, 0
+    _, lanes, n_cols, has_bias, _, _, _ = timing
+    columns[n_inputs] = n_cols
+    broadcasts = n_inputs + has_bias
+    sent = columns[:broadcasts]
+    state = _new_state(lanes)
+    load, stalls, bubbles = _run_timing(sent, n_inputs, timing, flat, state, push)
+    return broadcasts, _settle(sent, timing, flat, state, load, push, table), stalls, bubbles
+
+
+@kernel
+def run_float32(
+    acts: Arg, timing: Arg, flat: Arg, codebook: Arg, columns: Arg, push: Arg, table: Arg, sums: Arg
+) -> Arg:
+    """One input vector in float32.
+
+    Parameters
+    ----------
+    acts : float32 (n_cols,)
+    timing : tuple of int
+        What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
+        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row. A plain
+        tuple, because numba takes long to recognise any other kind at a call.
+    flat : tuple of ndarray
+        `PreparedLayer.flat`.
+    codebook : float32 (2**weight_bits,)
+    columns : int32 (n_cols + 1,)
+        Out: pointer column of each broadcast; with a bias, the last one is the bias.
+    push : int64 (n_cols + 1,)
+        Out: edge of each push.
+    table : int64 (len(PER_PE), n_pe)
+        Out: the counts of each PE.
+    sums : float32 (n_rows,), or (0,)
+        In: zeros. Out: the outputs in stored order; not computed when there is no room for them.
+
+    Returns
+    -------
+    broadcasts, cycles, stalls, scan bubbles : int
+        -1 broadcasts: an input is not finite, and nothing was computed.
+    """
+    totals = _run_counts(acts, timing, flat, columns, push, table)
+    if len(sums) and totals[0] > 0:
+        _accumulate_float32(acts, columns[: totals[0]], flat, codebook, sums)
+    return totals
+
+
+@kernel
+def run_fixed(
+    acts: Arg, one: Arg, timing: Arg, flat: Arg, weights: Arg, rule: Arg, columns: Arg, push: Arg, table: Arg, sums: Arg
+) -> Arg:
+    """One input vector in fixed point: as `run_float32`, all numbers int64.
+
+    `one` is what a bias is multiplied by, `rule` the right shift of products, whether it rounds half to even, and the
+    bits of an accumulator.
+    """
+    totals = _run_counts(acts, timing, flat, columns, push, table)
+    if len(sums) and totals[0] > 0:
+        _accumulate_fixed(acts, one, columns[: totals[0]], flat, weights, rule, sums, table[7])
+    return totals
 
 
 @kernel
@@ -284,22 +315,24 @@ def expand_schedule(columns: Arg, push: Arg, pointers: Arg, pop_cycle: Arg, entr
 
 
 @kernel
-def accumulate_float32(
-    columns: Arg, acts: Arg, one: Arg, codebook: Arg, entries: Arg, weight_bits: Arg, sums: Arg
-) -> None:
-    """Add up products in float32, each rounded before it is added, in the order of the entries.
+def _ask_for_entries(indptr: Arg, words: Arg, column: Arg) -> None:
+    for e in range(indptr[column], indptr[column + 1], CACHE_LINE_BYTES // words.itemsize):
+        prefetch(words, np.uint64(e))
 
-    `columns` as in `run_counts`, `acts` all inputs, `one` what a bias is multiplied by, `entries` the two real_* arrays
-    of the `PreparedLayer`, `sums` (out) one for each stored row.
-    """
-    indptr, words = entries
-    code_mask, shift = np.uint64((1 << weight_bits) - 1), np.uint64(weight_bits)
+
+@kernel
+def _accumulate_float32(acts: Arg, columns: Arg, flat: Arg, codebook: Arg, sums: Arg) -> None:
+    """Add up products in float32, each rounded before it is added, in the order of the entries."""
+    indptr, words = flat[4], flat[5]
+    code_mask, shift = np.uint64(len(codebook) - 1), np.uint64(0)
+    while (len(codebook) >> shift) > 1:
+        shift += np.uint64(1)
     products = np.empty(len(codebook), np.float32)
     for j in range(len(columns)):
         column = columns[j]
         if j + 1 < len(columns):
             _ask_for_entries(indptr, words, columns[j + 1])
-        act = acts[column] if column < len(acts) else one
+        act = acts[column] if column < len(acts) else np.float32(1)
         for code in range(len(codebook)):
             products[code] = codebook[code] * act
         for e in range(np.uint64(indptr[column]), np.uint64(indptr[column + 1])):
@@ -308,34 +341,23 @@ def accumulate_float32(
 
 
 @kernel
-def _ask_for_entries(indptr: Arg, words: Arg, column: Arg) -> None:
-    for e in range(indptr[column], indptr[column + 1], CACHE_LINE_BYTES // words.itemsize):
-        prefetch(words, np.uint64(e))
-
-
-@kernel
-def accumulate_fixed(
-    columns: Arg, acts: Arg, one: Arg, codebook: Arg, entries: Arg, rule: Arg, sums: Arg, saturations: Arg
+def _accumulate_fixed(
+    acts: Arg, one: Arg, columns: Arg, flat: Arg, weights: Arg, rule: Arg, sums: Arg, saturations: Arg
 ) -> None:
-    """Add up shifted products in saturating accumulators, in the order of the entries.
-
-    As `accumulate_float32`; `rule` is the shift, whether it rounds half to even, the accumulator's bits, and the bits
-    of a code; `saturations` (out) counts for each PE.
-    """
-    indptr, words = entries
-    shift, half_even, acc_bits, weight_bits = rule
+    """Add up shifted products in saturating accumulators, in the order of the entries."""
+    indptr, words = flat[4], flat[5]
+    product_shift, half_even, acc_bits = rule
     n_pe = len(saturations)
-    products = np.empty(len(codebook), np.int64)
-    code_mask = len(codebook) - 1
+    products = np.empty(len(weights), np.int64)
     for j in range(len(columns)):
         column = columns[j]
         act = acts[column] if column < len(acts) else one
-        for code in range(len(codebook)):
-            products[code] = multiply(codebook[code], act, shift, half_even)
+        for code in range(len(weights)):
+            products[code] = multiply(weights[code], act, product_shift, half_even)
         for e in range(indptr[column], indptr[column + 1]):
-            word = np.int64(words[e])
-            row = word >> weight_bits
-            total = sums[row] + products[word & code_mask]
+            word = int(words[e])
+            row = word // len(weights)
+            total = sums[row] + products[word % len(weights)]
             held = saturate(total, acc_bits)
             sums[row] = held
             if held != total:

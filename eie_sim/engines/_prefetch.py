@@ -1,12 +1,13 @@
 """A hint to the memory system: load a cache line that will be needed soon."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from compressor._jit import JIT
 
 CACHE_LINE_BYTES = 64
 
@@ -30,5 +31,5 @@ def _no_prefetch(_array: Any, _index: Any) -> None:
     """Do nothing: what the hint means where kernels run as plain Python."""
 
 
-prefetch: Any = _no_prefetch if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" else intrinsic(_prefetch)
+prefetch: Any = intrinsic(_prefetch) if JIT else _no_prefetch
 """Hint that the cache line of ``array[index]`` will be read soon, for use inside kernels; any `index` is harmless."""

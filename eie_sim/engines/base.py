@@ -22,6 +22,8 @@ _HOMES = {"fast": "eie_sim.engines.fast", "reference": "eie_sim.engines.referenc
 ENGINES = tuple(_HOMES)
 """Names of the engines."""
 
+_FLOAT32 = np.dtype(np.float32)
+
 DEFAULT_MACHINE = "eie-64pe-45nm"
 """The preset that runs where none is given."""
 
@@ -32,11 +34,11 @@ class Engine(Protocol):
     def run(
         self, layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool
     ) -> SimResult:
-        """Run one input vector, float32 (n_cols,), finite."""
+        """Run one input vector, float32 (n_cols,); a ValueError when an input is not finite."""
         ...
 
     def run_batch(self, layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
-        """Run many input vectors, float32 (B, n_cols), finite."""
+        """Run many input vectors, float32 (B, n_cols); a ValueError when an input is not finite."""
         ...
 
 
@@ -183,15 +185,19 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
     ValueError
         When n_pe, weight_bits or index_bits differ, or it does not fit and ``strict_capacity`` is set.
     """
-    for field in ("n_pe", "weight_bits", "index_bits"):
-        packed, has = getattr(layer, field), getattr(arch, field)
-        if packed != has:
-            hint = "" if field == "weight_bits" else f" (layer.repack({field}={has}) packs it anew)"
-            raise ValueError(f"{field}: layer {layer.name!r} is packed for {packed}, but the machine has {has}{hint}")
+    if layer.packing != arch.packing:
+        for field, packed, has in zip(("n_pe", "weight_bits", "index_bits"), layer.packing, arch.packing, strict=True):
+            if packed != has:
+                hint = "" if field == "weight_bits" else f" (layer.repack({field}={has}) packs it anew)"
+                raise ValueError(
+                    f"{field}: layer {layer.name!r} is packed for {packed}, but the machine has {has}{hint}"
+                )
     check_capacity(layer, arch)
 
 
 def _inputs(layer: PackedLayer, acts: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if type(acts) is np.ndarray and acts.dtype is _FLOAT32 and acts.shape == shape and acts.flags.c_contiguous:
+        return acts  # the engine looks at the numbers
     inputs = as_floats("acts", acts)
     if inputs.shape != shape:
         wanted = f"({layer.n_cols},)" if len(shape) == 1 else f"(B, {layer.n_cols})"

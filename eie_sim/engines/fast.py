@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from compressor._jit import in_threads
 from compressor._version import __version__
+from compressor.checks import as_floats
 from compressor.packed import PackedLayer
 from compressor.prepared import PreparedLayer
 from eie_sim.arch import ArchConfig
@@ -33,16 +34,12 @@ _PIPELINE = 16
 
 def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
     """Run one input vector; see `eie_sim.engines.base.Engine`."""
-    _check_size(layer)
     cycles, counts, sums, plan = _run_one(layer, layer.prepared(), acts, arch, output, schedule)
-    return SimResult(
-        cycles, sums, counts, plan, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__
-    )  # fmt: skip
+    return SimResult(cycles, sums, counts, plan, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__)
 
 
 def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.base.Engine`."""
-    _check_size(layer)
     prepared = layer.prepared()
     runs = in_threads(lambda vector: _run_one(layer, prepared, vector, arch, output, False), acts)
     cycles = np.array([cycles for cycles, *_ in runs], np.int64)
@@ -57,43 +54,54 @@ def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, o
     return BatchResult(cycles, sums, counts, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__)
 
 
-def _check_size(layer: PackedLayer) -> None:
+_Run = tuple[int, UnitCounts, NDArray[Any] | None, Schedule | None]
+
+
+def _run_one(
+    layer: PackedLayer, prepared: PreparedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, plan: bool
+) -> _Run:
+    timing = _timing(layer, prepared, arch)
+    columns = np.empty(layer.n_cols + 1, np.int32)
+    push = np.empty(layer.n_cols + 1, np.int64)
+    table = np.empty((len(_kernels.PER_PE), layer.n_pe), np.int64)
+    n_sums = layer.n_rows if output else 0
+    if arch.number_bits is None:
+        sums: NDArray[Any] = np.zeros(n_sums, np.float32)
+        totals = _kernels.run_float32(acts, timing, prepared.flat, layer.codebook, columns, push, table, sums)
+    else:
+        acts = as_floats("acts", acts)
+        fixed = FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
+        integers, weights = fixed.activations(acts), fixed.weights(layer.codebook)
+        one = fixed.activations(np.ones(1, np.float32))[0]
+        rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
+        sums = np.zeros(n_sums, np.int64)
+        totals = _kernels.run_fixed(integers, one, timing, prepared.flat, weights, rule, columns, push, table, sums)
+        sums = fixed.values(sums)
+    broadcasts, cycles, stalls, bubbles = (int(total) for total in totals)
+    if broadcasts < 0:
+        as_floats("acts", acts)  # says which input is not finite
+    counts: UnitCounts = Counts(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, *table)
+    schedule = _schedule(layer, columns[:broadcasts], push[:broadcasts].copy(), cycles) if plan else None
+    return cycles, counts, _in_original_order(layer, sums) if output else None, schedule
+
+
+def _timing(layer: PackedLayer, prepared: PreparedLayer, arch: ArchConfig) -> tuple[int, ...]:
     # Every broadcast costs a PE its entries or one cycle, and the scan at most two cycles.
     bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
-
-
-def _run_one(
-    layer: PackedLayer,
-    prepared: PreparedLayer,
-    acts: NDArray[np.float32],
-    arch: ArchConfig,
-    output: bool,
-    schedule: bool,
-) -> tuple[int, UnitCounts, NDArray[Any] | None, Schedule | None]:
-    fixed = None if arch.number_bits is None else FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
-    values = acts if fixed is None else fixed.activations(acts)
-    columns = np.empty(layer.n_cols + 1, np.int32)
-    n_inputs = _kernels.find_active(values, columns)
-    columns[n_inputs] = layer.n_cols
-    columns = columns[: n_inputs + layer.has_bias]
-    push = np.empty(len(columns), np.int64)
-    table = np.empty((len(_kernels.PER_PE), layer.n_pe), np.int64)
-    lanes = prepared.address.shape[1]
-    totals = _kernels.run_counts(columns, n_inputs, _machine(layer, arch), lanes, prepared.by_lane, push, table)
-    cycles, stalls, bubbles = (int(total) for total in totals)
-    idle = cycles - len(columns) - stalls - bubbles
-    counts: UnitCounts = Counts(len(columns), stalls, bubbles, idle, *table)
-    plan = _schedule(layer, columns, push, cycles) if schedule else None
-    sums = _accumulate(layer, prepared, columns, values, fixed, counts.saturations) if output else None
-    return cycles, counts, sums, plan
-
-
-def _machine(layer: PackedLayer, arch: ArchConfig) -> _kernels.Machine:
     per_row = arch.entries_per_spmat_row
     shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
-    return _kernels.Machine(layer.n_pe, layer.n_cols, arch.act_queue_depth, shift, per_row)
+    depth = min(arch.act_queue_depth, _MOST_CYCLES)
+    return layer.n_pe, prepared.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row
+
+
+def _in_original_order(layer: PackedLayer, sums: NDArray[Any]) -> NDArray[Any]:
+    if layer.row_permutation is None:
+        return sums
+    ordered = np.empty_like(sums)
+    ordered[layer.row_permutation] = sums
+    return ordered
 
 
 def _schedule(layer: PackedLayer, columns: NDArray[np.int32], push: NDArray[np.int64], cycles: int) -> Schedule:
@@ -105,33 +113,3 @@ def _schedule(layer: PackedLayer, columns: NDArray[np.int32], push: NDArray[np.i
     if layer.has_bias:
         column[-1] = rows * layer.n_pe
     return Schedule(column, push, pop_cycle, entries, layer.n_pe, rows, layer.has_bias, cycles)
-
-
-def _accumulate(
-    layer: PackedLayer,
-    prepared: PreparedLayer,
-    columns: NDArray[np.int32],
-    values: NDArray[Any],
-    fixed: FixedPoint | None,
-    saturations: NDArray[np.int64],
-) -> NDArray[Any]:
-    """The outputs in original order of rows; adds to `saturations`."""
-    entries = (prepared.real_indptr, prepared.real_entries)
-    if fixed is None:
-        sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32)
-        one = np.float32(1)
-        with np.errstate(over="ignore", invalid="ignore"):  # as the compiled kernel; numbers beyond float32 are inf
-            _kernels.accumulate_float32(columns, values, one, layer.codebook, entries, layer.weight_bits, sums)
-    else:
-        totals = np.zeros(layer.n_rows, np.int64)
-        rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits, layer.weight_bits)
-        unit = fixed.activations(np.ones(1, np.float32))[0]
-        _kernels.accumulate_fixed(
-            columns, values, unit, fixed.weights(layer.codebook), entries, rule, totals, saturations
-        )
-        sums = fixed.values(totals)
-    if layer.row_permutation is None:
-        return sums
-    ordered = np.empty_like(sums)
-    ordered[layer.row_permutation] = sums
-    return ordered

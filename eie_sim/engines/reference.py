@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor._version import __version__
+from compressor.checks import as_floats
 from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.machine.machine import Machine
@@ -19,8 +20,8 @@ NAME = "reference"
 
 
 def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
-    """Run one input vector, float32 (n_cols,), finite."""
-    machine = Machine(layer, acts, arch)
+    """Run one input vector; see `eie_sim.engines.base.Engine`."""
+    machine = Machine(layer, as_floats("acts", acts), arch)
     machine.run()
     return read_out(machine, output, schedule)
 
@@ -53,7 +54,7 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
 
 
 def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
-    """Run many input vectors, float32 (B, n_cols), finite, one after another."""
+    """Run many input vectors one after another; see `eie_sim.engines.base.Engine`."""
     results = [run(layer, vector, arch, output, schedule=False) for vector in acts]
     return BatchResult(
         cycles=np.array([result.cycles for result in results], np.int64),
