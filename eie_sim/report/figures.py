@@ -138,7 +138,7 @@ def _layer_time(layer: str, rows: Sequence[Row]) -> LayerTime:
         _sum(rows, "fill_cycles") + _sum(rows, "drain_cycles"),
     )
     paper_us = rows[0]["paper_time_us"]
-    assert paper_us is None or isinstance(paper_us, float)
+    assert paper_us is None or isinstance(paper_us, (int, float))
     shares = tuple(part / sum(cycles) for part in cycles)
     return LayerTime(layer, _sum(rows, "time_us") / len(rows), paper_us, shares)
 

@@ -416,7 +416,8 @@ def _draw_tree(axes: Axes) -> None:
 
 def _draw_queue(axes: Axes) -> None:
     box = _BOX["act_queue"]
-    _cells(axes, box.x + 2.5, box.y + 4, (2.5, 4.4), [PAPER] * 3 + [SAND] * 5)
+    # Of a depth of 8, 7 inputs wait; the eighth is in service.
+    _cells(axes, box.x + 2.5, box.y + 4, (2.86, 4.4), [PAPER] * 3 + [SAND] * 4)
 
 
 def _draw_banks(axes: Axes) -> None:
