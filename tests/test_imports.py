@@ -216,6 +216,5 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package):
     assert not hasattr(package, "no_such_name")
 
 
-
 def test_both_packages_have_one_version():
     assert compressor.__version__ == eie_sim.__version__

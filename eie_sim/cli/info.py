@@ -8,8 +8,9 @@ import typer
 from eie_sim.cli.options import Arch, Json, Preset, Set
 
 if TYPE_CHECKING:
-    from compressor.packed import PackedLayer
+    from compressor.packed import PackedLayer, PackedModel
     from eie_sim.arch import ArchConfig
+    from eie_sim.capacity import Need
     from eie_sim.cli.console import Printer
 
 
@@ -33,6 +34,7 @@ def info(
         "file_bytes": file.stat().st_size,
         "machine": machine.name,
         "layers": [_layer(layer, act, machine) for layer, act in zip(model.layers, model.activations, strict=True)],
+        "sram_per_pe_of_all_layers": _of_all_layers(model, machine),
         "provenance": dict(model.provenance),
     }
     if as_json:
@@ -41,20 +43,35 @@ def info(
         _print(document, printer)
 
 
-def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict[str, Any]:
+def _of_all_layers(model: "PackedModel", machine: "ArchConfig") -> list[dict[str, Any]]:
+    """What the layers need together, on a machine with the packing of the first."""
+    from eie_sim.capacity import model_capacity_report
+
+    return [_need(need) for need in model_capacity_report(model, _machine_for(model.layers[0], machine))]
+
+
+def _machine_for(layer: "PackedLayer", machine: "ArchConfig") -> "ArchConfig":
+    width = max(machine.spmat_width_bits, layer.weight_bits + layer.index_bits)
+    n_pe, weight_bits, index_bits = layer.packing
+    return machine.replace(n_pe=n_pe, weight_bits=weight_bits, index_bits=index_bits, spmat_width_bits=width)
+
+
+def _need(need: "Need") -> dict[str, Any]:
     from dataclasses import asdict
 
+    return {**asdict(need), "fits": need.fits}
+
+
+def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict[str, Any]:
     from eie_sim.capacity import capacity_report
 
-    packing = {name: getattr(layer, name) for name in ("n_pe", "weight_bits", "index_bits")}
-    width = max(machine.spmat_width_bits, layer.weight_bits + layer.index_bits)
-    needs = capacity_report(layer, machine.replace(**packing, spmat_width_bits=width))
+    needs = capacity_report(layer, _machine_for(layer, machine))
     per_pe = layer.entries_per_pe
     return {
         "name": layer.name,
         "n_rows": layer.n_rows,
         "n_cols": layer.n_cols,
-        **packing,
+        **dict(zip(("n_pe", "weight_bits", "index_bits"), layer.packing, strict=True)),
         "has_bias": layer.has_bias,
         "permuted": layer.row_permutation is not None,
         "activation": activation,
@@ -62,7 +79,7 @@ def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict
         "entries": layer.n_entries,
         "fillers": layer.n_fillers,
         "entries_per_pe": {"min": int(per_pe.min()), "mean": float(per_pe.mean()), "max": int(per_pe.max())},
-        "sram_per_pe": [{**asdict(need), "fits": need.fits} for need in needs],
+        "sram_per_pe": [_need(need) for need in needs],
     }
 
 
@@ -80,6 +97,10 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     )
     printer.lines([*contents.lines, "", f"The fullest PE, used of what {printable(document['machine'])} has:", ""])
     printer.lines([*sram.lines, ""])
+    if len(layers) > 1:
+        needs = document["sram_per_pe_of_all_layers"]
+        texts = [f"{need['used']:,} of {need['available']:,} {need['unit']}" for need in needs]
+        printer.lines([f"All layers together: {', '.join(texts)}", ""])
     for key, value in document["provenance"].items():
         printer.remark(f"{printable(key)}: {printable(value)}")
 

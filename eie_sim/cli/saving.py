@@ -1,10 +1,19 @@
-"""Writes results where the options say: JSON or CSV on stdout, a CSV file, a folder with both."""
+"""Writes results where the options say: JSON or CSV on stdout, a CSV file, a folder with both and a picture."""
 
 import sys
 from pathlib import Path
 
 from eie_sim.cli.console import Printer
 from eie_sim.report.results_file import Results, to_csv, to_json, write_text
+
+PICTURE = "times.png"
+
+
+def _draw(results: Results, path: Path) -> None:
+    from eie_sim.report import figures, plots  # matplotlib takes its time to load
+
+    note = f"{results.arch['name']}, engine {results.engine}, eie-sim {results.version}"
+    plots.save(plots.layer_times(figures.layer_times(results.rows, note)), path)
 
 
 def check_targets(csv: Path | None, out: Path | None) -> None:
@@ -35,7 +44,8 @@ def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, pr
     if out is not None:
         write_text(to_json(results), out / "results.json")
         write_text(to_csv(results), out / "results.csv")
-        printer.note(f"wrote {out / 'results.json'} and {out / 'results.csv'}")
+        _draw(results, out / PICTURE)
+        printer.note(f"wrote results.json, results.csv and {PICTURE} in {out}")
     if csv is not None and not csv_on_stdout:
         write_text(to_csv(results), csv)
         printer.note(f"wrote {csv}")

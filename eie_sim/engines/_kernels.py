@@ -46,8 +46,8 @@ _FREE, _END, _BUBBLES, _ENTRIES, _BYPASS, _READS, _ROW = (np.uint64(row * _STRID
 _BLOCK_STATE = 7 * _STRIDE
 _NONE, _ONE = np.int32(0), np.int32(1)
 
-# Shifts are cut to this many bits, which keeps the vectors at 32-bit lanes; wider rows take the division.
-_LARGEST_SHIFT = np.int32(15)
+# Shifts are cut to this many bits, which keeps the vectors at 32-bit lanes; wider SRAM rows take a division.
+_LARGEST_SHIFT = 15
 
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
@@ -77,7 +77,7 @@ def _serve(
     n: Arg,
     width: Arg,
     wake: Arg,
-    row: Arg,
+    shift: Arg,
     address: Arg,
     first_row: Arg,
     last_row: Arg,
@@ -85,15 +85,12 @@ def _serve(
     """One broadcast in one block of `n` PEs; returns the edge at which the last of them is free again.
 
     ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
-    the length of a column there, ``wake`` the first edge at which a waiting PE can take it.
+    the length of a column there, ``wake`` the first edge at which a waiting PE can take it, ``shift`` turns an address
+    into an SRAM row.
     """
-    shift, inverse = row
-    power_of_two = shift >= 0
-    shift = np.int32(shift & _LARGEST_SHIFT)
     latest = _NONE
     for k in range(n):
-        begin = np.int32(address[at + k])
-        end = np.int32(address[at + width + k])
+        begin, end = np.int32(address[at + k]), np.int32(address[at + width + k])
         entries = np.int32(end - begin)
         walks = entries > _NONE
         free = state[offset + _FREE + k]
@@ -109,18 +106,28 @@ def _serve(
         state[offset + _BUBBLES + k] = np.int32(state[offset + _BUBBLES + k] + np.int32(entries == _NONE))
         state[offset + _ENTRIES + k] = np.int32(state[offset + _ENTRIES + k] + entries)
         # Rows first_read .. last_read are read, but for first_read when it is the one in the buffer.
-        if power_of_two:
-            first_read = np.int32(begin >> shift)
-            last_read = np.int32(np.int32(end - _ONE) >> shift)
-        else:
-            first_read = np.int32((np.float64(begin) + 0.5) * inverse)
-            last_read = np.int32((np.float64(end) - 0.5) * inverse)
+        first_read, last_read = np.int32(begin >> shift), np.int32(np.int32(end - _ONE) >> shift)
         last_read = last_read if walks else np.int32(-1)
         buffered = state[offset + _ROW + k]
         reads = np.int32(last_read - max(buffered, np.int32(first_read - _ONE)))
         state[offset + _READS + k] = np.int32(state[offset + _READS + k] + max(reads, _NONE))
         state[offset + _ROW + k] = max(buffered, last_read)
     return latest
+
+
+@kernel
+def _count_row_reads(columns: Arg, n_pe: Arg, lanes: Arg, address: Arg, entries_per_row: Arg, reads: Arg) -> None:
+    """Row reads where the entries in an SRAM row are no power of two, so that `_serve` cannot count them."""
+    buffered = np.full(n_pe, -1, np.int64)
+    reads[:] = 0
+    for j in range(len(columns)):
+        at = columns[j] * lanes
+        for k in range(n_pe):
+            begin, end = int(address[at + k]), int(address[at + lanes + k])
+            if end > begin:
+                first_read, last_read = begin // entries_per_row, (end - 1) // entries_per_row
+                reads[k] += last_read - max(buffered[k], first_read - 1)
+                buffered[k] = last_read
 
 
 @inlined
@@ -152,8 +159,8 @@ def _new_state(lanes: Arg) -> Arg:
 @kernel
 def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg, push: Arg) -> Arg:
     """The recurrence of the contract over all broadcasts; returns the last load, the stalls and the scan bubbles."""
-    n_pe, lanes, n_cols, has_bias, depth, row_shift, entries_per_row = timing
-    row = (np.int32(row_shift), 1.0 / entries_per_row)
+    n_pe, lanes, n_cols, has_bias, depth, row_shift, _ = timing
+    shift = np.int32(max(row_shift, 0) & _LARGEST_SHIFT)
     address, first_row, last_row, fillers, _, _ = flat
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
@@ -175,7 +182,8 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             push[j] = edge
             pop[j] = max(edge + 1, latest)
             stalls += edge - earliest
-            if j + _AHEAD < len(columns):
+            # The machine that runs this foresees neighbours by itself.
+            if j + _AHEAD < len(columns) and columns[j + _AHEAD] != columns[j + _AHEAD - 1] + 1:
                 _ask_for(columns[j + _AHEAD], lanes, address, first_row, last_row, fillers)
             at = np.uint64(columns[j]) * width
             last_free, wake = _NONE, np.int32(edge + 1)
@@ -183,7 +191,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
                 skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
                 n = min(width - skip, np.uint64(_BLOCK))
                 free = _serve(
-                    state, offset, at + skip, before + skip, n, width, wake, row, address, first_row, last_row
+                    state, offset, at + skip, before + skip, n, width, wake, shift, address, first_row, last_row
                 )
                 last_free = max(last_free, free)
             latest, before = int(last_free), at
@@ -202,7 +210,8 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
 @kernel
 def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: Arg, table: Arg) -> Arg:
     """Fill the table of counts from the final state; returns the cycles."""
-    n_pe, lanes, fillers = timing[0], timing[1], flat[3]
+    n_pe, lanes, _, _, _, row_shift, entries_per_row = timing
+    address, fillers = flat[0], flat[3]
     for k in range(n_pe):
         table[3, k] = 0
     if len(fillers):
@@ -233,6 +242,8 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: A
         table[10, k] = cycles - fill - drain - entries - empty
         table[11, k] = fill
         table[12, k] = drain
+    if row_shift < 0:
+        _count_row_reads(columns, n_pe, lanes, address, entries_per_row, table[1])
     return cycles
 
 

@@ -209,7 +209,7 @@ def test_csv_to_a_file_leaves_the_table(cli, files, tmp_path):
 def test_a_folder_gets_json_and_csv(cli, files, tmp_path):
     folder = tmp_path / "deep" / "results"
     assert cli("run", files / "one.eie", "--out", folder).exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["results.csv", "results.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["results.csv", "results.json", "times.png"]
     assert (folder / "results.json").read_text() == cli("run", files / "one.eie", "--json").stdout
 
 
