@@ -5,6 +5,7 @@ Defaults are the 64-PE machine of the EIE paper (ISCA 2016) at 45 nm. A configur
 """
 
 import tomllib
+from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -138,6 +139,11 @@ class ArchConfig(BaseModel):
             When a field is unknown or a value is out of its limits.
         """
         return self.from_dict({**self.model_dump(), **changes})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As `replace`: pydantic's own would take changes unchecked."""
+        del deep  # nothing inside can change
+        return self.replace(**(update or {}))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:

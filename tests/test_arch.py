@@ -231,3 +231,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 def test_a_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         ArchConfig.from_toml(tmp_path / "none.toml")
+
+
+def test_a_copy_with_changes_is_checked_and_keeps_nothing_that_followed_from_the_old_values():
+    arch = ArchConfig()
+    assert (arch.entries_per_spmat_row, arch.packing, arch.sram_limits[0]) == (8, (64, 4, 4), 131072)
+    wide = arch.model_copy(update={"spmat_width_bits": 128, "index_bits": 8, "weight_bits": 8})
+    assert (wide.entries_per_spmat_row, wide.packing, wide.sram_limits[0]) == (8, (64, 8, 8), 65536)
+    assert arch.model_copy() == arch
+    with pytest.raises(ValueError, match="n_pe"):
+        arch.model_copy(update={"n_pe": 0})
