@@ -325,7 +325,7 @@ def expand_schedule(columns: Arg, push: Arg, pointers: Arg, pop_cycle: Arg, entr
             free = pop_cycle[k, j] + max(1, n)
 
 
-@kernel
+@inlined
 def _ask_for_entries(indptr: Arg, words: Arg, column: Arg) -> None:
     for e in range(indptr[column], indptr[column + 1], CACHE_LINE_BYTES // words.itemsize):
         prefetch(words, np.uint64(e))
@@ -341,7 +341,7 @@ def _accumulate_float32(acts: Arg, columns: Arg, flat: Arg, codebook: Arg, sums:
     products = np.empty(len(codebook), np.float32)
     for j in range(len(columns)):
         column = columns[j]
-        if j + 1 < len(columns):
+        if j + 1 < len(columns) and columns[j + 1] != column + 1:
             _ask_for_entries(indptr, words, columns[j + 1])
         act = acts[column] if column < len(acts) else np.float32(1)
         for code in range(len(codebook)):
