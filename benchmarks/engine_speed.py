@@ -220,7 +220,7 @@ def _shared_alex8() -> Path | None:
 
 def main() -> int:
     """Run as a command; the measuring child prints its figures as JSON."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(add_help=False)
     _add_options(parser)
     options, _ = parser.parse_known_args()
     if options.in_child:

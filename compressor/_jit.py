@@ -50,7 +50,7 @@ def kernel(function: Function) -> Function:
     # numba takes a cached kernel for fresh while the file it stands in is unchanged; but it holds the code of kernels
     # that it calls in other files too. One stamp for all of them keeps an upgrade from running yesterday's arithmetic.
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if file is not None:
+    if file is not None and hasattr(file, "_source_stamp"):
         file._source_stamp = (file._source_stamp, _source_stamp())
     return cast(Function, compiled)
 

@@ -1,11 +1,19 @@
 """Checks of what a caller hands in; every message names the thing, the value and the limit."""
 
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Float = TypeVar("Float", bound=np.floating)
+
+
+def _array(name: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # a list of lists of different lengths
+        raise ValueError(f"{name}: no array of numbers: {error}") from None
 
 
 def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
@@ -33,7 +41,7 @@ def as_integers(name: str, values: ArrayLike, dtype: type[Scalar]) -> NDArray[Sc
     ValueError
         When they are no integers, or one does not fit `dtype`.
     """
-    array = np.asarray(values)
+    array = _array(name, values)
     if array.dtype == dtype:
         return np.ascontiguousarray(array) if array.ndim else array
     if array.dtype.kind not in "iu":
@@ -55,20 +63,24 @@ def integer_matrix(name: str, values: ArrayLike, dtype: type[Scalar]) -> NDArray
     return array
 
 
-def as_floats(name: str, values: ArrayLike) -> NDArray[np.float32]:
-    """`values` as a contiguous float32 array of finite numbers.
+@overload
+def as_floats(name: str, values: ArrayLike) -> NDArray[np.float32]: ...
+@overload
+def as_floats(name: str, values: ArrayLike, dtype: type[Float]) -> NDArray[Float]: ...
+def as_floats(name: str, values: ArrayLike, dtype: type[np.floating] = np.float32) -> NDArray[np.floating]:
+    """`values` as a contiguous array of finite numbers of the type `dtype`.
 
     Raises
     ------
     ValueError
-        When they are no numbers, or one is not finite (in float32).
+        When they are no numbers, or one is not finite in that type.
     """
-    array = np.asarray(values)
+    array = _array(name, values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name}: dtype {array.dtype}, but it must hold numbers")
-    if array.dtype != np.float32:
+    if array.dtype != dtype:
         with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
+            array = array.astype(dtype)
     # One sum tells in nearly every case; where it overflows, the numbers themselves are looked at.
     with np.errstate(over="ignore", invalid="ignore"):
         total = array.sum()
@@ -78,8 +90,29 @@ def as_floats(name: str, values: ArrayLike) -> NDArray[np.float32]:
     return np.ascontiguousarray(array) if array.ndim else array
 
 
-def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """A read-only view of `array`; the caller's own array keeps its flags."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+def real_number(name: str, value: object) -> float:
+    """`value` as a finite float.
+
+    Raises
+    ------
+    ValueError
+        When it is no number, or not finite.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ValueError(f"{name}: {value!r} is not a number")
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"{name}: {number}, but it must be finite")
+    return number
+
+
+def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """`array` as one that nobody can change: itself when its memory is read-only already, else a read-only copy."""
+    memory: object = array
+    while isinstance(memory, np.ndarray):
+        if memory.flags.writeable:
+            array = array.copy()
+            array.flags.writeable = False
+            break
+        memory = memory.base
+    return array

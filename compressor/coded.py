@@ -7,8 +7,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor.checks import as_floats, as_integers, read_only, whole_number
-from compressor.packed import PackedLayer, PackedModel, check_codebook, check_sequence, pack_codes, weight_bits_of
+from compressor.checks import as_floats, as_integers, frozen, whole_number
+from compressor.packed import (
+    PackedLayer,
+    PackedModel,
+    check_codebook,
+    check_sequence,
+    pack_codes,
+    sequence_of_names,
+    weight_bits_of,
+)
 
 KINDS = ("linear", "conv", "lstm", "gru")
 """What a coded tensor may be; "lstm" and "gru" are the stacked gate matrices."""
@@ -78,15 +86,15 @@ class CodedTensor:
         put("shape", tuple(whole_number("shape", size, 1) for size in self.shape))
         if not self.shape or (self.kind != "conv" and len(self.shape) != 2):
             raise ValueError(f"shape: {self.shape} of {self.name!r} is no shape of kind {self.kind!r}")
-        put("codebook", read_only(check_codebook(self.codebook, weight_bits_of(self.codebook))))
+        put("codebook", frozen(check_codebook(self.codebook, weight_bits_of(self.codebook))))
         codes = as_integers("codes", self.codes, np.uint8).reshape(-1)
         if codes.size != np.prod(self.shape, dtype=np.int64):
             raise ValueError(f"codes: {codes.size} of them do not fill shape {self.shape} of {self.name!r}")
         if codes.size and codes.max() >= len(self.codebook):
             raise ValueError(f"codes: code {codes.max()}, but the codebook ends at {len(self.codebook) - 1}")
-        put("codes", read_only(codes))
+        put("codes", frozen(codes))
         if self.bias is not None:
-            put("bias", read_only(as_floats("bias", self.bias)))
+            put("bias", frozen(as_floats("bias", self.bias)))
             if self.bias.shape != (self.shape[0],):
                 raise ValueError(f"bias: shape {self.bias.shape}, but {self.shape[0]} outputs need ({self.shape[0]},)")
 
@@ -162,7 +170,7 @@ class CompressedModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", tuple(self.tensors))
-        object.__setattr__(self, "activations", tuple(self.activations))
+        object.__setattr__(self, "activations", sequence_of_names(self.activations))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         check_sequence("tensors", [tensor.name for tensor in self.tensors], self.activations, self.provenance)
 

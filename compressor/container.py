@@ -63,8 +63,8 @@ class Container:
         return {s.name: self.data[s.begin : s.end].view(DTYPES[s.dtype]).reshape(s.shape) for s in self.specs}
 
 
-def read_container(path: Path, mapped: bool = True) -> Container:
-    """Read the container at `path`.
+def read_container(path: Path, mapped: bool = True, kind: str = "safetensors container") -> Container:
+    """Read the container at `path`; `kind` is what a message says that another file is not.
 
     Raises
     ------
@@ -78,11 +78,12 @@ def read_container(path: Path, mapped: bool = True) -> Container:
         prefix = file.read(_LENGTH_BYTES)
         length = int.from_bytes(prefix, "little")
         if size < _LENGTH_BYTES:
-            raise ValueError(f"length: {size} bytes, but a safetensors container has at least {_LENGTH_BYTES}")
+            raise ValueError(f"no {kind}: {size} bytes, but it has at least {_LENGTH_BYTES}")
         if length > size - _LENGTH_BYTES:
+            if file.read(1) != b"{":
+                raise ValueError(f"no {kind}: it begins with {prefix!r}, and no header follows")
             raise ValueError(
-                f"header length: {length} bytes, but only {size - _LENGTH_BYTES} follow it; "
-                "the file is no safetensors container, or cut short"
+                f"header length: {length} bytes, but only {size - _LENGTH_BYTES} follow it; the file is cut short"
             )
         if length > MAX_HEADER_BYTES:
             raise ValueError(f"header length: {length} bytes, but at most {MAX_HEADER_BYTES} are read")

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,19 +50,55 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     It is written beside its target, synced to the disk and renamed, so that a reader sees the old file or the whole new
     one, never a part; a memory map of the old file stays valid. After an error nothing is left behind.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written, or something that is no regular file stands there; it names `path`.
     """
     target = Path(os.path.realpath(path))  # through a symbolic link, as an ordinary write
     temporary = target.with_name(_temporary_name())
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _os_errors_name(path, temporary):
+        if target.exists():
+            file_size(target)  # a folder cannot be replaced, and a device such as /dev/null must not be
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with suppress(OSError):  # the folder itself may not be there
+                temporary.unlink()
+            raise
     _sync_folder(target.parent)
+
+
+@contextmanager
+def replacing_in(folder: Path) -> Iterator[Path]:
+    """An empty folder whose files move into `folder`, which is there, when the block ends without an error.
+
+    All of them are written and synced to the disk before the first takes its place; what else is in `folder` stays.
+    After an error in the block nothing has changed and nothing is left behind.
+
+    Raises
+    ------
+    OSError
+        When one cannot be written; it names the file in `folder`.
+    """
+    temporary = folder / _temporary_name()
+    with _os_errors_name(folder, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            files = sorted(temporary.iterdir())
+            for file in files:
+                _sync(file, os.O_RDWR)
+            for file in files:
+                file.replace(folder / file.name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    _sync_folder(folder)
 
 
 @contextmanager
@@ -73,21 +109,40 @@ def creating_folder(folder: Path) -> Iterator[Path]:
     ------
     ValueError
         When `folder` is there and not empty.
+    OSError
+        When it cannot be made; it names `folder` or a file in it.
     """
     target = Path(os.path.realpath(folder))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{folder}: is there already, but it must be a new or empty folder")
     temporary = target.with_name(_temporary_name())
-    temporary.mkdir()
-    try:
-        yield temporary
-        if target.exists():
-            target.rmdir()  # fails, as it must, when somebody has put a file there meanwhile
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with _os_errors_name(folder, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            if target.exists():
+                target.rmdir()  # fails, as it must, when somebody has put a file there meanwhile
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
     _sync_folder(target.parent)
+
+
+@contextmanager
+def _os_errors_name(path: Path, temporary: Path) -> Iterator[None]:
+    """An OSError about `temporary`, or about no file, names `path` instead; about a file in it, that file in `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        about = temporary if error.filename is None else Path(os.fsdecode(error.filename))
+        if about == Path(os.path.realpath(path)):
+            about = temporary
+        if not about.is_relative_to(temporary):  # another file, of which the block knows
+            raise
+        raise OSError(error.errno, error.strerror, str(path / about.relative_to(temporary))) from None
 
 
 def _temporary_name() -> str:
@@ -96,13 +151,13 @@ def _temporary_name() -> str:
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename last through a power cut, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
+    with suppress(OSError):  # Windows opens no folders, and some file systems cannot sync them; the file itself is safe
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
-    except OSError:
-        pass  # a file system that cannot sync folders; the file itself is safe
     finally:
         os.close(handle)

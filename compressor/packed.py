@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor._jit import Arg, available_cores, in_threads, kernel
-from compressor.checks import as_floats, as_integers, read_only, whole_number
+from compressor.checks import as_floats, as_integers, frozen, whole_number
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
 from compressor.prepared import PreparedLayer, prepare
 from compressor.relative_index import Encoding, decode, encode
@@ -92,7 +93,7 @@ class PackedLayer:
     pointers : array_like of uint32, shape (n_cols + 1, n_pe), or (n_cols + 2, n_pe) with a bias
         Row ``j`` holds the local addresses ``p[k, j]`` of all PEs; with a bias, column ``n_cols`` is the bias.
     row_permutation : array_like of uint32, shape (n_rows,), or None
-        ``row_permutation[i]`` is the original row stored at ``i``.
+        ``row_permutation[i]`` is the original row stored at ``i``; None where every row is stored at its own place.
 
     Raises
     ------
@@ -111,13 +112,17 @@ class PackedLayer:
     runs: NDArray[np.uint8]
     pointers: NDArray[np.uint32]
     row_permutation: NDArray[np.uint32] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _prepared: list[PreparedLayer] = field(default_factory=list, init=False)
+
+    # No fields: they belong to one object in one process, and copies begin without them.
+    _lock: ClassVar[threading.Lock]
+    _prepared: ClassVar[list[PreparedLayer]]
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
+        put("_lock", threading.Lock())
+        put("_prepared", [])
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name: {self.name!r}, but it must be a text that is not empty")
         put("n_rows", whole_number("n_rows", self.n_rows, 1, MAX_SIZE))
@@ -125,12 +130,14 @@ class PackedLayer:
         put("n_pe", whole_number("n_pe", self.n_pe, 1, MAX_SIZE))
         put("weight_bits", whole_number("weight_bits", self.weight_bits, MIN_WEIGHT_BITS, MAX_WEIGHT_BITS))
         put("index_bits", whole_number("index_bits", self.index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS))
-        put("codebook", read_only(check_codebook(self.codebook, self.weight_bits)))
-        put("codes", read_only(as_integers("codes", self.codes, np.uint8)))
-        put("runs", read_only(as_integers("runs", self.runs, np.uint8)))
-        put("pointers", read_only(as_integers("pointers", self.pointers, np.uint32)))
+        put("codebook", frozen(check_codebook(self.codebook, self.weight_bits)))
+        put("codes", frozen(as_integers("codes", self.codes, np.uint8)))
+        put("runs", frozen(as_integers("runs", self.runs, np.uint8)))
+        put("pointers", frozen(as_integers("pointers", self.pointers, np.uint32)))
         if self.row_permutation is not None:
-            put("row_permutation", read_only(check_row_permutation(self.row_permutation, self.n_rows)))
+            order = check_row_permutation(self.row_permutation, self.n_rows)
+            unmoved = bool((order[:-1] < order[1:]).all())
+            put("row_permutation", None if unmoved else frozen(order))
         self._check_pointers()
         self._check_entries()
 
@@ -341,7 +348,7 @@ class PackedLayer:
 
     def __reduce__(self) -> tuple[type["PackedLayer"], tuple[object, ...]]:
         """Copies, also those sent to other processes, are made and checked anew; what was prepared stays behind."""
-        return PackedLayer, tuple(getattr(self, f.name) for f in fields(self) if f.init)
+        return PackedLayer, tuple(getattr(self, f.name) for f in fields(self))
 
     def __repr__(self) -> str:
         bias = " + bias" if self.has_bias else ""
@@ -520,6 +527,19 @@ def pack_sparse(
     return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
 
 
+def sequence_of_names(activations: object) -> tuple[str, ...]:
+    """`activations` as a tuple.
+
+    Raises
+    ------
+    ValueError
+        When it is no list or tuple; a lone text would fall into letters.
+    """
+    if not isinstance(activations, (list, tuple)):
+        raise ValueError(f"activations: {activations!r}, but it must be a list or tuple of names")
+    return tuple(activations)
+
+
 def check_sequence(what: str, names: Sequence[str], activations: Sequence[str], provenance: Mapping[str, str]) -> None:
     """Check what every model promises: distinct names, a known activation function for each, texts as provenance.
 
@@ -571,7 +591,7 @@ class PackedModel:
         if not isinstance(layers, (list, tuple)) or not all(isinstance(layer, PackedLayer) for layer in layers):
             raise ValueError("layers: must be a sequence of PackedLayer")
         object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "activations", tuple(self.activations))
+        object.__setattr__(self, "activations", sequence_of_names(self.activations))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         check_sequence("layers", [layer.name for layer in self.layers], self.activations, self.provenance)
 

@@ -107,7 +107,7 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         When the file cannot be read.
     """
     with errors_name(Path(path)):
-        container = read_container(Path(path), mapped=mmap)
+        container = read_container(Path(path), mapped=mmap, kind=".eie file")
         document = _checked_document(container.metadata)
         tensors = container.tensors()
         _check_digest(document, tensors)

@@ -215,6 +215,8 @@ def compress_model(
         When a setting names a tensor that is not there, or lacks one; otherwise as for `compress_layer`, with the name
         of the tensor before the message.
     """
+    if not isinstance(weights, Mapping):
+        raise ValueError(f"weights: {type(weights).__name__}, but it must be a mapping of name to weights")
     names = list(weights)
     if not names:
         raise ValueError("weights: a model has at least one tensor")

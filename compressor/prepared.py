@@ -159,6 +159,8 @@ def prepare(layer: "PackedLayer") -> PreparedLayer:
     address_type = np.promote_types(np.min_scalar_type(int(per_pe.max())), np.uint16)
     address = np.zeros((columns + 1, lanes), address_type)
     address[:, :n_pe] = layer.pointers
+    for array in (address, first_row, last_row, fillers, real_indptr, real_entries):
+        array.flags.writeable = False
     return PreparedLayer(
         address=address,
         first_row=first_row,

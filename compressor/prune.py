@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor._jit import Arg, available_cores, in_threads, kernel
-from compressor.checks import as_floats
+from compressor.checks import as_floats, real_number
 from compressor.sparse import SparseColumns, sparse_columns
 
 # The 31 bits of a float32 without its sign rise with its magnitude: counted as 16 high bits, then 15 low bits.
@@ -135,7 +135,7 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     ValueError
         When `density` is out of its limits, or a weight is not finite.
     """
-    if not 0 <= density <= 1:
+    if not 0 <= real_number("density", density) <= 1:
         raise ValueError(f"density: {density}, but it must be 0 to 1")
     tensor = float_tensor(name, weights)
     counts = _high_counts(name, tensor)
@@ -169,8 +169,8 @@ def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights"
     ValueError
         When `threshold` is negative or not finite, or a weight is not finite.
     """
-    if not 0 <= threshold < float("inf"):
-        raise ValueError(f"threshold: {threshold}, but it must be finite and at least 0")
+    if real_number("threshold", threshold) < 0:
+        raise ValueError(f"threshold: {threshold}, but it must be at least 0")
     tensor = float_tensor(name, weights)
     _high_counts(name, tensor)  # every weight is finite
     return _at_least(float(threshold), tensor.size)
@@ -186,8 +186,8 @@ def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") ->
     ValueError
         When `quality` is negative or not finite, or a weight is not finite.
     """
-    if not 0 <= quality < float("inf"):
-        raise ValueError(f"quality: {quality}, but it must be finite and at least 0")
+    if real_number("quality", quality) < 0:
+        raise ValueError(f"quality: {quality}, but it must be at least 0")
     tensor = float_tensor(name, weights)
     return _at_least(float(quality) * standard_deviation(tensor, name), tensor.size)
 

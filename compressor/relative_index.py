@@ -111,6 +111,8 @@ def encode(matrix: SparseColumns, n_pe: int, index_bits: int) -> Encoding:
         _fill_entries(*chunk, matrix.indptr, matrix.rows, matrix.values, *where, index_bits, position, codes, runs)
 
     in_threads(fill, chunks)
+    for array in (codes, runs, pointers):
+        array.flags.writeable = False
     return Encoding(codes, runs, pointers)
 
 

@@ -299,6 +299,7 @@ def cluster(
     """The codebook of `weights`, without their codes; arguments as for `share_weights`."""
     bits = whole_number("weight_bits", weight_bits, 1, 8)
     rounds = whole_number("max_iter", max_iter, 1)
+    seed = whole_number("seed", seed, 0)
     if init not in INITIALISATIONS:
         raise ValueError(f"init: {init!r}, but it must be one of {', '.join(INITIALISATIONS)}")
     values = np.sort(as_floats("weights", weights), axis=None)

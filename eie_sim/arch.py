@@ -39,7 +39,12 @@ class ArchConfig(BaseModel):
     name: str = Field("eie", description="What reports call the machine.")
     n_pe: _WholeNumber = Field(64, ge=1, description="Processing elements (section V: 64).")
     clock_hz: float = Field(
-        800e6, gt=0, allow_inf_nan=False, description="Clock in Hz (section VI: 800 MHz; the critical path is 1.15 ns)."
+        800e6,
+        ge=1,
+        le=1e15,
+        allow_inf_nan=False,
+        strict=True,
+        description="Clock in Hz (section VI: 800 MHz; the critical path is 1.15 ns).",
     )
     act_queue_depth: _WholeNumber = Field(
         8,
@@ -84,13 +89,19 @@ class ArchConfig(BaseModel):
         None, ge=2, le=MAX_ACC_BITS, description="Bits of the saturating accumulator; None: those of `arithmetic`."
     )
     lnzd_fanin: _WholeNumber = Field(
-        4, ge=2, description="Children of a node of the leading-non-zero tree (section IV: 4; 21 nodes for 64 PEs)."
+        4,
+        ge=2,
+        description="Children of a node of the leading-non-zero tree (section IV: 4; 21 nodes for 64 PEs). "
+        "For area and energy; its latency is not modelled, so cycles do not depend on it.",
     )
     technology_nm: float = Field(
-        45.0, gt=0, allow_inf_nan=False, description="Process node in nm (section V: TSMC 45 nm GP)."
+        45.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Process node in nm (section V: TSMC 45 nm GP). For area and energy; cycles do not depend on it.",
     )
     strict_capacity: bool = Field(
-        False, description="Whether a layer that does not fit the SRAMs is an error instead of a warning."
+        False, strict=True, description="Whether a layer that does not fit the SRAMs is an error instead of a warning."
     )
 
     def __init__(self, **fields: Any) -> None:
@@ -117,7 +128,7 @@ class ArchConfig(BaseModel):
         from compressor.packed import POINTER_BYTES  # not above: it brings numba, which a configuration does not need
 
         activations = self.act_regfile_entries + self.act_sram_bytes // ACT_BYTES
-        entries = self.spmat_bytes * 8 // (self.weight_bits + self.index_bits)
+        entries = self.spmat_bytes * 8 // self.spmat_width_bits * self.entries_per_spmat_row
         return entries, self.ptr_bytes // POINTER_BYTES, activations, activations
 
     @cached_property

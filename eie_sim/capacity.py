@@ -50,14 +50,15 @@ def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
     Returns
     -------
     tuple of Need
-        Sparse-matrix entries, pointers, input activations, accumulators (register file and activation SRAM together:
-        EIE section IV streams longer vectors through the register files in batches).
+        Sparse-matrix SRAM, in whole rows; pointers; input activations; accumulators. Inputs and outputs may each fill
+        a register file and the activation SRAM (EIE section IV streams longer vectors through the register files in
+        batches and says nothing on how they share the SRAM, so each is held against all of it).
     """
-    entry_bits = arch.weight_bits + arch.index_bits
     entries, pointers, inputs, outputs = layer.largest_needs
+    spmat_rows = -(-entries // arch.entries_per_spmat_row)
     _, most_pointers, most_inputs, most_outputs = arch.sram_limits
     return (
-        Need("spmat_bytes", "bytes", -(-entries * entry_bits // 8), arch.spmat_bytes),
+        Need("spmat_bytes", "bytes", -(-spmat_rows * arch.spmat_width_bits // 8), arch.spmat_bytes),
         Need("ptr_bytes", "pointers", pointers, most_pointers),
         Need("activations", "inputs", inputs, most_inputs),
         Need("accumulators", "outputs", outputs, most_outputs),
@@ -95,10 +96,26 @@ def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
     CapacityError
         Under ``strict_capacity``, naming every memory that is too small.
     """
-    if all(map(le, layer.largest_needs, arch.sram_limits)):
-        return
-    short = [need for need in capacity_report(layer, arch) if not need.fits]
-    message = f"layer {layer.name!r} does not fit the SRAM: " + "; ".join(str(need) for need in short)
+    if not all(map(le, layer.largest_needs, arch.sram_limits)):
+        _complain(f"layer {layer.name!r} does not fit the SRAM", capacity_report(layer, arch), arch)
+
+
+def check_model_capacity(model: PackedModel, arch: ArchConfig) -> None:
+    """As `check_capacity`, for layers that fit alone but not together.
+
+    Raises
+    ------
+    CapacityError
+        Under ``strict_capacity``, naming every memory that is too small.
+    """
+    alone = all(need.fits for layer in model.layers for need in capacity_report(layer, arch))
+    needs = model_capacity_report(model, arch)
+    if alone and not all(need.fits for need in needs):
+        _complain("layer by layer it does, but the model does not fit the SRAM", needs, arch)
+
+
+def _complain(what: str, needs: tuple[Need, ...], arch: ArchConfig) -> None:
+    message = f"{what}: " + "; ".join(str(need) for need in needs if not need.fits)
     if arch.strict_capacity:
         raise CapacityError(message)
     warnings.warn(message, CapacityWarning, stacklevel=_caller_level())

@@ -41,7 +41,7 @@ class FixedPoint:
 
     @classmethod
     def of(
-        cls, arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.float32], has_bias: bool
+        cls, arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.floating], has_bias: bool
     ) -> "FixedPoint":
         """The arithmetic of `arch` for a codebook and one input vector; the 1 that a bias multiplies is an input."""
         bits = arch.number_bits
@@ -59,7 +59,7 @@ class FixedPoint:
         """The codebook as integers; int64, its shape."""
         return quantise(codebook, self.bits, self.weight_frac_bits)
 
-    def activations(self, acts: NDArray[np.float32]) -> NDArray[np.int64]:
+    def activations(self, acts: NDArray[np.floating]) -> NDArray[np.int64]:
         """Activations as integers; int64, their shape."""
         return quantise(acts, self.bits, self.act_frac_bits)
 
@@ -83,7 +83,7 @@ def most_frac_bits(low: float, high: float, bits: int) -> int:
     return frac
 
 
-def quantise(values: NDArray[np.float32], bits: int, frac_bits: int) -> NDArray[np.int64]:
+def quantise(values: NDArray[np.floating], bits: int, frac_bits: int) -> NDArray[np.int64]:
     """`values` rounded half to even to `bits`-bit integers with `frac_bits` fraction bits, cut to the range."""
     top = 1 << (bits - 1)
     scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))

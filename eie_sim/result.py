@@ -81,6 +81,14 @@ class Counts(Generic[Scalar]):
     """The fields that count for the whole machine."""
 
 
+def freeze(record: object) -> None:
+    """Make every array of a dataclass read-only: a result stays what was simulated."""
+    for f in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, f.name)
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+
+
 UnitCounts = Counts[int]
 BatchCounts = Counts[Integers]
 
@@ -114,6 +122,9 @@ class Schedule:
     n_rows_of_inputs: int
     has_bias: bool
     cycles: int
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 class _Figures:
@@ -221,8 +232,27 @@ class BatchResult:
     engine: str
     version: str
 
+    def __post_init__(self) -> None:
+        freeze(self)
+        freeze(self.counts)
+
     def __len__(self) -> int:
         return len(self.cycles)
+
+    @property
+    def time_us(self) -> NDArray[np.float64]:
+        """Actual time of each input in microseconds; float64, shape (B,)."""
+        return self.cycles / self.arch.clock_hz * 1e6
+
+    @property
+    def theoretical_us(self) -> NDArray[np.float64]:
+        """Time of each input in microseconds if all PEs were always busy; float64, shape (B,)."""
+        return np.asarray(self.counts.entries.sum(axis=1) / self.arch.n_pe / self.arch.clock_hz * 1e6, np.float64)
+
+    @property
+    def load_balance(self) -> NDArray[np.float64]:
+        """Entries walked over PE-cycles of each input; float64, shape (B,)."""
+        return np.asarray(self.counts.entries.sum(axis=1) / (self.arch.n_pe * self.cycles), np.float64)
 
     def __getitem__(self, index: int) -> SimResult:
         """The result of one of the inputs."""
@@ -260,6 +290,21 @@ class ModelResult:
     def time_us(self) -> float:
         """Time of all layers together, in microseconds."""
         return sum(layer.time_us for layer in self.layers)
+
+    @property
+    def theoretical_us(self) -> float:
+        """Time of all layers together in microseconds if all PEs were always busy."""
+        return sum(layer.theoretical_us for layer in self.layers)
+
+    @property
+    def load_balance(self) -> float:
+        """Entries walked over PE-cycles of all layers together, 0 .. 1."""
+        return self.theoretical_us / self.time_us
+
+    @property
+    def gops(self) -> float:
+        """Billions of useful operations a second over all layers together."""
+        return sum(layer.gops * layer.time_us for layer in self.layers) / self.time_us
 
 
 def differences(a: SimResult, b: SimResult) -> list[str]:

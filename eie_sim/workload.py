@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from compressor.checks import as_floats, read_only, whole_number
+from compressor.checks import as_floats, frozen, whole_number
 from compressor.packed import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS, PackedLayer, pack_sparse
 from eie_sim.networks import DEFAULT_FIT, published_layer
 from eie_sim.networks.generator import draw_acts, draw_weights
@@ -46,7 +46,7 @@ class Workload:
         if acts.ndim not in (1, 2) or acts.shape[-1] != self.layer.n_cols:
             wanted = f"({self.layer.n_cols},) or (B, {self.layer.n_cols})"
             raise ValueError(f"acts: shape {acts.shape}, but layer {self.layer.name!r} takes {wanted}")
-        object.__setattr__(self, "acts", read_only(acts))
+        object.__setattr__(self, "acts", frozen(acts))
 
     @property
     def name(self) -> str:

@@ -85,19 +85,19 @@ def test_a_bias_needs_a_pointer_too():
 
 
 def test_the_fullest_pe_sets_the_need_of_sparse_matrix_bytes():
-    # PE 0 holds row 0 with five weights, PE 1 nothing: 5 entries of 8 bits.
-    codes = np.zeros((2, 5), int)
+    # PE 0 holds row 0 with nine weights, PE 1 nothing: 9 entries of 8 bits, so two SRAM rows of 8 bytes.
+    codes = np.zeros((2, 9), int)
     codes[0] = 1
     layer = pack_codes(codes, BOOK, n_pe=2)
-    assert needs(layer)["spmat_bytes"].used == 5
-    assert needs(layer, ArchConfig(n_pe=2, spmat_bytes=5))["spmat_bytes"].fits
-    assert not needs(layer, ArchConfig(n_pe=2, spmat_bytes=4))["spmat_bytes"].fits
+    assert needs(layer)["spmat_bytes"].used == 16
+    assert needs(layer, ArchConfig(n_pe=2, spmat_bytes=16))["spmat_bytes"].fits
+    assert not needs(layer, ArchConfig(n_pe=2, spmat_bytes=15))["spmat_bytes"].fits
 
 
 def test_a_part_of_a_byte_is_a_byte():
-    # Three entries of 4 + 5 = 9 bits are 27 bits: 4 bytes.
+    # Three entries of 4 + 5 = 9 bits in rows of one entry: 27 bits, 4 bytes.
     layer = pack_codes(np.ones((1, 3), int), BOOK, n_pe=1, index_bits=5)
-    assert needs(layer, ArchConfig(n_pe=1, index_bits=5))["spmat_bytes"].used == 4
+    assert needs(layer, ArchConfig(n_pe=1, index_bits=5, spmat_width_bits=9))["spmat_bytes"].used == 4
 
 
 def test_inputs_and_outputs_of_a_pe_are_held_by_register_file_and_sram():

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from compressor.checks import as_floats
 from compressor.packed import PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
-from eie_sim.capacity import check_capacity
+from eie_sim.capacity import check_capacity, check_model_capacity
 from eie_sim.presets import preset
 from eie_sim.result import BatchResult, ModelResult, SimResult
 
@@ -22,27 +22,27 @@ _HOMES = {"fast": "eie_sim.engines.fast", "reference": "eie_sim.engines.referenc
 ENGINES = tuple(_HOMES)
 """Names of the engines."""
 
-_FLOAT32 = np.dtype(np.float32)
+Inputs = NDArray[np.float32] | NDArray[np.float64]
+"""Input vectors as engines take them: float32, or float64 for a machine in fixed point."""
 
 DEFAULT_MACHINE = "eie-64pe-45nm"
 """The preset that runs where none is given."""
+
+_DEFAULT_ARCH = preset(DEFAULT_MACHINE)
 
 
 class Engine(Protocol):
     """One answer to the cycle contract. The module of an engine has these two functions; its inputs are checked."""
 
-    def run(
-        self, layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool
-    ) -> SimResult:
-        """Run one input vector, float32 (n_cols,); a ValueError when an input is not finite."""
+    def run(self, layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
+        """Run one input vector, (n_cols,); a ValueError when an input is not finite."""
         ...
 
-    def run_batch(self, layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
-        """Run many input vectors, float32 (B, n_cols); a ValueError when an input is not finite."""
+    def run_batch(self, layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
+        """Run many input vectors, (B, n_cols); a ValueError when an input is not finite."""
         ...
 
 
-@cache
 def engine_named(name: str) -> Engine:
     """The engine called `name`, imported now.
 
@@ -51,8 +51,13 @@ def engine_named(name: str) -> Engine:
     ValueError
         When there is none of that name.
     """
-    if name not in _HOMES:
+    if not isinstance(name, str) or name not in _HOMES:
         raise ValueError(f"engine: {name!r}, but it must be one of {', '.join(ENGINES)}")
+    return _imported(name)
+
+
+@cache
+def _imported(name: str) -> Engine:
     return cast(Engine, import_module(_HOMES[name]))
 
 
@@ -69,8 +74,8 @@ def simulate(
     Parameters
     ----------
     layer : PackedLayer
-    acts : array_like of float32, shape (n_cols,)
-        Inputs; those that are not zero are broadcast.
+    acts : array_like of float, shape (n_cols,)
+        Inputs; those that are not zero are broadcast. Taken as float32; in fixed point as float64, rounded once.
     arch : ArchConfig or None
         The machine; None: the preset ``eie-64pe-45nm``.
     engine : str
@@ -95,20 +100,21 @@ def simulate(
     CapacityWarning
         When the layer does not fit the SRAMs of the machine.
     """
-    machine = preset(DEFAULT_MACHINE) if arch is None else arch
+    machine = _DEFAULT_ARCH if arch is None else arch
     check_machine(layer, machine)
-    return engine_named(engine).run(layer, _inputs(layer, acts, (layer.n_cols,)), machine, output, schedule)
+    inputs = _inputs(layer, acts, (layer.n_cols,), machine)
+    return engine_named(engine).run(layer, inputs, machine, output, schedule)
 
 
 def simulate_batch(
     layer: PackedLayer, acts: ArrayLike, arch: ArchConfig | None = None, engine: str = "fast", output: bool = True
 ) -> BatchResult:
-    """Simulate one layer with many input vectors, each alone on an empty machine, on all cores.
+    """Simulate one layer with many input vectors, each alone on an empty machine; the fast engine uses all cores.
 
     Parameters
     ----------
     layer : PackedLayer
-    acts : array_like of float32, shape (B, n_cols)
+    acts : array_like of float, shape (B, n_cols)
     arch, engine, output
         As for `simulate`.
 
@@ -122,10 +128,10 @@ def simulate_batch(
     ValueError
         As for `simulate`.
     """
-    machine = preset(DEFAULT_MACHINE) if arch is None else arch
+    machine = _DEFAULT_ARCH if arch is None else arch
     check_machine(layer, machine)
-    vectors = np.asarray(acts)
-    inputs = _inputs(layer, vectors, (vectors.shape[0] if vectors.ndim == 2 else -1, layer.n_cols))
+    vectors = as_floats("acts", acts, _number_type(machine))
+    inputs = _inputs(layer, vectors, (vectors.shape[0] if vectors.ndim == 2 else -1, layer.n_cols), machine)
     return engine_named(engine).run_batch(layer, inputs, machine, output)
 
 
@@ -137,7 +143,7 @@ def simulate_model(
     Parameters
     ----------
     model : PackedModel
-    acts : array_like of float32, shape (n_cols of the first layer,)
+    acts : array_like of float, shape (n_cols of the first layer,)
     arch, engine, schedule
         As for `simulate`.
 
@@ -150,14 +156,21 @@ def simulate_model(
     ValueError
         When a layer's outputs are not the next one's inputs in number, or as for `simulate`.
     """
+    if not isinstance(model, PackedModel):
+        raise ValueError(f"model: {model!r} is no PackedModel")
     for before, after in zip(model.layers, model.layers[1:], strict=False):
         if before.n_rows != after.n_cols:
             given = f"{before.name!r} before it has {before.n_rows} outputs"
             raise ValueError(f"layer {after.name!r} has {after.n_cols} inputs, but {given}")
+    check_model_capacity(model, _DEFAULT_ARCH if arch is None else arch)
     values = acts
-    results = []
+    results: list[SimResult] = []
     for layer, function in zip(model.layers, model.activations, strict=True):
-        result = simulate(layer, values, arch, engine, output=True, schedule=schedule)
+        try:
+            result = simulate(layer, values, arch, engine, output=True, schedule=schedule)
+        except ValueError as error:
+            # From the second layer on, what is wrong with the inputs is wrong with the outputs before.
+            raise ValueError(f"layer {layer.name!r}: {error}") from None if results else error
         assert result.output is not None
         values = activate(function, result.output)
         results.append(result)
@@ -183,8 +196,13 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
     Raises
     ------
     ValueError
-        When n_pe, weight_bits or index_bits differ, or it does not fit and ``strict_capacity`` is set.
+        When one is of another type, n_pe, weight_bits or index_bits differ, or it does not fit and ``strict_capacity``
+        is set.
     """
+    if not isinstance(layer, PackedLayer):
+        raise ValueError(f"layer: {layer!r} is no PackedLayer")
+    if not isinstance(arch, ArchConfig):
+        raise ValueError(f"arch: {arch!r} is no ArchConfig; preset({DEFAULT_MACHINE!r}) gives one")
     if layer.packing != arch.packing:
         for field, packed, has in zip(("n_pe", "weight_bits", "index_bits"), layer.packing, arch.packing, strict=True):
             if packed != has:
@@ -195,10 +213,16 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
     check_capacity(layer, arch)
 
 
-def _inputs(layer: PackedLayer, acts: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    if type(acts) is np.ndarray and acts.dtype is _FLOAT32 and acts.shape == shape and acts.flags.c_contiguous:
+def _number_type(arch: ArchConfig) -> type[np.floating]:
+    """In fixed point, inputs are rounded once, from float64: float32 would round those of more than 24 bits before."""
+    return np.float32 if arch.number_bits is None else np.float64
+
+
+def _inputs(layer: PackedLayer, acts: ArrayLike, shape: tuple[int, ...], arch: ArchConfig) -> Inputs:
+    dtype = _number_type(arch)
+    if type(acts) is np.ndarray and acts.dtype.type is dtype and acts.shape == shape and acts.flags.c_contiguous:
         return acts  # the engine looks at the numbers
-    inputs = as_floats("acts", acts)
+    inputs = as_floats("acts", acts, dtype)
     if inputs.shape != shape:
         wanted = f"({layer.n_cols},)" if len(shape) == 1 else f"(B, {layer.n_cols})"
         raise ValueError(f"acts: shape {inputs.shape}, but layer {layer.name!r} takes {wanted}")

@@ -17,6 +17,7 @@ from compressor.packed import PackedLayer
 from compressor.prepared import PreparedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines import _kernels
+from eie_sim.engines.base import Inputs
 from eie_sim.fixed_point import FixedPoint
 from eie_sim.result import BatchCounts, BatchResult, Counts, Schedule, SimResult, UnitCounts
 
@@ -32,13 +33,13 @@ _SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
 _PIPELINE = 16
 
 
-def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
+def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
     """Run one input vector; see `eie_sim.engines.base.Engine`."""
     cycles, counts, sums, plan = _run_one(layer, layer.prepared(), acts, arch, output, schedule)
     return SimResult(cycles, sums, counts, plan, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__)
 
 
-def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
+def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.base.Engine`."""
     prepared = layer.prepared()
     runs = in_threads(lambda vector: _run_one(layer, prepared, vector, arch, output, False), acts)
@@ -58,7 +59,7 @@ _Run = tuple[int, UnitCounts, NDArray[Any] | None, Schedule | None]
 
 
 def _run_one(
-    layer: PackedLayer, prepared: PreparedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, plan: bool
+    layer: PackedLayer, prepared: PreparedLayer, acts: Inputs, arch: ArchConfig, output: bool, plan: bool
 ) -> _Run:
     timing = _timing(layer, prepared, arch)
     columns = np.empty(layer.n_cols + 1, np.int32)
@@ -69,7 +70,7 @@ def _run_one(
         sums: NDArray[Any] = np.zeros(n_sums, np.float32)
         totals = _kernels.run_float32(acts, timing, prepared.flat, layer.codebook, columns, push, table, sums)
     else:
-        acts = as_floats("acts", acts)
+        acts = as_floats("acts", acts, np.float64)
         fixed = FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
         integers, weights = fixed.activations(acts), fixed.weights(layer.codebook)
         one = fixed.activations(np.ones(1, np.float32))[0]
@@ -79,7 +80,8 @@ def _run_one(
         sums = fixed.values(sums)
     broadcasts, cycles, stalls, bubbles = (int(total) for total in totals)
     if broadcasts < 0:
-        as_floats("acts", acts)  # says which input is not finite
+        as_floats("acts", acts, np.float64)  # says which input is not finite
+    table.flags.writeable = False
     counts: UnitCounts = Counts(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, *table)
     schedule = _schedule(layer, columns[:broadcasts], push[:broadcasts].copy(), cycles) if plan else None
     return cycles, counts, _in_original_order(layer, sums) if output else None, schedule
@@ -90,18 +92,18 @@ def _timing(layer: PackedLayer, prepared: PreparedLayer, arch: ArchConfig) -> tu
     bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
-    per_row = arch.entries_per_spmat_row
+    per_row = min(arch.entries_per_spmat_row, _MOST_CYCLES)  # more than any layer here has
     shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
     depth = min(arch.act_queue_depth, _MOST_CYCLES)
     return layer.n_pe, prepared.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row
 
 
 def _in_original_order(layer: PackedLayer, sums: NDArray[Any]) -> NDArray[Any]:
-    if layer.row_permutation is None:
-        return sums
-    ordered = np.empty_like(sums)
-    ordered[layer.row_permutation] = sums
-    return ordered
+    if layer.row_permutation is not None:
+        stored, sums = sums, np.empty_like(sums)
+        sums[layer.row_permutation] = stored
+    sums.flags.writeable = False
+    return sums
 
 
 def _schedule(layer: PackedLayer, columns: NDArray[np.int32], push: NDArray[np.int64], cycles: int) -> Schedule:

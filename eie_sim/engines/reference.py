@@ -13,15 +13,16 @@ from compressor._version import __version__
 from compressor.checks import as_floats
 from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
+from eie_sim.engines.base import Inputs
 from eie_sim.machine.machine import Machine
-from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, UnitCounts
+from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, UnitCounts, freeze
 
 NAME = "reference"
 
 
-def run(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
+def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
     """Run one input vector; see `eie_sim.engines.base.Engine`."""
-    machine = Machine(layer, as_floats("acts", acts), arch)
+    machine = Machine(layer, as_floats("acts", acts, np.float32 if arch.number_bits is None else np.float64), arch)
     machine.run()
     return read_out(machine, output, schedule)
 
@@ -38,10 +39,14 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
     counts = machine.counts()
     if not output:
         counts.saturations[:] = 0
+    freeze(counts)
+    sums = machine.output() if output else None
+    if sums is not None:
+        sums.flags.writeable = False
     layer = machine.layer
     return SimResult(
         cycles=machine.cycles,
-        output=machine.output() if output else None,
+        output=sums,
         counts=counts,
         schedule=machine.schedule() if schedule else None,
         arch=machine.arch,
@@ -53,7 +58,7 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
     )
 
 
-def run_batch(layer: PackedLayer, acts: NDArray[np.float32], arch: ArchConfig, output: bool) -> BatchResult:
+def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors one after another; see `eie_sim.engines.base.Engine`."""
     results = [run(layer, vector, arch, output, schedule=False) for vector in acts]
     return BatchResult(

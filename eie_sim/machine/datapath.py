@@ -26,7 +26,7 @@ class Datapath(Protocol):
     weights: list[Number]
     zero: Number
 
-    def activations(self, acts: NDArray[np.float32]) -> list[Number]:
+    def activations(self, acts: NDArray[np.floating]) -> list[Number]:
         """Inputs as this arithmetic holds them."""
         ...
 
@@ -51,7 +51,7 @@ class Float32:
     def __init__(self, codebook: NDArray[np.float32]) -> None:
         self.weights: list[Number] = list(codebook)
 
-    def activations(self, acts: NDArray[np.float32]) -> list[Number]:
+    def activations(self, acts: NDArray[np.floating]) -> list[Number]:
         """The inputs themselves."""
         return list(acts)
 
@@ -77,7 +77,7 @@ class Fixed:
         self.form = form
         self.weights: list[Number] = form.weights(codebook).tolist()
 
-    def activations(self, acts: NDArray[np.float32]) -> list[Number]:
+    def activations(self, acts: NDArray[np.floating]) -> list[Number]:
         """The inputs as integers; a small one may round to 0."""
         integers: list[Number] = self.form.activations(acts).tolist()
         return integers
@@ -98,7 +98,7 @@ class Fixed:
 
 
 def datapath(
-    arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.float32], has_bias: bool
+    arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.floating], has_bias: bool
 ) -> Float32 | Fixed:
     """The arithmetic that `arch` asks for, for one codebook and one input vector."""
     if arch.number_bits is None:

@@ -22,7 +22,7 @@ class Machine:
     ----------
     layer : PackedLayer
         Packed for this machine.
-    acts : ndarray of float32, shape (n_cols,)
+    acts : ndarray of float, shape (n_cols,)
     arch : ArchConfig
     parts : Parts
         The units of every PE.
@@ -46,7 +46,7 @@ class Machine:
     def __init__(
         self,
         layer: PackedLayer,
-        acts: NDArray[np.float32],
+        acts: NDArray[np.floating],
         arch: ArchConfig,
         parts: Parts | None = None,
         lnzd: type[LNZD] = LNZD,
