@@ -137,7 +137,7 @@ def _os_errors_name(path: Path, temporary: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:
             raise
-        about = temporary if error.filename is None else Path(os.fsdecode(error.filename))
+        about = temporary if error.filename is None else Path(str(error.filename))
         if about == Path(os.path.realpath(path)):
             about = temporary
         if not about.is_relative_to(temporary):  # another file, of which the block knows

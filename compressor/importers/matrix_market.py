@@ -4,7 +4,8 @@ Read are coordinate matrices, real, integer or pattern (every weight 1), general
 Pozo and Remington, "The Matrix Market Exchange Formats", NISTIR 5935, 1996.
 """
 
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -27,6 +28,14 @@ _MAX_SIZE = 2**32 - 1
 
 # Bytes that packing takes for a row, a column, and a column in a PE, whether or not there is an entry.
 _ROW_BYTES, _COLUMN_BYTES, _POINTER_BYTES = 24, 32, 8
+
+
+class _BadLine(ValueError):
+    """Something is wrong with a line: `number` 0 is that of the sizes, 1 that of the first entry, and so on."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class _Header(NamedTuple):
@@ -94,13 +103,22 @@ def read_matrix_market(
 def _read_columns(path: Path, n_pe: int) -> SparseColumns:
     """The non-zeros as columns of float32, rows in the order of the file."""
     size = file_size(path)
-    with path.open(encoding="latin-1") as file:  # only comments may hold more than ASCII, in any encoding
-        header = _read_header(file)
-        _check_sizes(header, size, n_pe)
-        entries = _read_entries(file, header)
+    try:
+        with path.open(encoding="latin-1") as file:  # only comments may hold more than ASCII, in any encoding
+            header = _read_header(file)
+            _check_sizes(header, size, n_pe)
+            entries = _read_entries(file, path, header)
+        return _columns(entries, header)
+    except _BadLine as error:  # lines are counted now that one is needed: most files are good
+        line, _ = next(islice(_lines(path), error.number, None))
+        raise ValueError(f"line {line}: {error}") from None
+
+
+def _columns(entries: NDArray[np.float64], header: _Header) -> SparseColumns:
     rows = _indices("row", entries[:, 0], header.n_rows)
     columns = _indices("column", entries[:, 1], header.n_cols)
     values = _values(entries, header.field)
+    _check_places(rows, columns, np.flatnonzero(values), header.n_rows)
     if header.symmetry == "symmetric":
         rows, columns, values = _mirrored(rows, columns, values)
     kept = np.flatnonzero(values)
@@ -108,6 +126,15 @@ def _read_columns(path: Path, n_pe: int) -> SparseColumns:
     indptr = np.zeros(header.n_cols + 1, np.int64)
     np.cumsum(np.bincount(columns[kept], minlength=header.n_cols), out=indptr[1:])
     return SparseColumns(indptr, rows[kept].astype(np.uint32), values[kept], (header.n_rows, header.n_cols))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number in the file, from 1, and text of the line of sizes and of every entry."""
+    with path.open(encoding="latin-1") as file:
+        for number, line in enumerate(file, 1):
+            text = line.partition("%")[0].strip()
+            if number > 1 and text:
+                yield number, text
 
 
 def _read_header(file: TextIO) -> _Header:
@@ -124,9 +151,13 @@ def _read_header(file: TextIO) -> _Header:
         if word not in allowed:
             raise ValueError(f"line 1: {what} {word!r}, but it must be {' or '.join(allowed)}")
     line = _next_line(file)
+    if not line:
+        raise ValueError("sizes: there is no line of them after the first")
     sizes = line.split()
     if len(sizes) != 3 or not all(size.isascii() and size.isdigit() and len(size) < 20 for size in sizes):
-        raise ValueError(f"sizes: {line[:80]!r}, but there must be three whole numbers: rows, columns, entries")
+        raise _BadLine(
+            0, f"sizes: {line[:80].rstrip()!r}, but they must be three whole numbers: rows, columns, entries"
+        )
     return _Header(words[3], words[4], *(int(size) for size in sizes))
 
 
@@ -143,37 +174,57 @@ def _next_line(file: TextIO) -> str:
 
 def _check_sizes(header: _Header, size: int, n_pe: int) -> None:
     """Refuse sizes before anything is allocated by them."""
-    whole_number("rows", header.n_rows, 1, _MAX_SIZE)
-    whole_number("columns", header.n_cols, 1, _MAX_SIZE)
+    try:
+        whole_number("rows", header.n_rows, 1, _MAX_SIZE)
+        whole_number("columns", header.n_cols, 1, _MAX_SIZE)
+    except ValueError as error:
+        raise _BadLine(0, str(error)) from None
     if header.n_entries > size // _SHORTEST_ENTRY:
-        raise ValueError(f"entries: {header.n_entries} declared, but the file has only {size} bytes")
+        raise _BadLine(0, f"entries: {header.n_entries} declared, but the file has only {size} bytes")
     if header.symmetry == "symmetric" and header.n_rows != header.n_cols:
-        raise ValueError(f"sizes: {header.n_rows} x {header.n_cols}, but a symmetric matrix is square")
+        raise _BadLine(0, f"sizes: {header.n_rows} x {header.n_cols}, but a symmetric matrix is square")
     needed = header.n_rows * _ROW_BYTES + (header.n_cols + 1) * (_COLUMN_BYTES + n_pe * _POINTER_BYTES)
     if needed > memory_limit(size):
-        raise ValueError(
+        raise _BadLine(
+            0,
             f"sizes: {header.n_rows} x {header.n_cols} on {n_pe} PEs takes {needed} bytes, "
-            f"but at most {memory_limit(size)} are allowed for a file of {size} bytes"
+            f"but at most {memory_limit(size)} are allowed for a file of {size} bytes",
         )
 
 
-def _read_entries(file: TextIO, header: _Header) -> NDArray[np.float64]:
+def _read_entries(file: TextIO, path: Path, header: _Header) -> NDArray[np.float64]:
     """The numbers of all entries; float64, shape (n_entries, 2 or 3)."""
     width = 2 if header.field == "pattern" else 3
     first = _next_line(file)
-    if not first:
-        entries = np.empty((0, width))
-    else:
+    entries = np.empty((0, width))
+    if first:
         try:
             entries = np.loadtxt(chain([first], file), np.float64, comments="%", ndmin=2)
         except ValueError as error:
+            _refuse_bad_entry(path, header.field, width)
             raise ValueError(f"entries: {str(error).splitlines()[0]}") from None
-    if entries.shape != (header.n_entries, width):
-        raise ValueError(
-            f"entries: {entries.shape[0]} lines of {entries.shape[1]} numbers, "
-            f"but {header.n_entries} lines of {width} are declared"
-        )
+    if entries.shape[1] != width:
+        _refuse_bad_entry(path, header.field, width)
+    if len(entries) != header.n_entries:
+        raise _BadLine(0, f"entries: {header.n_entries} declared, but the file has {len(entries)}")
     return entries
+
+
+def _refuse_bad_entry(path: Path, field: str, width: int) -> None:
+    """Find the first line that is no entry."""
+    for number, (_, text) in enumerate(islice(_lines(path), 1, None), 1):
+        words = text.split()
+        if len(words) != width or not all(map(_is_number, words)):
+            wanted = " ".join(("row", "column", "value")[:width])
+            raise _BadLine(number, f"entry {text[:80]!r}, but one of a {field} matrix is: {wanted}")
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return "_" not in word  # which Python allows inside of numbers, and NumPy not
 
 
 def _indices(what: str, numbers: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
@@ -181,7 +232,7 @@ def _indices(what: str, numbers: NDArray[np.float64], limit: int) -> NDArray[np.
     good = (numbers >= 1) & (numbers <= limit) & (numbers == np.floor(numbers))
     if not good.all():
         entry = int(np.argmin(good))
-        raise ValueError(f"entries: {what} {numbers[entry]:g} of entry {entry + 1}, but it must be 1 to {limit}")
+        raise _BadLine(entry + 1, f"{what}: {numbers[entry]:.17g}, but it must be a whole number, 1 to {limit}")
     return numbers.astype(np.int64) - 1
 
 
@@ -189,9 +240,26 @@ def _values(entries: NDArray[np.float64], field: str) -> NDArray[np.float32]:
     if field == "pattern":
         return np.ones(len(entries), np.float32)
     values = entries[:, 2]
-    if field == "integer" and np.any(values != np.floor(values)):
-        raise ValueError(f"values: {values[values != np.floor(values)][0]:g}, but the field is integer")
+    largest = np.finfo(np.float32).max
+    good = np.abs(values) <= largest
+    if not good.all():
+        entry = int(np.argmin(good))
+        raise _BadLine(entry + 1, f"value: {values[entry]:g}, but it must be a number of at most {largest:g}")
+    if field == "integer" and not (good := values == np.floor(values)).all():
+        entry = int(np.argmin(good))
+        raise _BadLine(entry + 1, f"value: {values[entry]:g}, but the matrix is one of integers")
     return as_floats("values", values)
+
+
+def _check_places(rows: NDArray[np.int64], columns: NDArray[np.int64], kept: NDArray[np.int64], n_rows: int) -> None:
+    places = columns[kept] * n_rows + rows[kept]
+    in_order = np.sort(places)
+    if not np.any(in_order[1:] == in_order[:-1]):
+        return
+    order = np.argsort(places, kind="stable")
+    again = order[1:][places[order[1:]] == places[order[:-1]]]
+    entry = int(kept[again.min()])
+    raise _BadLine(entry + 1, f"row {rows[entry] + 1}, column {columns[entry] + 1}: is there twice")
 
 
 def _mirrored(
@@ -200,10 +268,8 @@ def _mirrored(
     """The lower triangle, which the file holds, and its mirror image."""
     if np.any(rows < columns):
         entry = int(np.argmax(rows < columns))
-        raise ValueError(
-            f"entries: entry {entry + 1} is at ({rows[entry] + 1}, {columns[entry] + 1}), "
-            "but a symmetric file holds the lower triangle"
-        )
+        place = f"row {rows[entry] + 1}, column {columns[entry] + 1}"
+        raise _BadLine(entry + 1, f"{place}: is above the diagonal, but a symmetric file holds the lower triangle")
     below = rows > columns
     return (
         np.concatenate([rows, columns[below]]),

@@ -1,6 +1,8 @@
 """``eie-sim compare``: two results files, cell by cell."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,9 +77,11 @@ def _cells(a: dict[str, Any], b: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _deviation(a: object, b: object) -> float | None:
-    """Of `b` from `a` in percent; None where there is none, as from 0."""
+    """Of `b` from `a` in percent; None where there is none, as from 0, or none that a float holds."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)) and a:
-        return 100 * (b - a) / abs(a)
+        with suppress(OverflowError):
+            percent = 100 * (b - a) / abs(a)
+            return percent if isfinite(percent) else None
     return None
 
 

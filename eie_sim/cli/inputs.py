@@ -18,6 +18,11 @@ from eie_sim.networks.generator import draw_acts
 from eie_sim.networks.statistics import LayerStatistics
 from eie_sim.workload import Workload, calibrated_layer
 
+MAX_POINTERS = 2**28
+"""Most pointers of a layer that is drawn or repacked: 1 GiB of them, 64,000 PEs for a layer of 4,096 inputs."""
+
+_COUNTERS = 64  # what a PE takes beside its pointers, in pointers
+
 
 @dataclass(frozen=True)
 class Request:
@@ -130,6 +135,8 @@ class Planner:
         fit = self.request.fit or networks.DEFAULT_FIT
         if fit not in networks.FITS:
             raise ValueError(f"--fit: {fit!r}, but it must be one of {', '.join(networks.FITS)}")
+        for name in names:
+            self._check_n_pe(name, networks.published_layers()[name].inputs)
         seed, arch = self.request.seed, self.arch
         drawn = (calibrated_layer(name, seed, arch.n_pe, arch.index_bits, fit) for name in names)
         remark = (
@@ -148,6 +155,7 @@ class Planner:
         picked = self._picked([layer.name for layer in model.layers])
         pairs = [p for p in zip(model.layers, model.activations, strict=True) if p[0].name in picked]
         layers = [self._named(layer, alone=len(pairs) == 1) for layer, _ in pairs]
+        self._check_packing(layers)
         if len(layers) == 1:
             return self._single(layers[0], file.name)
         return self._several(layers, [activation for _, activation in pairs], file.name)
@@ -166,8 +174,11 @@ class Planner:
         from eie_sim.topology import read_topology, topology_workloads
 
         self._refuse("with a topology", "rows", "name", "acts", "fit")
-        names = [layer.name for layer in read_topology(file)]
-        picked = self._picked(names)
+        layers = read_topology(file)
+        picked = self._picked([layer.name for layer in layers])
+        for layer in layers:
+            if layer.name in picked:
+                self._check_n_pe(layer.name, layer.n_inputs)
         seed, density = self.request.seed, self._act_density
         self.say(f"{file.name}: has shapes only; weights and inputs drawn with seed {seed}, {_active(density)}")
         drawn = topology_workloads(
@@ -180,6 +191,7 @@ class Planner:
         name = self.request.name or folder.resolve().name or "eie-simulator"
         rows = {} if self.request.rows is None else {"n_rows": self.request.rows}
         layer, acts = read_eie_simulator(folder, n_pe=n_pe, name=name, **rows)
+        self._check_packing([layer])
         origin = f"EIE simulator folder {folder.name}"
         if self.request.acts is None and self.request.act_density is None:
             return Plan([layer.name], iter([Workload(self._fitting(layer), acts, origin)]))
@@ -216,14 +228,26 @@ class Planner:
         each = (self._single(layer, origin).workloads for layer in layers)
         return Plan(names, (workload for workloads in each for workload in workloads))
 
+    def _check_packing(self, layers: Sequence[PackedLayer]) -> None:
+        """Refuse layers that cannot be packed for the machine, before anything is said or done."""
+        bits = self.arch.weight_bits
+        for layer in layers:
+            if layer.weight_bits != bits:
+                raise ValueError(
+                    f"layer {layer.name!r} has codes of {layer.weight_bits} bits, but the machine takes {bits} "
+                    f"(--set weight_bits={layer.weight_bits} changes the machine)"
+                )
+            if layer.n_pe != self.arch.n_pe:
+                self._check_n_pe(layer.name, layer.n_cols)
+
+    def _check_n_pe(self, name: str, n_cols: int) -> None:
+        n_pe, most = self.arch.n_pe, MAX_POINTERS // (n_cols + _COUNTERS)
+        if n_pe > most:
+            raise ValueError(f"n_pe: {n_pe}, but layer {name!r} with n_cols {n_cols} can have at most {most}")
+
     def _fitting(self, layer: PackedLayer) -> PackedLayer:
         """`layer` packed for the machine."""
         arch = self.arch
-        if layer.weight_bits != arch.weight_bits:
-            raise ValueError(
-                f"layer {layer.name!r} has codes of {layer.weight_bits} bits, but the machine takes {arch.weight_bits} "
-                f"(--set weight_bits={layer.weight_bits} changes the machine)"
-            )
         if (layer.n_pe, layer.index_bits) == (arch.n_pe, arch.index_bits):
             return layer
         had, gets = _packing(layer.n_pe, layer.index_bits), _packing(arch.n_pe, arch.index_bits)

@@ -17,6 +17,7 @@ _ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default:
 _WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
 _FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 _ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
+_OUT = "Write results.json, results.csv, a picture of the times and each layer's outputs (.npy) there."
 _CSV = "Write CSV, one row a layer and input vector; - for stdout."
 
 
@@ -41,7 +42,7 @@ def run(
     engine: Annotated[str, option(MACHINE_PANEL, _ENGINE, "NAME")] = "fast",
     as_json: Json = False,
     csv: Annotated[Path | None, option(OUTPUT_PANEL, _CSV, "FILE")] = None,
-    out: Annotated[Path | None, option(OUTPUT_PANEL, "Write results.json and results.csv there.", "DIR")] = None,
+    out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "DIR")] = None,
 ) -> None:
     """Simulate layers, cycle for cycle, and print a table: the paper's nine layers, or those of a file."""
     if as_json and str(csv) == "-":
@@ -52,15 +53,17 @@ def run(
     from eie_sim.cli.result_table import print_results
     from eie_sim.cli.running import simulate_plan
     from eie_sim.cli.saving import check_targets, save
+    from eie_sim.engines.base import engine_named
 
     printer = Printer()
     machine = chosen_machine(preset, arch, settings)
+    engine_named(engine)  # before layers are read and repacked
     request = Request(
         file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit
     )  # fmt: skip
     check_targets(csv, out)
     plan = Planner(request, machine, printer.note).plan()
-    results = simulate_plan(plan, machine, engine, printer)
+    results = simulate_plan(plan, machine, engine, printer, keep_outputs=out is not None)
     on_stdout = save(results, as_json, csv, out, printer)
     if not on_stdout:
         print_results(results, machine, plan.remarks, printer)

@@ -4,39 +4,43 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning, check_capacity
-from eie_sim.cli.console import Advance, Printer
+from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
-from eie_sim.engines.base import engine_named, simulate, simulate_batch, simulate_model
+from eie_sim.engines.base import activate, simulate_batch
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import Row, result_row
+from eie_sim.result import BatchResult
 from eie_sim.workload import Workload
 
 
-def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Results:
+def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer, keep_outputs: bool = False) -> Results:
     """Simulate all of `plan` on `arch`; warnings and progress go to `printer`.
 
     Raises
     ------
     ValueError
-        When the engine is unknown, or a layer cannot run on the machine.
+        When a layer cannot run on the machine, or the engine is unknown.
     """
-    engine_named(engine)  # before minutes go into drawing layers
     rows: list[Row] = []
     origins: dict[str, str] = {}
+    outputs: dict[str, NDArray[np.floating]] = {}
+    batches = _of_layers(plan, arch, engine, printer) if plan.chain is None else _of_chain(plan, arch, engine, printer)
     with _capacity_told_once(), printer.progress(len(plan.names)) as advance:
         advance(plan.names[0])
-        for number, workload in enumerate(plan.workloads):
-            if plan.chain is None:
-                rows += _layer_rows(workload, arch, engine, printer)
-                origins[workload.name] = workload.origin
-                advance(plan.names[min(number + 1, len(plan.names) - 1)], done=1)
-            else:
-                rows += _chain_rows(plan, workload, arch, engine, printer, advance)
-                origins = dict.fromkeys(plan.names, workload.origin)
-    return Results(rows, arch.model_dump(), engine, origins, tuple(printer.notes), plan.chain is not None)
+        for number, (workload, batch) in enumerate(batches, 1):
+            rows += [result_row(batch[at], at) for at in range(len(batch))]
+            origins[batch.layer] = workload.origin
+            if keep_outputs and batch.output is not None:
+                outputs[batch.layer] = batch.output if workload.is_batch else batch.output[0]
+            advance(plan.names[min(number, len(plan.names) - 1)], done=1)
+    chained = plan.chain is not None
+    return Results(rows, arch.model_dump(), engine, origins, tuple(printer.notes), chained, outputs=outputs)
 
 
 @contextmanager
@@ -55,26 +59,26 @@ def _tell_capacity(layer: PackedLayer, arch: ArchConfig, printer: Printer) -> No
         printer.warn(str(warning.message))
 
 
-def _layer_rows(workload: Workload, arch: ArchConfig, engine: str, printer: Printer) -> list[Row]:
-    _tell_capacity(workload.layer, arch, printer)
-    if not workload.is_batch:
-        return [result_row(simulate(workload.layer, workload.acts, arch, engine))]
-    batch = simulate_batch(workload.layer, workload.acts, arch, engine, output=arch.number_bits is not None)
-    return [result_row(batch[number], number) for number in range(len(batch))]
+def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[tuple[Workload, BatchResult]]:
+    """Each layer with inputs of its own."""
+    for workload in plan.workloads:
+        _tell_capacity(workload.layer, arch, printer)
+        yield workload, simulate_batch(workload.layer, _vectors(workload), arch, engine)
 
 
-def _chain_rows(
-    plan: Plan, workload: Workload, arch: ArchConfig, engine: str, printer: Printer, advance: Advance
-) -> list[Row]:
+def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[tuple[Workload, BatchResult]]:
+    """The layers one after another, all vectors at once: what `simulate_model` does with each, on all cores."""
     assert plan.chain is not None
+    (workload,) = plan.workloads
     for layer in plan.chain.layers:
         _tell_capacity(layer, arch, printer)
-    vectors = workload.acts if workload.is_batch else workload.acts[None]
-    rows: list[Row] = []
-    for number, vector in enumerate(vectors):
-        advance(f"input {number + 1} of {len(vectors)}")
-        result = simulate_model(plan.chain, vector, arch, engine)
-        rows += [result_row(layer, number) for layer in result.layers]
-    advance("", done=len(plan.names))
-    layer_order = {name: at for at, name in enumerate(plan.names)}
-    return sorted(rows, key=lambda row: layer_order[str(row["layer"])])
+    values: NDArray[np.floating] = _vectors(workload)
+    for layer, function in zip(plan.chain.layers, plan.chain.activations, strict=True):
+        batch = simulate_batch(layer, values, arch, engine)
+        yield workload, batch
+        assert batch.output is not None
+        values = activate(function, batch.output)
+
+
+def _vectors(workload: Workload) -> NDArray[np.float32]:
+    return workload.acts if workload.is_batch else workload.acts[None]

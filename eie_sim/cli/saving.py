@@ -1,23 +1,48 @@
-"""Writes results where the options say: JSON or CSV on stdout, a CSV file, a folder with both and a picture."""
+"""Writes results where the options say: JSON or CSV on stdout, a CSV file, a folder with all there is."""
 
+import errno
+import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
+from compressor.files import replacing_in
 from eie_sim.cli.console import Printer
 from eie_sim.report.results_file import Results, to_csv, to_json, write_text
 
-PICTURE = "times.png"
+JSON, CSV, PICTURE = "results.json", "results.csv", "times.png"
+
+_LONGEST_STEM = 100  # characters of a layer's name in a file name, of the 255 bytes that file systems allow
 
 
-def _draw(results: Results, path: Path) -> None:
-    from eie_sim.report import figures, plots  # matplotlib takes its time to load
+def output_files(layers: Iterable[str]) -> dict[str, str]:
+    """A file name for the outputs of each layer: ``outputs-<layer>.npy``.
 
-    note = f"{results.arch['name']}, engine {results.engine}, eie-sim {results.version}"
-    plots.save(plots.layer_times(figures.layer_times(results.rows, note)), path)
+    What is no ASCII letter, digit, dot, hyphen or underscore becomes an underscore. A name that another layer has,
+    be it in other case, gets a number, so that it stays one's own on every file system.
+    """
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for layer in layers:
+        stem = name = _safe(layer)
+        number = 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.lower())
+        found[layer] = f"outputs-{name}.npy"
+    return found
+
+
+def _safe(layer: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", layer)[:_LONGEST_STEM]
 
 
 def check_targets(csv: Path | None, out: Path | None) -> None:
-    """Make the folder and look for that of the CSV file, before minutes go into a simulation.
+    """Make the folder and look whether the files can be written, before minutes go into a simulation.
 
     Raises
     ------
@@ -26,10 +51,26 @@ def check_targets(csv: Path | None, out: Path | None) -> None:
     """
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    if csv is not None and not csv.parent.is_dir():
-        raise ValueError(f"--csv: {csv.parent}: no such folder")
-    if csv is not None and csv.is_dir():
-        raise ValueError(f"--csv: {csv}: is a folder")
+        _check_writable("--out", out)
+        for file in (out / JSON, out / CSV, out / PICTURE, *out.glob("outputs-*.npy")):
+            _check_file("--out", file)
+    if csv is not None and str(csv) != "-":
+        if not csv.parent.is_dir():
+            raise ValueError(f"--csv: {csv.parent}: no such folder")
+        _check_file("--csv", csv)
+        _check_writable("--csv", csv.resolve().parent)
+
+
+def _check_file(option: str, file: Path) -> None:
+    if file.is_dir():
+        raise ValueError(f"{option}: {file}: is a folder")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{option}: {file}: is no regular file")
+
+
+def _check_writable(option: str, folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{option}: {folder}")
 
 
 def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, printer: Printer) -> bool:
@@ -37,15 +78,14 @@ def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, pr
 
     Raises
     ------
+    ValueError
+        When a number is not finite and JSON is wanted.
     OSError
         When a file or folder cannot be written.
     """
     csv_on_stdout = str(csv) == "-"
     if out is not None:
-        write_text(to_json(results), out / "results.json")
-        write_text(to_csv(results), out / "results.csv")
-        _draw(results, out / PICTURE)
-        printer.note(f"wrote results.json, results.csv and {PICTURE} in {out}")
+        _save_folder(results, out, printer)
     if csv is not None and not csv_on_stdout:
         write_text(to_csv(results), csv)
         printer.note(f"wrote {csv}")
@@ -54,3 +94,30 @@ def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, pr
     elif csv_on_stdout:
         sys.stdout.write(to_csv(results))
     return as_json or csv_on_stdout
+
+
+def _save_folder(results: Results, out: Path, printer: Printer) -> None:
+    """All files of the folder, or none of them."""
+    files = output_files(results.outputs)
+    with replacing_in(out) as folder:
+        write_text(to_json(results), folder / JSON)
+        write_text(to_csv(results), folder / CSV)
+        _draw(results, folder / PICTURE)
+        for layer, outputs in results.outputs.items():
+            np.save(folder / files[layer], outputs, allow_pickle=False)
+    written = [JSON, CSV, PICTURE]
+    if len(files) == 1:
+        written += files.values()
+    elif files:
+        written.append(f"outputs-<layer>.npy of {len(files)} layers")
+    printer.note(f"wrote {', '.join(written[:-1])} and {written[-1]} in {out}")
+    for layer, file in files.items():
+        if file != f"outputs-{_safe(layer)}.npy":  # it is not to be guessed
+            printer.note(f"the outputs of layer {layer!r} are in {file}")
+
+
+def _draw(results: Results, path: Path) -> None:
+    from eie_sim.report import figures, plots  # matplotlib takes its time to load
+
+    note = f"{results.arch['name']}, engine {results.engine}, eie-sim {results.version}"
+    plots.save(plots.layer_times(figures.layer_times(results.rows, note)), path)

@@ -13,6 +13,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compressor._version import __version__
 from compressor.files import errors_name, file_size, replacing
 from eie_sim.report.tables import COLUMNS, KEYS, MEASURED, Cell, Row, by_layer, column_definitions, summary
@@ -42,6 +45,9 @@ class Results:
         Whether each layer's output was the next one's input; then there are totals.
     version : str
         Version of eie-sim that made the results.
+    outputs : mapping of str to ndarray
+        For each layer, where they were kept: its outputs before the activation function, shape (n_rows,), or
+        (B, n_rows) for B input vectors. No part of the JSON document or the CSV.
     """
 
     rows: Sequence[Row]
@@ -51,6 +57,7 @@ class Results:
     notes: Sequence[str] = ()
     chained: bool = False
     version: str = __version__
+    outputs: Mapping[str, NDArray[np.floating]] = field(default_factory=dict, compare=False)
 
     @property
     def totals(self) -> list[Row]:
@@ -69,7 +76,15 @@ def _number(cell: Cell) -> float:
 
 
 def to_json(results: Results) -> str:
-    """The results as a JSON document; numbers in full precision."""
+    """The results as a JSON document; numbers in full precision.
+
+    Raises
+    ------
+    ValueError
+        When a number is not finite, which JSON cannot say; it names the column.
+    """
+    for row in results.rows:
+        _check_finite(row)
     per_layer = by_layer(results.rows)
     names = [column.name for column in MEASURED]
     document: dict[str, Any] = {
@@ -89,6 +104,13 @@ def to_json(results: Results) -> str:
     if results.chained:
         document["totals"] = results.totals
     return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _check_finite(row: Row) -> None:
+    for name, value in row.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            of = f"layer {row['layer']!r}, input {row['input']}"
+            raise ValueError(f"{name}: {value} for {of}, but JSON has finite numbers only")
 
 
 def to_csv(results: Results) -> str:

@@ -4,6 +4,7 @@ A row is one layer with one input vector. Where the layer is one of the paper's 
 that very machine, the figure and the deviation from it stand in the row too; everywhere else these cells are None.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -53,6 +54,13 @@ def _total(name: str) -> Callable[[SimResult], Cell]:
 
 def _scalar(name: str) -> Callable[[SimResult], Cell]:
     return lambda result: int(getattr(result.counts, name))
+
+
+def _output_sha256(result: SimResult) -> Cell:
+    output = result.output
+    if output is None:
+        return None
+    return hashlib.sha256(output.astype(output.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
 MEASURED = (
@@ -111,7 +119,19 @@ MEASURED = (
     Column("fill_cycles", "PE-cycles", "Before the first activation.", _total("fill_cycles")),
     Column("drain_cycles", "PE-cycles", "After the last. The five sum to n_pe x cycles.", _total("drain_cycles")),
 )
-"""What a simulation measures."""
+"""The numbers a simulation measures."""
+
+OUTPUT_DIGEST = Column(
+    "output_sha256",
+    "hexadecimal digits",
+    "SHA-256 of the bytes of the output vector: sums before the activation function, rows in original order, "
+    "little-endian float32 (float64 in fixed point); empty where outputs were not computed.",
+    _output_sha256,
+)
+"""What two runs whose outputs agree in every bit agree in."""
+
+
+_OF_A_RESULT = (*MEASURED, OUTPUT_DIGEST)
 
 
 @dataclass(frozen=True)
@@ -206,7 +226,7 @@ def _plain(cell: Cell) -> Cell:
 
 def result_row(result: SimResult, number: int = 0) -> Row:
     """The row of one result; `number` is that of the input vector, from 0."""
-    row: Row = {"layer": result.layer, "input": number, **{c.name: _plain(c.value(result)) for c in MEASURED}}
+    row: Row = {"layer": result.layer, "input": number, **{c.name: _plain(c.value(result)) for c in _OF_A_RESULT}}
     for compared in COMPARED:
         published = compared.published(result.layer, result.arch) if is_published(result) else None
         measured = row[compared.measured]
@@ -222,7 +242,7 @@ def column_definitions() -> dict[str, dict[str, str]]:
     found = {
         "layer": {"unit": "", "definition": "Name of the layer."},
         "input": {"unit": "", "definition": "Number of the input vector, from 0."},
-        **{c.name: {"unit": c.unit, "definition": c.definition} for c in MEASURED},
+        **{c.name: {"unit": c.unit, "definition": c.definition} for c in _OF_A_RESULT},
     }
     for c in COMPARED:
         found[c.paper_column] = {

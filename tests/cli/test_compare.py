@@ -2,7 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
+
+from compressor import pack_codes, save_model
+from tests.cli.conftest import BOOK
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def test_a_file_does_not_differ_from_itself(cli, results):
     a = results("a")
     result = cli("compare", a, a, "--exact")
     assert result.exit_code == 0
-    assert result.stdout == "no difference in 105 cells in 3 rows\n"
+    assert result.stdout == "no difference in 108 cells in 3 rows\n"
 
 
 def test_the_engines_do_not_differ(cli, results):
@@ -43,7 +47,7 @@ def test_differences_are_shown_and_only_exact_makes_them_a_failure(cli, results)
     result = cli("compare", a, b)
     assert result.exit_code == 0
     assert "machine: clock_hz: 800000000.0 in A, 400000000.0 in B" in result.stdout
-    assert "12 differences in 105 cells in 3 rows" in result.stdout
+    assert "12 differences in 108 cells in 3 rows" in result.stdout
     assert "+100.00" in result.stdout
     assert cli("compare", a, b, "--exact").exit_code == 1
 
@@ -120,3 +124,29 @@ def test_a_malformed_row_is_one_line(fails, tmp_path, row, message):
 def test_a_folder_or_a_file_that_is_not_there_is_one_line(fails, tmp_path):
     assert "Is a directory" in fails("compare", tmp_path, tmp_path)
     assert "No such file" in fails("compare", tmp_path / "a.json", tmp_path / "a.json")
+
+
+def test_outputs_that_differ_in_nothing_but_their_values_are_a_difference(cli, tmp_path):
+    acts, paths = tmp_path / "acts.npy", []
+    np.save(acts, np.ones(40))
+    for name, scale in (("a", 1), ("b", np.float32(1 + 2**-23))):
+        codes = np.eye(60, 40, dtype=np.uint8)
+        save_model(pack_codes(codes, BOOK * scale, name="fc"), tmp_path / f"{name}.eie")
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(cli("run", tmp_path / f"{name}.eie", "--acts", acts, "--json").stdout)
+    result = cli("compare", *paths, "--exact", "--json")
+    assert result.exit_code == 1
+    (cell,) = json.loads(result.stdout)["cells"]
+    assert (cell["column"], cell["deviation_percent"]) == ("output_sha256", None)
+    assert "output_sha256" in cli("compare", *paths).stdout
+
+
+def test_deviations_beyond_any_float_are_none(cli, results):
+    a, b = results("a"), results("b")
+    document = json.loads(a.read_text())
+    document["results"][0] |= {"time_us": 1e-320, "cycles": 10**400}
+    a.write_text(json.dumps(document))
+    for first, second in ((a, b), (b, a)):
+        found = json.loads(cli("compare", first, second, "--json").stdout)["cells"]
+        assert {cell["column"] for cell in found} == {"time_us", "cycles"}
+        assert cli("compare", first, second).exit_code == 0

@@ -77,6 +77,10 @@ def test_info_of_something_else_is_one_line(fails, files, name):
     assert str(files / name) in fails("info", files / name)
 
 
+def test_info_of_a_topology_says_that_it_is_no_eie_file(fails, files):
+    assert ": no .eie file: it begins with b'Layer, M'" in fails("info", files / "topology.csv")
+
+
 def test_presets_shows_every_parameter_with_its_source(cli):
     document = json.loads(cli("presets", "--json").stdout)
     assert document["presets"] == {name: machine.model_dump() for name, machine in PRESETS.items()}

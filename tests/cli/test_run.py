@@ -1,15 +1,19 @@
 """`eie-sim run`: what it simulates, and that it prints what the library finds."""
 
 import csv
+import hashlib
 import io
 import json
+import os
 
 import numpy as np
 import pytest
 
-from compressor import load_model
+from compressor import PackedModel, load_model, save_model
 from compressor.importers import read_matrix_market, write_eie_simulator
 from eie_sim import preset, simulate, simulate_model
+from eie_sim.cli.saving import output_files
+from eie_sim.report.results_file import read_results
 from eie_sim.report.tables import COLUMNS, column_definitions, result_row
 from eie_sim.topology import topology_workloads
 from tests.cli.conftest import a_layer, in_a_process
@@ -209,8 +213,73 @@ def test_csv_to_a_file_leaves_the_table(cli, files, tmp_path):
 def test_a_folder_gets_json_and_csv(cli, files, tmp_path):
     folder = tmp_path / "deep" / "results"
     assert cli("run", files / "one.eie", "--out", folder).exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["results.csv", "results.json", "times.png"]
+    names = ["outputs-one.npy", "results.csv", "results.json", "times.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     assert (folder / "results.json").read_text() == cli("run", files / "one.eie", "--json").stdout
+
+
+def test_a_folder_gets_the_outputs_of_every_layer(cli, files, tmp_path):
+    model, acts = load_model(files / "chain.eie"), np.load(files / "batch.npy").astype(np.float32)
+    result = cli("run", files / "chain.eie", "--acts", files / "batch.npy", "--out", tmp_path)
+    assert "times.png and outputs-<layer>.npy of 3 layers in" in result.stderr
+    digests = {(r["layer"], r["input"]): r["output_sha256"] for r in read_results(tmp_path / "results.json").rows}
+    for number, vector in enumerate(acts):
+        for layer in simulate_model(model, vector).layers:
+            found = np.load(tmp_path / f"outputs-{layer.layer}.npy")
+            assert found.shape == (5, layer.n_rows)
+            assert np.array_equal(found[number], layer.output)
+            assert hashlib.sha256(found[number].tobytes()).hexdigest() == digests[layer.layer, number]
+
+
+def test_one_input_vector_gives_outputs_of_one_dimension(cli, files, tmp_path):
+    cli("run", files / "one.eie", "--acts", files / "acts.npy", "--set", "arithmetic=fixed16", "--out", tmp_path)
+    machine = preset("eie-64pe-45nm").replace(arithmetic="fixed16")
+    expected = simulate(load_model(files / "one.eie").layers[0], np.load(files / "acts.npy"), machine).output
+    found = np.load(tmp_path / "outputs-one.npy")
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+
+
+def test_files_of_outputs_have_safe_names_and_each_its_own():
+    names = ["fc", "FC", "a/b", "a b", "../x", "é" * 300, "é" * 301, ".", "fc-2"]
+    files = list(output_files(names).values())
+    assert files[:5] == [
+        "outputs-fc.npy",
+        "outputs-FC-2.npy",
+        "outputs-a_b.npy",
+        "outputs-a_b-2.npy",
+        "outputs-.._x.npy",
+    ]
+    assert len({file.lower() for file in files}) == len(names)
+    assert max(map(len, files)) <= 120
+
+
+def test_a_name_of_a_file_that_cannot_be_guessed_is_said(cli, tmp_path):
+    save_model(PackedModel((a_layer("a/b", 6, 4), a_layer("a b", 4, 6)), ("none", "none")), tmp_path / "m.eie")
+    result = cli("run", tmp_path / "m.eie", "--out", tmp_path / "r")
+    assert "the outputs of layer 'a b' are in outputs-a_b-2.npy" in result.stderr
+    assert "outputs-a_b.npy" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["results.json", "results.csv", "times.png", "outputs-one.npy"])
+def test_a_folder_in_the_place_of_a_file_is_found_before_the_simulation(fails, files, tmp_path, name):
+    (tmp_path / name).mkdir()
+    assert fails("run", files / "absent.eie", "--out", tmp_path) == f"--out: {tmp_path / name}: is a folder"
+
+
+def test_a_device_in_the_place_of_a_file_is_left_alone(fails, files):
+    assert fails("run", files / "one.eie", "--csv", os.devnull) == f"--csv: {os.devnull}: is no regular file"
+
+
+def test_files_that_stood_in_the_folder_stay_when_one_cannot_be_written(fails, files, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "results.json").write_text("old")
+    monkeypatch.setattr(np, "save", full)
+    assert fails("run", files / "one.eie", "--out", tmp_path) == f"{tmp_path}: No space left on device"
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    assert (tmp_path / "results.json").read_text() == "old"
 
 
 def test_results_of_the_same_command_are_the_same_bytes(cli, files):
@@ -233,6 +302,22 @@ def test_strict_capacity_makes_it_an_error(fails, files):
 
 
 # Bad input --------------------------------------------------------------------------------------------------
+
+
+_WRONG = [("--engine", "foo"), ("--set", "n_pe=4000000000"), ("--layers", "x")]
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong"),
+    [
+        *((file, wrong) for file in ("four.eie", "apart.eie", "topology.csv", None) for wrong in _WRONG),
+        ("apart.eie", ("--set", "weight_bits=5")),
+    ],
+)
+def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, file, wrong):
+    result = cli("run", *([] if file is None else [files / file]), *wrong)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

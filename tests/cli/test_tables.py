@@ -1,6 +1,7 @@
 """The columns of results: what they say of a result, and of the paper beside it."""
 
 import csv
+import hashlib
 import io
 import json
 from dataclasses import fields
@@ -103,6 +104,20 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     write_text("new\n", tmp_path / "r.json")
     assert (tmp_path / "r.json").read_text() == "new\n"
     assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_the_digest_is_that_of_the_output_in_little_endian(result):
+    assert result_row(result)["output_sha256"] == hashlib.sha256(result.output.astype("<f4").tobytes()).hexdigest()
+    layer = a_layer("fc", 60, 40)
+    fixed = simulate(layer, np.arange(40), MACHINE.replace(arithmetic="fixed16"))
+    assert result_row(fixed)["output_sha256"] == hashlib.sha256(fixed.output.astype("<f8").tobytes()).hexdigest()
+    assert result_row(simulate(layer, np.arange(40), output=False))["output_sha256"] is None
+
+
+def test_a_number_that_is_not_finite_is_refused_by_column(result):
+    row = {**result_row(result), "gops": float("inf")}
+    with pytest.raises(ValueError, match="gops: inf for layer 'fc', input 0, but JSON has finite"):
+        to_json(Results([row], MACHINE.model_dump(), "fast"))
 
 
 def test_csv_holds_the_numbers_in_full(result):

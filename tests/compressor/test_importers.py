@@ -453,32 +453,34 @@ def test_any_matrix_of_few_values_comes_back(tmp_path_factory, n_rows, n_cols, n
         ("real", "complex", "field 'complex', but it must be real or integer or pattern"),
         ("general", "hermitian", "symmetry 'hermitian', but it must be general or symmetric"),
         ("real general", "real", "line 1: "),
-        ("3 4 5", "3 4", "sizes: '3 4.n', but there must be three whole numbers"),
-        ("3 4 5", "3 4 5 6", "sizes: "),
-        ("3 4 5", "3 4 -5", "sizes: "),
-        ("3 4 5", "3.0 4 5", "sizes: "),
-        ("3 4 5", "", "sizes: '1 1 0.5.n'"),
-        ("3 4 5", "0 4 5", "rows: 0, but it must be 1 to"),
-        ("3 4 5", "3 0 5", "columns: 0, but it must be 1 to"),
-        ("3 4 5", "9999999999 4 5", "rows: 9999999999"),
+        ("3 4 5", "3 4", "line 4: sizes: '3 4', but they must be three whole numbers"),
+        ("3 4 5", "3 4 5 6", "line 4: sizes: "),
+        ("3 4 5", "3 4 -5", "line 4: sizes: "),
+        ("3 4 5", "3.0 4 5", "line 4: sizes: "),
+        ("3 4 5", "", "sizes: '1 1 0.5'"),
+        (GENERAL[GENERAL.index("3 4 5") :], "", "sizes: there is no line of them"),
+        ("3 4 5", "0 4 5", "line 4: rows: 0, but it must be 1 to"),
+        ("3 4 5", "3 0 5", "line 4: columns: 0, but it must be 1 to"),
+        ("3 4 5", "9999999999 4 5", "line 4: rows: 9999999999"),
         ("3 4 5", "4000000000 4 5", "takes 96.* bytes, but at most .* are allowed for a file of"),
         ("3 4 5", "3 4000000000 5", "takes .* bytes, but at most"),
-        ("3 4 5", "3 4 999999999999", "entries: 999999999999 declared, but the file has only"),
-        ("3 4 5", "3 4 4", "entries: 5 lines of 3 numbers, but 4 lines of 3 are declared"),
-        ("3 4 5", "3 4 6", "entries: 5 lines of 3 numbers, but 6 lines of 3 are declared"),
-        ("real", "pattern", "entries: 5 lines of 3 numbers, but 5 lines of 2 are declared"),
-        ("real", "integer", "values: 0.5, but the field is integer"),
-        ("2 2 2.5e0", "2 2", "entries: .*columns changed"),
-        ("2 2 2.5e0", "2 2 x", "entries: could not convert string 'x'"),
-        ("2 2 2.5e0", "2 2 nan", "values: nan"),
-        ("2 2 2.5e0", "2 2 1e300", "values: inf"),
-        ("2 2 2.5e0", "0 2 2.5", "row 0 of entry 3, but it must be 1 to 3"),
-        ("2 2 2.5e0", "4 2 2.5", "row 4 of entry 3, but it must be 1 to 3"),
-        ("2 2 2.5e0", "2 5 2.5", "column 5 of entry 3, but it must be 1 to 4"),
-        ("2 2 2.5e0", "2 1.5 2.5", "column 1.5 of entry 3"),
-        ("2 2 2.5e0", "nan 1 2.5", "row nan of entry 3"),
-        ("2 2 2.5e0", "2 inf 2.5", "column inf of entry 3"),
-        ("2 2 2.5e0", "3 1 2.5", "column 0 names the same row twice"),
+        ("3 4 5", "3 4 999999999999", "line 4: entries: 999999999999 declared, but the file has only"),
+        ("3 4 5", "3 4 4", "line 4: entries: 4 declared, but the file has 5"),
+        ("3 4 5", "3 4 6", "line 4: entries: 6 declared, but the file has 5"),
+        ("real", "pattern", "entry '1 1 0.5', but one of a pattern matrix is: row column$"),
+        ("real", "integer", "value: 0.5, but the matrix is one of integers"),
+        ("2 2 2.5e0", "2 2", "entry '2 2', but one of a real matrix is: row column value"),
+        ("2 2 2.5e0", "2 2 x", "entry '2 2 x', but one of a real matrix is"),
+        ("2 2 2.5e0", "2 2 2_5", "entry '2 2 2_5', but one of a real matrix is"),
+        ("2 2 2.5e0", "2 2 nan", "value: nan, but it must be a number of at most 3.40282e"),
+        ("2 2 2.5e0", "2 2 1e300", r"value: 1e\+300, but it must be a number of at most 3.40282e"),
+        ("2 2 2.5e0", "0 2 2.5", "row: 0, but it must be a whole number, 1 to 3"),
+        ("2 2 2.5e0", "4 2 2.5", "row: 4, but it must be a whole number, 1 to 3"),
+        ("2 2 2.5e0", "2 5 2.5", "column: 5, but it must be a whole number, 1 to 4"),
+        ("2 2 2.5e0", "2 1.5 2.5", "column: 1.5, but it must be a whole number"),
+        ("2 2 2.5e0", "nan 1 2.5", "row: nan, but"),
+        ("2 2 2.5e0", "2 inf 2.5", "column: inf, but"),
+        ("2 2 2.5e0", "3 1 2.5", "row 3, column 1: is there twice"),
         ("general", "symmetric", "sizes: 3 x 4, but a symmetric matrix is square"),
     ],
 )
@@ -489,12 +491,23 @@ def test_a_malformed_matrix_is_refused(mtx, old, new, match):
 
 def test_the_upper_triangle_of_a_symmetric_matrix_is_refused(mtx):
     path = mtx("%%MatrixMarket matrix coordinate real symmetric\n3 3 2\n1 1 5\n1 3 2\n")
-    matrix_refused(path, r"entry 2 is at \(1, 3\), but a symmetric file holds the lower triangle")
+    matrix_refused(
+        path, "line 4: row 1, column 3: is above the diagonal, but a symmetric file holds the lower triangle"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"), [("2 2 x", "entry '2 2 x'"), ("4 2 1", "row: 4"), ("2 2 nan", "value"), ("1 1 9", "row 1, col")]
+)
+def test_the_line_named_is_that_of_the_file_whatever_comments_stand_before_it(mtx, entry, what):
+    text = "%%MatrixMarket matrix coordinate real general\n% one\n\n3 3 3\n1 1 5\n% two\n\n{}\n3 3 1\n"
+    matrix_refused(mtx(text.format(entry)), f"line 8: {what}")
+    assert read_matrix_market(mtx(text.format("2 2 1 % three"))).n_entries == 3
 
 
 def test_a_declared_entry_without_any_line_is_refused(mtx):
     path = mtx("%%MatrixMarket matrix coordinate real general\n2 3 1\n")
-    matrix_refused(path, "entries: 0 lines of 3 numbers, but 1 lines of 3 are declared")
+    matrix_refused(path, "line 2: entries: 1 declared, but the file has 0")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from compressor import PackedModel, __version__, load_model, pack_codes, save_model
 from compressor.container import MAX_HEADER_BYTES
-from compressor.files import FormatError, creating_folder, replacing
+from compressor.files import FormatError, creating_folder, replacing, replacing_in
 from compressor.packed_file import FORMAT_VERSION
 
 
@@ -222,6 +222,52 @@ def test_a_folder_in_the_place_of_the_file_is_an_os_error_and_leaves_nothing(tmp
     assert names_in(tmp_path) == ["model.eie"]
 
 
+def test_errors_name_the_path_that_was_given_and_nothing_hidden(tmp_path, path):
+    path.mkdir()
+    (tmp_path / "file").touch()
+    for target in (path, tmp_path / "no" / "model.eie", tmp_path / "file" / "model.eie", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError) as caught:
+            save_model(small_model(), target)
+        assert caught.value.filename == str(target)
+        assert ".tmp" not in str(caught.value)
+    assert names_in(tmp_path) == ["file", "model.eie"]
+
+
+def test_a_device_is_not_replaced():
+    with pytest.raises(OSError, match="not a regular file"):
+        save_model(small_model(), os.devnull)
+
+
+def test_errors_of_other_files_keep_their_names(tmp_path, path):
+    with pytest.raises(FileNotFoundError) as caught, replacing(path):
+        (tmp_path / "other").read_bytes()
+    assert caught.value.filename == str(tmp_path / "other")
+
+
+def test_several_files_are_replaced_together_or_not_at_all(tmp_path):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "c").write_text("other")
+
+    def write(last: str):
+        with replacing_in(tmp_path) as folder:
+            (folder / "a").write_text("new")
+            (folder / last).write_text("new")
+
+    with pytest.raises(FileNotFoundError) as caught:
+        write("no/b")
+    assert caught.value.filename == str(tmp_path / "no" / "b")
+    assert names_in(tmp_path) == ["a", "c"]
+    assert (tmp_path / "a").read_text() == "old"
+    write("b")
+    assert [(tmp_path / name).read_text() for name in names_in(tmp_path)] == ["new", "new", "other"]
+
+
+def test_a_new_folder_that_cannot_be_made_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, creating_folder(tmp_path / "no" / "new"):
+        pass
+    assert caught.value.filename == str(tmp_path / "no" / "new")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions as on POSIX")
 def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path, path):
     save_model(small_model(), path)
@@ -301,12 +347,16 @@ def test_a_pipe_is_an_os_error_and_does_not_hang(tmp_path):
 
 @pytest.mark.parametrize("length", range(8))
 def test_a_file_shorter_than_the_header_length_is_refused(path, length):
-    refused(path, b"\1" * length, f"{length} bytes, but .* at least 8")
+    refused(path, b"\1" * length, f"no .eie file: {length} bytes, but it has at least 8")
 
 
 def test_a_header_longer_than_the_file_is_refused(path):
     refused(path, (100).to_bytes(8, "little") + b"{}", "header length: 100 bytes, but only 2 follow")
     refused(path, (2**64 - 1).to_bytes(8, "little") + b"{}", "header length: 18446744073709551615 bytes")
+
+
+def test_a_file_of_another_kind_is_called_so(path):
+    refused(path, b"Layer, M, N, K\n", "no .eie file: it begins with b'Layer, M', and no header follows")
 
 
 def test_a_header_beyond_the_limit_is_refused(path):
