@@ -1,15 +1,15 @@
 """Simulates a plan: every workload or the chain of layers, with capacity warnings and a progress bar."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
-from eie_sim.capacity import CapacityWarning, check_capacity
+from eie_sim.capacity import CapacityWarning, check_capacity, check_model_capacity
 from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
 from eie_sim.engines.base import activate, simulate_batch
@@ -51,10 +51,10 @@ def _capacity_told_once() -> Iterator[None]:
         yield
 
 
-def _tell_capacity(layer: PackedLayer, arch: ArchConfig, printer: Printer) -> None:
+def _tell_capacity(check: Callable[[], None], printer: Printer) -> None:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CapacityWarning)
-        check_capacity(layer, arch)
+        check()
     for warning in told:
         printer.warn(str(warning.message))
 
@@ -62,7 +62,7 @@ def _tell_capacity(layer: PackedLayer, arch: ArchConfig, printer: Printer) -> No
 def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[tuple[Workload, BatchResult]]:
     """Each layer with inputs of its own."""
     for workload in plan.workloads:
-        _tell_capacity(workload.layer, arch, printer)
+        _tell_capacity(partial(check_capacity, workload.layer, arch), printer)
         yield workload, simulate_batch(workload.layer, _vectors(workload), arch, engine)
 
 
@@ -71,10 +71,14 @@ def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> It
     assert plan.chain is not None
     (workload,) = plan.workloads
     for layer in plan.chain.layers:
-        _tell_capacity(layer, arch, printer)
+        _tell_capacity(partial(check_capacity, layer, arch), printer)
+    _tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
     values: NDArray[np.floating] = _vectors(workload)
     for layer, function in zip(plan.chain.layers, plan.chain.activations, strict=True):
-        batch = simulate_batch(layer, values, arch, engine)
+        try:
+            batch = simulate_batch(layer, values, arch, engine)
+        except ValueError as error:  # inputs are another layer's outputs, and may overflow
+            raise ValueError(f"layer {layer.name!r}: {error}") from None
         yield workload, batch
         assert batch.output is not None
         values = activate(function, batch.output)

@@ -9,7 +9,7 @@ import os
 import numpy as np
 import pytest
 
-from compressor import PackedModel, load_model, save_model
+from compressor import PackedModel, load_model, pack_codes, save_model
 from compressor.importers import read_matrix_market, write_eie_simulator
 from eie_sim import preset, simulate, simulate_model
 from eie_sim.cli.saving import output_files
@@ -294,6 +294,18 @@ def test_too_small_a_memory_is_one_warning_a_layer(cli, files):
         "eie-sim: warning: layer 'fc2' does not fit the SRAM: ptr_bytes: 61 pointers a PE, where there are 50"
     ]
     assert any("61 pointers" in note for note in json.loads(result.stdout)["notes"])
+
+
+def test_layers_that_fit_alone_but_not_together_are_a_warning(cli, files):
+    result = cli("run", files / "chain.eie", "--set", "ptr_bytes=150", "--json")
+    assert "warning: layer by layer it does, but the model does not fit the SRAM: ptr_bytes: 1" in result.stderr
+
+
+def test_outputs_that_overflow_name_the_layer_they_would_go_to(fails, tmp_path):
+    layers = [pack_codes([[1]], np.eye(1, 16, 1)[0] * 1e30, n_pe=64, name=name) for name in ("a", "b", "c")]
+    save_model(PackedModel(tuple(layers), ("none",) * 3), tmp_path / "m.eie")
+    np.save(tmp_path / "one.npy", [1])
+    assert fails("run", tmp_path / "m.eie", "--acts", tmp_path / "one.npy").startswith("layer 'c': acts: inf at ")
 
 
 def test_strict_capacity_makes_it_an_error(fails, files):
