@@ -55,10 +55,9 @@ class PreparedLayer:
     build_seconds: float
 
     @cached_property
-    def flat(self) -> tuple[NDArray[Any], ...]:
-        """`address`, `first_row`, `last_row` and `fillers` in one dimension; `real_indptr`, `real_entries`."""
-        by_lane = (self.address, self.first_row, self.last_row, self.fillers)
-        return (*(array.ravel() for array in by_lane), self.real_indptr, self.real_entries)
+    def by_lane(self) -> tuple[NDArray[np.unsignedinteger[Any]], ...]:
+        """`address`, `first_row`, `last_row` and `fillers` in one dimension."""
+        return self.address.ravel(), self.first_row.ravel(), self.last_row.ravel(), self.fillers.ravel()
 
     @cached_property
     def lanes(self) -> int:

@@ -40,7 +40,7 @@ def test_a_layer_does_not_follow_a_writeable_array_behind_a_read_only_view():
 def test_no_array_of_a_layer_can_be_written():
     layer = a_layer()
     prepared = layer.prepared()
-    for array in [*(getattr(layer, name) for name in ARRAYS), *prepared.flat, prepared.address]:
+    for array in [*(getattr(layer, name) for name in ARRAYS), *prepared.by_lane, prepared.address]:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 

@@ -56,7 +56,7 @@ _AHEAD = 6
 """Broadcasts ahead whose cache lines are asked for: about one memory latency."""
 
 
-@kernel
+@inlined
 def _find_active(acts: Arg, columns: Arg) -> int:
     """Write the columns of the active inputs to `columns`; returns how many, or -1 when an input is not finite."""
     found = 0
@@ -115,7 +115,7 @@ def _serve(
     return latest
 
 
-@kernel
+@inlined
 def _count_row_reads(columns: Arg, n_pe: Arg, lanes: Arg, address: Arg, entries_per_row: Arg, reads: Arg) -> None:
     """Row reads where the entries in an SRAM row are no power of two, so that `_serve` cannot count them."""
     buffered = np.full(n_pe, -1, np.int64)
@@ -143,7 +143,7 @@ def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Ar
             prefetch(fillers, at + k)
 
 
-@kernel
+@inlined
 def _new_state(lanes: Arg) -> Arg:
     """The state of `lanes` PEs before the first cycle."""
     state = np.empty((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, np.int32)
@@ -156,12 +156,12 @@ def _new_state(lanes: Arg) -> Arg:
     return state
 
 
-@kernel
+@inlined
 def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg, push: Arg) -> Arg:
     """The recurrence of the contract over all broadcasts; returns the last load, the stalls and the scan bubbles."""
     n_pe, lanes, n_cols, has_bias, depth, row_shift, _ = timing
     shift = np.int32(max(row_shift, 0) & _LARGEST_SHIFT)
-    address, first_row, last_row, fillers, _, _ = flat
+    address, first_row, last_row, fillers = flat
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
@@ -207,7 +207,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     return load, stalls, bubbles
 
 
-@kernel
+@inlined
 def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: Arg, table: Arg) -> Arg:
     """Fill the table of counts from the final state; returns the cycles."""
     n_pe, lanes, _, _, _, row_shift, entries_per_row = timing
@@ -248,8 +248,30 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: A
 
 
 @kernel
-def _run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table: Arg) -> Arg:
-    """Timing and all counters; returns the broadcasts (-1: an input is not finite), cycles, stalls and scan bubbles."""
+def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table: Arg) -> Arg:
+    """Timing and all counters of one input vector.
+
+    Parameters
+    ----------
+    acts : float32 or int64 (n_cols,)
+    timing : tuple of int
+        What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
+        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row. A plain
+        tuple, because numba takes long to recognise any other kind at a call.
+    flat : tuple of ndarray
+        `PreparedLayer.by_lane`.
+    columns : int32 (n_cols + 1,)
+        Out: pointer column of each broadcast; with a bias, the last one is the bias.
+    push : int64 (n_cols + 1,)
+        Out: edge of each push.
+    table : int64 (len(PER_PE), n_pe)
+        Out: the counts of each PE.
+
+    Returns
+    -------
+    broadcasts, cycles, stalls, scan bubbles : int
+        -1 broadcasts: an input is not finite, and nothing was counted.
+    """
     n_inputs = _find_active(acts, columns)
     if n_inputs < 0:
         return -1, 0, 0, 0
@@ -259,58 +281,8 @@ def _run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, tabl
     sent = columns[:broadcasts]
     state = _new_state(lanes)
     load, stalls, bubbles = _run_timing(sent, n_inputs, timing, flat, state, push)
-    return broadcasts, _settle(sent, timing, flat, state, load, push, table), stalls, bubbles
-
-
-@kernel
-def run_float32(
-    acts: Arg, timing: Arg, flat: Arg, codebook: Arg, columns: Arg, push: Arg, table: Arg, sums: Arg
-) -> Arg:
-    """One input vector in float32.
-
-    Parameters
-    ----------
-    acts : float32 (n_cols,)
-    timing : tuple of int
-        What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
-        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row. A plain
-        tuple, because numba takes long to recognise any other kind at a call.
-    flat : tuple of ndarray
-        `PreparedLayer.flat`.
-    codebook : float32 (2**weight_bits,)
-    columns : int32 (n_cols + 1,)
-        Out: pointer column of each broadcast; with a bias, the last one is the bias.
-    push : int64 (n_cols + 1,)
-        Out: edge of each push.
-    table : int64 (len(PER_PE), n_pe)
-        Out: the counts of each PE.
-    sums : float32 (n_rows,), or (0,)
-        In: zeros. Out: the outputs in stored order; not computed when there is no room for them.
-
-    Returns
-    -------
-    broadcasts, cycles, stalls, scan bubbles : int
-        -1 broadcasts: an input is not finite, and nothing was computed.
-    """
-    totals = _run_counts(acts, timing, flat, columns, push, table)
-    if len(sums) and totals[0] > 0:
-        _accumulate_float32(acts, columns[: totals[0]], flat, codebook, sums)
-    return totals
-
-
-@kernel
-def run_fixed(
-    acts: Arg, one: Arg, timing: Arg, flat: Arg, weights: Arg, rule: Arg, columns: Arg, push: Arg, table: Arg, sums: Arg
-) -> Arg:
-    """One input vector in fixed point: as `run_float32`, all numbers int64.
-
-    `one` is what a bias is multiplied by, `rule` the right shift of products, whether it rounds half to even, and the
-    bits of an accumulator.
-    """
-    totals = _run_counts(acts, timing, flat, columns, push, table)
-    if len(sums) and totals[0] > 0:
-        _accumulate_fixed(acts, one, columns[: totals[0]], flat, weights, rule, sums, table[7])
-    return totals
+    cycles = _settle(sent, timing, flat, state, load, push, table)
+    return broadcasts, cycles, stalls, bubbles
 
 
 @kernel
@@ -332,9 +304,12 @@ def _ask_for_entries(indptr: Arg, words: Arg, column: Arg) -> None:
 
 
 @kernel
-def _accumulate_float32(acts: Arg, columns: Arg, flat: Arg, codebook: Arg, sums: Arg) -> None:
-    """Add up products in float32, each rounded before it is added, in the order of the entries."""
-    indptr, words = flat[4], flat[5]
+def accumulate_float32(acts: Arg, columns: Arg, indptr: Arg, words: Arg, codebook: Arg, sums: Arg) -> None:
+    """Add up products in float32, each rounded before it is added, in the order of the entries.
+
+    `columns` as `run_counts` left them (of the broadcasts alone), `indptr` and `words` the two real_* arrays of the
+    `PreparedLayer`, `sums` zeros, in stored order.
+    """
     code_mask, shift = np.uint64(len(codebook) - 1), np.uint64(0)
     while (len(codebook) >> shift) > 1:
         shift += np.uint64(1)
@@ -352,11 +327,14 @@ def _accumulate_float32(acts: Arg, columns: Arg, flat: Arg, codebook: Arg, sums:
 
 
 @kernel
-def _accumulate_fixed(
-    acts: Arg, one: Arg, columns: Arg, flat: Arg, weights: Arg, rule: Arg, sums: Arg, saturations: Arg
+def accumulate_fixed(
+    acts: Arg, one: Arg, columns: Arg, indptr: Arg, words: Arg, weights: Arg, rule: Arg, sums: Arg, saturations: Arg
 ) -> None:
-    """Add up shifted products in saturating accumulators, in the order of the entries."""
-    indptr, words = flat[4], flat[5]
+    """Add up shifted products in saturating accumulators, in the order of the entries; all numbers int64.
+
+    As `accumulate_float32`; `one` is what a bias is multiplied by, `rule` the right shift of products, whether it
+    rounds half to even, and the bits of an accumulator; `saturations` counts for each PE.
+    """
     product_shift, half_even, acc_bits = rule
     n_pe = len(saturations)
     products = np.empty(len(weights), np.int64)

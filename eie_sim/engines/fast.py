@@ -65,26 +65,44 @@ def _run_one(
     columns = np.empty(layer.n_cols + 1, np.int32)
     push = np.empty(layer.n_cols + 1, np.int64)
     table = np.empty((len(_kernels.PER_PE), layer.n_pe), np.int64)
-    n_sums = layer.n_rows if output else 0
-    if arch.number_bits is None:
-        sums: NDArray[Any] = np.zeros(n_sums, np.float32)
-        totals = _kernels.run_float32(acts, timing, prepared.flat, layer.codebook, columns, push, table, sums)
-    else:
+    fixed = None
+    values: NDArray[Any] = acts
+    if arch.number_bits is not None:
         acts = as_floats("acts", acts, np.float64)
         fixed = FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
-        integers, weights = fixed.activations(acts), fixed.weights(layer.codebook)
-        one = fixed.activations(np.ones(1, np.float32))[0]
-        rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
-        sums = np.zeros(n_sums, np.int64)
-        totals = _kernels.run_fixed(integers, one, timing, prepared.flat, weights, rule, columns, push, table, sums)
-        sums = fixed.values(sums)
+        values = fixed.activations(acts)
+    totals = _kernels.run_counts(values, timing, prepared.by_lane, columns, push, table)
     broadcasts, cycles, stalls, bubbles = (int(total) for total in totals)
     if broadcasts < 0:
-        as_floats("acts", acts, np.float64)  # says which input is not finite
+        as_floats("acts", acts)  # says which input is not finite
+    columns = columns[:broadcasts]
+    sums = _sums(layer, prepared, columns, values, fixed, table) if output else None
     table.flags.writeable = False
     counts: UnitCounts = Counts(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, *table)
-    schedule = _schedule(layer, columns[:broadcasts], push[:broadcasts].copy(), cycles) if plan else None
-    return cycles, counts, _in_original_order(layer, sums) if output else None, schedule
+    schedule = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if plan else None
+    return cycles, counts, sums, schedule
+
+
+def _sums(
+    layer: PackedLayer,
+    prepared: PreparedLayer,
+    columns: NDArray[np.int32],
+    values: NDArray[Any],
+    fixed: FixedPoint | None,
+    table: NDArray[np.int64],
+) -> NDArray[Any]:
+    """The outputs in original order of rows; puts the saturations into the table of counts."""
+    entries = (prepared.real_indptr, prepared.real_entries)
+    if fixed is None:
+        sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32)
+        _kernels.accumulate_float32(values, columns, *entries, layer.codebook, sums)
+        return _in_original_order(layer, sums)
+    one = fixed.activations(np.ones(1, np.float32))[0]
+    rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
+    totals = np.zeros(layer.n_rows, np.int64)
+    saturations = table[_kernels.PER_PE.index("saturations")]
+    _kernels.accumulate_fixed(values, one, columns, *entries, fixed.weights(layer.codebook), rule, totals, saturations)
+    return _in_original_order(layer, fixed.values(totals))
 
 
 def _timing(layer: PackedLayer, prepared: PreparedLayer, arch: ArchConfig) -> tuple[int, ...]:
