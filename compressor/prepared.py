@@ -4,7 +4,7 @@ It depends on the layer alone, never on inputs or on the machine's queue depth, 
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ class PreparedLayer:
         ``row << weight_bits | code``, `row` in stored order; PE after PE inside a column.
     build_seconds : float
         What deriving it took.
+    of_machine : dict
+        What an engine derives from the layer and a machine, with that machine: the last one of each kind.
     """
 
     address: NDArray[np.unsignedinteger[Any]]
@@ -53,6 +55,7 @@ class PreparedLayer:
     real_indptr: NDArray[np.int64]
     real_entries: NDArray[np.unsignedinteger[Any]]
     build_seconds: float
+    of_machine: dict[str, tuple[object, Any]] = field(default_factory=dict)
 
     @cached_property
     def by_lane(self) -> tuple[NDArray[np.unsignedinteger[Any]], ...]:

@@ -88,16 +88,18 @@ def _caller_level() -> int:
     return level
 
 
-def check_capacity(layer: PackedLayer, arch: ArchConfig) -> None:
-    """Warn when `layer` does not fit `arch`; raise where ``arch.strict_capacity`` is set.
+def check_capacity(layer: PackedLayer, arch: ArchConfig) -> bool:
+    """Whether `layer` fits `arch`; warn when it does not, raise where ``arch.strict_capacity`` is set.
 
     Raises
     ------
     CapacityError
         Under ``strict_capacity``, naming every memory that is too small.
     """
-    if not all(map(le, layer.largest_needs, arch.sram_limits)):
+    fits = all(map(le, layer.largest_needs, arch.sram_limits))
+    if not fits:
         _complain(f"layer {layer.name!r} does not fit the SRAM", capacity_report(layer, arch), arch)
+    return fits
 
 
 def check_model_capacity(model: PackedModel, arch: ArchConfig) -> None:

@@ -8,6 +8,7 @@ import pytest
 from compressor import CodedTensor, PackedLayer, PackedModel, pack_codes
 from eie_sim import ArchConfig, CapacityError, CapacityWarning, Workload, simulate, simulate_batch, simulate_model
 from eie_sim.engines.base import ENGINES
+from eie_sim.result import differences
 
 ARRAYS = ("codebook", "codes", "runs", "pointers", "row_permutation")
 ONE_PE = ArchConfig(n_pe=1)
@@ -131,3 +132,18 @@ def test_a_batch_has_the_figures_of_its_inputs():
 def test_what_is_of_another_kind_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_kept_for_one_machine_is_not_used_for_another(engine):
+    deep = ArchConfig(n_pe=2, weight_bits=2)
+    shallow, narrow = deep.replace(act_queue_depth=2), deep.replace(spmat_width_bits=6)
+    tiny = deep.replace(spmat_bytes=8, strict_capacity=True)
+    layer = a_layer()
+    for arch in (deep, shallow, narrow, deep, shallow):
+        fresh = simulate(a_layer(), np.ones(5), arch, engine, schedule=True)
+        assert differences(simulate(layer, np.ones(5), arch, engine, schedule=True), fresh) == []
+    with pytest.raises(CapacityError):
+        simulate(layer, np.ones(5), tiny, engine)
+    with pytest.raises(ValueError, match="n_pe"):
+        simulate(layer, np.ones(5), deep.replace(n_pe=4), engine)

@@ -51,7 +51,7 @@ def _capacity_told_once() -> Iterator[None]:
         yield
 
 
-def _tell_capacity(check: Callable[[], None], printer: Printer) -> None:
+def _tell_capacity(check: Callable[[], object], printer: Printer) -> None:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CapacityWarning)
         check()

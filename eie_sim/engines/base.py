@@ -101,7 +101,8 @@ def simulate(
         When the layer does not fit the SRAMs of the machine.
     """
     machine = _DEFAULT_ARCH if arch is None else arch
-    check_machine(layer, machine)
+    if getattr(layer, "_fits", None) is not machine:
+        check_machine(layer, machine)
     inputs = _inputs(layer, acts, (layer.n_cols,), machine)
     return engine_named(engine).run(layer, inputs, machine, output, schedule)
 
@@ -210,7 +211,9 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
                 raise ValueError(
                     f"{field}: layer {layer.name!r} is packed for {packed}, but the machine has {has}{hint}"
                 )
-    check_capacity(layer, arch)
+    if check_capacity(layer, arch):
+        # Neither can change, so the next call need not look again; the last machine is enough for a loop over inputs.
+        object.__setattr__(layer, "_fits", arch)
 
 
 def _number_type(arch: ArchConfig) -> type[np.floating]:
