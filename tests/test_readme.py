@@ -1,0 +1,42 @@
+"""What README.md shows works, and what it points to is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.compiled_only
+def test_the_python_example_runs_and_prints_what_it_says(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert re.fullmatch(r"\d+ cycles, \d+\.\d\d us, load balance \d\d\.\d%\n\d+ rows read, \d+ bypasses\n", ran.stdout)
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_leads_to_a_file_of_the_project(target):
+    assert (ROOT / target).is_file(), target
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"eie-sim (\w+)", README))))
+def test_every_command_that_is_named_exists(command):
+    help_text = subprocess.run(
+        [sys.executable, "-m", "eie_sim", command, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    named = {option for line in README.splitlines() if f"eie-sim {command}" in line
+             for option in re.findall(r"--[a-z-]+", line)}  # fmt: skip
+    assert all(option in help_text for option in named), named
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"python -m benchmarks\.(\w+)", README))))
+def test_every_benchmark_that_is_named_exists(name):
+    assert (ROOT / "benchmarks" / f"{name}.py").is_file()
+
+
+def test_nothing_is_left_to_be_filled_in():
+    assert re.findall(r"\b[A-Z]+_[A-Z_]+\b", README.replace("EIE_SIM_ALEX8", "")) == []
