@@ -2,8 +2,8 @@
 
 A *kernel* is a small function over arrays: no checks, no allocation of results, outputs last. It is compiled by numba
 without fast-math (float32 results must be the bits of the written order), releases the interpreter lock so that plain
-threads use all cores, and is kept in numba's on-disk cache where any cache folder is writable. Where none is (read-only
-site-packages and no home), it is compiled anew in each process and everything works as before.
+threads use all cores, and is kept on disk, in the user's cache folder (``~/.cache/eie-sim``, or ``NUMBA_CACHE_DIR``).
+Where no folder is writable, it is compiled anew in each process and everything works as before.
 
 ``NUMBA_DISABLE_JIT=1`` runs the same functions as plain Python; the coverage run does.
 """
@@ -32,6 +32,22 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "nu
 
 
 @cache
+def _cache_folder() -> str:
+    """The user's cache folder for compiled kernels, or "" where it cannot be written: then numba looks for a place.
+
+    numba's first choice would be beside the sources. In site-packages pip would leave those files behind when it
+    removes the package, and the folders that hold them would hide a package installed from elsewhere.
+    """
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+        folder = Path(home) / "eie-sim" / "kernels"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return ""
+    return str(folder) if os.access(folder, os.W_OK) else ""
+
+
+@cache
 def _source_stamp() -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of every source file of both packages."""
     root = Path(__file__).resolve().parents[1]
@@ -43,10 +59,15 @@ def kernel(function: Function) -> Function:
     """Compile `function` on its first call, cached on disk where that is possible."""
     if not JIT:  # numbers beyond the largest become infinite without a word, as in a compiled kernel
         return np.errstate(all="ignore")(function)
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = before or _cache_folder()
     try:
         compiled = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # numba finds no writable folder for its cache
         compiled = numba.njit(**_OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = before
     # numba takes a cached kernel for fresh while the file it stands in is unchanged; but it holds the code of kernels
     # that it calls in other files too. One stamp for all of them keeps an upgrade from running yesterday's arithmetic.
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)

@@ -16,7 +16,7 @@ Scalar = TypeVar("Scalar")
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Counts(Generic[Scalar]):
     """What each unit did. Scalars are of the whole machine; arrays are int64, shape (n_pe,).
 
@@ -66,6 +66,10 @@ class Counts(Generic[Scalar]):
     starved_cycles: Integers
     fill_cycles: Integers
     drain_cycles: Integers
+
+    def __repr__(self) -> str:
+        sums = ", ".join(f"{f.name}={np.sum(getattr(self, f.name))}" for f in fields(self))
+        return f"Counts(sums over the machine: {sums})"
 
     EVENTS: ClassVar[tuple[str, ...]] = (
         "broadcasts",
@@ -173,7 +177,7 @@ class _Figures:
         return 2 * self.n_rows * self.n_cols / self.time_us / 1e3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SimResult(_Figures):
     """One layer on one machine with one input vector.
 
@@ -207,8 +211,14 @@ class SimResult(_Figures):
     engine: str
     version: str
 
+    def __repr__(self) -> str:
+        return (
+            f"SimResult({self.layer!r} on {self.arch.name!r}: {self.cycles} cycles, {self.time_us:.4g} us, "
+            f"load balance {self.load_balance:.3f}, engine {self.engine!r})"
+        )
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class BatchResult:
     """One layer on one machine with B input vectors, one after another; each from an empty machine.
 
@@ -239,6 +249,9 @@ class BatchResult:
     def __len__(self) -> int:
         return len(self.cycles)
 
+    def __repr__(self) -> str:
+        return f"BatchResult({self.layer!r} on {self.arch.name!r}: {len(self)} inputs, engine {self.engine!r})"
+
     @property
     def time_us(self) -> NDArray[np.float64]:
         """Actual time of each input in microseconds; float64, shape (B,)."""
@@ -267,7 +280,7 @@ class BatchResult:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelResult:
     """The layers of a model one after another on one machine, one input vector.
 
@@ -280,6 +293,9 @@ class ModelResult:
 
     layers: tuple[SimResult, ...]
     output: NDArray[np.floating]
+
+    def __repr__(self) -> str:
+        return f"ModelResult({self.cycles} cycles, {self.time_us:.4g} us: {', '.join(map(repr, self.layers))})"
 
     @property
     def cycles(self) -> int:

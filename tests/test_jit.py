@@ -1,6 +1,7 @@
 """How kernels are compiled, cached and run on several cores."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,19 @@ def test_a_kernel_is_cached_under_the_stamp_of_all_sources(tmp_path):
     other_stamp = f"from compressor import _jit; _jit._source_stamp = lambda: ('another version',); {CODE}"
     assert run_with(cache, other_stamp) == "2\n"
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} != compiled
+
+
+@pytest.mark.compiled_only
+def test_compiled_kernels_are_kept_in_the_users_cache_folder_and_not_beside_the_sources(tmp_path):
+    sources = tmp_path / "sources"
+    for package in ("compressor", "eie_sim"):
+        shutil.copytree(ROOT / package, sources / package, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(sources)}
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        environment.pop(name, None)
+    subprocess.run([sys.executable, "-c", CODE], env=environment, cwd=tmp_path, check=True, capture_output=True)
+    assert list((tmp_path / "home" / ".cache" / "eie-sim").rglob("*.nbc"))
+    assert list(sources.rglob("*.nbi")) == []
 
 
 @pytest.mark.compiled_only

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import eie_sim
-from compressor import pack_codes
-from eie_sim import ArchConfig, SimResult, UnitCounts, simulate, simulate_batch
+from compressor import PackedModel, pack_codes
+from eie_sim import ArchConfig, SimResult, UnitCounts, simulate, simulate_batch, simulate_model
 from eie_sim.result import BatchResult, Counts, Schedule, differences
 
 ALL = {
@@ -174,3 +174,14 @@ def test_an_input_that_is_not_there_is_an_index_error(batch, index):
 def test_the_types_of_counts_have_their_public_name():
     assert replace(counts(), broadcasts=3).broadcasts == 3
     assert UnitCounts.__origin__ is Counts
+
+
+def test_results_show_themselves_in_a_line():
+    layer = pack_codes([[1, 2], [0, 3]], [0, 1, 2, 3], 1, name="fc")
+    arch = ArchConfig(n_pe=1, weight_bits=2)
+    result = simulate(layer, [1, 1], arch)
+    assert repr(result).startswith("SimResult('fc' on 'eie': ")
+    assert "broadcasts=2" in repr(result.counts)
+    assert "entries=3" in repr(result.counts)
+    assert repr(simulate_batch(layer, [[1, 1]], arch)) == "BatchResult('fc' on 'eie': 1 inputs, engine 'fast')"
+    assert repr(result) in repr(simulate_model(PackedModel([layer], ["none"]), [1, 1], arch))

@@ -29,6 +29,11 @@ def info(
     machine = chosen_machine(preset, arch, settings)
     model = load_model(file)
     printer = Printer()
+    packings = {(layer.n_pe, layer.index_bits) for layer in model.layers}
+    asked = preset or arch or any(setting.startswith(("n_pe=", "index_bits=")) for setting in settings or ())
+    if asked and packings != {(machine.n_pe, machine.index_bits)}:
+        model = model.repack(machine.n_pe, machine.index_bits)
+        printer.note(f"as repacked for {machine.n_pe} PEs and {machine.index_bits}-bit runs")
     document = {
         "file": str(file),
         "file_bytes": file.stat().st_size,

@@ -1,10 +1,13 @@
 """`eie-sim info` and `eie-sim presets`."""
 
 import json
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
-from compressor import PackedModel, load_model, save_model
+from compressor import PackedModel, load_model, pack_codes, save_model
 from eie_sim import PRESETS, ArchConfig
 from eie_sim.capacity import capacity_report
 from tests.cli.conftest import BOOK, a_layer
@@ -89,3 +92,15 @@ def test_presets_shows_every_parameter_with_its_source(cli):
     for name in {*PRESETS, *ArchConfig.model_fields} - {"name"}:
         assert name in table
     assert max(map(len, table.splitlines())) <= 100
+
+
+def test_a_machine_that_is_asked_for_gets_the_model_repacked(tmp_path):
+    layer = pack_codes(np.ones((64, 32), np.uint8), [0, *[1] * 15], 64, name="fc")
+    save_model(PackedModel([layer], ["none"]), tmp_path / "m.eie")
+    asked = subprocess.run(
+        [sys.executable, "-m", "eie_sim", "info", str(tmp_path / "m.eie"), "--set", "n_pe=16", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (found,) = json.loads(asked.stdout)["layers"]
+    assert (found["n_pe"], found["sram_per_pe"][0]["used"]) == (16, 4 * 32)
+    assert "as repacked for 16 PEs and 4-bit runs" in asked.stderr
