@@ -84,6 +84,16 @@ class Counts(Generic[Scalar]):
     SCALARS: ClassVar[tuple[str, ...]] = ("broadcasts", "broadcast_stalls", "scan_bubbles", "idle_cycles")
     """The fields that count for the whole machine."""
 
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet: the rows of `counts_of_table`, each of which becomes an array of its own
+        # when somebody reads it first. After a short run, making them all takes longer than the run.
+        place = _PLACES.get(name)
+        if place is None or "_table" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        row = self.__dict__["_table"][place]
+        row.flags.writeable = False
+        return self.__dict__.setdefault(name, row)
+
 
 def freeze(record: object) -> None:
     """Make every array of a dataclass read-only: a result stays what was simulated."""
@@ -95,6 +105,20 @@ def freeze(record: object) -> None:
 
 UnitCounts = Counts[int]
 BatchCounts = Counts[Integers]
+
+PER_PE = tuple(f.name for f in fields(Counts) if f.name not in Counts.SCALARS)
+"""The fields that count for each PE, in order."""
+
+_PLACES = {name: place for place, name in enumerate(PER_PE)}
+
+
+def counts_of_table(broadcasts: int, stalls: int, bubbles: int, idle: int, table: Integers) -> UnitCounts:
+    """Counts of one run whose arrays are the rows of `table`, int64 (len(PER_PE), n_pe), which becomes theirs."""
+    counts: UnitCounts = object.__new__(Counts)
+    known = counts.__dict__
+    known["broadcasts"], known["broadcast_stalls"], known["scan_bubbles"] = broadcasts, stalls, bubbles
+    known["idle_cycles"], known["_table"] = idle, table
+    return counts
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,23 +19,6 @@ from compressor._jit import Arg, inlined, kernel
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
-PER_PE = (
-    "ptr_reads",
-    "spmat_row_reads",
-    "entries",
-    "fillers",
-    "acc_writes",
-    "acc_reads",
-    "bypasses",
-    "saturations",
-    "busy_cycles",
-    "bubble_cycles",
-    "starved_cycles",
-    "fill_cycles",
-    "drain_cycles",
-)
-"""Rows of the table that `run_counts` fills."""
-
 _BLOCK = 1024
 """PEs of one block of state."""
 
@@ -158,16 +141,20 @@ def _new_state(lanes: Arg) -> Arg:
 
 @inlined
 def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg, push: Arg) -> Arg:
-    """The recurrence of the contract over all broadcasts; returns the last load, the stalls and the scan bubbles."""
+    """The recurrence of the contract over all broadcasts.
+
+    Returns the edges of the last load and of the first push (0 without one), the stalls and the scan bubbles.
+    """
     n_pe, lanes, n_cols, has_bias, depth, row_shift, _ = timing
     shift = np.int32(max(row_shift, 0) & _LARGEST_SHIFT)
     address, first_row, last_row, fillers = flat
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
-    pop = np.empty(len(columns), np.int64)  # the latest pop of each broadcast
+    pop = np.empty(len(columns), np.int32)  # the latest pop of each broadcast
     before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
-    j, load, stalls, bubbles, latest = 0, 1, 0, 0, 1
+    keep_push = len(push) > 0
+    j, load, stalls, bubbles, latest, first, edge = 0, 1, 0, 0, 1, 0, 0
     for r in range(rows):
         row_end = (r + 1) * n_pe if r < input_rows else n_cols + 1
         stop = n_inputs if r < input_rows else len(columns)
@@ -178,8 +165,10 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             if depth == 1:
                 edge = max(edge, latest - 1)
             elif j >= depth - 1:
-                edge = max(edge, 1 + pop[j - (depth - 1)])
-            push[j] = edge
+                edge = max(edge, 1 + int(pop[j - (depth - 1)]))
+            if keep_push:
+                push[j] = edge
+            first = first if j else edge
             pop[j] = max(edge + 1, latest)
             stalls += edge - earliest
             # The machine that runs this foresees neighbours by itself.
@@ -200,16 +189,16 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             j += 1
         if r < rows - 1:
             if pushed and last_lane_pushed:
-                load = push[j - 1]
+                load = edge
             else:
-                load = (push[j - 1] if pushed else load) + 1
+                load = (edge if pushed else load) + 1
                 bubbles += 1
-    return load, stalls, bubbles
+    return load, first, stalls, bubbles
 
 
 @inlined
-def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: Arg, table: Arg) -> Arg:
-    """Fill the table of counts from the final state; returns the cycles."""
+def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, fill: Arg, table: Arg) -> Arg:
+    """Fill the table of counts from the final state and the edge of the first push; returns the cycles."""
     n_pe, lanes, _, _, _, row_shift, entries_per_row = timing
     address, fillers = flat[0], flat[3]
     for k in range(n_pe):
@@ -224,7 +213,6 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, push: A
         at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
         drained = state[at + _END] + _PIPELINE_EDGES if state[at + _END] else 0
         cycles = max(cycles, state[at + _FREE], drained)
-    fill = push[0] if len(columns) else 0
     for k in range(n_pe):
         at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
         entries, empty, bypasses = state[at + _ENTRIES], state[at + _BUBBLES], state[at + _BYPASS]
@@ -260,29 +248,30 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
         tuple, because numba takes long to recognise any other kind at a call.
     flat : tuple of ndarray
         `PreparedLayer.by_lane`.
-    columns : int32 (n_cols + 1,)
+    columns : int32 (n_cols + 1,), or (0,) when they are not asked for
         Out: pointer column of each broadcast; with a bias, the last one is the bias.
-    push : int64 (n_cols + 1,)
+    push : int64 (n_cols + 1,), or (0,) when they are not asked for
         Out: edge of each push.
     table : int64 (len(PER_PE), n_pe)
-        Out: the counts of each PE.
+        Out: the counts of each PE, rows in the order of `eie_sim.result.PER_PE`.
 
     Returns
     -------
     broadcasts, cycles, stalls, scan bubbles : int
         -1 broadcasts: an input is not finite, and nothing was counted.
     """
-    n_inputs = _find_active(acts, columns)
+    _, lanes, n_cols, has_bias, _, _, _ = timing
+    found = columns if len(columns) else np.empty(n_cols + 1, np.int32)
+    n_inputs = _find_active(acts, found)
     if n_inputs < 0:
         return -1, 0, 0, 0
-    _, lanes, n_cols, has_bias, _, _, _ = timing
-    columns[n_inputs] = n_cols
+    found[n_inputs] = n_cols
     broadcasts = n_inputs + has_bias
-    sent = columns[:broadcasts]
+    sent = found[:broadcasts]
     state = _new_state(lanes)
-    load, stalls, bubbles = _run_timing(sent, n_inputs, timing, flat, state, push)
-    cycles = _settle(sent, timing, flat, state, load, push, table)
-    return broadcasts, cycles, stalls, bubbles
+    load, first, stalls, bubbles = _run_timing(sent, n_inputs, timing, flat, state, push)
+    cycles = _settle(sent, timing, flat, state, load, first, table)
+    return int(broadcasts), int(cycles), int(stalls), int(bubbles)
 
 
 @kernel

@@ -19,7 +19,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.engines import _kernels
 from eie_sim.engines.base import Inputs
 from eie_sim.fixed_point import FixedPoint
-from eie_sim.result import BatchCounts, BatchResult, Counts, Schedule, SimResult, UnitCounts
+from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, UnitCounts, counts_of_table
 
 NAME = "fast"
 
@@ -28,6 +28,9 @@ _MOST_CYCLES = 2**31 - 1
 
 # Entries in an SRAM row for which the kernel shifts instead of dividing.
 _SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
+
+# Given to the kernel where nobody asks for them.
+_NO_COLUMNS, _NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int64)
 
 # More than the edges that fill and drain a machine.
 _PIPELINE = 16
@@ -65,23 +68,21 @@ def _run_one(
     if last is None or last[0] is not arch:
         last = prepared.of_machine["timing"] = (arch, _timing(layer, prepared, arch))
     timing = last[1]
-    columns = np.empty(layer.n_cols + 1, np.int32)
-    push = np.empty(layer.n_cols + 1, np.int64)
-    table = np.empty((len(_kernels.PER_PE), layer.n_pe), np.int64)
+    columns = np.empty(layer.n_cols + 1, np.int32) if output or plan else _NO_COLUMNS
+    push = np.empty(layer.n_cols + 1, np.int64) if plan else _NO_EDGES
+    table = np.empty((len(PER_PE), layer.n_pe), np.int64)
     fixed = None
     values: NDArray[Any] = acts
     if arch.number_bits is not None:
         acts = as_floats("acts", acts, np.float64)
         fixed = FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
         values = fixed.activations(acts)
-    totals = _kernels.run_counts(values, timing, prepared.by_lane, columns, push, table)
-    broadcasts, cycles, stalls, bubbles = (int(total) for total in totals)
+    broadcasts, cycles, stalls, bubbles = _kernels.run_counts(values, timing, prepared.by_lane, columns, push, table)
     if broadcasts < 0:
         as_floats("acts", acts)  # says which input is not finite
     columns = columns[:broadcasts]
     sums = _sums(layer, prepared, columns, values, fixed, table) if output else None
-    table.flags.writeable = False
-    counts: UnitCounts = Counts(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, *table)
+    counts = counts_of_table(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, table)
     schedule = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if plan else None
     return cycles, counts, sums, schedule
 
@@ -103,7 +104,7 @@ def _sums(
     one = fixed.activations(np.ones(1, np.float32))[0]
     rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
     totals = np.zeros(layer.n_rows, np.int64)
-    saturations = table[_kernels.PER_PE.index("saturations")]
+    saturations = table[PER_PE.index("saturations")]
     _kernels.accumulate_fixed(values, one, columns, *entries, fixed.weights(layer.codebook), rule, totals, saturations)
     return _in_original_order(layer, fixed.values(totals))
 
