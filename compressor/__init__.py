@@ -13,6 +13,7 @@ from compressor._version import __version__
 
 if TYPE_CHECKING:
     from compressor.coded import CodedTensor, CompressedModel
+    from compressor.dense import DenseModel, DenseTensor
     from compressor.packed import PackedLayer, PackedModel, pack_codes, pack_sparse
     from compressor.packed_file import load_model, save_model
     from compressor.pipeline import compress_layer, compress_model
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "CodedTensor": "compressor.coded",
     "CompressedModel": "compressor.coded",
+    "DenseModel": "compressor.dense",
+    "DenseTensor": "compressor.dense",
     "PackedLayer": "compressor.packed",
     "PackedModel": "compressor.packed",
     "compress_layer": "compressor.pipeline",
@@ -33,6 +36,8 @@ _HOMES = {
 __all__ = [
     "CodedTensor",
     "CompressedModel",
+    "DenseModel",
+    "DenseTensor",
     "PackedLayer",
     "PackedModel",
     "__version__",

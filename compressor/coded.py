@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, as_integers, frozen, whole_number
+from compressor.dense import check_apart, check_tensor, frozen_arrays
 from compressor.packed import (
     PackedLayer,
     PackedModel,
@@ -17,9 +18,6 @@ from compressor.packed import (
     sequence_of_names,
     weight_bits_of,
 )
-
-KINDS = ("linear", "conv", "lstm", "gru")
-"""What a coded tensor may be; "lstm" and "gru" are the stacked gate matrices."""
 
 
 def nearest_codes(values: ArrayLike, codebook: ArrayLike) -> NDArray[np.uint8]:
@@ -55,12 +53,14 @@ class CodedTensor:
     shape : tuple of int
         ``(n_rows, n_cols)`` = (outputs, inputs) for "linear", "lstm" and "gru"; any for "conv".
     kind : str
-        One of `KINDS`.
+        One of `compressor.dense.KINDS`.
     codebook : array_like of float32, shape (2**weight_bits,)
         ``codebook[0] == 0``.
     codes : array_like of uint8, of ``prod(shape)`` values in C order
         Kept flat; 0 = no weight.
     bias : array_like of float32, shape (shape[0],), or None
+    gates : tuple of str
+        As in `compressor.dense.DenseTensor`.
 
     Raises
     ------
@@ -74,18 +74,15 @@ class CodedTensor:
     codebook: NDArray[np.float32]
     codes: NDArray[np.uint8]
     bias: NDArray[np.float32] | None = None
+    gates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name: {self.name!r}, but it must be a text that is not empty")
-        if self.kind not in KINDS:
-            raise ValueError(f"kind: {self.kind!r}, but it must be one of {', '.join(KINDS)}")
         put("shape", tuple(whole_number("shape", size, 1) for size in self.shape))
-        if not self.shape or (self.kind != "conv" and len(self.shape) != 2):
-            raise ValueError(f"shape: {self.shape} of {self.name!r} is no shape of kind {self.kind!r}")
+        check_tensor(self.name, self.kind, self.shape, self.gates)
+        put("gates", tuple(self.gates))
         put("codebook", frozen(check_codebook(self.codebook, weight_bits_of(self.codebook))))
         codes = as_integers("codes", self.codes, np.uint8).reshape(-1)
         if codes.size != np.prod(self.shape, dtype=np.int64):
@@ -101,7 +98,7 @@ class CodedTensor:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CodedTensor):
             return NotImplemented
-        mine, theirs = (self.name, self.shape, self.kind), (other.name, other.shape, other.kind)
+        mine, theirs = ((t.name, t.shape, t.kind, t.gates) for t in (self, other))
         arrays = ("codebook", "codes", "bias")
         return mine == theirs and all(np.array_equal(getattr(self, a), getattr(other, a)) for a in arrays)
 
@@ -146,7 +143,7 @@ class CodedTensor:
         return pack_codes(codes, self.codebook, n_pe, index_bits, self.bias_codes(), self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CompressedModel:
     """Coded tensors in order, the activation function after each, and where they come from.
 
@@ -157,6 +154,8 @@ class CompressedModel:
     activations : sequence of str
         One of `compressor.packed.ACTIVATION_FUNCTIONS` for each.
     provenance : mapping of str to str
+    others : mapping of str to array_like of float32
+        Parameters that are not compressed, such as those of a batch normalisation; no tensor has one of their names.
 
     Raises
     ------
@@ -167,15 +166,31 @@ class CompressedModel:
     tensors: tuple[CodedTensor, ...]
     activations: tuple[str, ...]
     provenance: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", tuple(self.tensors))
         object.__setattr__(self, "activations", sequence_of_names(self.activations))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
-        check_sequence("tensors", [tensor.name for tensor in self.tensors], self.activations, self.provenance)
+        object.__setattr__(self, "others", frozen_arrays("others", self.others))
+        names = [tensor.name for tensor in self.tensors]
+        check_sequence("tensors", names, self.activations, self.provenance)
+        check_apart(names, self.others)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CompressedModel):
+            return NotImplemented
+        names = ("tensors", "activations", "provenance")
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        mine, theirs = self.others, other.others
+        # As bytes: a value is kept bit for bit, the sign of a zero too.
+        alike = same and mine.keys() == theirs.keys() and all(mine[n].shape == theirs[n].shape for n in mine)
+        return alike and all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[type["CompressedModel"], tuple[object, ...]]:
-        return CompressedModel, (self.tensors, self.activations, dict(self.provenance))
+        return CompressedModel, (self.tensors, self.activations, dict(self.provenance), dict(self.others))
 
     def pack(self, n_pe: int = 64, index_bits: int = 4) -> PackedModel:
         """Pack every tensor for a machine of `n_pe` PEs.
@@ -203,4 +218,4 @@ class CompressedModel:
         if missing:
             raise ValueError(f"names: there is no tensor {sorted(missing)[0]!r}")
         kept = [(t, f) for t, f in zip(self.tensors, self.activations, strict=True) if t.name in names]
-        return CompressedModel(tuple(t for t, _ in kept), tuple(f for _, f in kept), self.provenance)
+        return CompressedModel(tuple(t for t, _ in kept), tuple(f for _, f in kept), self.provenance, self.others)

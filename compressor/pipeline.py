@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from compressor._version import __version__
 from compressor.checks import as_floats
 from compressor.coded import CodedTensor, CompressedModel, nearest_codes
+from compressor.dense import DenseModel, DenseTensor
 from compressor.packed import PackedLayer, pack_columns, with_bias
 from compressor.prune import find_cut, float_tensor, prune_columns
 from compressor.sparse import SparseColumns
@@ -176,7 +177,7 @@ def compress_layer(
 
 
 def compress_model(
-    weights: Mapping[str, Any],
+    weights: Mapping[str, Any] | DenseModel,
     density: float | Mapping[str, float] = 0.09,
     *,
     weight_bits: int | Mapping[str, int] = 4,
@@ -194,8 +195,9 @@ def compress_model(
 
     Parameters
     ----------
-    weights : mapping of name to array, or to (array, bias)
-        In the order of the network. A matrix is (outputs, inputs); a tensor of another shape is a convolution.
+    weights : mapping of name to array, or to (array, bias); or DenseModel
+        In the order of the network. A matrix is (outputs, inputs); a tensor of another shape is a convolution. A
+        `DenseModel`, as importers return, brings its kinds, gates, activation functions and other parameters along.
     density, weight_bits, init : value, or mapping of name to value
         As for `compress_layer`. A mapping holds every name, but those with a threshold or a quality need no density.
     threshold, quality : float, mapping of name to float, or None
@@ -203,7 +205,7 @@ def compress_model(
     seed : int
         For the initialisation "forgy".
     kinds : mapping of name to str, or None
-        One of `compressor.coded.KINDS` for tensors that are not what their shape says.
+        One of `compressor.dense.KINDS` for tensors that are not what their shape says.
     activations : sequence of str, or None
         Activation function after each tensor; None: "relu" after each but the last, which has "none".
     progress : function of (name, done, total), or None
@@ -215,6 +217,10 @@ def compress_model(
         When a setting names a tensor that is not there, or lacks one; otherwise as for `compress_layer`, with the name
         of the tensor before the message.
     """
+    model = weights if isinstance(weights, DenseModel) else None
+    if model is not None:
+        weights = {tensor.name: tensor for tensor in model.tensors}
+        activations = model.activations if activations is None else activations
     if not isinstance(weights, Mapping):
         raise ValueError(f"weights: {type(weights).__name__}, but it must be a mapping of name to weights")
     names = list(weights)
@@ -237,22 +243,25 @@ def compress_model(
             progress(name, done, len(names))
     functions = ["relu"] * (len(names) - 1) + ["none"] if activations is None else activations
     provenance = {
+        **({} if model is None else model.provenance),
         "compressor": __version__,
         "pruning": _told(density=density, threshold=threshold, quality=quality),
         "weight_sharing": _told(weight_bits=weight_bits, init=init, seed=seed),
     }
-    return CompressedModel(tuple(tensors), tuple(functions), provenance)
+    return CompressedModel(tuple(tensors), tuple(functions), provenance, {} if model is None else model.others)
 
 
 def _coded(name: str, given: Any, kind: str | None, *settings: Any) -> CodedTensor:
     """One tensor of a model; a convolution is pruned and shared as the matrix of its flattened filters."""
+    gates: tuple[str, ...] = ()
+    if isinstance(given, DenseTensor):
+        given, kind, gates = (given.weights, given.bias), kind or given.kind, given.gates
     weights, bias = given if isinstance(given, tuple) else (given, None)
     tensor = float_tensor("weights", weights)
     shared = _share(tensor.reshape(tensor.shape[0], -1), bias, *settings)
     codes = shared.codes.dense().astype(np.uint8, copy=False)
-    return CodedTensor(
-        name, tensor.shape, kind or ("linear" if tensor.ndim == 2 else "conv"), shared.codebook, codes, shared.bias
-    )
+    kind = kind or ("linear" if tensor.ndim == 2 else "conv")
+    return CodedTensor(name, tensor.shape, kind, shared.codebook, codes, shared.bias, gates)
 
 
 def _check_names(what: str, setting: object, names: Sequence[str]) -> None:

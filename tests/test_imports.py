@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = {
     "compressor": [
         "compress_layer", "compress_model", "pack_codes", "pack_sparse", "PackedLayer", "PackedModel",
-        "CompressedModel", "load_model", "save_model",
+        "CompressedModel", "DenseModel", "DenseTensor", "load_model", "save_model",
     ],
     "compressor.importers": ["read_eie_simulator"],
     "eie_sim": ["ArchConfig", "simulate", "simulate_batch", "simulate_model", "preset"],
@@ -44,7 +44,7 @@ NEVER_ENGINES = ("eie_sim.cost", "eie_sim.baselines", "eie_sim.views", "eie_sim.
 LIBRARIES = {
     "simpy": ("eie_sim.machine", "eie_sim.engines.reference"),
     "matplotlib": ("eie_sim.report.plots",),
-    "torch": ("compressor.training",),
+    "torch": ("compressor.training", "compressor.networks", "compressor.importers.pytorch"),
 }
 
 

@@ -1,0 +1,143 @@
+"""`DenseTensor` and `DenseModel`: a network's weights as every importer gives them and `compress_model` takes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from compressor.checks import as_floats, frozen
+from compressor.packed import check_sequence, sequence_of_names
+
+KINDS = ("linear", "conv", "lstm", "gru")
+"""What a weight tensor may be; "lstm" and "gru" are stacked gate matrices."""
+
+GATES = {"lstm": 4, "gru": 3}
+"""Gate matrices that stand one over the other in a recurrent layer's tensor."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseTensor:
+    """The weights of one layer before compression.
+
+    Parameters
+    ----------
+    name : str
+    weights : array_like of float32
+        ``(n_rows, n_cols)`` = (outputs, inputs) for "linear", "lstm" and "gru"; (outputs, inputs of a group, kernel
+        sizes ...) for "conv". Every value finite.
+    kind : str
+        One of `KINDS`.
+    bias : array_like of float32, shape (weights.shape[0],), or None
+    gates : tuple of str
+        Of a recurrent layer: the names of its gates in the order of their blocks of rows, as ``("i", "f", "g", "o")``;
+        empty where they are not known or there are none.
+
+    Raises
+    ------
+    ValueError
+        When a shape, a number or the kind is out of its limits.
+    """
+
+    name: str
+    weights: NDArray[np.float32]
+    kind: str = "linear"
+    bias: NDArray[np.float32] | None = None
+    gates: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        put("weights", frozen(as_floats("weights", self.weights)))
+        check_tensor(self.name, self.kind, self.weights.shape, self.gates)
+        put("gates", tuple(self.gates))
+        if self.bias is not None:
+            put("bias", frozen(as_floats("bias", self.bias)))
+            if self.bias.shape != self.weights.shape[:1]:
+                n = self.weights.shape[0]
+                raise ValueError(f"bias: shape {self.bias.shape}, but the {n} outputs of {self.name!r} need ({n},)")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weights."""
+        return self.weights.shape
+
+
+@dataclass(frozen=True, eq=False)
+class DenseModel:
+    """The weights of a network in order, and what of it is not compressed.
+
+    Parameters
+    ----------
+    tensors : sequence of DenseTensor
+        At least one; every name once.
+    activations : sequence of str
+        One of `compressor.packed.ACTIVATION_FUNCTIONS` for each.
+    provenance : mapping of str to str
+    others : mapping of str to array_like of float32
+        Parameters that are kept as they are, such as those of a batch normalisation or an embedding.
+
+    Raises
+    ------
+    ValueError
+        As for `PackedModel`.
+    """
+
+    tensors: tuple[DenseTensor, ...]
+    activations: tuple[str, ...]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tensors", tuple(self.tensors))
+        object.__setattr__(self, "activations", sequence_of_names(self.activations))
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        object.__setattr__(self, "others", frozen_arrays("others", self.others))
+        names = [tensor.name for tensor in self.tensors]
+        check_sequence("tensors", names, self.activations, self.provenance)
+        check_apart(names, self.others)
+
+
+def check_tensor(name: object, kind: object, shape: tuple[int, ...], gates: object) -> None:
+    """Check what `DenseTensor` and `CodedTensor` have in common.
+
+    Raises
+    ------
+    ValueError
+        When the name, the kind, the shape or the gates are not as these types describe.
+    """
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"name: {name!r}, but it must be a text that is not empty")
+    if kind not in KINDS:
+        raise ValueError(f"kind: {kind!r}, but it must be one of {', '.join(KINDS)}")
+    if not shape or min(shape) < 1 or (kind != "conv" and len(shape) != 2):
+        raise ValueError(f"shape: {shape} of {name!r} is no shape of kind {kind!r}")
+    if not isinstance(gates, (tuple, list)) or not all(isinstance(gate, str) and gate for gate in gates):
+        raise ValueError(f"gates: {gates!r} of {name!r}, but they must be names")
+    wanted = GATES.get(str(kind), 0)
+    if len(gates) not in (0, wanted) or len(set(gates)) != len(gates):
+        raise ValueError(f"gates: {tuple(gates)} of {name!r}, but kind {kind!r} has {wanted}")
+    if gates and shape[0] % wanted:
+        raise ValueError(f"shape: {shape[0]} rows of {name!r} do not make {wanted} gates of equal size")
+
+
+def frozen_arrays(what: str, arrays: Mapping[str, ArrayLike]) -> Mapping[str, NDArray[np.float32]]:
+    """`arrays` as read-only float32 in a read-only mapping.
+
+    Raises
+    ------
+    ValueError
+        When a name is no text or an array is not of finite numbers.
+    """
+    for name in arrays:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{what}: name {name!r}, but it must be a text that is not empty")
+    return MappingProxyType({name: frozen(as_floats(f"{what} {name!r}", a)) for name, a in arrays.items()})
+
+
+def check_apart(names: list[str], others: Mapping[str, object]) -> None:
+    """Check that no name stands for a tensor and for one of the `others`."""
+    if both := sorted(set(names) & set(others)):
+        raise ValueError(f"others: {both[0]!r} is the name of a tensor too")
