@@ -1,0 +1,191 @@
+"""A network as named arrays: PyTorch's names tell which array is a matrix, a convolution, a gate matrix or a bias.
+
+`dense_model_of` reads the names, `named_arrays` gives them back. The importers of PyTorch, safetensors and npz share
+this file, so that a network is the same `DenseModel` whichever of them it came through.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from compressor.coded import CompressedModel
+from compressor.dense import DenseModel, DenseTensor
+
+TORCH_GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
+"""Gates in the order of their blocks of rows (documentation of ``torch.nn.LSTM`` and ``torch.nn.GRU``)."""
+
+BARE_NAMES = "bare_array_names"
+"""Key of the provenance: the weights that are named as their array is, without ``.weight``, as a JSON list."""
+
+SKIPPED = "skipped_arrays"
+"""Key of the provenance: the arrays that hold no floating-point numbers, as a JSON list."""
+
+_WEIGHT, _BIAS = "weight", "bias"
+_RECURRENT = re.compile(r"(?P<layer>(?:.*\.)?)weight_(?:ih|hh)(?P<which>(?:_l\d+)?(?:_reverse)?)", re.DOTALL)
+_CONV_DIMENSIONS = range(3, 6)  # outputs, inputs and 1 to 3 of the kernel
+
+
+def dense_model_of(
+    arrays: Mapping[str, ArrayLike],
+    *,
+    provenance: Mapping[str, str] | None = None,
+    activations: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+) -> DenseModel:
+    """A network of named arrays, such as a PyTorch state dict.
+
+    - An array of two dimensions is a matrix (outputs, inputs), kind "linear"; one of 3 to 5 a convolution.
+    - ``<layer>.weight_ih_l0``, ``<layer>.weight_hh_l0`` and the like are gate matrices: of kind "lstm" where they have
+      four rows for each hidden unit, "gru" where three, with the gates in PyTorch's order; else "linear".
+    - ``fc.weight`` gives a tensor called ``fc``. Other arrays keep their whole name.
+    - ``fc.bias`` is the bias of ``fc.weight``, ``bias_ih_l0`` that of ``weight_ih_l0``, if it has one value a row.
+    - All else goes to `others`, such as a batch normalisation; arrays of other than floating-point numbers, such as
+      its counter of batches, are left out and named in ``provenance["skipped_arrays"]``.
+
+    Parameters
+    ----------
+    arrays : mapping of name to array_like of float
+        In the order of the network. float64 is rounded to float32.
+    provenance : mapping of str to str, or None
+    activations : sequence of str, or None
+        Activation function after each tensor; None: "relu", but "none" after the last and after gate matrices.
+    keep : sequence of str
+        Patterns (`fnmatch`) of arrays or tensors that go to `others`, such as the matrix of an embedding, which its
+        shape does not tell from a layer's.
+
+    Raises
+    ------
+    ValueError
+        When nothing in it is a weight, a pattern matches nothing, or a number is not finite.
+
+    Examples
+    --------
+    >>> model = dense_model_of({"fc.weight": [[0.5, 0.25]], "fc.bias": [1.0], "norm.weight": [2.0]})
+    >>> [(t.name, t.kind, t.shape) for t in model.tensors], list(model.others)
+    ([('fc', 'linear', (1, 2))], ['norm.weight'])
+    """
+    found = {name: np.asarray(array) for name, array in arrays.items()}
+    numbers = {name: array for name, array in found.items() if array.dtype.kind == "f"}
+    weights = _weights(numbers, keep)
+    if not weights:
+        raise ValueError(f"arrays: none of the {len(found)} is a weight matrix or a convolution")
+    tensors = []
+    for name in weights:
+        weight = numbers.pop(name)
+        kind = _kind(name, weight, found)
+        bias_name = _bias_name(name)
+        has_bias = bias_name in numbers and bias_name not in weights and numbers[bias_name].shape == weight.shape[:1]
+        bias = numbers.pop(bias_name) if has_bias else None
+        tensors.append(DenseTensor(weights[name], weight, kind, bias, TORCH_GATES.get(kind, ())))
+    if activations is None:
+        activations = [_activation(tensor, tensor is tensors[-1]) for tensor in tensors]
+    told = {
+        BARE_NAMES: [name for name, tensor in weights.items() if _weight_name(tensor) != name],
+        SKIPPED: [name for name in found if found[name].dtype.kind != "f"],
+    }
+    notes = {key: json.dumps(names) for key, names in told.items() if names}
+    return DenseModel(tuple(tensors), tuple(activations), {**(provenance or {}), **notes}, numbers)
+
+
+def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.float32]]:
+    """The arrays of a model under the names that `dense_model_of` read; the inverse of it, but for skipped arrays.
+
+    Parameters
+    ----------
+    model : DenseModel or CompressedModel
+        Of a compressed one, the decoded weights.
+
+    Returns
+    -------
+    dict of str to ndarray of float32
+        Weights and biases in the order of the tensors, then the others.
+
+    Raises
+    ------
+    ValueError
+        When two arrays would have one name.
+    """
+    bare = _noted(model.provenance, BARE_NAMES)
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for tensor in model.tensors:
+        name = tensor.name if tensor.name in bare else _weight_name(tensor.name)
+        _put(arrays, name, tensor.weights if isinstance(tensor, DenseTensor) else tensor.dense())
+        if tensor.bias is not None:
+            _put(arrays, _bias_name(name), tensor.bias)
+    for name, other in model.others.items():
+        _put(arrays, name, other)
+    return arrays
+
+
+def _weights(numbers: Mapping[str, NDArray[Any]], keep: Sequence[str]) -> dict[str, str]:
+    """Names of the arrays that are weights, and of the tensors they become."""
+    if isinstance(keep, str) or not all(isinstance(pattern, str) for pattern in keep):
+        raise ValueError(f"keep: {keep!r}, but it must be a sequence of patterns")
+    unmatched = set(keep)
+    weights = {}
+    for name, array in numbers.items():
+        tensor = _tensor_name(name, numbers)
+        kept_by = {pattern for pattern in keep if fnmatchcase(name, pattern) or fnmatchcase(tensor, pattern)}
+        unmatched -= kept_by
+        if not kept_by and array.size and (array.ndim == 2 or array.ndim in _CONV_DIMENSIONS):
+            weights[name] = tensor
+    if unmatched:
+        raise ValueError(f"keep: no array of floating-point numbers matches {min(unmatched)!r}")
+    return weights
+
+
+def _tensor_name(array_name: str, taken: Mapping[str, object]) -> str:
+    """``fc`` for ``fc.weight``, where this leads back and is no other's name; else the name itself."""
+    short = array_name.removesuffix(f".{_WEIGHT}")
+    return short if short and short not in taken and _weight_name(short) == array_name else array_name
+
+
+def _weight_name(tensor_name: str) -> str:
+    return tensor_name if _WEIGHT in tensor_name.rpartition(".")[2] else f"{tensor_name}.{_WEIGHT}"
+
+
+def _bias_name(weight_name: str) -> str:
+    layer, dot, parameter = weight_name.rpartition(".")
+    if _WEIGHT not in parameter:
+        return f"{weight_name}.{_BIAS}"
+    return layer + dot + parameter.replace(_WEIGHT, _BIAS, 1)
+
+
+def _kind(name: str, weight: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    if weight.ndim != 2:
+        return "conv"
+    recurrent = _RECURRENT.fullmatch(name)
+    if recurrent is None:
+        return "linear"
+    # An LSTM with a projection: hidden states have its size, and only the projection tells the number of units.
+    layer, which = recurrent["layer"], recurrent["which"]
+    inner = arrays.get(f"{layer}weight_hr{which}", arrays.get(f"{layer}weight_hh{which}"))
+    if inner is None or inner.ndim != 2:
+        return "linear"
+    rows_of_kind = {"lstm": 4 * inner.shape[1], "gru": 3 * inner.shape[1]}
+    return next((kind for kind, rows in rows_of_kind.items() if rows == weight.shape[0]), "linear")
+
+
+def _activation(tensor: DenseTensor, is_last: bool) -> str:
+    return "none" if is_last or tensor.kind in TORCH_GATES else "relu"
+
+
+def _noted(provenance: Mapping[str, str], key: str) -> frozenset[str]:
+    try:
+        names = json.loads(provenance.get(key, "[]"))
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"provenance: {key} is {provenance[key]!r:.100}, but it must be a JSON list of names")
+    return frozenset(names)
+
+
+def _put(arrays: dict[str, NDArray[np.float32]], name: str, array: NDArray[np.float32]) -> None:
+    if name in arrays:
+        raise ValueError(f"arrays: two of the model would be called {name!r}")
+    arrays[name] = array
