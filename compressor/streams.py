@@ -10,10 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.checks import as_integers, whole_number
+
 _HOMES = {"fixed": "compressor.fixed_width", "huffman": "compressor.huffman", "ans": "compressor.ans"}
 
 CODERS = tuple(_HOMES)
 """Names of the coders: a fixed number of bits, canonical Huffman, and asymmetric numeral systems (extra ``ans``)."""
+
+MOST_SYMBOL_BITS = 8
+"""A symbol is at most a byte."""
 
 Bytes = NDArray[np.uint8]
 
@@ -48,7 +53,7 @@ def encode_stream(symbols: NDArray[np.uint8], symbol_bits: int, coder: str) -> E
     ValueError
         When there is no such coder, or a symbol needs more than `symbol_bits`.
     """
-    table, data = _coder(coder).encode(symbols, symbol_bits)
+    table, data = _coder(coder).encode(check_symbols(symbols, symbol_bits), symbol_bits)
     return EncodedStream(coder, symbol_bits, len(symbols), table, data)
 
 
@@ -60,8 +65,45 @@ def decode_stream(stream: EncodedStream) -> Bytes:
     ValueError
         When table and data are not what `encode_stream` makes of some symbols.
     """
-    decoded: Bytes = _coder(stream.coder).decode(stream.table, stream.data, stream.n_symbols, stream.symbol_bits)
+    coder = _coder(stream.coder)
+    symbol_bits = whole_number("symbol_bits", stream.symbol_bits, 1, MOST_SYMBOL_BITS)
+    n_symbols = whole_number("n_symbols", stream.n_symbols, 0)
+    table, data = _bytes("table", stream.table), _bytes("data", stream.data)
+    decoded: Bytes = coder.decode(table, data, n_symbols, symbol_bits)
     return decoded
+
+
+def check_symbols(symbols: NDArray[np.uint8], symbol_bits: int) -> Bytes:
+    """`symbols` as contiguous uint8 (n,), each below ``2**symbol_bits``.
+
+    Raises
+    ------
+    ValueError
+        When one is not, or `symbol_bits` is not 1 .. 8.
+    """
+    n_symbols = 1 << whole_number("symbol_bits", symbol_bits, 1, MOST_SYMBOL_BITS)
+    values = _bytes("symbols", symbols)
+    if values.size and values.max() >= n_symbols:
+        raise ValueError(f"symbols: {values.max()}, but {symbol_bits} bits end at {n_symbols - 1}")
+    return values
+
+
+def check_data_bytes(data: Bytes, n_bits: int) -> None:
+    """Raise a ValueError unless `data` is as long as `n_bits` bits, rounded up to bytes."""
+    if len(data) != -(-n_bits // 8):
+        raise ValueError(f"data: {len(data)} bytes, but {n_bits} bits take {-(-n_bits // 8)}")
+
+
+def no_table() -> Bytes:
+    """The table of a coder that needs none."""
+    return np.zeros(0, np.uint8)
+
+
+def _bytes(name: str, values: NDArray[np.uint8]) -> Bytes:
+    array = as_integers(name, values, np.uint8)
+    if array.ndim != 1:
+        raise ValueError(f"{name}: shape {array.shape}, but it must be (n,)")
+    return array
 
 
 def _coder(name: str) -> Any:
