@@ -27,17 +27,18 @@ PUBLIC = {
 FLOORS = [
     {"compressor"},
     {
-        "eie_sim.arch", "eie_sim.capacity", "eie_sim.fixed_point", "eie_sim.networks", "eie_sim.paper",
+        "eie_sim.arch", "eie_sim.capacity", "eie_sim.convolution", "eie_sim.fixed_point", "eie_sim.networks", "eie_sim.paper",
         "eie_sim.presets", "eie_sim.result", "eie_sim.topology", "eie_sim.workload",
     },
     {"eie_sim.machine", "eie_sim.engines._kernels"},
     {"eie_sim.engines", "eie_sim.cost", "eie_sim.baselines"},
+    {"eie_sim.inference"},
     {"eie_sim.sweep", "eie_sim.studies", "eie_sim.trace", "eie_sim.views"},
     {"eie_sim.report"},
     {"eie_sim.cli", "eie_sim.__main__"},
 ]  # fmt: skip
 # Data types are one room; views are what traces and studies draw on; `python -m eie_sim` is the command line.
-OPEN_FLOORS = {1, 4, 6}
+OPEN_FLOORS = {1, 5, 7}
 # Results are all that these rooms know of a simulation.
 NEVER_ENGINES = ("eie_sim.cost", "eie_sim.baselines", "eie_sim.views", "eie_sim.trace")
 

@@ -12,7 +12,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning, check_capacity, check_model_capacity
 from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
-from eie_sim.engines.base import activate, simulate_batch
+from eie_sim.engines.base import run_layers, simulate_batch
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import Row, result_row
 from eie_sim.result import BatchResult
@@ -73,15 +73,8 @@ def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> It
     for layer in plan.chain.layers:
         _tell_capacity(partial(check_capacity, layer, arch), printer)
     _tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
-    values: NDArray[np.floating] = _vectors(workload)
-    for layer, function in zip(plan.chain.layers, plan.chain.activations, strict=True):
-        try:
-            batch = simulate_batch(layer, values, arch, engine)
-        except ValueError as error:  # inputs are another layer's outputs, and may overflow
-            raise ValueError(f"layer {layer.name!r}: {error}") from None
+    for batch in run_layers(plan.chain, _vectors(workload), arch, engine):
         yield workload, batch
-        assert batch.output is not None
-        values = activate(function, batch.output)
 
 
 def _vectors(workload: Workload) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """What an engine is, which ones there are, and the public `simulate` functions that check and call one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Literal, Protocol, cast
@@ -157,12 +157,7 @@ def simulate_model(
     ValueError
         When a layer's outputs are not the next one's inputs in number, or as for `simulate`.
     """
-    if not isinstance(model, PackedModel):
-        raise ValueError(f"model: {model!r} is no PackedModel")
-    for before, after in zip(model.layers, model.layers[1:], strict=False):
-        if before.n_rows != after.n_cols:
-            given = f"{before.name!r} before it has {before.n_rows} outputs"
-            raise ValueError(f"layer {after.name!r} has {after.n_cols} inputs, but {given}")
+    _check_chain(model)
     check_model_capacity(model, _DEFAULT_ARCH if arch is None else arch)
     values = acts
     results: list[SimResult] = []
@@ -176,6 +171,50 @@ def simulate_model(
         values = activate(function, result.output)
         results.append(result)
     return ModelResult(tuple(results), cast("NDArray[np.floating]", values))
+
+
+def run_layers(
+    model: PackedModel, acts: ArrayLike, arch: ArchConfig | None = None, engine: str = "fast"
+) -> Iterator[BatchResult]:
+    """Simulate the layers of a model one after another with many input vectors: what `simulate_model` does with each.
+
+    Parameters
+    ----------
+    model : PackedModel
+    acts : array_like of float, shape (B, n_cols of the first layer)
+    arch, engine
+        As for `simulate`.
+
+    Yields
+    ------
+    BatchResult
+        Of each layer, when it is done.
+
+    Raises
+    ------
+    ValueError
+        As for `simulate_model`.
+    """
+    _check_chain(model)
+    check_model_capacity(model, _DEFAULT_ARCH if arch is None else arch)
+    values = acts
+    for number, (layer, function) in enumerate(zip(model.layers, model.activations, strict=True)):
+        try:
+            batch = simulate_batch(layer, values, arch, engine)
+        except ValueError as error:
+            raise ValueError(f"layer {layer.name!r}: {error}") from None if number else error
+        yield batch
+        assert batch.output is not None
+        values = activate(function, batch.output)
+
+
+def _check_chain(model: PackedModel) -> None:
+    if not isinstance(model, PackedModel):
+        raise ValueError(f"model: {model!r} is no PackedModel")
+    for before, after in zip(model.layers, model.layers[1:], strict=False):
+        if before.n_rows != after.n_cols:
+            given = f"{before.name!r} before it has {before.n_rows} outputs"
+            raise ValueError(f"layer {after.name!r} has {after.n_cols} inputs, but {given}")
 
 
 _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
