@@ -1,0 +1,141 @@
+"""The weight tensors of a network that can be pruned and shared, by name and in order."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.utils import parametrize
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+_GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
+"""PyTorch's order of the gate matrices in a recurrent weight (documentation of `torch.nn.LSTM` and `torch.nn.GRU`)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One weight tensor of a network.
+
+    Attributes
+    ----------
+    name : str
+        Of the module, as "features.0"; a recurrent module holds several tensors, so that their names follow, as
+        "lstm.weight_ih_l0".
+    module : torch.nn.Module
+        Which holds the tensor.
+    parameter : str
+        Its attribute in `module`.
+    bias_name : str or None
+        Attribute of the bias that is added to its products.
+    kind : str
+        One of `compressor.dense.KINDS`.
+    gates : tuple of str
+        Names of the gates of a recurrent layer, in the order of their rows.
+    """
+
+    name: str
+    module: nn.Module
+    parameter: str
+    bias_name: str | None
+    kind: str
+    gates: tuple[str, ...] = ()
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights in effect: pruned, shared."""
+        return cast(Tensor, getattr(self.module, self.parameter))
+
+    @property
+    def bias(self) -> Parameter | None:
+        """The bias, or None."""
+        return None if self.bias_name is None else cast(Parameter, getattr(self.module, self.bias_name))
+
+    @property
+    def parametrization(self) -> nn.Module | None:
+        """What makes the weight from `trained`, or None for a plain parameter."""
+        if not parametrize.is_parametrized(self.module, self.parameter):
+            return None
+        return cast(nn.ModuleList, cast(nn.ModuleDict, self.module.parametrizations)[self.parameter])[0]
+
+    @property
+    def trained(self) -> Parameter:
+        """What an optimizer moves: the parameter itself, that below its mask, or the codebook of shared weights."""
+        if self.parametrization is None:
+            return cast(Parameter, getattr(self.module, self.parameter))
+        return cast(Parameter, cast(nn.ModuleDict, self.module.parametrizations)[self.parameter].original)
+
+
+def find_layers(model: nn.Module) -> dict[str, Layer]:
+    """The layers of `model` by name: Linear, Conv1d to Conv3d, LSTM, GRU, RNN and their cells.
+
+    Transposed convolutions, embeddings and normalisations are left as they are.
+
+    Raises
+    ------
+    ValueError
+        When there is none, or two layers share one parameter, which cannot have two masks.
+    """
+    layers = {
+        layer.name: layer for path, module in model.named_modules() if _is_outside(path) for layer in _in(path, module)
+    }
+    if not layers:
+        raise ValueError(f"model: {type(model).__name__} has no Linear, Conv, LSTM or GRU layer")
+    owners: dict[int, str] = {}
+    for name, layer in layers.items():
+        other = owners.setdefault(id(layer.trained), name)
+        if other != name:
+            raise ValueError(f"model: {other!r} and {name!r} are one parameter, which cannot be compressed twice")
+    return layers
+
+
+def _is_outside(path: str) -> bool:
+    """A parametrization is no part of the network."""
+    return "parametrizations" not in path.split(".")
+
+
+def _in(path: str, module: nn.Module) -> list[Layer]:
+    if isinstance(module, nn.Linear):
+        return [Layer(path or "weight", module, "weight", _present(module, "bias"), "linear")]
+    if isinstance(module, _CONVOLUTIONS):
+        return [Layer(path or "weight", module, "weight", _present(module, "bias"), "conv")]
+    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+        return [_recurrent(path, module, name) for name in _weight_names(module)]
+    return []
+
+
+def _weight_names(module: nn.Module) -> list[str]:
+    """Names of a recurrent module's weights in the order of its layers and directions."""
+    if isinstance(module, nn.RNNBase):
+        return [name for name in module._flat_weights_names if name.startswith("weight_")]
+    return ["weight_ih", "weight_hh"]
+
+
+def _recurrent(path: str, module: nn.Module, parameter: str) -> Layer:
+    kind = "lstm" if isinstance(module, nn.LSTM | nn.LSTMCell) else "linear"
+    kind = "gru" if isinstance(module, nn.GRU | nn.GRUCell) else kind
+    if parameter.startswith("weight_hr"):  # the projection of an LSTM's output is one matrix, without gates or bias
+        kind = "linear"
+    name = f"{path}.{parameter}" if path else parameter
+    bias = _present(module, parameter.replace("weight", "bias", 1))
+    return Layer(name, module, parameter, bias, kind, _GATES.get(kind, ()))
+
+
+def _present(module: nn.Module, name: str) -> str | None:
+    return name if getattr(module, name, None) is not None else None
+
+
+def chosen_layers(model: nn.Module, wanted: tuple[str, ...]) -> list[Layer]:
+    """The layers that `wanted` names, each by its name or by its kind.
+
+    Raises
+    ------
+    ValueError
+        When a name is neither a layer nor a kind.
+    """
+    layers = find_layers(model)
+    kinds = ("linear", "conv", "lstm", "gru")
+    for name in wanted:
+        if name not in layers and name not in kinds:
+            raise ValueError(f"layers: {name!r} is no layer ({', '.join(layers)}) and no kind ({', '.join(kinds)})")
+    return [layer for name, layer in layers.items() if name in wanted or layer.kind in wanted]

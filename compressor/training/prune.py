@@ -1,0 +1,75 @@
+"""`Prune`: the step that sets masks by magnitude, layer by layer (NIPS 2015, section 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compressor.prune import find_cut, prune_mask
+from compressor.training.layers import Layer, find_layers
+from compressor.training.masks import set_masks
+
+PerLayer = float | Mapping[str, float] | None
+"""One value for every layer, or values for those that are named."""
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Keep the large weights of each layer; give one way for a layer.
+
+    Parameters
+    ----------
+    density : float, mapping of layer name to float, or None
+        Share of the layer's weights to keep, 0 .. 1, counted over all of them: a second round at a lower density
+        prunes further. One value is for all layers, a mapping for those it names; the others stay as they are.
+    threshold : float, mapping of layer name to float, or None
+        Prune what is smaller in magnitude.
+    quality : float, mapping of layer name to float, or None
+        Prune what is smaller than `quality` times the standard deviation of the layer's weights, those pruned before
+        among them.
+
+    Raises
+    ------
+    ValueError
+        When nothing is given; on `apply`, when a layer is not there, is given two ways, or a value is out of its
+        limits.
+    """
+
+    density: PerLayer = None
+    threshold: PerLayer = None
+    quality: PerLayer = None
+
+    def __post_init__(self) -> None:
+        if self.density is None and self.threshold is None and self.quality is None:
+            raise ValueError("prune: a density, a threshold or a quality must be given")
+
+    def apply(self, model: nn.Module) -> None:
+        """Set the masks of `model`, in place."""
+        set_masks(model, self.masks(model))
+
+    def masks(self, model: nn.Module) -> dict[str, Tensor]:
+        """The masks this step would set; bool."""
+        layers = find_layers(model)
+        ways = {"density": self.density, "threshold": self.threshold, "quality": self.quality}
+        for what, values in ways.items():
+            strangers = [name for name in values if name not in layers] if isinstance(values, Mapping) else []
+            if strangers:
+                raise ValueError(f"{what}: there is no layer {strangers[0]!r}, only {', '.join(layers)}")
+        masks = {}
+        for name, layer in layers.items():
+            given = {what: value for what, values in ways.items() if (value := _value(values, name)) is not None}
+            if given:
+                masks[name] = _mask(layer, given)
+        return masks
+
+
+def _value(values: PerLayer, name: str) -> float | None:
+    return values.get(name) if isinstance(values, Mapping) else values
+
+
+def _mask(layer: Layer, given: dict[str, float]) -> Tensor:
+    if len(given) > 1:
+        raise ValueError(f"prune: {layer.name!r} is given {' and '.join(given)}, but one of them decides")
+    weights = layer.weight.detach().numpy()
+    return torch.from_numpy(prune_mask(weights, find_cut(weights, name=layer.name, **given)))

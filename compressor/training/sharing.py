@@ -1,0 +1,159 @@
+"""`SharedWeights`: a layer's weights are values of a small codebook, and training moves the codebook.
+
+The weight in effect is ``codebook[code]`` (Deep Compression, section 3). Code 0 is the value 0 of pruned weights and
+stays it. The gradient of a centroid is the sum of the gradients of its weights (eq. 3), in float64: a cluster may have
+millions of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from compressor.packed import check_codebook, weight_bits_of
+from compressor.training.layers import Layer, find_layers
+from compressor.training.masks import make_plain
+from compressor.weight_sharing import assign_codes, cluster
+
+
+class _Lookup(torch.autograd.Function):
+    """``codebook[codes]`` where a code is not 0, else 0; only the weights that are there cost time."""
+
+    @staticmethod
+    def forward(ctx: Any, codebook: Tensor, codes: Tensor, places: Tensor, n_weights: int) -> Tensor:
+        ctx.save_for_backward(codes, places)
+        ctx.n_values = codebook.numel()
+        values = codebook.index_select(0, codes)
+        if codes.numel() == n_weights:
+            return values
+        return torch.zeros(n_weights, dtype=codebook.dtype).index_copy_(0, places, values)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        codes, places = ctx.saved_tensors
+        gradient = gradients[0]
+        of_weights = gradient if codes.numel() == gradient.numel() else gradient.index_select(0, places)
+        sums = torch.zeros(ctx.n_values, dtype=torch.float64).index_add_(0, codes, of_weights.double())
+        return sums.to(gradient.dtype), None, None, None
+
+
+class SharedWeights(nn.Module):
+    """Parametrization of a weight by a codebook, which is what an optimizer sees as the parameter.
+
+    Parameters
+    ----------
+    codes : Tensor of uint8, the shape of the weight
+        0 = no weight.
+    n_values : int
+        Length of the codebook, a power of two.
+    """
+
+    codes: Tensor
+    used_codes: Tensor
+    places: Tensor
+
+    def __init__(self, codes: Tensor, n_values: int) -> None:
+        super().__init__()
+        self.n_values = n_values
+        self.register_buffer("codes", codes)
+        for name in ("used_codes", "places"):
+            self.register_buffer(name, torch.zeros(0, dtype=torch.int64), persistent=False)
+        self._find_places()
+        self.register_load_state_dict_post_hook(lambda module, _: module._find_places())
+
+    def _find_places(self) -> None:
+        """Where there are weights, and their codes: all that the lookup reads."""
+        flat = self.codes.reshape(-1)
+        self.places = flat.nonzero().reshape(-1)
+        self.used_codes = flat[self.places].long()
+
+    def forward(self, codebook: Tensor) -> Tensor:
+        """The weight in effect."""
+        flat: Tensor = _Lookup.apply(codebook, self.used_codes, self.places, self.codes.numel())
+        return flat.view(self.codes.shape)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The codebook nearest to `weight`: the mean of each cluster, 0 for a code without a weight."""
+        values = weight.reshape(-1)[self.places].double()
+        sums = torch.zeros(self.n_values, dtype=torch.float64).index_add_(0, self.used_codes, values)
+        counts = torch.bincount(self.used_codes, minlength=self.n_values)
+        return (sums / counts.clamp(min=1)).to(weight.dtype)
+
+
+def share_layer(layer: Layer, codebook: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
+    """Put `layer` under `SharedWeights` with this codebook and these codes, in place of what it had.
+
+    Raises
+    ------
+    ValueError
+        When the shapes do not fit or the codebook is none.
+    """
+    book = check_codebook(codebook, weight_bits_of(codebook))
+    if codes.size != layer.weight.numel():
+        raise ValueError(f"codes: {codes.size} of them for the {layer.weight.numel()} weights of {layer.name!r}")
+    if codes.size and codes.max() >= len(book):
+        raise ValueError(f"codes: code {codes.max()} of {layer.name!r}, but its codebook ends at {len(book) - 1}")
+    shape = tuple(layer.weight.shape)
+    make_plain(layer)
+    shared = SharedWeights(torch.from_numpy(np.array(codes, np.uint8).reshape(shape)), len(book))
+    parametrize.register_parametrization(layer.module, layer.parameter, shared)
+    with torch.no_grad():
+        layer.trained.copy_(torch.from_numpy(np.array(book)))
+
+
+@dataclass(frozen=True)
+class Share:
+    """The step that shares the weights of each layer by k-means.
+
+    Parameters
+    ----------
+    weight_bits : int, or mapping of layer name to int
+        1 .. 8. One value is for all layers, a mapping for those it names; the others stay as they are.
+    init : str
+        Where the k-means begins; see `compressor.weight_sharing.share_weights`.
+    seed : int
+        For the initialisation "forgy".
+    with_bias : bool
+        Cluster the biases together with the weights, so that the codebook suits a machine that codes them too. The
+        biases themselves stay as they are.
+
+    Raises
+    ------
+    ValueError
+        On `apply`, when a layer is not there or a value is out of its limits.
+    """
+
+    weight_bits: int | Mapping[str, int] = 5
+    init: str = "linear"
+    seed: int = 0
+    with_bias: bool = False
+
+    def apply(self, model: nn.Module) -> None:
+        """Share the weights of `model`, in place; zeros stay zeros."""
+        layers = find_layers(model)
+        bits = self.weight_bits if isinstance(self.weight_bits, Mapping) else dict.fromkeys(layers, self.weight_bits)
+        for name in bits:
+            if name not in layers:
+                raise ValueError(f"weight_bits: there is no layer {name!r}, only {', '.join(layers)}")
+        for name, n_bits in bits.items():
+            self._share(layers[name], n_bits)
+
+    def _share(self, layer: Layer, weight_bits: int) -> None:
+        weights = layer.weight.detach().numpy()
+        kept = weights[weights != 0]
+        values = kept
+        if self.with_bias and layer.bias is not None:
+            bias = layer.bias.detach().numpy()
+            values = np.concatenate([kept, bias[bias != 0]])
+        try:
+            codebook = cluster(values, weight_bits, self.init, self.seed).codebook
+        except ValueError as error:
+            raise ValueError(f"{layer.name}: {error}") from error
+        codes = np.zeros(weights.shape, np.uint8)
+        codes[weights != 0] = assign_codes(kept, codebook)
+        share_layer(layer, codebook, codes)
