@@ -13,6 +13,7 @@ from compressor._version import __version__
 
 if TYPE_CHECKING:
     from compressor.coded import CodedTensor, CompressedModel
+    from compressor.coded_file import load_compressed, save_compressed
     from compressor.dense import DenseModel, DenseTensor
     from compressor.packed import PackedLayer, PackedModel, pack_codes, pack_sparse
     from compressor.packed_file import load_model, save_model
@@ -27,9 +28,11 @@ _HOMES = {
     "PackedModel": "compressor.packed",
     "compress_layer": "compressor.pipeline",
     "compress_model": "compressor.pipeline",
+    "load_compressed": "compressor.coded_file",
     "load_model": "compressor.packed_file",
     "pack_codes": "compressor.packed",
     "pack_sparse": "compressor.packed",
+    "save_compressed": "compressor.coded_file",
     "save_model": "compressor.packed_file",
 }
 
@@ -43,9 +46,11 @@ __all__ = [
     "__version__",
     "compress_layer",
     "compress_model",
+    "load_compressed",
     "load_model",
     "pack_codes",
     "pack_sparse",
+    "save_compressed",
     "save_model",
 ]
 

@@ -52,11 +52,14 @@ class Container:
         In the order of the data.
     data : ndarray of uint8
         The data part, read-only; a view of the map where the file is mapped.
+    data_start : int
+        Bytes of the file before the data part.
     """
 
     metadata: dict[str, str]
     specs: tuple[TensorSpec, ...]
     data: NDArray[np.uint8]
+    data_start: int
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Every tensor by its name, as a read-only view."""
@@ -99,7 +102,7 @@ def read_container(path: Path, mapped: bool = True, kind: str = "safetensors con
     data = content[_LENGTH_BYTES + length :]
     metadata, specs = _parse_header(header)
     _check_layout(specs, len(data), _LENGTH_BYTES + length)
-    return Container(metadata, specs, data)
+    return Container(metadata, specs, data, _LENGTH_BYTES + length)
 
 
 def strict_json(what: str, text: str) -> Any:

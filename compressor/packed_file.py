@@ -8,24 +8,19 @@ only metadata entry, ``eie_model``, is a JSON document: sorted keys, no white sp
      "n_pe": ..., "n_rows": ..., "name": ..., "weight_bits": ...}, ...], "package_version": ..., "provenance": {...},
      "sha256": ...}
 
-``sha256`` covers the rest of the document, the table of tensors and their bytes. It finds damage; it proves no origin,
-for anybody can compute it, so everything else is checked as if it were not there. The same model gives the same bytes:
-that is why the metadata is one entry, for the library writes several in random order.
+``sha256`` covers the rest of the document, the table of tensors and their bytes (`compressor.document`). The same model
+gives the same bytes.
 """
 
-import hashlib
-import json
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save as container_bytes
 
-from compressor._version import __version__
 from compressor.checks import whole_number
-from compressor.container import DTYPES, MAX_HEADER_BYTES, read_container, strict_json
+from compressor.container import DTYPES, read_container
+from compressor.document import DocumentKind, check_digest, check_keys, check_text
 from compressor.files import errors_name, replacing
 from compressor.packed import (
     MAX_INDEX_BITS,
@@ -39,8 +34,7 @@ from compressor.packed import (
 
 FORMAT = "eie-packed-model"
 FORMAT_VERSION = 1
-_METADATA_KEY = "eie_model"
-_DOCUMENT_KEYS = {"format", "format_version", "layers", "package_version", "provenance", "sha256"}
+_DOCUMENT = DocumentKind(".eie file", "eie_model", FORMAT, FORMAT_VERSION, frozenset({"layers"}))
 _LIMITS = {
     "n_rows": (1, MAX_SIZE),
     "n_cols": (1, MAX_SIZE),
@@ -107,10 +101,11 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         When the file cannot be read.
     """
     with errors_name(Path(path)):
-        container = read_container(Path(path), mapped=mmap, kind=".eie file")
-        document = _checked_document(container.metadata)
+        container = read_container(Path(path), mapped=mmap, kind=_DOCUMENT.file)
+        document = _DOCUMENT.read(container.metadata)
+        _check_entries(document["layers"])
         tensors = container.tensors()
-        _check_digest(document, tensors)
+        check_digest(document, tensors)
         entries = document["layers"]
         _check_tensor_names(entries, set(tensors))
         layers = tuple(_layer(entry, tensors) for entry in entries)
@@ -124,21 +119,8 @@ def _content(model: PackedModel) -> bytes:
     for layer in model.layers:
         _check_writable(layer)
     tensors = {name: array for layer in model.layers for name, array in _tensors_of(layer).items()}
-    document: dict[str, Any] = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "layers": [_entry(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)],
-        "package_version": __version__,
-        "provenance": dict(model.provenance),
-    }
-    document["sha256"] = _digest(document, tensors)
-    content = container_bytes(tensors, {_METADATA_KEY: _canonical(document)})
-    length = int.from_bytes(content[:8], "little")
-    if length > MAX_HEADER_BYTES:
-        raise ValueError(
-            f"header: {length} bytes of layers and provenance, but at most {MAX_HEADER_BYTES} are read again"
-        )
-    return content
+    entries = [_entry(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)]
+    return _DOCUMENT.content({"layers": entries}, model.provenance, tensors)
 
 
 def _check_writable(layer: PackedLayer) -> None:
@@ -162,41 +144,6 @@ def _entry(layer: PackedLayer, activation: str) -> dict[str, object]:
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def _checked_document(metadata: dict[str, str]) -> dict[str, Any]:
-    if metadata.keys() != {_METADATA_KEY}:
-        raise ValueError(f"metadata: keys {sorted(metadata)}, but an .eie file has {_METADATA_KEY!r} alone")
-    text = metadata[_METADATA_KEY]
-    document = strict_json(_METADATA_KEY, text)
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ValueError(f"{_METADATA_KEY}: must be a JSON object with format {FORMAT!r}")
-    _check_version(document.get("format_version"))
-    _check_keys("document", document, _DOCUMENT_KEYS)
-    _check_text("package_version", document["package_version"])
-    _check_text("sha256", document["sha256"])
-    _check_entries(document["layers"])
-    _check_provenance(document["provenance"])
-    if text != _canonical(document):
-        raise ValueError("document: is not in canonical form (sorted keys, no white space, ASCII)")
-    return document
-
-
-def _check_digest(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
-    stated = document["sha256"]
-    found = _digest({key: value for key, value in document.items() if key != "sha256"}, tensors)
-    if found != stated:
-        raise ValueError(f"sha256: the file says {stated}, but its content has {found}: it is damaged")
-
-
-def _check_version(version: object) -> None:
-    if type(version) is int and version > FORMAT_VERSION:
-        raise ValueError(
-            f"format_version: {version}, but eie-sim {__version__} reads up to {FORMAT_VERSION}: "
-            f"a newer version of eie-sim wrote the file"
-        )
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise ValueError(f"format_version: {version!r}, but it must be {FORMAT_VERSION}")
-
-
 def _check_entries(entries: object) -> None:
     if not isinstance(entries, list):
         raise ValueError("layers: must be a list")
@@ -205,34 +152,15 @@ def _check_entries(entries: object) -> None:
         where = f"layer {number}"
         if not isinstance(entry, dict):
             raise ValueError(f"{where}: must be an object")
-        _check_keys(where, entry, _LAYER_KEYS)
-        _check_text(f"name of {where}", entry["name"])
-        _check_text(f"activation of {where}", entry["activation"])
+        check_keys(where, entry, _LAYER_KEYS)
+        check_text(f"name of {where}", entry["name"])
+        check_text(f"activation of {where}", entry["activation"])
         for size, limits in _LIMITS.items():
             whole_number(f"{size} of {where}", entry[size], *limits)
         # Found here, before thousands of entries with one name check the same large tensors again and again.
         if entry["name"] in names:
             raise ValueError(f"name of {where}: {entry['name']!r} is there twice")
         names.add(entry["name"])
-
-
-def _check_provenance(found: object) -> None:
-    if not isinstance(found, dict):
-        raise ValueError("provenance: must map texts to texts")
-    for key, value in found.items():
-        _check_text(f"provenance {key!r}", value)
-
-
-def _check_keys(what: str, found: dict[str, Any], wanted: set[str]) -> None:
-    if unknown := sorted(found.keys() - wanted):
-        raise ValueError(f"{what}: unknown key {unknown[0]!r}")
-    if missing := sorted(wanted - found.keys()):
-        raise ValueError(f"{what}: {missing[0]!r} is missing")
-
-
-def _check_text(what: str, found: object) -> None:
-    if not isinstance(found, str):
-        raise ValueError(f"{what}: {found!r}, but it must be a text")
 
 
 def _check_tensor_names(entries: list[dict[str, Any]], names: set[str]) -> None:
@@ -270,20 +198,3 @@ def _check_sizes(entry: dict[str, Any], arrays: dict[str, NDArray[Any] | None]) 
         raise ValueError(f"layer {name!r}: row_permutation of shape {order.shape}, but n_rows is {n_rows}")
     if order.max() >= n_rows:
         raise ValueError(f"layer {name!r}: row_permutation names row {order.max()}, but n_rows is {n_rows}")
-
-
-# Both -----------------------------------------------------------------------------------------------------------------
-
-
-def _canonical(document: object) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _digest(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> str:
-    """SHA-256 of the document, of the names, types and shapes of the tensors, and of their bytes in order of name."""
-    in_order = sorted(tensors.items())
-    table = [[name, array.dtype.str, list(array.shape)] for name, array in in_order]
-    found = hashlib.sha256(f"{_canonical(document)}\n{_canonical(table)}\n".encode())
-    for _, array in in_order:
-        found.update(np.ascontiguousarray(array).reshape(-1).data)
-    return found.hexdigest()

@@ -1,0 +1,152 @@
+"""The JSON document in the metadata of our containers: what `.eie` and `.dcz` have in common.
+
+A container holds one metadata entry, a JSON document in canonical form (sorted keys, no white space, ASCII), because
+the library writes several entries in random order. Its ``sha256`` covers the rest of the document, the table of tensors
+and their bytes. It finds damage; it proves no origin, for anybody can compute it, so everything else is checked as if
+it were not there.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save as container_bytes
+
+from compressor._version import __version__
+from compressor.container import MAX_HEADER_BYTES, strict_json
+
+_COMMON_KEYS = {"format", "format_version", "package_version", "provenance", "sha256"}
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class DocumentKind:
+    """What the documents of one kind of file are like.
+
+    Attributes
+    ----------
+    file : str
+        What a message calls the file: ``".eie file"``.
+    metadata_key : str
+        The container's only metadata entry.
+    format, version : str, int
+        Of the document's ``format`` and ``format_version``.
+    keys : set of str
+        Those that only this kind has; all of them are needed.
+    """
+
+    file: str
+    metadata_key: str
+    format: str
+    version: int
+    keys: frozenset[str]
+
+    def content(self, fields: Mapping[str, Any], provenance: Mapping[str, str], tensors: Tensors) -> bytes:
+        """The bytes of a container of `tensors` and of the document with the keys of this kind.
+
+        Raises
+        ------
+        ValueError
+            When the header would be longer than is read again.
+        """
+        document: dict[str, Any] = {
+            "format": self.format,
+            "format_version": self.version,
+            "package_version": __version__,
+            "provenance": dict(provenance),
+            **fields,
+        }
+        document["sha256"] = _digest(document, tensors)
+        content: bytes = container_bytes(dict(tensors), {self.metadata_key: _canonical(document)})
+        length = int.from_bytes(content[:8], "little")
+        if length > MAX_HEADER_BYTES:
+            raise ValueError(
+                f"header: {length} bytes of layers and provenance, but at most {MAX_HEADER_BYTES} are read again"
+            )
+        return content
+
+    def read(self, metadata: Mapping[str, str]) -> dict[str, Any]:
+        """The document, with everything checked but the digest and the keys of this kind.
+
+        Raises
+        ------
+        ValueError
+            When it is something else.
+        """
+        if metadata.keys() != {self.metadata_key}:
+            raise ValueError(f"metadata: keys {sorted(metadata)}, but an {self.file} has {self.metadata_key!r} alone")
+        text = metadata[self.metadata_key]
+        document = strict_json(self.metadata_key, text)
+        if not isinstance(document, dict) or document.get("format") != self.format:
+            raise ValueError(f"{self.metadata_key}: must be a JSON object with format {self.format!r}")
+        self._check_version(document.get("format_version"))
+        check_keys("document", document, _COMMON_KEYS | self.keys)
+        check_text("package_version", document["package_version"])
+        check_text("sha256", document["sha256"])
+        _check_provenance(document["provenance"])
+        if text != _canonical(document):
+            raise ValueError("document: is not in canonical form (sorted keys, no white space, ASCII)")
+        return document
+
+    def _check_version(self, version: object) -> None:
+        if type(version) is int and version > self.version:
+            raise ValueError(
+                f"format_version: {version}, but eie-sim {__version__} reads up to {self.version}: "
+                f"a newer version of eie-sim wrote the file"
+            )
+        if type(version) is not int or version != self.version:
+            raise ValueError(f"format_version: {version!r}, but it must be {self.version}")
+
+
+def check_digest(document: Mapping[str, Any], tensors: Tensors) -> None:
+    """Check that document and tensors are those for which ``sha256`` was computed.
+
+    Raises
+    ------
+    ValueError
+        When they are not.
+    """
+    stated = document["sha256"]
+    found = _digest({key: value for key, value in document.items() if key != "sha256"}, tensors)
+    if found != stated:
+        raise ValueError(f"sha256: the file says {stated}, but its content has {found}: it is damaged")
+
+
+def check_keys(what: str, found: Mapping[str, Any], wanted: set[str] | frozenset[str]) -> None:
+    """Check that an object has exactly the keys `wanted`; a ValueError names the first that is unknown or missing."""
+    if unknown := sorted(found.keys() - wanted):
+        raise ValueError(f"{what}: unknown key {unknown[0]!r}")
+    if missing := sorted(wanted - found.keys()):
+        raise ValueError(f"{what}: {missing[0]!r} is missing")
+
+
+def check_text(what: str, found: object) -> None:
+    """Check that `found` is a text; a ValueError says what it is."""
+    if not isinstance(found, str):
+        raise ValueError(f"{what}: {found!r}, but it must be a text")
+
+
+def _check_provenance(found: object) -> None:
+    if not isinstance(found, dict):
+        raise ValueError("provenance: must map texts to texts")
+    for key, value in found.items():
+        check_text(f"provenance {key!r}", value)
+
+
+def _canonical(document: object) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _digest(document: Mapping[str, Any], tensors: Tensors) -> str:
+    """SHA-256 of the document, of the names, types and shapes of the tensors, and of their bytes in order of name."""
+    in_order = sorted(tensors.items())
+    table = [[name, array.dtype.str, list(array.shape)] for name, array in in_order]
+    found = hashlib.sha256(f"{_canonical(document)}\n{_canonical(table)}\n".encode())
+    for _, array in in_order:
+        found.update(np.ascontiguousarray(array).reshape(-1).data)
+    return found.hexdigest()

@@ -1,0 +1,150 @@
+"""A coded tensor as the streams that are stored: codes and runs, or every cell's code, whichever takes fewer bytes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.flat_index import FlatEntries, FlatStatistics, decode_flat, encode_flat, flat_statistics
+from compressor.huffman import code_lengths, encoded_bits
+from compressor.streams import EncodedStream, decode_stream, encode_stream
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class TensorStreams:
+    """The streams of one tensor.
+
+    Attributes
+    ----------
+    index_bits : int or None
+        Bits of a run; None where the codes of all cells are stored without an index (*dense mode*).
+    codes : EncodedStream
+    runs : EncodedStream or None
+    """
+
+    index_bits: int | None
+    codes: EncodedStream
+    runs: EncodedStream | None
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the code tables."""
+        return len(self.codes.table) + (0 if self.runs is None else len(self.runs.table))
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of the runs' data."""
+        return 0 if self.runs is None else len(self.runs.data)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of data and tables."""
+        return self.table_bytes + len(self.codes.data) + self.run_bytes
+
+
+def encode_cells(cells: Bytes, weight_bits: int, coders: Sequence[str], widths: Iterable[int | None]) -> TensorStreams:
+    """The smallest of the streams that `coders` make of `cells` with an index of one of `widths` bits.
+
+    Parameters
+    ----------
+    cells : ndarray of uint8, shape (n_cells,)
+        Codes of all cells in C order.
+    weight_bits : int
+    coders : sequence of str
+        Of `compressor.streams.CODERS`; codes and runs each take the best of them.
+    widths : iterable of int or None
+        None is dense mode. Of streams of one size the first is taken, in the order of `widths`, then of `coders`.
+
+    Notes
+    -----
+    Sizes are measured on the encoded streams, tables included; but what cannot become the smallest, by the lengths of
+    its Huffman words or its entropy, is not encoded.
+    """
+    statistics = flat_statistics(cells)
+    bounds = [(_bound(statistics, weight_bits, width, coders), at, width) for at, width in enumerate(widths)]
+    best: tuple[int, int, TensorStreams] | None = None
+    for bound, at, width in sorted(bounds, key=lambda found: found[:2]):
+        if best is None or (bound, at) < best[:2]:
+            streams = _encode(cells, weight_bits, coders, width, statistics)
+            if best is None or (streams.n_bytes, at) < best[:2]:
+                best = (streams.n_bytes, at, streams)
+    assert best is not None, "at least one width is asked for"
+    return best[2]
+
+
+def decode_cells(streams: TensorStreams, n_cells: int) -> Bytes:
+    """The codes of all cells; uint8 (n_cells,), read-only.
+
+    Raises
+    ------
+    ValueError
+        When the streams are not what `encode_cells` makes of some `n_cells` cells.
+    """
+    codes = _decoded("codes", streams.codes)
+    if streams.index_bits is None or streams.runs is None:
+        cells = codes
+        if len(cells) != n_cells:
+            raise ValueError(f"codes: {len(cells)} of them, but there are {n_cells} cells")
+    else:
+        cells = decode_flat(FlatEntries(codes, _decoded("runs", streams.runs)), streams.index_bits, n_cells)
+    cells.flags.writeable = False
+    return cells
+
+
+def _decoded(what: str, stream: EncodedStream) -> Bytes:
+    try:
+        return decode_stream(stream)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+
+
+def _encode(
+    cells: Bytes, weight_bits: int, coders: Sequence[str], width: int | None, statistics: FlatStatistics
+) -> TensorStreams:
+    if width is None:
+        return TensorStreams(None, _smallest(cells, weight_bits, coders, statistics.code_counts), None)
+    entries = encode_flat(cells, width, statistics.entries(width))
+    return TensorStreams(
+        width,
+        _smallest(entries.codes, weight_bits, coders, statistics.entry_code_counts(width)),
+        _smallest(entries.runs, width, coders, statistics.run_counts(width)),
+    )
+
+
+def _smallest(symbols: Bytes, symbol_bits: int, coders: Sequence[str], counts: NDArray[np.int64]) -> EncodedStream:
+    best: EncodedStream | None = None
+    for coder in coders:
+        if best is None or _fewest_bytes(coder, counts, symbol_bits) < len(best.table) + len(best.data):
+            stream = encode_stream(symbols, symbol_bits, coder)
+            if best is None or len(stream.table) + len(stream.data) < len(best.table) + len(best.data):
+                best = stream
+    assert best is not None, "at least one coder is asked for"
+    return best
+
+
+def _bound(statistics: FlatStatistics, weight_bits: int, width: int | None, coders: Sequence[str]) -> int:
+    """Bytes that streams with an index of `width` bits take at least."""
+    if width is None:
+        return min(_fewest_bytes(coder, statistics.code_counts, weight_bits) for coder in coders)
+    codes, runs = statistics.entry_code_counts(width), statistics.run_counts(width)
+    return min(_fewest_bytes(c, codes, weight_bits) for c in coders) + min(
+        _fewest_bytes(c, runs, width) for c in coders
+    )
+
+
+def _fewest_bytes(coder: str, counts: NDArray[np.int64], symbol_bits: int) -> int:
+    """Bytes that `coder` needs at least for symbols that occur `counts` times, without its table."""
+    if coder == "fixed":
+        return -(-int(counts.sum()) * symbol_bits // 8)
+    if coder == "huffman":
+        return -(-encoded_bits(counts, code_lengths(counts)) // 8)
+    return int(_entropy_bits(counts) / 8)  # for any coder that there may be
+
+
+def _entropy_bits(counts: NDArray[np.int64]) -> float:
+    """Fewest bits that any code of single symbols takes for a stream in which these occur `counts` times."""
+    used = counts[counts > 0].astype(np.float64)
+    return float((used * np.log2(used.sum() / used)).sum())
