@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compressor.checks import as_floats
 from compressor.coded import CompressedModel
 from compressor.dense import DenseModel, DenseTensor
 
@@ -36,6 +37,7 @@ def dense_model_of(
     provenance: Mapping[str, str] | None = None,
     activations: Sequence[str] | None = None,
     keep: Sequence[str] = (),
+    order: Sequence[str] | None = None,
 ) -> DenseModel:
     """A network of named arrays, such as a PyTorch state dict.
 
@@ -57,11 +59,14 @@ def dense_model_of(
     keep : sequence of str
         Patterns (`fnmatch`) of arrays or tensors that go to `others`, such as the matrix of an embedding, which its
         shape does not tell from a layer's.
+    order : sequence of str, or None
+        Every tensor's name once, first layer first, where the mapping is in another order than the network.
 
     Raises
     ------
     ValueError
-        When nothing in it is a weight, a pattern matches nothing, or a number is not finite.
+        When nothing in it is a weight, a pattern matches nothing, a name of `order` is missing, or a number is not
+        finite.
 
     Examples
     --------
@@ -74,13 +79,15 @@ def dense_model_of(
     weights = _weights(numbers, keep)
     if not weights:
         raise ValueError(f"arrays: none of the {len(found)} is a weight matrix or a convolution")
+    if order is not None:
+        weights = _reordered(weights, order)
     tensors = []
     for name in weights:
-        weight = numbers.pop(name)
+        weight = _floats(name, numbers.pop(name))
         kind = _kind(name, weight, found)
         bias_name = _bias_name(name)
         has_bias = bias_name in numbers and bias_name not in weights and numbers[bias_name].shape == weight.shape[:1]
-        bias = numbers.pop(bias_name) if has_bias else None
+        bias = _floats(bias_name, numbers.pop(bias_name)) if has_bias else None
         tensors.append(DenseTensor(weights[name], weight, kind, bias, TORCH_GATES.get(kind, ())))
     if activations is None:
         activations = [_activation(tensor, tensor is tensors[-1]) for tensor in tensors]
@@ -89,7 +96,8 @@ def dense_model_of(
         SKIPPED: [name for name in found if found[name].dtype.kind != "f"],
     }
     notes = {key: json.dumps(names) for key, names in told.items() if names}
-    return DenseModel(tuple(tensors), tuple(activations), {**(provenance or {}), **notes}, numbers)
+    others = {name: _floats(name, array) for name, array in numbers.items()}
+    return DenseModel(tuple(tensors), tuple(activations), {**(provenance or {}), **notes}, others)
 
 
 def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.float32]]:
@@ -122,6 +130,39 @@ def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.fl
     return arrays
 
 
+def changed_arrays(
+    model: DenseModel | CompressedModel, current: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[np.float32]]:
+    """The arrays of a model that are not, as float32, in `current` already, such as the content of a file.
+
+    Raises
+    ------
+    ValueError
+        When an array of the model is not in `current`, or with another shape or with other than floating-point numbers.
+    """
+    changed = {}
+    for name, array in named_arrays(model).items():
+        if name not in current:
+            raise ValueError(f"array {name!r} of the model is not there")
+        old = current[name]
+        if old.shape != array.shape or old.dtype.kind != "f":
+            raise ValueError(f"array {name!r}: {old.dtype} of shape {old.shape}, but the model's is {array.shape}")
+        with np.errstate(over="ignore"):
+            same = np.array_equal(old.astype(np.float32, copy=False).view(np.uint32), array.view(np.uint32))
+        if not same:
+            changed[name] = array
+    return changed
+
+
+def _reordered(weights: Mapping[str, str], order: Sequence[str]) -> dict[str, str]:
+    array_of = {tensor: array for array, tensor in weights.items()}
+    if isinstance(order, str) or sorted(map(str, order)) != sorted(array_of):
+        strange = {str(name) for name in order} ^ set(array_of)
+        what = f"{min(strange)!r} is not in both" if strange else "one is there twice"
+        raise ValueError(f"order: must name each of the {len(array_of)} tensors once, but {what}")
+    return {array_of[tensor]: tensor for tensor in order}
+
+
 def _weights(numbers: Mapping[str, NDArray[Any]], keep: Sequence[str]) -> dict[str, str]:
     """Names of the arrays that are weights, and of the tensors they become."""
     if isinstance(keep, str) or not all(isinstance(pattern, str) for pattern in keep):
@@ -137,6 +178,13 @@ def _weights(numbers: Mapping[str, NDArray[Any]], keep: Sequence[str]) -> dict[s
     if unmatched:
         raise ValueError(f"keep: no array of floating-point numbers matches {min(unmatched)!r}")
     return weights
+
+
+def _floats(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
+    floats = as_floats(f"array {name!r}", array)
+    if not np.may_share_memory(floats, array):
+        floats.flags.writeable = False  # nobody else has it, so that a model need not copy it again
+    return floats
 
 
 def _tensor_name(array_name: str, taken: Mapping[str, object]) -> str:

@@ -1,0 +1,237 @@
+"""Networks in NumPy's ``.npz`` archives: read as named arrays; decoded weights written, or in the original's place.
+
+An archive is a zip file of ``<name>.npy``. NumPy's reader allocates what a header declares; here the declared sizes of
+all arrays are checked against what the archive may take before the first is allocated, and nothing is unpickled.
+"""
+
+import errno
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.coded import CompressedModel
+from compressor.dense import DenseModel
+from compressor.files import errors_name, file_size, memory_limit, replacing
+from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+
+_SUFFIX = ".npy"
+_MAX_DIRECTORY_BYTES = 2**20  # of the zip: some 15 000 arrays; Python's objects for it take 20x as much
+_MAX_HEADER_BYTES = 10_000  # of an array, as in numpy.lib.format
+_PIECE = 2**20  # bytes read at a time
+_WORKING_BYTES = 32 * 2**20
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # those of numpy.savez; others can ask for any memory
+_PREFIX = re.compile(rb"\x93NUMPY([\x01-\x03])\x00")
+_HEADER = re.compile(
+    r"""\s*\{\s*'descr'\s*:\s*'(?P<descr>[<>|=]?[biufcSUVmMO?][0-9]{0,9})'\s*,
+    \s*'fortran_order'\s*:\s*(?P<fortran>True|False)\s*,
+    \s*'shape'\s*:\s*\((?P<shape>\s*(?:[0-9]{1,19}\s*,\s*(?:[0-9]{1,19}\s*,\s*)*(?:[0-9]{1,19}\s*)?)?)\)\s*,?\s*\}\s*""",
+    re.VERBOSE,
+)
+
+
+class _Member(NamedTuple):
+    """An array of an archive: what its header says."""
+
+    info: zipfile.ZipInfo
+    name: str
+    dtype: np.dtype[Any]
+    is_fortran: bool
+    shape: tuple[int, ...]
+    begin: int  # of the data, in the uncompressed member
+
+    @property
+    def n_bytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def memory(self) -> int:
+        """Most bytes that this array needs on its way to float32: itself, a copy in another type or order, a check."""
+        is_as_kept = self.dtype == np.float32 and not self.is_fortran
+        return self.n_bytes + prod(self.shape) * (1 if is_as_kept else 5)
+
+
+def read_npz(
+    path: str | PathLike[str],
+    activations: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+    order: Sequence[str] | None = None,
+) -> DenseModel:
+    """Read a network from an ``.npz`` archive by the names of its arrays; see `named_arrays.dense_model_of`.
+
+    Parameters
+    ----------
+    path : str or path
+        float64 and float16 become float32; arrays of anything but floating-point numbers are left out and named in the
+        provenance.
+    activations, keep, order
+        As for `named_arrays.dense_model_of`.
+
+    Returns
+    -------
+    DenseModel
+
+    Raises
+    ------
+    FormatError
+        When the archive is malformed, holds Python objects, numbers that are not finite or no weights, or would take
+        more memory than ten times its size and 100 MB; a ValueError that names the file, the array, the value and the
+        limit.
+    OSError
+        When it cannot be read.
+    """
+    with errors_name(Path(path)):
+        arrays = _read(Path(path))
+        told = {"source": Path(path).name, "format": "npz"}
+        return dense_model_of(arrays, provenance=told, activations=activations, keep=keep, order=order)
+
+
+def write_npz(
+    model: CompressedModel | DenseModel,
+    path: str | PathLike[str],
+    like: str | PathLike[str] | None = None,
+    compressed: bool = False,
+) -> None:
+    """Write the decoded weights of `model` under their original names, whole or not at all.
+
+    Parameters
+    ----------
+    model : CompressedModel or DenseModel
+    path : str or path
+        By convention ends in ``.npz``. A file that is there is replaced.
+    like : str, path or None
+        The archive that the model was read from: all its arrays are written in its order and their types, those of the
+        model with its values. None: the arrays of the model alone, as float32.
+    compressed : bool
+        Deflate the arrays, as `numpy.savez_compressed`.
+
+    Raises
+    ------
+    ValueError
+        When `like` is malformed or has not the arrays of the model, a value does not fit its type, or a name no zip.
+    OSError
+        When a file cannot be read or written.
+    """
+    arrays: dict[str, NDArray[Any]] = {**named_arrays(model)} if like is None else _changed(model, Path(like))
+    with replacing(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(name + _SUFFIX)  # dated 1980: the same model gives the same bytes
+            if info.filename != name + _SUFFIX:
+                raise ValueError(f"array {name!r}: no zip file can have this name in it")
+            info.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _changed(model: CompressedModel | DenseModel, like: Path) -> dict[str, NDArray[Any]]:
+    with errors_name(like):
+        arrays = _read(like)
+        for name, array in changed_arrays(model, arrays).items():
+            with np.errstate(over="ignore"):
+                encoded = array.astype(arrays[name].dtype)
+            if not np.isfinite(encoded).all():
+                raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {encoded.dtype}")
+            arrays[name] = encoded
+    return arrays
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+class _ShortReads(io.BufferedReader):
+    """A file that refuses to be read in large pieces, as zipfile does with a directory of any declared size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MAX_DIRECTORY_BYTES:
+            raise ValueError(f"directory: {size} bytes, but at most {_MAX_DIRECTORY_BYTES} are read")
+        return super().read(size)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an archive, in their own types."""
+    size = file_size(path)
+    with _ShortReads(io.FileIO(path)) as file, _zip_errors(), zipfile.ZipFile(file) as archive:
+        members = [_member(archive, info) for info in archive.infolist()]
+        names = [member.name for member in members]
+        if len(set(names)) < len(names):
+            raise ValueError("directory: two arrays have the same name")
+        memory = sum(member.memory for member in members) + _WORKING_BYTES
+        if memory > memory_limit(size):
+            raise ValueError(f"arrays: unpacking takes {memory} bytes, but {size} may take {memory_limit(size)}")
+        return {member.name: _array(archive, member) for member in members}
+
+
+@contextmanager
+def _zip_errors() -> Iterator[None]:
+    """What zipfile and zlib raise about malformed bytes becomes a ValueError."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"no sound zip archive: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the first byte of the file
+            raise
+        raise ValueError("no sound zip archive: something is said to be where no byte is") from error
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+    name = info.filename.removesuffix(_SUFFIX)
+    if name == info.filename or not name:
+        raise ValueError(f"member {info.filename!r}: is no array, whose name would end in {_SUFFIX}")
+    if info.compress_type not in _METHODS or info.flag_bits & 1:
+        raise ValueError(f"array {name!r}: is encrypted or compressed by method {info.compress_type}")
+    with archive.open(info) as stream:
+        prefix = stream.read(8)
+        version = _PREFIX.fullmatch(prefix)
+        if version is None:
+            raise ValueError(f"array {name!r}: begins with {prefix!r}, which no .npy does")
+        length_bytes = 2 if version[1] == b"\x01" else 4
+        length = int.from_bytes(stream.read(length_bytes), "little")
+        if length > _MAX_HEADER_BYTES:
+            raise ValueError(f"array {name!r}: header of {length} bytes, but at most {_MAX_HEADER_BYTES} are read")
+        header = stream.read(length).decode("latin1")
+    dtype, is_fortran, shape = _parsed(name, header)
+    member = _Member(info, name, dtype, is_fortran, shape, len(prefix) + length_bytes + length)
+    if member.begin + member.n_bytes != info.file_size:
+        raise ValueError(f"array {name!r}: {info.file_size} bytes, but its header declares {member.n_bytes} of data")
+    return member
+
+
+def _parsed(name: str, header: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    found = _HEADER.fullmatch(header)
+    if found is None:
+        raise ValueError(f"array {name!r}: header {header[:100]!r} is not that of a plain array")
+    try:
+        dtype = np.dtype(found["descr"])
+    except (TypeError, ValueError):
+        raise ValueError(f"array {name!r}: there is no type {found['descr']!r}") from None
+    if dtype.hasobject or not dtype.itemsize:
+        raise ValueError(f"array {name!r}: holds Python objects or nothing, type {found['descr']!r}, which is not read")
+    return dtype, found["fortran"] == "True", tuple(int(number) for number in re.findall("[0-9]+", found["shape"]))
+
+
+def _array(archive: zipfile.ZipFile, member: _Member) -> NDArray[Any]:
+    data = np.empty(member.n_bytes, np.uint8)
+    with archive.open(member.info) as stream:
+        stream.read(member.begin)
+        at = 0
+        while at < len(data):
+            piece = stream.read(min(_PIECE, len(data) - at))
+            if not piece:
+                raise ValueError(f"array {member.name!r}: ends after {at} of {len(data)} bytes")
+            data[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+            at += len(piece)
+        if stream.read(1):  # at the end the checksum is looked at
+            raise ValueError(f"array {member.name!r}: more than the {len(data)} bytes of data it declares")
+    data.flags.writeable = False
+    return data.view(member.dtype).reshape(member.shape, order="F" if member.is_fortran else "C")
