@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor._jit import Arg, kernel
 from compressor.checks import as_integers, whole_number
-from compressor.streams import Bytes, check_data_bytes, check_symbols, no_table
+from compressor.small_numbers import as_table, check_popped, from_table, pop_numbers, push_numbers
+from compressor.streams import Bytes, check_data_bytes, check_symbols, count_symbols
 
 LONGEST = 15
 """Bits of the longest word: the most that four bits can say."""
@@ -19,11 +20,16 @@ LONGEST = 15
 _DIRECT_BITS = 12
 """Bits that one look-up of the decoder sees; its table takes 16 KiB, half of a usual first-level cache."""
 
-_LOOKUPS = 4
-"""Look-ups from one 64-bit window: 4 words of at most 15 bits always fit."""
+_LOOKUPS = 64 // _DIRECT_BITS
+"""Look-ups from one 64-bit window."""
 
 _WORDS_EACH = 3
 """Most symbols that one look-up gives."""
+
+_ZERO, _ONE, _TWO, _FOUR, _NIBBLE, _BYTE = (np.uint64(n) for n in (0, 1, 2, 4, 15, 255))
+_WORD_SHIFT, _WORD_MASK, _WORD_BITS = (np.uint64(n) for n in (6, 63, 64))
+_DIRECT_SHIFT, _FULL_SHIFT = np.uint64(64 - _DIRECT_BITS), np.uint64(64 - LONGEST)
+_BLOCK_SYMBOLS = np.uint64(_LOOKUPS * _WORDS_EACH)
 
 
 def code_lengths(counts: ArrayLike, longest: int = LONGEST) -> Bytes:
@@ -134,7 +140,7 @@ def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
         When a symbol needs more than `symbol_bits`.
     """
     values = check_symbols(symbols, symbol_bits)
-    lengths = code_lengths(np.bincount(values, minlength=1 << symbol_bits))
+    lengths = code_lengths(count_symbols(values, symbol_bits))
     words = canonical_codes(lengths)
     code = {s: int2ba(int(words[s]), int(lengths[s]), endian="big") for s in np.flatnonzero(lengths).tolist()}
     bits = bitarray(endian="big")
@@ -149,54 +155,42 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
     Raises
     ------
     ValueError
-        When the table gives no complete code, a word runs beyond the data, or bytes or spare bits are left over.
+        When the table gives no complete code, a word runs beyond the data, bytes or spare bits are left over, or
+        another code is the one of `code_lengths` for these symbols. So a stream has one representation.
     """
     lengths = _decode_lengths(table, 1 << symbol_bits)
     if n_symbols > 8 * len(data):  # before memory is taken for them
         raise ValueError(f"data: {len(data)} bytes, but {n_symbols} symbols take at least {-(-n_symbols // 8)}")
     used = np.flatnonzero(lengths)
-    if len(used) < 2:
-        return _decode_alone(used, data, n_symbols)
-    symbols = np.empty(n_symbols, np.uint8)
-    n_bits = int(_decode_words(_windows(data), 8 * len(data), *_lookup_tables(lengths), symbols))
-    if n_bits > 8 * len(data):
-        raise ValueError(f"data: {len(data)} bytes, but the words of {n_symbols} symbols run beyond them")
+    if n_symbols and not len(used):
+        raise ValueError(f"table: no symbol has a word, but the stream has {n_symbols} symbols")
+    symbols = np.repeat(used[:1].astype(np.uint8), n_symbols)
+    n_bits = n_symbols
+    if len(used) > 1:
+        n_bits = int(_decode_words(_windows(data), 8 * len(data), *_lookup_tables(lengths), symbols))
+    elif data.any():
+        raise ValueError("data: a bit is set, but the word of a symbol that occurs alone is zero")
     check_data_bytes(data, n_bits)
     spare = -n_bits % 8
     if spare and data[-1] & ((1 << spare) - 1):
         raise ValueError(f"data: last byte {data[-1]}, but its {spare} spare bits must be zero")
+    if not np.array_equal(lengths, code_lengths(count_symbols(symbols, symbol_bits))):
+        raise ValueError("table: its code is not the one that these symbols get")
     return symbols
 
 
-def _decode_alone(used: NDArray[np.intp], data: Bytes, n_symbols: int) -> Bytes:
-    """A stream of one symbol, whose word is a zero bit, or of none."""
-    if (len(used) == 0) != (n_symbols == 0):
-        raise ValueError(f"table: {len(used)} symbols have words, but the stream has {n_symbols} symbols")
-    check_data_bytes(data, n_symbols)
-    if data.any():
-        raise ValueError("data: a bit is set, but the word of a symbol that occurs alone is zero")
-    return np.repeat(used.astype(np.uint8), n_symbols)
-
-
 def _encode_lengths(lengths: Bytes) -> Bytes:
-    """The lengths up to the last symbol that has a word, four bits each."""
-    used = np.trim_zeros(lengths, "b")
-    padded = np.append(used, np.zeros(len(used) % 2, np.uint8)).astype(np.uint8)
-    nibbles: Bytes = padded[0::2] | (padded[1::2] << 4)
-    return nibbles
+    """The lengths of all symbols, as small numbers that are likely to be alike."""
+    return as_table(push_numbers(0, lengths, LONGEST + 1))
 
 
 def _decode_lengths(table: Bytes, n_symbols: int) -> Bytes:
     """The lengths of a complete code of `n_symbols` symbols, or of a code of one symbol or none."""
-    lengths = np.stack([table & 15, table >> 4], axis=1).reshape(-1)
-    if len(table) and not table[-1]:
-        raise ValueError("table: its last byte is zero, but it must end with the last symbol that has a word")
-    if lengths[n_symbols:].any():
-        raise ValueError(f"table: {len(np.trim_zeros(lengths, 'b'))} symbols, but there are {n_symbols}")
-    lengths = np.append(lengths, np.zeros(n_symbols, np.uint8))[:n_symbols].astype(np.uint8)
-    kraft = int(_spans(lengths[lengths > 0]).sum())
-    alone = len(np.trim_zeros(lengths)) == 1 and lengths.max() == 1
-    if len(table) and not alone and kraft != 1 << LONGEST:
+    lengths, left = pop_numbers(from_table(table, 2 * n_symbols), n_symbols, LONGEST + 1)
+    check_popped(left)
+    used = lengths[lengths > 0]
+    kraft = int(_spans(used).sum())
+    if kraft != 1 << LONGEST and used.tolist() not in ([], [1]):
         raise ValueError(f"table: Kraft sum {kraft} / {1 << LONGEST}, but a code must use all words")
     return lengths
 
@@ -246,33 +240,34 @@ def _windows(data: Bytes) -> NDArray[np.uint64]:
 def _decode_words(words: Arg, n_bits: Arg, first: Arg, many: Arg, symbols: Arg) -> int:
     """Fill `symbols`; the number of bits they took, more than `n_bits` when these ended before.
 
-    Every window has an entry, for the code is complete; and no window is read that begins beyond `n_bits`.
+    Every window has an entry, for the code is complete; none is read that begins beyond `n_bits`, and `words` goes on
+    behind them. Numbers are unsigned throughout: numba then neither turns them into floats nor looks for negative
+    indices.
     """
-    at = 0
-    position = 0
-    last_block = len(symbols) - _LOOKUPS * _WORDS_EACH
-    while at < len(symbols) and position < n_bits:
-        word = position >> 6
-        shift = np.uint64(position & 63)
-        window = (words[word] << shift) | ((words[word + 1] >> np.uint64(1)) >> (np.uint64(63) - shift))
-        if at <= last_block and position + 64 <= n_bits:
-            for _ in range(_LOOKUPS):
-                entry = many[window >> np.uint64(64 - _DIRECT_BITS)]
-                n = (entry >> 4) & 15
-                if n == 0:
-                    entry = np.uint32(first[window >> np.uint64(64 - LONGEST)])
-                    symbols[at] = entry >> 4
-                    n = np.uint32(1)
-                else:
-                    symbols[at] = (entry >> 8) & 255
-                    symbols[at + 1] = (entry >> 16) & 255
-                    symbols[at + 2] = entry >> 24
-                at += int(n)
-                position += int(entry & 15)
-                window <<= np.uint64(entry & 15)
-        else:
-            code = first[window >> np.uint64(64 - LONGEST)]
-            symbols[at] = code >> 4
-            at += 1
-            position += int(code & 15)
-    return position if at == len(symbols) else n_bits + 1
+    at = np.uint64(0)
+    position = np.uint64(0)
+    n_symbols = np.uint64(len(symbols))
+    end = np.uint64(n_bits)
+    while at < n_symbols and position < end:
+        word = position >> _WORD_SHIFT
+        shift = position & _WORD_MASK
+        # In two steps, for a shift by all 64 bits is none.
+        window = (words[word] << shift) | ((words[word + _ONE] >> _ONE) >> (_WORD_MASK - shift))
+        is_far_from_end = at + _BLOCK_SYMBOLS <= n_symbols and position + _WORD_BITS <= end
+        for _ in range(_LOOKUPS):
+            entry = np.uint64(many[window >> _DIRECT_SHIFT])
+            n = (entry >> _FOUR) & _NIBBLE
+            if n == _ZERO or not is_far_from_end:
+                entry = np.uint64(first[window >> _FULL_SHIFT])
+                symbols[at] = entry >> _FOUR
+                at += _ONE
+                position += entry & _NIBBLE
+                break
+            symbols[at] = (entry >> np.uint64(8)) & _BYTE
+            symbols[at + _ONE] = (entry >> np.uint64(16)) & _BYTE
+            symbols[at + _TWO] = (entry >> np.uint64(24)) & _BYTE
+            used = entry & _NIBBLE
+            at += n
+            position += used
+            window <<= used
+    return int(position) if at == n_symbols else int(end) + 1

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor._jit import Arg, kernel
 from compressor.checks import as_integers, whole_number
 
 _HOMES = {"fixed": "compressor.fixed_width", "huffman": "compressor.huffman", "ans": "compressor.ans"}
@@ -19,6 +20,8 @@ CODERS = tuple(_HOMES)
 
 MOST_SYMBOL_BITS = 8
 """A symbol is at most a byte."""
+
+_COUNTERS = 4
 
 Bytes = NDArray[np.uint8]
 
@@ -86,6 +89,21 @@ def check_symbols(symbols: NDArray[np.uint8], symbol_bits: int) -> Bytes:
     if values.size and values.max() >= n_symbols:
         raise ValueError(f"symbols: {values.max()}, but {symbol_bits} bits end at {n_symbols - 1}")
     return values
+
+
+def count_symbols(symbols: Bytes, symbol_bits: int) -> NDArray[np.int64]:
+    """How often each of the ``2**symbol_bits`` symbols occurs; `symbols` are checked already."""
+    counts = np.zeros((_COUNTERS, 1 << symbol_bits), np.int64)
+    _count(symbols, counts)
+    total: NDArray[np.int64] = counts.sum(axis=0)
+    return total
+
+
+@kernel
+def _count(symbols: Arg, counts: Arg) -> None:
+    """Neighbours go to counters of their own: equal ones would wait for each other."""
+    for i in range(len(symbols)):
+        counts[i & (_COUNTERS - 1), symbols[i]] += 1
 
 
 def check_data_bytes(data: Bytes, n_bits: int) -> None:
