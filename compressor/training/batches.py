@@ -1,6 +1,6 @@
 """Batches of examples: from tensors in memory in a seeded order, or from whatever a caller iterates over."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor
 from compressor.checks import whole_number
 
 Batch = tuple[Tensor, Tensor]
-Data = "TensorData | tuple[Tensor, Tensor] | Iterable[Batch]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +79,7 @@ class Batches:
         """Batches of a pass; 0 where it is not known beforehand."""
         if isinstance(self._data, TensorData):
             return -(-len(self._data) // self.batch_size)
-        return len(self._data) if hasattr(self._data, "__len__") else 0
+        return len(self._data) if isinstance(self._data, Sized) else 0
 
     def one_pass(self, shuffled: bool) -> Iterator[Batch]:
         """Every batch once."""

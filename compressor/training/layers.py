@@ -22,6 +22,8 @@ class Layer:
     name : str
         Of the module, as "features.0"; a recurrent module holds several tensors, so that their names follow, as
         "lstm.weight_ih_l0".
+    path : str
+        Of the module in the network, "" where it is the network.
     module : torch.nn.Module
         Which holds the tensor.
     parameter : str
@@ -35,6 +37,7 @@ class Layer:
     """
 
     name: str
+    path: str
     module: nn.Module
     parameter: str
     bias_name: str | None
@@ -64,6 +67,10 @@ class Layer:
         if self.parametrization is None:
             return cast(Parameter, getattr(self.module, self.parameter))
         return cast(Parameter, cast(nn.ModuleDict, self.module.parametrizations)[self.parameter].original)
+
+    def key(self, attribute: str) -> str:
+        """Name of an attribute of the module, as the weight or the bias, in a state dict of the plain network."""
+        return _joined(self.path, attribute)
 
 
 def find_layers(model: nn.Module) -> dict[str, Layer]:
@@ -96,9 +103,9 @@ def _is_outside(path: str) -> bool:
 
 def _in(path: str, module: nn.Module) -> list[Layer]:
     if isinstance(module, nn.Linear):
-        return [Layer(path or "weight", module, "weight", _present(module, "bias"), "linear")]
+        return [Layer(path or "weight", path, module, "weight", _present(module, "bias"), "linear")]
     if isinstance(module, _CONVOLUTIONS):
-        return [Layer(path or "weight", module, "weight", _present(module, "bias"), "conv")]
+        return [Layer(path or "weight", path, module, "weight", _present(module, "bias"), "conv")]
     if isinstance(module, nn.RNNBase | nn.RNNCellBase):
         return [_recurrent(path, module, name) for name in _weight_names(module)]
     return []
@@ -116,9 +123,12 @@ def _recurrent(path: str, module: nn.Module, parameter: str) -> Layer:
     kind = "gru" if isinstance(module, nn.GRU | nn.GRUCell) else kind
     if parameter.startswith("weight_hr"):  # the projection of an LSTM's output is one matrix, without gates or bias
         kind = "linear"
-    name = f"{path}.{parameter}" if path else parameter
     bias = _present(module, parameter.replace("weight", "bias", 1))
-    return Layer(name, module, parameter, bias, kind, _GATES.get(kind, ()))
+    return Layer(_joined(path, parameter), path, module, parameter, bias, kind, _GATES.get(kind, ()))
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _present(module: nn.Module, name: str) -> str | None:

@@ -59,10 +59,11 @@ def set_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
     for name, mask in masks.items():
         if name not in layers:
             raise ValueError(f"masks: there is no layer {name!r}, only {', '.join(layers)}")
-        _set_mask(layers[name], mask)
+        mask_layer(layers[name], mask)
 
 
-def _set_mask(layer: Layer, mask: Tensor) -> None:
+def mask_layer(layer: Layer, mask: Tensor) -> None:
+    """Prune one layer to `mask`, as `set_masks` does."""
     if tuple(mask.shape) != tuple(layer.weight.shape):
         raise ValueError(f"masks: shape {tuple(mask.shape)} for {layer.name!r}, which is {tuple(layer.weight.shape)}")
     present = layer.parametrization

@@ -64,7 +64,10 @@ class SharedWeights(nn.Module):
         for name in ("used_codes", "places"):
             self.register_buffer(name, torch.zeros(0, dtype=torch.int64), persistent=False)
         self._find_places()
-        self.register_load_state_dict_post_hook(lambda module, _: module._find_places())
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        self._find_places()
 
     def _find_places(self) -> None:
         """Where there are weights, and their codes: all that the lookup reads."""
@@ -74,7 +77,9 @@ class SharedWeights(nn.Module):
 
     def forward(self, codebook: Tensor) -> Tensor:
         """The weight in effect."""
-        flat: Tensor = _Lookup.apply(codebook, self.used_codes, self.places, self.codes.numel())
+        flat: Tensor = _Lookup.apply(  # type: ignore[no-untyped-call]
+            codebook, self.used_codes, self.places, self.codes.numel()
+        )
         return flat.view(self.codes.shape)
 
     def right_inverse(self, weight: Tensor) -> Tensor:

@@ -97,8 +97,8 @@ class TrainSettings:
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy; classes are the last axis of `outputs`, and labels may be a sequence for each example."""
-    return nn.functional.cross_entropy(outputs.reshape(-1, outputs.shape[-1]), labels.reshape(-1))
+    """Mean cross entropy; classes are axis 1 of `outputs`, so that an example may have a sequence of labels."""
+    return nn.functional.cross_entropy(outputs, labels)
 
 
 class Trainer:
@@ -107,7 +107,7 @@ class Trainer:
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place; its outputs are logits, classes in the last axis.
+        Changed in place; its outputs are logits, classes in axis 1.
     data : TensorData, pair of tensors, or iterable of (inputs, labels)
     settings : TrainSettings
     loss : function of (outputs, labels) to a scalar
@@ -178,7 +178,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         with parametrize.cached():
             loss = self._loss(self.model(inputs), labels)
-        loss.backward()
+        torch.autograd.backward(loss)
         if self.settings.l1:
             for weight in self._weights:
                 if weight.grad is not None:
@@ -247,7 +247,7 @@ def error_rate(model: nn.Module, data: object, batch_size: int = 1000) -> float:
     Parameters
     ----------
     model : torch.nn.Module
-        Its outputs are logits, classes in the last axis; run in evaluation mode.
+        Its outputs are logits, classes in axis 1; run in evaluation mode.
     data : TensorData, pair of tensors, or iterable of (inputs, labels)
     batch_size : int
 
@@ -259,7 +259,7 @@ def error_rate(model: nn.Module, data: object, batch_size: int = 1000) -> float:
     wrong = total = 0
     with torch.no_grad(), _mode(model, False), parametrize.cached():
         for inputs, labels in Batches(data, batch_size).one_pass(shuffled=False):
-            wrong += int((model(inputs).argmax(-1) != labels).sum())
+            wrong += int((model(inputs).argmax(1) != labels).sum())
             total += labels.numel()
     if not total:
         raise ValueError("data: there are no labels to compare with")
