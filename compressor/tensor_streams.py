@@ -141,7 +141,11 @@ def _fewest_bytes(coder: str, counts: NDArray[np.int64], symbol_bits: int) -> in
         return -(-int(counts.sum()) * symbol_bits // 8)
     if coder == "huffman":
         return -(-encoded_bits(counts, code_lengths(counts)) // 8)
-    return int(_entropy_bits(counts) / 8)  # for any coder that there may be
+    return int(_entropy_bits(counts) / 8) - _FREE_BYTES
+
+
+_FREE_BYTES = 8
+"""What a coder of asymmetric numeral systems may fall below the entropy: its state begins empty, and is a 64-bit word."""
 
 
 def _entropy_bits(counts: NDArray[np.int64]) -> float:
