@@ -53,7 +53,8 @@ def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
         for start in reversed(range(0, len(values), _CHUNK)):
             coder.encode_reverse(rank[values[start : start + _CHUNK]], model)
     data = coder.get_compressed().astype("<u4").view(np.uint8)
-    return table, np.trim_zeros(data, "b")
+    n_zeros = int(np.argmax(data[:-5:-1] > 0)) if len(data) else 0  # the last word is never zero
+    return table, data[: len(data) - n_zeros]
 
 
 def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes:

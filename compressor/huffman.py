@@ -9,27 +9,10 @@ from bitarray import bitarray
 from bitarray.util import int2ba
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, kernel
 from compressor.checks import as_integers, whole_number
+from compressor.huffman_lookup import LONGEST, canonical_order, decode_words, spans
 from compressor.small_numbers import as_table, check_popped, from_table, pop_numbers, push_numbers
 from compressor.streams import Bytes, check_data_bytes, check_symbols, count_symbols
-
-LONGEST = 15
-"""Bits of the longest word: the most that four bits can say."""
-
-_DIRECT_BITS = 12
-"""Bits that one look-up of the decoder sees; its table takes 16 KiB, half of a usual first-level cache."""
-
-_LOOKUPS = 64 // _DIRECT_BITS
-"""Look-ups from one 64-bit window."""
-
-_WORDS_EACH = 3
-"""Most symbols that one look-up gives."""
-
-_ZERO, _ONE, _TWO, _FOUR, _NIBBLE, _BYTE = (np.uint64(n) for n in (0, 1, 2, 4, 15, 255))
-_WORD_SHIFT, _WORD_MASK, _WORD_BITS = (np.uint64(n) for n in (6, 63, 64))
-_DIRECT_SHIFT, _FULL_SHIFT = np.uint64(64 - _DIRECT_BITS), np.uint64(64 - LONGEST)
-_BLOCK_SYMBOLS = np.uint64(_LOOKUPS * _WORDS_EACH)
 
 
 def code_lengths(counts: ArrayLike, longest: int = LONGEST) -> Bytes:
@@ -111,12 +94,12 @@ def canonical_codes(lengths: ArrayLike) -> NDArray[np.uint32]:
         When there is no prefix code of these lengths.
     """
     bits = as_integers("lengths", lengths, np.uint8)
-    order = _canonical_order(bits)
-    spans = _spans(bits[order])
-    if spans.sum() > 1 << LONGEST:
-        raise ValueError(f"lengths: Kraft sum {spans.sum()} / {1 << LONGEST}, but it must be at most 1")
+    order = canonical_order(bits)
+    each = spans(bits[order])
+    if each.sum() > 1 << LONGEST:
+        raise ValueError(f"lengths: Kraft sum {each.sum()} / {1 << LONGEST}, but it must be at most 1")
     words = np.zeros(len(bits), np.uint32)
-    words[order] = (np.cumsum(spans) - spans) >> (LONGEST - bits[order].astype(np.int64))
+    words[order] = (np.cumsum(each) - each) >> (LONGEST - bits[order].astype(np.int64))
     return words
 
 
@@ -167,9 +150,11 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
     symbols = np.repeat(used[:1].astype(np.uint8), n_symbols)
     n_bits = n_symbols
     if len(used) > 1:
-        n_bits = int(_decode_words(_windows(data), 8 * len(data), *_lookup_tables(lengths), symbols))
+        n_bits = decode_words(lengths, data, symbols)
     elif data.any():
         raise ValueError("data: a bit is set, but the word of a symbol that occurs alone is zero")
+    if n_bits > 8 * len(data):
+        raise ValueError(f"data: {len(data)} bytes, but the words of {n_symbols} symbols run beyond them")
     check_data_bytes(data, n_bits)
     spare = -n_bits % 8
     if spare and data[-1] & ((1 << spare) - 1):
@@ -189,85 +174,7 @@ def _decode_lengths(table: Bytes, n_symbols: int) -> Bytes:
     lengths, left = pop_numbers(from_table(table, 2 * n_symbols), n_symbols, LONGEST + 1)
     check_popped(left)
     used = lengths[lengths > 0]
-    kraft = int(_spans(used).sum())
+    kraft = int(spans(used).sum())
     if kraft != 1 << LONGEST and used.tolist() not in ([], [1]):
         raise ValueError(f"table: Kraft sum {kraft} / {1 << LONGEST}, but a code must use all words")
     return lengths
-
-
-def _canonical_order(lengths: Bytes) -> NDArray[np.intp]:
-    """The symbols that have words, in the order of these."""
-    if lengths.size and lengths.max() > LONGEST:
-        raise ValueError(f"lengths: {lengths.max()} bits, but they must be at most {LONGEST}")
-    order = np.argsort(lengths, kind="stable")
-    return order[lengths[order] > 0]
-
-
-def _spans(lengths: Bytes) -> NDArray[np.int64]:
-    """How many of all sequences of 15 bits begin with a word of each length."""
-    return np.int64(1) << (LONGEST - lengths.astype(np.int64))
-
-
-def _lookup_tables(lengths: Bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
-    """What the next 15 bits begin with, ``symbol << 4 | length``; and up to 3 symbols that the next 12 begin with.
-
-    An entry of the second is, from its low bits: bits used (4), symbols (4; 0 when the first word is longer than 12
-    bits), the symbols (8 each).
-    """
-    order = _canonical_order(lengths)
-    first = np.repeat(order.astype(np.uint16) << 4 | lengths[order], _spans(lengths[order]))
-    one = first[:: 1 << (LONGEST - _DIRECT_BITS)].astype(np.uint32)
-    window = np.arange(len(one))
-    used = np.zeros(len(one), np.uint32)
-    many = np.zeros(len(one), np.uint32)
-    fits = np.ones(len(one), np.bool_)
-    for n in range(_WORDS_EACH):
-        following = one[(window << used) & (len(one) - 1)]
-        fits &= used + (following & 15) <= _DIRECT_BITS
-        many += fits * ((1 << 4) | (following >> 4 << (8 * n + 8)))
-        used += fits * (following & 15)
-    return first, many | used
-
-
-def _windows(data: Bytes) -> NDArray[np.uint64]:
-    """`data` as 64-bit words, first byte highest, and zeros behind them that the decoder may read."""
-    padded = np.zeros(8 * (len(data) // 8 + 3), np.uint8)
-    padded[: len(data)] = data
-    return padded.view(">u8").astype(np.uint64)
-
-
-@kernel
-def _decode_words(words: Arg, n_bits: Arg, first: Arg, many: Arg, symbols: Arg) -> int:
-    """Fill `symbols`; the number of bits they took, more than `n_bits` when these ended before.
-
-    Every window has an entry, for the code is complete; none is read that begins beyond `n_bits`, and `words` goes on
-    behind them. Numbers are unsigned throughout: numba then neither turns them into floats nor looks for negative
-    indices.
-    """
-    at = np.uint64(0)
-    position = np.uint64(0)
-    n_symbols = np.uint64(len(symbols))
-    end = np.uint64(n_bits)
-    while at < n_symbols and position < end:
-        word = position >> _WORD_SHIFT
-        shift = position & _WORD_MASK
-        # In two steps, for a shift by all 64 bits is none.
-        window = (words[word] << shift) | ((words[word + _ONE] >> _ONE) >> (_WORD_MASK - shift))
-        is_far_from_end = at + _BLOCK_SYMBOLS <= n_symbols and position + _WORD_BITS <= end
-        for _ in range(_LOOKUPS):
-            entry = np.uint64(many[window >> _DIRECT_SHIFT])
-            n = (entry >> _FOUR) & _NIBBLE
-            if n == _ZERO or not is_far_from_end:
-                entry = np.uint64(first[window >> _FULL_SHIFT])
-                symbols[at] = entry >> _FOUR
-                at += _ONE
-                position += entry & _NIBBLE
-                break
-            symbols[at] = (entry >> np.uint64(8)) & _BYTE
-            symbols[at + _ONE] = (entry >> np.uint64(16)) & _BYTE
-            symbols[at + _TWO] = (entry >> np.uint64(24)) & _BYTE
-            used = entry & _NIBBLE
-            at += n
-            position += used
-            window <<= used
-    return int(position) if at == n_symbols else int(end) + 1
