@@ -4,7 +4,8 @@ A layer is dense only on the way in. Pruning turns it into sparse columns, and t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +19,17 @@ from compressor.prune import find_cut, float_tensor, prune_columns
 from compressor.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
 
-Setting = TypeVar("Setting")
+
+@dataclass(frozen=True)
+class _Settings:
+    """How one tensor is pruned and shared: the arguments of `compress_layer` of these names."""
+
+    density: float
+    threshold: float | None
+    quality: float | None
+    weight_bits: int
+    init: str
+    seed: int
 
 
 class LayerCompression(NamedTuple):
@@ -58,24 +69,15 @@ class _Shared(NamedTuple):
     iterations: int
 
 
-def _share(
-    weights: NDArray[np.float32],
-    bias: ArrayLike | None,
-    density: float,
-    threshold: float | None,
-    quality: float | None,
-    weight_bits: int,
-    init: str,
-    seed: int,
-) -> _Shared:
+def _share(weights: NDArray[np.float32], bias: ArrayLike | None, settings: _Settings) -> _Shared:
     """Prune a matrix and share what is left of it, the non-zeros of the bias among them."""
     biases = None if bias is None else as_floats("bias", bias)
     if biases is not None and biases.shape != weights.shape[:1]:
         raise ValueError(f"bias: shape {biases.shape}, but {weights.shape[0]} outputs need ({weights.shape[0]},)")
-    cut = find_cut(weights, density, threshold, quality)
+    cut = find_cut(weights, settings.density, settings.threshold, settings.quality)
     kept = prune_columns(weights, cut)
     values = kept.values if biases is None else np.concatenate([kept.values, biases[biases != 0]])
-    found = cluster(values, weight_bits, init, seed)
+    found = cluster(values, settings.weight_bits, settings.init, settings.seed)
     codes = SparseColumns(kept.indptr, kept.rows, assign_codes(kept.values, found.codebook), kept.shape)
     return _Shared(codes, found.codebook, biases, cut.threshold, found.inertia, found.iterations)
 
@@ -96,7 +98,7 @@ def compress_layer_report(
 ) -> LayerCompression:
     """As `compress_layer`, with what the steps found beside the layer."""
     matrix = float_tensor("weights", weights)
-    shared = _share(matrix, bias, density, threshold, quality, weight_bits, init, seed)
+    shared = _share(matrix, bias, _Settings(density, threshold, quality, weight_bits, init, seed))
     bias_codes, error = None, 0.0
     if shared.bias is not None:
         bias_codes = nearest_codes(shared.bias, shared.codebook)
@@ -226,17 +228,17 @@ def compress_model(
     names = list(weights)
     if not names:
         raise ValueError("weights: a model has at least one tensor")
-    for what, setting in {"density": density, "weight_bits": weight_bits, "init": init, "threshold": threshold,
-                          "quality": quality, "kinds": kinds}.items():  # fmt: skip
+    pruning = {"density": density, "threshold": threshold, "quality": quality}
+    sharing = {"weight_bits": weight_bits, "init": init}
+    given = {**pruning, **sharing}
+    for what, setting in {**given, "kinds": kinds}.items():
         _check_names(what, setting, names)
     tensors = []
     for done, name in enumerate(names, start=1):
-        limits = _optional(threshold, name), _optional(quality, name)
-        share = 1.0 if limits != (None, None) else _required("density", density, name)
-        bits, start = _required("weight_bits", weight_bits, name), _required("init", init, name)
+        settings = _settings_of(name, given, seed)
         kind = None if kinds is None else kinds.get(name)
         try:
-            tensors.append(_coded(name, weights[name], kind, share, *limits, bits, start, seed))
+            tensors.append(_coded(name, weights[name], kind, settings))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         if progress is not None:
@@ -245,20 +247,20 @@ def compress_model(
     provenance = {
         **({} if model is None else model.provenance),
         "compressor": __version__,
-        "pruning": _told(density=density, threshold=threshold, quality=quality),
-        "weight_sharing": _told(weight_bits=weight_bits, init=init, seed=seed),
+        "pruning": _told(pruning),
+        "weight_sharing": _told({**sharing, "seed": seed}),
     }
     return CompressedModel(tuple(tensors), tuple(functions), provenance, {} if model is None else model.others)
 
 
-def _coded(name: str, given: Any, kind: str | None, *settings: Any) -> CodedTensor:
+def _coded(name: str, given: Any, kind: str | None, settings: _Settings) -> CodedTensor:
     """One tensor of a model; a convolution is pruned and shared as the matrix of its flattened filters."""
     gates: tuple[str, ...] = ()
     if isinstance(given, DenseTensor):
         given, kind, gates = (given.weights, given.bias), kind or given.kind, given.gates
     weights, bias = given if isinstance(given, tuple) else (given, None)
     tensor = float_tensor("weights", weights)
-    shared = _share(tensor.reshape(tensor.shape[0], -1), bias, *settings)
+    shared = _share(tensor.reshape(tensor.shape[0], -1), bias, settings)
     codes = shared.codes.dense().astype(np.uint8, copy=False)
     kind = kind or ("linear" if tensor.ndim == 2 else "conv")
     return CodedTensor(name, tensor.shape, kind, shared.codebook, codes, shared.bias, gates)
@@ -270,18 +272,20 @@ def _check_names(what: str, setting: object, names: Sequence[str]) -> None:
         raise ValueError(f"{what}: there is no tensor {strangers[0]!r}")
 
 
-def _optional(setting: Setting | Mapping[str, Setting] | None, name: str) -> Setting | None:
-    return setting.get(name) if isinstance(setting, Mapping) else setting
+def _settings_of(name: str, given: Mapping[str, Any], seed: int) -> _Settings:
+    """What `given`, values or mappings of name to value, holds for one tensor."""
+    own: dict[str, Any] = {
+        what: setting.get(name) if isinstance(setting, Mapping) else setting for what, setting in given.items()
+    }
+    if own["threshold"] is not None or own["quality"] is not None:
+        own["density"] = 1.0
+    for what in ("density", "weight_bits", "init"):
+        if own[what] is None:
+            raise ValueError(f"{what}: there is none for tensor {name!r}")
+    return _Settings(**own, seed=seed)
 
 
-def _required(what: str, setting: Setting | Mapping[str, Setting], name: str) -> Setting:
-    value = _optional(setting, name)
-    if value is None:
-        raise ValueError(f"{what}: there is none for tensor {name!r}")
-    return value
-
-
-def _told(**settings: object) -> str:
+def _told(settings: Mapping[str, object]) -> str:
     """Settings as a text for the provenance, without those that are None."""
     plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in settings.items() if v is not None}
     return ", ".join(f"{key} {value}" for key, value in plain.items())

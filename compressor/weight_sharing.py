@@ -32,6 +32,8 @@ MAX_ITERATIONS = 10_000
 EXACT_POINTS = 1 << 17
 """The optimum is found for this many sorted weights; more are first joined in this many groups of neighbours."""
 
+_LEAST_FOR_A_THREAD = 1 << 16  # fewer values are done in the time that a thread takes to begin
+
 
 class SharedWeights(NamedTuple):
     """What weight sharing finds.
@@ -66,16 +68,30 @@ class Clustering(NamedTuple):
 
 
 @kernel
-def _first_above(values: Arg, limit: Arg) -> int:
-    """How many of the sorted `values` are not above `limit`."""
-    low, high = 0, len(values)
+def _first_above(values: Arg, limit: Arg, low: Arg, high: Arg) -> int:
+    """How many of the sorted `values` are not above `limit`, known to be `low` to `high`."""
     while low < high:
         middle = (low + high) // 2
         if values[middle] > limit:
             high = middle
         else:
             low = middle + 1
-    return low
+    return int(low)
+
+
+@kernel
+def _first_above_near(values: Arg, limit: Arg, guess: Arg) -> int:
+    """As `_first_above`, in growing steps from a guess: soon found when it is not far."""
+    low, high, step = guess, guess, 1
+    while low > 0 and values[low - 1] > limit:
+        high = low - 1
+        low = max(low - step, 0)
+        step *= 2
+    while high < len(values) and values[high] <= limit:
+        low = high + 1
+        high = min(high + step, len(values))
+        step *= 2
+    return _first_above(values, limit, low, high)
 
 
 @kernel
@@ -89,7 +105,8 @@ def _lloyd(values: Arg, sums: Arg, max_iter: Arg, centroids: Arg, starts: Arg) -
     for iteration in range(max_iter):
         moved = iteration == 0
         for c in range(1, n_clusters):
-            at = _first_above(values, (np.float64(centroids[c - 1]) + np.float64(centroids[c])) / 2)
+            middle = (np.float64(centroids[c - 1]) + np.float64(centroids[c])) / 2
+            at = _first_above_near(values, middle, starts[c])
             moved |= starts[c] != at
             starts[c] = at
         if not moved:
@@ -127,17 +144,27 @@ def _assign(values: Arg, limits: Arg, codes: Arg) -> None:
                 block_codes[i] += block[i] > limit
 
 
+@kernel
+def _add_up(values: Arg, zero: Arg, sums: Arg) -> None:
+    """Running sums from the place `zero` outwards, upwards and then downwards: what lies below is taken off."""
+    total = 0.0
+    sums[zero] = 0
+    for i in range(zero, len(values)):
+        total += np.float64(values[i])
+        sums[i + 1] = total
+    total = 0.0
+    for i in range(zero - 1, -1, -1):
+        total += np.float64(values[i])
+        sums[i] = -total
+
+
 def _running_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sums of the sorted `values` before each, up to a constant; float64, shape (n + 1,).
 
     Counted from zero outwards: the small weights add up before the large ones can swallow their digits.
     """
-    zero = int(np.searchsorted(values, 0))
-    sums = np.zeros(values.size + 1)
-    np.cumsum(values[zero:], dtype=np.float64, out=sums[zero + 1 :])
-    below = sums[:zero][::-1]
-    np.cumsum(values[:zero][::-1], dtype=np.float64, out=below)
-    np.negative(below, out=below)
+    sums = np.empty(values.size + 1)
+    _add_up(values, int(np.searchsorted(values, 0)), sums)
     return sums
 
 
@@ -175,9 +202,10 @@ def _farthest(
 
 def _inertia(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> float:
     """Sum of the squared distances of the sorted `values` to the nearest of the sorted `centroids`."""
-    starts = [0, *(int(_first_above(values, middle)) for middle in _middles(centroids)), values.size]
+    starts = [0, *(int(_first_above(values, middle, 0, values.size)) for middle in _middles(centroids)), values.size]
     clusters = [(values[starts[c] : starts[c + 1]], centroid) for c, centroid in enumerate(centroids)]
-    return float(sum(in_threads(lambda cluster: float(_squared_error(*cluster)), clusters)))
+    workers = 1 if values.size < 2 * _LEAST_FOR_A_THREAD else None
+    return float(sum(in_threads(lambda cluster: float(_squared_error(*cluster)), clusters, workers)))
 
 
 def _middles(centroids: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -322,7 +350,7 @@ def _few_distinct(values: NDArray[np.float32], limit: int) -> NDArray[np.float32
         if len(found) == limit:
             return None
         found.append(values[at])
-        at = int(_first_above(values, values[at]))
+        at = int(_first_above(values, values[at], at, values.size))
     return np.array(found, np.float32)
 
 
@@ -342,7 +370,7 @@ def assign_codes(weights: ArrayLike, codebook: ArrayLike) -> NDArray[np.uint8]:
     limits[above] = np.nextafter(limits[above], np.float32(-np.inf))
     flat = np.ascontiguousarray(values).reshape(-1)
     codes = np.empty(flat.size, np.uint8)
-    step = max(1, -(-flat.size // available_cores()))
+    step = max(_LEAST_FOR_A_THREAD, -(-flat.size // available_cores()))
     parts = [slice(at, at + step) for at in range(0, flat.size, step)]
     in_threads(lambda part: _assign(flat[part], limits, codes[part]), parts)
     return codes.reshape(values.shape)
