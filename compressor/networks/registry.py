@@ -71,8 +71,9 @@ def network(name: str, **settings: Any) -> "Module":
 def paper_names(name: str) -> dict[str, str]:
     """What the tables of Deep Compression and the authors' files call each layer, by its name in the network.
 
-    Names in a network are those of its modules, as `compressor.training.find_layers` gives them. The two differ where a layer is part of a group: ``fire2.conv1x1_1`` is ``fire2/conv1x1_1``, for an attribute cannot
-    have a ``/``. In the order of the tables, which is the order of computation.
+    Names in a network are those of its modules, as `compressor.training.find_layers` gives them. The two differ where a
+    layer is part of a group: ``fire2.conv1x1_1`` is ``fire2/conv1x1_1``, for an attribute cannot have a ``/``. In the
+    order of the tables, which is the order of computation.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def load_class(module: str, class_name: str) -> Any:
 
 
 def _entry(name: str) -> _Entry:
-    if name not in _ENTRIES:
+    if name not in NETWORKS:
         raise ValueError(f"network: {name!r}, but it must be one of {', '.join(NETWORKS)}")
     return _ENTRIES[name]
 
