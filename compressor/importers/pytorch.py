@@ -1,0 +1,356 @@
+"""PyTorch modules, state dicts and files of them: weights in, decoded weights back out (extra ``train``).
+
+Of a module, its types tell what is a weight: the matrices of ``Linear``, of recurrent layers and of
+``MultiheadAttention``, and the kernels of ``Conv1d``, ``Conv2d`` and ``Conv3d``; all else, such as embeddings and
+normalisations, is kept as it is. Of a state dict, names and shapes tell (`compressor.importers.named_arrays`).
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from glob import escape
+from itertools import pairwise
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.coded import CompressedModel
+from compressor.dense import DenseModel
+from compressor.files import errors_name, memory_limit, replacing
+from compressor.importers.named_arrays import dense_model_of, named_arrays
+from compressor.importers.torch_file import check_torch_file
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover - the tests have it
+    raise ImportError("PyTorch models need PyTorch: pip install 'eie-sim[train]'") from error
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+_WEIGHTS: tuple[tuple[tuple[type[nn.Module], ...], tuple[str, ...]], ...] = (
+    ((nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d), ("weight",)),
+    ((nn.RNNBase, nn.RNNCellBase), ("weight_ih", "weight_hh", "weight_hr")),
+    ((nn.MultiheadAttention,), ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")),
+)
+"""Modules, and how the names of their weights begin."""
+
+_ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
+_NOTHING_AT_INFERENCE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+_STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")  # where checkpoints keep it
+_PRUNED, _MASK = "_orig", "_mask"  # as torch.nn.utils.prune calls a weight and its mask
+
+Source = str | PathLike[str] | nn.Module | Mapping[str, Any]
+
+
+def read_pytorch(source: Source, *, keep: Sequence[str] = ()) -> DenseModel:
+    """Read the weights of a PyTorch model.
+
+    Parameters
+    ----------
+    source : torch.nn.Module, mapping of name to tensor, or path
+        A file is one of ``torch.save`` with a state dict, or with a dictionary that has one as ``state_dict``,
+        ``model_state_dict`` or ``model``. Nothing in it is executed. A weight with parametrisations, or pruned by
+        ``torch.nn.utils.prune``, is read as the module computes with it.
+    keep : sequence of str
+        As for `compressor.importers.named_arrays.dense_model_of`: what is not to be compressed.
+
+    Returns
+    -------
+    DenseModel
+        Names, kinds, gates and biases as `dense_model_of` gives them; every type of floating-point number becomes
+        float32. Tensors that share their memory are read once, a layer's weights before others. The activation
+        function of a layer in an ``nn.Sequential`` is that of the module after it, dropout apart, and "none" where that
+        is another; of any other layer "relu", but "none" of the last and of recurrent ones. Buffers of a module that
+        are not finite, such as masks, are left out.
+
+    Raises
+    ------
+    FormatError
+        When a file is damaged, or holds more than tensors; a ValueError that names it.
+    ValueError
+        When there are no weights, or one is not finite, sparse, quantised or without memory.
+    OSError
+        When a file cannot be read.
+    """
+    if isinstance(source, nn.Module):
+        return _model_of_module(source, keep)
+    if isinstance(source, Mapping):
+        return _model_of_tensors(_state_dict_in(source), "PyTorch state dict", keep)
+    path = Path(source)
+    with errors_name(path):
+        state, limit = _load(path)
+        return _model_of_tensors(state, f"PyTorch {path.name}", keep, limit)
+
+
+def write_pytorch(model: CompressedModel, like: Source, path: str | PathLike[str]) -> None:
+    """Write `state_dict_of` to a file of ``torch.save``, whole or not at all.
+
+    Raises
+    ------
+    FormatError, ValueError
+        As for `state_dict_of`.
+    OSError
+        When a file cannot be read or written.
+    """
+    state = state_dict_of(model, like)
+    with replacing(Path(path)) as file:
+        torch.save(state, file)
+
+
+def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
+    """The state dict of `like` with the decoded weights, the biases and the other parameters of `model` in it.
+
+    Parameters
+    ----------
+    model : CompressedModel
+        Made of what `read_pytorch` gives of `like`, or of a part of it.
+    like : torch.nn.Module, mapping of name to tensor, or path
+        It is not changed. What of it has parametrisations comes as a plain weight.
+
+    Returns
+    -------
+    dict
+        In the types and on the devices of `like`. Tensors that share their memory there share it here; those in which
+        nothing changes in float32 are the same tensors.
+
+    Raises
+    ------
+    ValueError
+        When something of `model` is not in `like`, has another shape there, or does not fit its type.
+    """
+    state = _state_of(like)
+    ties: dict[object, list[str]] = {}
+    for name, found in _tensors_in(state).items():
+        ties.setdefault(_identity(found), []).append(name)
+    tied_to = {name: names for names in ties.values() for name in names}
+    written: dict[str, NDArray[np.float32]] = {}
+    new = _as_state_dict(state, state)
+    for name, values in named_arrays(model).items():
+        if name not in tied_to or not state[name].is_floating_point():
+            raise ValueError(f"like: there is no tensor {name!r} of floating-point numbers")
+        tensor: Tensor = state[name]
+        if tuple(tensor.shape) != values.shape:
+            raise ValueError(f"like: {name!r} has shape {tuple(tensor.shape)}, but the model's is {values.shape}")
+        first = tied_to[name][0]
+        if not np.array_equal(written.setdefault(first, values), values):
+            raise ValueError(f"model: {name!r} and {first!r} are one tensor, but have different values")
+        if not np.array_equal(_array(name, tensor).astype(np.float32), values):
+            new.update(dict.fromkeys(tied_to[name], _tensor_like(name, tensor, values)))
+    return new
+
+
+def load_into(model: CompressedModel, module: nn.Module) -> None:
+    """Put the decoded weights, the biases and the other parameters of `model` into `module`.
+
+    Raises
+    ------
+    ValueError
+        As for `state_dict_of`; when the module has parametrisations, which would change the weights again. Nothing of
+        it has changed then.
+    """
+    for name, part in module.named_modules():
+        if parametrize.is_parametrized(part) or _pruned(part):
+            raise ValueError(f"module: {name or type(part).__name__!r} has parametrisations; remove them first")
+    module.load_state_dict(state_dict_of(model, module))
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def _load(path: Path) -> tuple[dict[str, Any], int]:
+    """The state dict in a file, and the bytes that its tensors may take."""
+    size = check_torch_file(path)
+    try:
+        # Not mapped: only then PyTorch compares the sizes that the pickle declares with those of the archive.
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    except OSError:
+        raise
+    except Exception as error:  # its errors are of every kind; the archive is sound, so it is what is in it
+        raise ValueError(f"no plain state dict: {str(error).partition(chr(10))[0]}") from None
+    return _state_dict_in(found), memory_limit(size) // 3
+
+
+def _state_dict_in(found: object) -> dict[str, Any]:
+    """A mapping that holds tensors, or the one in it that does."""
+    if not isinstance(found, Mapping):
+        raise ValueError(f"source: {type(found).__name__}, but it must be a module, a state dict or a file of one")
+    candidates = [found, *(found[key] for key in _STATE_DICT_KEYS if key in found)]
+    for candidate in candidates:
+        if isinstance(candidate, Mapping) and any(isinstance(value, Tensor) for value in candidate.values()):
+            if not all(isinstance(name, str) for name in candidate):
+                raise ValueError("source: every name in a state dict must be a text")
+            return _as_state_dict(candidate, candidate)
+    raise ValueError(f"source: there is no tensor in it, nor in its {', '.join(_STATE_DICT_KEYS)}")
+
+
+def _as_state_dict(items: Mapping[str, Any], like: object) -> dict[str, Any]:
+    """A state dict of `items` with the versions of modules that PyTorch keeps beside those of `like`."""
+    state: OrderedDict[str, Any] = OrderedDict(items)
+    if hasattr(like, "_metadata"):
+        state._metadata = like._metadata  # type: ignore[attr-defined]
+    return state
+
+
+def _tensors_in(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+# Tensors --------------------------------------------------------------------------------------------------------------
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Whether its numbers lie one by one in memory."""
+    lazy = isinstance(tensor, nn.UninitializedParameter | nn.UninitializedBuffer)
+    return not lazy and tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+
+
+def _identity(tensor: Tensor) -> object:
+    """The same for tensors that are the same memory."""
+    if not _has_memory(tensor) or tensor.numel() == 0:
+        return id(tensor)
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def _array(name: str, tensor: Tensor) -> NDArray[Any]:
+    """The numbers of a tensor, float32 where NumPy has no type for them."""
+    if not _has_memory(tensor):
+        raise ValueError(f"{name}: a tensor that is sparse, quantised or without memory is not read")
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg()
+    if plain.is_floating_point() and plain.dtype not in (torch.float16, torch.float32, torch.float64):
+        plain = plain.to(torch.float32)
+    array: NDArray[Any] = plain.numpy()
+    return array
+
+
+def _tensor_like(name: str, tensor: Tensor, values: NDArray[np.float32]) -> Tensor:
+    new = torch.from_numpy(values.copy()).to(tensor.dtype)
+    if not torch.isfinite(new.to(torch.float32)).all():
+        raise ValueError(f"{name}: {np.abs(values).max()} is too large for {tensor.dtype}")
+    return new.to(tensor.device)
+
+
+def _model_of_tensors(
+    state: Mapping[str, Any], source: str, keep: Sequence[str], limit: int | None = None
+) -> DenseModel:
+    distinct = _distinct(_tensors_in(state).items())
+    needed = sum((4 if t.is_floating_point() else t.element_size()) * t.numel() for t in distinct.values())
+    if limit is not None and needed > limit:  # a tensor may show the same few bytes any number of times
+        raise ValueError(f"the tensors take {needed} bytes, but at most {limit} for a file of this size")
+    arrays = {name: _array(name, tensor) for name, tensor in distinct.items()}
+    if limit is not None:  # of a file, so nobody else has them, and they need not be copied
+        for array in arrays.values():
+            array.flags.writeable = False
+    return dense_model_of(arrays, provenance={"source": source}, keep=keep)
+
+
+def _distinct(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Each tensor under the first of its names."""
+    found: dict[object, tuple[str, Tensor]] = {}
+    for name, tensor in tensors:
+        found.setdefault(_identity(tensor), (name, tensor))
+    return dict(found.values())
+
+
+# Modules --------------------------------------------------------------------------------------------------------------
+
+
+class _Part(NamedTuple):
+    """A tensor of a module."""
+
+    name: str
+    tensor: Tensor
+    is_weight: bool
+    is_buffer: bool
+
+
+def _model_of_module(module: nn.Module, keep: Sequence[str]) -> DenseModel:
+    parts = list(_parts(module))
+    weights = {part.name for part in parts if part.is_weight}
+    # Weights first, so that a matrix that an embedding shares is a layer's; then in the order of the module again.
+    first = sorted(parts, key=lambda part: not part.is_weight)
+    kept = _distinct((part.name, part.tensor) for part in first)
+    arrays = {}
+    for part in parts:
+        if part.name in kept:
+            array = _array(part.name, part.tensor)
+            if not part.is_buffer or array.dtype.kind != "f" or np.isfinite(array).all():
+                arrays[part.name] = array
+    others = [escape(n) for n, a in arrays.items() if n not in weights and a.ndim > 1 and a.dtype.kind == "f"]
+    source = f"PyTorch module {type(module).__name__}"
+    model = dense_model_of(arrays, provenance={"source": source}, keep=[*others, *keep])
+    following = _following(module)
+    names = [tensor.name.removesuffix(".weight") for tensor in model.tensors]
+    functions = [following.get(name, usual) for name, usual in zip(names, model.activations, strict=True)]
+    return DenseModel(model.tensors, tuple(functions), model.provenance, model.others)
+
+
+def _parts(module: nn.Module) -> Iterable[_Part]:
+    """Every parameter and buffer that the module's state dict has, those with parametrisations as they work."""
+    persistent = module.state_dict().keys()
+    for prefix, part in module.named_modules():
+        if "parametrizations" in prefix.split("."):
+            continue
+        begins = tuple(name for types, names in _WEIGHTS if isinstance(part, types) for name in names)
+        dot = f"{prefix}." if prefix else ""
+        for name, tensor in _parameters(part).items():
+            yield _Part(dot + name, tensor, bool(begins) and name.startswith(begins), False)
+        masks = {f"{name}{_MASK}" for name in _pruned(part)}
+        for name, buffer in part.named_buffers(recurse=False):
+            if dot + name in persistent and name not in masks:
+                yield _Part(dot + name, buffer, False, True)
+
+
+def _parameters(part: nn.Module) -> dict[str, Tensor]:
+    """The parameters of a module, not of those in it, by the names that it computes with."""
+    found: dict[str, Tensor] = {}
+    with torch.no_grad():
+        if parametrize.is_parametrized(part):
+            found |= {name: getattr(part, name) for name in part.parametrizations}  # type: ignore[union-attr]
+        masks = _pruned(part)
+        for name, tensor in part.named_parameters(recurse=False):
+            plain = name.removesuffix(_PRUNED)
+            found[plain if plain in masks else name] = tensor * masks[plain] if plain in masks else tensor
+    order = list(getattr(part, "_flat_weights_names", ()))  # of a recurrent layer
+    return {name: found[name] for name in sorted(found, key=lambda n: order.index(n) if n in order else len(order))}
+
+
+def _pruned(part: nn.Module) -> dict[str, Tensor]:
+    """Masks of the parameters that ``torch.nn.utils.prune`` has pruned."""
+    masks = {name.removesuffix(_MASK): mask for name, mask in part.named_buffers(recurse=False) if name.endswith(_MASK)}
+    names = {name for name, _ in part.named_parameters(recurse=False)}
+    return {name: mask for name, mask in masks.items() if f"{name}{_PRUNED}" in names}
+
+
+def _following(module: nn.Module) -> dict[str, str]:
+    """The activation functions of layers in an ``nn.Sequential`` that have a module after them."""
+    found = {}
+    for prefix, sequence in module.named_modules():
+        if isinstance(sequence, nn.Sequential):
+            working = [(n, m) for n, m in sequence.named_children() if not isinstance(m, _NOTHING_AT_INFERENCE)]
+            for (name, layer), (_, after) in pairwise(working):
+                if isinstance(layer, _WEIGHTS[0][0]):
+                    found[f"{prefix}.{name}" if prefix else name] = _ACTIVATIONS.get(type(after), "none")
+    return found
+
+
+def _state_of(like: Source) -> dict[str, Any]:
+    """The state dict of a model, with plain weights in place of those with parametrisations."""
+    if isinstance(like, Mapping):
+        return _state_dict_in(like)
+    if not isinstance(like, nn.Module):
+        with errors_name(Path(like)):
+            return _load(Path(like))[0]
+    state = like.state_dict()
+    plain = {part.name: part.tensor for part in _parts(like)}
+    new: dict[str, Any] = {}
+    for name, value in state.items():
+        before, parametrized, rest = name.rpartition("parametrizations.")
+        found = before + rest.partition(".")[0] if parametrized else name.removesuffix(_PRUNED).removesuffix(_MASK)
+        if name in plain or found not in plain:
+            new[name] = value
+        else:
+            new[found] = plain[found]
+    return _as_state_dict(new, state)

@@ -1,0 +1,191 @@
+"""What a file of ``torch.save`` must be before PyTorch is let at it: a zip archive with a pickle of tensors only.
+
+``torch.load(weights_only=True)`` runs no code of the file, yet it makes whatever sizes the file declares, and a key of
+deeply nested tuples ends the process. So the sizes of the archive and the steps of its pickle are looked at first; none
+of it is executed, and PyTorch is not needed for it.
+"""
+
+import pickletools
+import re
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
+
+from compressor.files import file_size, memory_limit
+
+_FIRST_BYTES = b"PK\x03\x04"
+_PICKLE = "data.pkl"
+
+# The end of a zip archive (APPNOTE.TXT of PKWARE, 4.3.14 to 4.3.16): where it begins, at most a comment before the last
+# byte; the size of the directory in it; and the same of large archives, which lies before it.
+_END, _END_BYTES, _LONGEST_COMMENT, _SIZE_AT = b"PK\x05\x06", 22, 2**16 - 1, 12
+_LOCATOR, _LOCATOR_BYTES, _END_64_BYTES, _SIZE_64_AT = b"PK\x06\x07", 20, 56, 40
+_DIRECTORY_FACTOR = 20  # bytes of memory that Python takes for each of the directory, at most
+
+# Most bytes that a step of a pickle takes, and one that makes an object; measured with PyTorch 2.13, and rounded up.
+_STEP_BYTES, _OBJECT_BYTES = 100, 1200
+_CALLS = ("REDUCE", "NEWOBJ")
+_DEEPEST_TUPLE, _LONGEST_TUPLE = 20, 64  # a tensor has at most 64 dimensions
+
+_ORDERED_DICT = "collections OrderedDict"
+_KNOWN = {
+    _ORDERED_DICT,
+    "torch device",
+    "torch._utils _rebuild_parameter",
+    "torch._utils _rebuild_tensor",
+    "torch._utils _rebuild_tensor_v2",
+}
+_KNOWN_TYPES = re.compile(r"torch (\w+Storage|b?float\d+\w*|complex\d+|u?int\d+|bool)")
+_TYPES_THAT_ALLOCATE = ("torch TypedStorage", "torch UntypedStorage")
+
+
+def check_torch_file(path: Path) -> int:
+    """Check that the file at `path` is an archive of tensors whose sizes are not forged; gives its size in bytes.
+
+    Raises
+    ------
+    ValueError
+        When it is something else; the message does not name the file.
+    OSError
+        When it cannot be read.
+    """
+    size = file_size(path)
+    with path.open("rb") as file:
+        if file.read(len(_FIRST_BYTES)) != _FIRST_BYTES:
+            raise ValueError(
+                "no PyTorch file in the zip format that torch.save has written since PyTorch 1.6; "
+                "what an older one holds can be passed as a state dict"
+            )
+        _check_directory(file, size)
+        try:
+            steps = _pickle_in(file, size)
+        except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, OverflowError, struct.error) as error:
+            raise ValueError(f"no sound zip archive: {error}") from None
+    _check_pickle(steps, memory_limit(size) // 2)
+    return size
+
+
+def _check_directory(file: BinaryIO, size: int) -> None:
+    """Python reads the directory of a zip archive whole, however long it is."""
+    begin = max(0, size - _END_BYTES - _LONGEST_COMMENT - _LOCATOR_BYTES - _END_64_BYTES)
+    file.seek(begin)
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or at + _END_BYTES > len(tail):
+        raise ValueError("no sound zip archive: it has no end; the file is cut short")
+    length = int.from_bytes(tail[at + _SIZE_AT : at + _SIZE_AT + 4], "little")
+    locator = at - _LOCATOR_BYTES
+    end = locator - _END_64_BYTES
+    if end >= 0 and tail[locator:at].startswith(_LOCATOR):
+        length = int.from_bytes(tail[end + _SIZE_64_AT : end + _SIZE_64_AT + 8], "little")
+    if length * _DIRECTORY_FACTOR > memory_limit(size) // 2:
+        raise ValueError(f"no sound zip archive: a directory of {length} bytes is too long for {size} bytes in all")
+
+
+def _pickle_in(file: BinaryIO, size: int) -> bytes:
+    """The pickle of an archive whose members are stored as they are, and unharmed."""
+    with ZipFile(file) as archive:
+        members = archive.infolist()
+        packed = next((m.filename for m in members if m.compress_type != ZIP_STORED), None)
+        if packed is not None:
+            raise ValueError(f"member {packed!r} of the archive is compressed, as torch.save never does")
+        if sum(member.file_size for member in members) > size:
+            raise ValueError(f"the members of the archive take more than the {size} bytes of the file")
+        pickles = [member for member in members if member.filename.rpartition("/")[2] == _PICKLE]
+        if len(pickles) != 1:
+            raise ValueError(f"the archive has {len(pickles)} members called {_PICKLE}, but a PyTorch file has one")
+        broken = archive.testzip()
+        if broken is not None:
+            raise ValueError(f"member {broken!r} of the archive is damaged: its CRC-32 is another")
+        return archive.read(pickles[0])
+
+
+def _check_pickle(steps: bytes, limit: int) -> None:
+    """Go through a pickle without doing what it says, and see that it makes tensors and no more than `limit` bytes."""
+    needed = 0
+    stack = _Stack()
+    try:
+        for step, argument, _ in pickletools.genops(steps):
+            needed += _OBJECT_BYTES if step.name in _CALLS else _STEP_BYTES
+            if needed > limit:
+                raise _Refused(f"its pickle of {len(steps)} bytes makes more than {limit} bytes of objects")
+            stack.do(step, argument)
+    except _Refused:
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, EOFError) as error:
+        raise ValueError(f"no sound pickle: {error}") from None
+
+
+class _Refused(ValueError):
+    """A pickle is sound, but not one that is read."""
+
+
+class _Stack:
+    """What a pickle's steps do, with tuples as their depth: only these can be nested in a way that ends a process.
+
+    A thing is a whole number, the depth of a tuple or -1 of anything else, or the name of what can be called.
+    """
+
+    def __init__(self) -> None:
+        self._things: list[int | str | None] = []  # None is a mark
+        self._memory: dict[int, int | str | None] = {}
+
+    def do(self, step: Any, argument: Any) -> None:
+        name = step.name
+        if name == "GLOBAL":
+            self._things.append(_known(argument))
+        elif name in ("REDUCE", "NEWOBJ"):
+            self._call()
+        elif name.startswith("TUPLE"):
+            self._make_tuple(name)
+        elif name in ("BINPUT", "LONG_BINPUT"):
+            self._memory[argument] = self._things[-1]
+        elif name in ("BINGET", "LONG_BINGET"):
+            self._things.append(self._memory[argument])
+        elif name == "EMPTY_TUPLE":
+            self._things.append(0)
+        elif name == "MARK":
+            self._things.append(None)
+        else:
+            self._do_other(step)
+
+    def _call(self) -> None:
+        arguments, called = self._things.pop(), self._things.pop()
+        if not isinstance(called, str):
+            raise _Refused("no plain state dict: something in it is called that is no function")
+        if called == _ORDERED_DICT and arguments != 0:
+            raise _Refused("no plain state dict: a dictionary in it is made from another")
+        self._things.append(-1)
+
+    def _make_tuple(self, name: str) -> None:
+        parts = [self._things.pop() for _ in range(int(name[5:]))] if name != "TUPLE" else self._down_to_mark()
+        depth = 1 + max((part for part in parts if isinstance(part, int)), default=0)
+        if depth > _DEEPEST_TUPLE or len(parts) > _LONGEST_TUPLE:
+            raise _Refused(f"no plain state dict: a tuple of {len(parts)} items, nested {depth} deep")
+        self._things.append(max(depth, 1))
+
+    def _do_other(self, step: Any) -> None:
+        """A step that makes no tuple and calls nothing: what it takes off and puts on is known."""
+        before = list(step.stack_before)
+        if pickletools.markobject in before:
+            self._down_to_mark()
+            before = before[: before.index(pickletools.markobject)]
+        for _ in before:
+            self._things.pop()
+        self._things += [-1] * len(step.stack_after)
+
+    def _down_to_mark(self) -> list[int | str | None]:
+        parts: list[int | str | None] = []
+        while (part := self._things.pop()) is not None:
+            parts.append(part)
+        return parts
+
+
+def _known(called: str) -> str:
+    if called in _KNOWN or (_KNOWN_TYPES.fullmatch(called) and called not in _TYPES_THAT_ALLOCATE):
+        return called
+    raise _Refused(
+        f"no plain state dict: it holds {called.replace(' ', '.')!r:.200}, but only tensors are read; "
+        "save the module's state_dict()"
+    )
