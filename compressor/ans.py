@@ -60,7 +60,8 @@ def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
 def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes:
     """The symbols, uint8 (n_symbols,).
 
-    A symbol may take any fraction of a bit, so `n_symbols` is not limited by the data: who reads a file checks it.
+    A symbol may take any fraction of a bit, so `n_symbols` is not limited by the length of table and data: who reads a
+    file checks it against what else is known.
 
     Raises
     ------
@@ -70,10 +71,10 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
         When constriction is not installed.
     """
     constriction = _constriction()
-    counts = _decode_table(table, 1 << symbol_bits)
+    counts = _decode_table(table, 1 << symbol_bits)  # doubled; a count is 2/3 to 4/3 of what its first digit tells
     used = np.flatnonzero(counts)
-    if n_symbols and not len(used):
-        raise ValueError(f"table: no symbol occurs, but the stream has {n_symbols} symbols")
+    if not sum(counts) <= 3 * n_symbols <= 2 * sum(counts):  # before memory is taken for them
+        raise ValueError(f"table: about {sum(counts) // 2} symbols, but the stream has {n_symbols}")
     if len(data) and not data[-1]:
         raise ValueError("data: the last byte is zero, which says nothing")
     symbols = np.repeat(used[:1].astype(np.uint8), n_symbols)

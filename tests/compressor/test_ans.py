@@ -105,6 +105,13 @@ def test_a_stream_of_one_symbol_has_no_data():
         ans.decode(table, np.ones(1, np.uint8), 9, 4)
 
 
+def test_more_symbols_than_the_table_tells_are_refused_before_memory_is_taken():
+    table, data = ans.encode(np.full(9, 5, np.uint8), 4)
+    with pytest.raises(ValueError, match="table: about 12 symbols, but the stream has 1152921504606846976"):
+        ans.decode(table, data, 1 << 60, 4)
+    assert all(ans.decode(*ans.encode(np.full(n, 5, np.uint8), 4), n, 4).tolist() == [5] * n for n in range(70))
+
+
 def test_a_long_stream_passes_in_parts(monkeypatch):
     symbols = skewed(2, 1000)
     whole = ans.encode(symbols, 8)
@@ -117,8 +124,8 @@ def test_a_long_stream_passes_in_parts(monkeypatch):
 def test_data_left_over_are_refused():
     symbols = skewed(3, 100)
     table, data = ans.encode(symbols, 8)
-    with pytest.raises(ValueError, match="not all are used up by 50 symbols"):
-        ans.decode(table, data, 50, 8)
+    with pytest.raises(ValueError, match="not all are used up by 80 symbols"):
+        ans.decode(table, data, 80, 8)
 
 
 def test_a_zero_at_the_end_of_the_data_is_refused():
