@@ -26,6 +26,7 @@ from compressor.files import errors_name, file_size, memory_limit, replacing
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
 
 _SUFFIX = ".npy"
+_MAX_NAME_BYTES = 2**16 - 1  # of a zip's member
 _MAX_DIRECTORY_BYTES = 2**20  # of the zip: some 15 000 arrays; Python's objects for it take 20x as much
 _MAX_HEADER_BYTES = 10_000  # of an array, as in numpy.lib.format
 _PIECE = 2**20  # bytes read at a time
@@ -125,12 +126,18 @@ def write_npz(
     arrays: dict[str, NDArray[Any]] = {**named_arrays(model)} if like is None else _changed(model, Path(like))
     with replacing(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
-            info = zipfile.ZipInfo(name + _SUFFIX)  # dated 1980: the same model gives the same bytes
-            if info.filename != name + _SUFFIX:
-                raise ValueError(f"array {name!r}: no zip file can have this name in it")
+            info = zipfile.ZipInfo(_member_name(name))  # dated 1980: the same model gives the same bytes
             info.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
             with archive.open(info, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _member_name(name: str) -> str:
+    member = name + _SUFFIX
+    n_bytes = len(member.encode(errors="replace"))
+    if n_bytes > _MAX_NAME_BYTES or "\0" in name or member.encode(errors="ignore").decode() != member:
+        raise ValueError(f"array {name[:100]!r}: no zip file can have this name of {n_bytes} bytes in it")
+    return member
 
 
 def _changed(model: CompressedModel | DenseModel, like: Path) -> dict[str, NDArray[Any]]:
