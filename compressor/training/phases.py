@@ -201,7 +201,7 @@ class _Run:
         if path is None or not path.exists():
             return 0, None
         content = load_checkpoint(path)
-        if content["schedule"] != _fingerprint(self.phases):
+        if content.get("schedule") != _fingerprint(self.phases):
             raise ValueError(f"{path}: it is of another schedule; remove it or give another file")
         load_model_state(self.model, content["model"])
         self.records = [PhaseRecord(**record) for record in content["records"]]

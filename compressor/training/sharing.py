@@ -15,54 +15,66 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from compressor._jit import Arg, kernel
 from compressor.packed import check_codebook, weight_bits_of
 from compressor.training.layers import Layer, find_layers
 from compressor.training.masks import make_plain
 from compressor.weight_sharing import assign_codes, cluster
 
 
+@kernel
+def _look_up(codes: Arg, codebook: Arg, weights: Arg) -> None:
+    for i in range(len(codes)):
+        weights[i] = codebook[codes[i]]
+
+
+@kernel
+def _add_up(places: Arg, codes: Arg, values: Arg, sums: Arg) -> None:
+    """Add ``values[places[i]]`` to ``sums[0, codes[i]]``, four at a time: neighbours often have one code, and then an
+    addition would have to wait for the one before it.
+    """
+    n_fours = len(codes) // 4 * 4
+    for i in range(0, n_fours, 4):
+        sums[0, codes[i]] += values[places[i]]
+        sums[1, codes[i + 1]] += values[places[i + 1]]
+        sums[2, codes[i + 2]] += values[places[i + 2]]
+        sums[3, codes[i + 3]] += values[places[i + 3]]
+    for i in range(n_fours, len(codes)):
+        sums[0, codes[i]] += values[places[i]]
+
+
 class _Lookup(torch.autograd.Function):
-    """``codebook[codes]`` where a code is not 0, else 0; only the weights that are there cost time."""
+    """``codebook[codes]``, and back the sum over each cluster."""
 
     @staticmethod
-    def forward(ctx: Any, codebook: Tensor, codes: Tensor, places: Tensor, n_weights: int) -> Tensor:
-        ctx.save_for_backward(codes, places)
-        ctx.n_values = codebook.numel()
-        values = codebook.index_select(0, codes)
-        if codes.numel() == n_weights:
-            return values
-        return torch.zeros(n_weights, dtype=codebook.dtype).index_copy_(0, places, values)
+    def forward(ctx: Any, codebook: Tensor, shared: "SharedWeights") -> Tensor:
+        ctx.shared = shared
+        weights = torch.empty(shared.codes.shape, dtype=codebook.dtype)
+        _look_up(shared.codes.numpy().reshape(-1), codebook.detach().numpy(), weights.numpy().reshape(-1))
+        return weights
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        codes, places = ctx.saved_tensors
-        gradient = gradients[0]
-        of_weights = gradient if codes.numel() == gradient.numel() else gradient.index_select(0, places)
-        sums = torch.zeros(ctx.n_values, dtype=torch.float64).index_add_(0, codes, of_weights.double())
-        return sums.to(gradient.dtype), None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.shared.cluster_sums(gradients[0]).to(gradients[0].dtype), None
 
 
 class SharedWeights(nn.Module):
-    """Parametrization of a weight by a codebook, which is what an optimizer sees as the parameter.
+    """Parametrization of a weight by a codebook, which is what an optimizer sees as the parameter; on the CPU.
 
     Parameters
     ----------
     codes : Tensor of uint8, the shape of the weight
         0 = no weight.
     n_values : int
-        Length of the codebook, a power of two.
+        Length of the codebook, a power of two. ``codebook[0] == 0``, and has no gradient.
     """
 
     codes: Tensor
-    used_codes: Tensor
-    places: Tensor
 
     def __init__(self, codes: Tensor, n_values: int) -> None:
         super().__init__()
         self.n_values = n_values
-        self.register_buffer("codes", codes)
-        for name in ("used_codes", "places"):
-            self.register_buffer(name, torch.zeros(0, dtype=torch.int64), persistent=False)
+        self.register_buffer("codes", codes.contiguous())
         self._find_places()
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
@@ -70,24 +82,26 @@ class SharedWeights(nn.Module):
         self._find_places()
 
     def _find_places(self) -> None:
-        """Where there are weights, and their codes: all that the lookup reads."""
-        flat = self.codes.reshape(-1)
-        self.places = flat.nonzero().reshape(-1)
-        self.used_codes = flat[self.places].long()
+        """Where there are weights, and their codes: all that a sum over a cluster reads."""
+        flat = self.codes.numpy().reshape(-1)
+        self._places = np.flatnonzero(flat)
+        self._codes_there = flat[self._places]
+
+    def cluster_sums(self, values: Tensor) -> Tensor:
+        """The sum of `values`, of the weight's shape, over each cluster; float64, shape (n_values,), 0 for code 0."""
+        sums = np.zeros((4, self.n_values))
+        _add_up(self._places, self._codes_there, values.detach().contiguous().numpy().reshape(-1), sums)
+        return torch.from_numpy(sums.sum(0))
 
     def forward(self, codebook: Tensor) -> Tensor:
         """The weight in effect."""
-        flat: Tensor = _Lookup.apply(  # type: ignore[no-untyped-call]
-            codebook, self.used_codes, self.places, self.codes.numel()
-        )
-        return flat.view(self.codes.shape)
+        weight: Tensor = _Lookup.apply(codebook, self)  # type: ignore[no-untyped-call]
+        return weight
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The codebook nearest to `weight`: the mean of each cluster, 0 for a code without a weight."""
-        values = weight.reshape(-1)[self.places].double()
-        sums = torch.zeros(self.n_values, dtype=torch.float64).index_add_(0, self.used_codes, values)
-        counts = torch.bincount(self.used_codes, minlength=self.n_values)
-        return (sums / counts.clamp(min=1)).to(weight.dtype)
+        counts = np.bincount(self._codes_there, minlength=self.n_values)
+        return (self.cluster_sums(weight) / torch.from_numpy(counts.clip(min=1))).to(weight.dtype)
 
 
 def share_layer(layer: Layer, codebook: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:

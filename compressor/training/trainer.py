@@ -19,6 +19,7 @@ from torch.nn.utils import parametrize
 from compressor.checks import real_number, whole_number
 from compressor.training.batches import Batches
 from compressor.training.layers import chosen_layers, find_layers
+from compressor.training.masks import masks_kept
 
 Progress = Callable[[int, int, str], object]
 """Called with what is done, of how much (0: not known), and a text."""
@@ -162,9 +163,14 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate_in(self.epoch)
         total, count = 0.0, 0
-        with _seeded(settings.seed, self.phase, self.epoch), self._fixed_parameters(), _mode(self.model, True):
+        with (
+            _seeded(settings.seed, self.phase, self.epoch),
+            self._fixed_parameters(),
+            _mode(self.model, True),
+            masks_kept(self.model, self.optimizer) as masked,
+        ):
             for count, (inputs, labels) in enumerate(self.batches.one_pass(shuffled=True), start=1):
-                total += self._step(inputs, labels)
+                total += self._step(inputs, labels, *masked)
                 if progress is not None:
                     progress(count)
         if not count:
@@ -174,19 +180,27 @@ class Trainer:
         self.epoch += 1
         return total / count
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> float:
+    def _step(self, inputs: Tensor, labels: Tensor, masked: list[Tensor], masks: list[Tensor]) -> float:
         self.optimizer.zero_grad(set_to_none=True)
         with parametrize.cached():
             loss = self._loss(self.model(inputs), labels)
         torch.autograd.backward(loss)
+        with torch.no_grad():
+            self._shape_gradients(masked, masks)
+        self.optimizer.step()
+        return loss.item()
+
+    def _shape_gradients(self, masked: list[Tensor], masks: list[Tensor]) -> None:
+        """Masks, the slope of L1, and the limit of the norm."""
+        for weight, mask in zip(masked, masks, strict=True):
+            if weight.grad is not None:
+                weight.grad.mul_(mask)
         if self.settings.l1:
             for weight in self._weights:
                 if weight.grad is not None:
-                    weight.grad.add_(weight.detach().sign(), alpha=self.settings.l1)
+                    weight.grad.add_(weight.sign(), alpha=self.settings.l1)
         if self.settings.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        self.optimizer.step()
-        return loss.item()
 
     @contextmanager
     def _fixed_parameters(self) -> Iterator[None]:

@@ -9,12 +9,15 @@ from tests.extras import needs
 torch = needs("torch", "train")
 
 from compressor.training import (  # noqa: E402
+    Prune,
     Share,
     TensorData,
     Trainer,
     TrainSettings,
+    densities,
     error_rate,
     find_layers,
+    masks_of,
     run_phases,
     train,
 )
@@ -179,3 +182,32 @@ def test_what_cannot_be_trained_is_one_clear_error():
         Trainer(model, (inputs, labels), TrainSettings(1, fixed=("linear",)))
     with pytest.raises(ValueError, match=r"rate: 1e\+30 is too high, the loss is nan in epoch"):
         train(model, (inputs, labels), TrainSettings(9, rate=1e30))
+
+
+def test_sparsity_holds_in_a_trainer_that_was_there_before_the_pruning():
+    model = networks.small()
+    trainer = Trainer(model, networks.vectors(), TrainSettings(3, rate=0.1, l2=0.01, l1=0.001))
+    trainer.run_epoch()
+    Prune(0.25).apply(model)
+    kept = masks_of(model)
+    trainer.run_epoch()
+    assert densities(model) == {"0": 0.25, "3": 0.25}
+    for name, layer in find_layers(model).items():
+        assert torch.equal(layer.weight != 0, kept[name])
+        assert int(layer.trained[~kept[name]].count_nonzero()) == 0
+
+
+def test_a_trainer_trains_a_pruned_network_as_plain_steps_through_its_masks_do():
+    inputs, labels = networks.vectors()
+    model, plain = networks.small(), networks.small()
+    for one in (model, plain):
+        Prune(0.4).apply(one)
+    train(model, (inputs, labels), TrainSettings(5, rate=0.1, batch_size=90, momentum=0.9))
+    optimizer = torch.optim.SGD(plain.parameters(), 0.1, momentum=0.9)
+    for _ in range(5):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(plain(inputs), labels).backward()
+        optimizer.step()
+    for name, tensor in plain.state_dict().items():
+        assert torch.allclose(model.state_dict()[name], tensor, atol=1e-6)
+    assert all(not layer.parametrization.kept for layer in find_layers(model).values())
