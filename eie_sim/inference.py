@@ -15,6 +15,7 @@ from compressor.coded import CompressedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.convolution import convolve, max_pool
 from eie_sim.engines.base import activate, run_layers
+from eie_sim.fixed_point import most_frac_bits
 from eie_sim.result import BatchResult
 
 
@@ -31,12 +32,15 @@ class Classification:
         The class of the largest output; the lowest of several.
     labels : ndarray of int64, shape (B,)
         The right answers.
+    largest : float
+        Largest magnitude of an input or a sum in any layer: what fixed point must hold.
     """
 
     arch: ArchConfig
     layers: tuple[BatchResult, ...]
     predicted: NDArray[np.int64]
     labels: NDArray[np.int64]
+    largest: float
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -117,15 +121,38 @@ def classify(
 
     if n_before and values.ndim == 3:
         values = values[:, None]
+    largest = [_magnitude(values)]
     for tensor, function in zip(model.tensors[:n_before], model.activations, strict=False):
-        values = max_pool(activate(function, convolve(values, tensor, arch)))
+        sums = convolve(values, tensor, arch)
+        largest.append(_magnitude(sums))
+        values = max_pool(activate(function, sums))
         tell(tensor.name)
     matrices = model.select(*(tensor.name for tensor in model.tensors[n_before:]))
     packed = matrices.pack(arch.n_pe, arch.index_bits)
     results = []
     for batch in run_layers(packed, values.reshape(len(values), -1), arch, engine):
         results.append(batch)
+        assert batch.output is not None
+        largest.append(_magnitude(batch.output))
         tell(batch.layer)
     assert results[-1].output is not None
     answers = activate(matrices.activations[-1], results[-1].output)
-    return Classification(arch, tuple(results), answers.argmax(axis=1).astype(np.int64), right)
+    return Classification(arch, tuple(results), answers.argmax(axis=1).astype(np.int64), right, max(largest))
+
+
+def in_fixed_point(exact: Classification, bits: int = 16) -> ArchConfig:
+    """The machine of a float32 run in fixed point, with as many fraction bits as hold every number of that run.
+
+    The paper gives the width of its fixed point and not the place of the point (section IV); this is how ours is found.
+
+    Raises
+    ------
+    ValueError
+        When there is no such width; see `ArchConfig`.
+    """
+    frac_bits = most_frac_bits(-exact.largest, exact.largest, bits)
+    return exact.arch.replace(arithmetic=f"fixed{bits}", act_frac_bits=frac_bits)
+
+
+def _magnitude(values: NDArray[np.floating]) -> float:
+    return float(np.abs(values).max())

@@ -1,11 +1,15 @@
 """A network's answers through the machine, and the cycles of each input."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import compressor.models
 from compressor import CodedTensor, CompressedModel, compress_model
+from compressor.models import packaged_digits, packaged_model
 from eie_sim import preset, simulate_model
-from eie_sim.inference import classify
+from eie_sim.inference import classify, in_fixed_point
 
 ARCH = preset("eie-64pe-45nm").replace(n_pe=8)
 
@@ -75,3 +79,36 @@ def test_a_recurrent_layer_is_refused():
     gates = CodedTensor("lstm", (8, 36), "lstm", np.r_[0, np.ones(15)], np.ones(288, np.uint8))
     with pytest.raises(ValueError, match="kinds lstm"):
         classify(CompressedModel((gates,), ("none",)), images(), np.zeros(6, int), ARCH)
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "fixed16"])
+def test_the_packaged_network_reads_handwritten_digits_through_the_machine(arithmetic):
+    model, digits = packaged_model("lenet-300-100"), packaged_digits()
+    arch = preset("eie-64pe-45nm")
+    exact = classify(model, digits.inputs(), digits.labels, arch)
+    found = exact if arithmetic == "float32" else classify(model, digits.inputs(), digits.labels, in_fixed_point(exact))
+    assert len(found) == 256
+    assert found.accuracy > 0.95
+    assert found.arch.arithmetic == arithmetic
+    assert (found.cycles > 200).all()
+
+
+def test_the_fraction_bits_hold_every_sum_of_the_float_run():
+    exact = classify(small_network(), images(), np.zeros(6, int), ARCH)
+    found = classify(small_network(), images(), np.zeros(6, int), in_fixed_point(exact))
+    assert sum(int(layer.counts.saturations.sum()) for layer in found.layers) == 0
+    tight = in_fixed_point(exact).replace(act_frac_bits=in_fixed_point(exact).act_frac_bits + 2)
+    cut = classify(small_network(), images(), np.zeros(6, int), tight)
+    assert sum(int(layer.counts.saturations.sum()) for layer in cut.layers) > 0
+
+
+def test_packaged_models_and_digits_take_at_most_200_kilobytes():
+    folder = Path(compressor.models.__file__).parent
+    files = [path for path in folder.iterdir() if path.suffix in (".dcz", ".npz")]
+    assert {path.name for path in files} >= {"lenet-300-100.dcz", "digits.npz"}
+    assert sum(path.stat().st_size for path in files if path.name != "lenet-5.dcz") <= 200_000
+
+
+def test_a_model_that_is_not_packaged_is_refused_by_name():
+    with pytest.raises(ValueError, match="model: 'alexnet', but it must be one of lenet-300-100, lenet-5"):
+        packaged_model("alexnet")

@@ -1,93 +1,14 @@
-"""The commands of `eie-sim`, and how they fail: one line on stderr and exit code 2."""
+"""The commands of `eie-sim`."""
 
-import os
-import sys
-from typing import Annotated, Any
-
-import typer
-from typer.core import TyperGroup
-
+from compressor.console.app import command_line
 from eie_sim.cli.compare import compare
 from eie_sim.cli.info import info
 from eie_sim.cli.presets import presets
 from eie_sim.cli.run import run
 
-BAD_INPUT = 2
+_ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator (Han et al., ISCA 2016).
 
-_MESSAGE_LIMIT = 1000  # characters of one line of error
+`eie-sim run` simulates the paper's nine layers and sets the paper's figures beside the results.
+"""
 
-
-class OneLineErrors(TyperGroup):
-    """A command line whose every failure of the user's making is one line on stderr, never a traceback."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and leave with an exit code."""
-        kwargs["standalone_mode"] = False
-        try:
-            code = super().main(*args, **kwargs)
-            sys.stdout.flush()
-        except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough
-            _abandon_stdout()
-            sys.exit(1)
-        except (ValueError, OSError, MemoryError) as error:
-            _fail(_message(error))
-        except Exception as error:
-            if not hasattr(error, "format_message"):  # all errors of usage have it, whoever vendors click
-                raise
-            _fail(f"{error.format_message()} (`eie-sim --help` tells more)")
-        sys.exit(code if isinstance(code, int) else 0)
-
-
-def _abandon_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush does not complain."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-
-
-def _fail(message: str) -> None:
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
-    sys.stderr.write(f"eie-sim: {line if len(line) <= _MESSAGE_LIMIT else line[:_MESSAGE_LIMIT] + ' ...'}\n")
-    sys.exit(BAD_INPUT)
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"out of memory: {error}" if str(error) else "out of memory"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    return str(error) or type(error).__name__
-
-
-app = typer.Typer(
-    name="eie-sim",
-    cls=OneLineErrors,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (run, info, compare, presets):
-    app.command()(command)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from compressor._version import __version__
-
-        typer.echo(f"eie-sim {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def about(
-    context: typer.Context,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Cycle-exact simulator of EIE, the sparse neural-network accelerator (Han et al., ISCA 2016).
-
-    `eie-sim run` simulates the paper's nine layers and sets the paper's figures beside the results.
-    """
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+app = command_line("eie-sim", _ABOUT, (run, info, compare, presets))

@@ -105,13 +105,8 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
 
 
 def _groups(cells: list[dict[str, Any]]) -> list[Any]:
-    from rich.text import Text
-
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group
-
-    def column(title: str, texts: list[str], left: bool = False) -> Group:
-        return Group(title, ("",), [[Text(text)] for text in texts], left=left)
+    from eie_sim.cli.grid import column
 
     groups = [column("layer", [short(cell["layer"]) for cell in cells], left=True)]
     if any(cell["input"] for cell in cells):

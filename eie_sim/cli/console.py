@@ -1,105 +1,13 @@
-"""What the commands print with: results on stdout, everything else on stderr."""
+"""What the commands of `eie-sim` print with: `compressor.console.printer`, under this program's name."""
 
-import json
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from textwrap import wrap
-from typing import Protocol
+from compressor.console import printer
+from compressor.console.printer import printable, short
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
-
-LINE_WIDTH = 110
-"""Columns of running text, at most."""
-
-PIPED_WIDTH = 100
-"""Columns of characters where there is no terminal."""
+__all__ = ["Printer", "printable", "short"]
 
 
-_LONGEST_NAME = 24
-
-
-def printable(text: str) -> str:
-    """`text` in one line, without characters that a terminal obeys: names come from files nobody has vouched for."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-
-
-def short(name: str) -> str:
-    """`name` for a cell of a table."""
-    line = printable(name)
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 3] + "..."
-
-
-class Advance(Protocol):
-    """Tells the progress bar what is done next."""
-
-    def __call__(self, doing: str, done: int = 0) -> None:
-        """Show `doing`, and count `done` more."""
-        ...
-
-
-def _width() -> int | None:
-    """Columns for tables; None: those of the terminal or of ``COLUMNS``, which a file or a pipe has not."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-
-
-class Printer:
-    """Stdout for results, stderr for notes, warnings and the progress bar.
-
-    Attributes
-    ----------
-    notes : list of str
-        Everything said on stderr, for results files to keep.
-    """
+class Printer(printer.Printer):
+    """The printer whose notes begin with ``eie-sim``."""
 
     def __init__(self) -> None:
-        self.out = Console(width=_width(), highlight=False, emoji=False, markup=False)
-        self.err = Console(stderr=True, highlight=False, emoji=False, markup=False)
-        self.notes: list[str] = []
-
-    def lines(self, lines: Sequence[Text | str]) -> None:
-        """Print lines as they are, never wrapped."""
-        for line in lines:
-            self.out.print(line, soft_wrap=True)
-
-    def table(self, table: Table) -> None:
-        """Print a table that wraps inside its cells."""
-        self.out.print(table)
-
-    def json(self, document: object) -> None:
-        """Print JSON, and nothing around it."""
-        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-    def remark(self, text: str) -> None:
-        """Print a remark below a table, dim, wrapped at the width of the terminal."""
-        lines = wrap(text, min(self.out.width, LINE_WIDTH), break_on_hyphens=False)
-        self.lines([Text(line, "dim") for line in lines])
-
-    def note(self, text: str) -> None:
-        """Say `text` on stderr, in one line, and keep it."""
-        self._say("note", text, "")
-
-    def warn(self, text: str) -> None:
-        """Say `text` on stderr as a warning, in one line, and keep it."""
-        self._say("warning", text, "yellow")
-
-    def _say(self, kind: str, text: str, style: str) -> None:
-        line = printable(text)
-        self.notes.append(line)
-        self.err.print(Text.assemble("eie-sim: ", (f"{kind}: ", style), line), soft_wrap=True)
-
-    @contextmanager
-    def progress(self, total: int) -> Iterator[Advance]:
-        """A progress bar on stderr, only where that is a terminal; it leaves nothing behind."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.err, transient=True, disable=not self.err.is_terminal) as bar:
-            task = bar.add_task("", total=total)
-
-            def advance(doing: str, done: int = 0) -> None:
-                bar.update(task, description=doing, advance=done)
-
-            yield advance
+        super().__init__("eie-sim")

@@ -83,7 +83,12 @@ class Planner:
     _readers: dict[str, Callable[[Path], Plan]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._readers = {".eie": self._packed_file, ".csv": self._topology, ".mtx": self._matrix_market}
+        self._readers = {
+            ".eie": self._packed_file,
+            ".dcz": self._compressed_file,
+            ".csv": self._topology,
+            ".mtx": self._matrix_market,
+        }
 
     def plan(self) -> Plan:
         """The plan.
@@ -151,7 +156,25 @@ class Planner:
         from compressor.packed_file import load_model
 
         self._refuse("with an .eie file", "rows", "fit", "weight_density")
-        model = load_model(file)
+        return self._packed_model(load_model(file), file)
+
+    def _compressed_file(self, file: Path) -> Plan:
+        from compressor.coded_file import load_compressed
+
+        self._refuse("with a .dcz file", "rows", "fit", "weight_density")
+        model = load_compressed(file)
+        host = [tensor.name for tensor in model.tensors if tensor.kind == "conv"]
+        matrices = [tensor for tensor in model.tensors if tensor.kind != "conv"]
+        if not matrices:
+            raise ValueError(f"{file}: holds convolutions alone, and the machine runs matrices")
+        if host:
+            self.say(f"{', '.join(host)}: convolutions, which the machine does not run, are left out")
+        for tensor in matrices:
+            self._check_n_pe(tensor.name, tensor.shape[1])
+        names = [tensor.name for tensor in matrices]
+        return self._packed_model(model.select(*names).pack(self.arch.n_pe, self.arch.index_bits), file)
+
+    def _packed_model(self, model: PackedModel, file: Path) -> Plan:
         picked = self._picked([layer.name for layer in model.layers])
         pairs = [p for p in zip(model.layers, model.activations, strict=True) if p[0].name in picked]
         layers = [self._named(layer, alone=len(pairs) == 1) for layer, _ in pairs]

@@ -1,19 +1,14 @@
-"""Options that several commands share, and how an option is declared."""
+"""Options that several commands of `eie-sim` share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
+from compressor.console.options import OUTPUT_PANEL, Json, option
+
+__all__ = ["INPUT_PANEL", "MACHINE_PANEL", "OUTPUT_PANEL", "Arch", "Json", "Preset", "Set", "option"]
 
 MACHINE_PANEL = "The machine"
 INPUT_PANEL = "What to simulate"
-OUTPUT_PANEL = "Results"
-
-
-def option(panel: str, text: str, metavar: str | None, *names: str, **more: Any) -> Any:
-    """An option of `panel`; what happens without it is told in `text`, for most defaults are no value that could be."""
-    return typer.Option(*names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False, **more)
-
 
 Preset = Annotated[
     str | None,
@@ -29,4 +24,3 @@ Set = Annotated[
         "--set",
     ),
 ]
-Json = Annotated[bool, option(OUTPUT_PANEL, "Print JSON on stdout, and nothing else there.", None, "--json")]

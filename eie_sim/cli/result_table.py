@@ -61,12 +61,8 @@ def print_results(results: Results, arch: ArchConfig, remarks: Sequence[str], pr
         groups, below = _plain_groups(results), list(remarks)
     table = grid(groups, printer.out.width, printer.out)
     printer.lines([*table.lines, ""])
-    if table.left_out:
-        below.append(
-            f"{table.left_out} more columns in a terminal of {table.full_width} (or with COLUMNS={table.full_width}); "
-            "all in --json, --csv and --out."
-        )
-    for remark in below:
+    left_out = table.remark("--json, --csv and --out")
+    for remark in below if left_out is None else [*below, left_out]:
         printer.remark(remark)
 
 

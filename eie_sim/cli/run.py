@@ -1,5 +1,6 @@
 """``eie-sim run``: simulate the paper's nine layers, or one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,17 @@ import typer
 from eie_sim.cli.options import INPUT_PANEL, MACHINE_PANEL, OUTPUT_PANEL, Arch, Json, Preset, Set, option
 
 _FILE = (
-    "A packed model (.eie), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K) or a sparse matrix (MatrixMarket .mtx). "
-    "Without it: the nine layers of the EIE paper."
+    "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K) or a sparse "
+    "matrix (MatrixMarket .mtx). Without it: a trained network on real digits, then the nine layers of the EIE paper."
 )
 _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
 _ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
 _ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
 _WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
+_MODEL = (
+    "The packaged network that runs 256 real digits first: lenet-300-100 (default without FILE and --layers), lenet-5 "
+    "or none."
+)
 _FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 _ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
 _OUT = "Write results.json, results.csv, a picture of the times and each layer's outputs (.npy) there."
@@ -34,6 +39,7 @@ def run(
     acts: Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")] = None,
     act_density: Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)] = None,
     weight_density: Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)] = None,
+    model: Annotated[str | None, option(INPUT_PANEL, _MODEL, "NAME")] = None,
     seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
     fit: Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")] = None,
     preset: Preset = None,
@@ -44,10 +50,11 @@ def run(
     csv: Annotated[Path | None, option(OUTPUT_PANEL, _CSV, "FILE")] = None,
     out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "DIR")] = None,
 ) -> None:
-    """Simulate layers, cycle for cycle, and print a table: the paper's nine layers, or those of a file."""
+    """Simulate layers, cycle for cycle: a trained network and the paper's nine layers, or those of a file."""
     if as_json and str(csv) == "-":
         raise ValueError("--json and --csv -: both want stdout; give --csv a file")
     from eie_sim.cli.console import Printer
+    from eie_sim.cli.digits import DEFAULT_MODEL, NONE, answer, check_model, print_answers
     from eie_sim.cli.inputs import Planner, Request
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.result_table import print_results
@@ -61,9 +68,20 @@ def run(
     request = Request(
         file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit
     )  # fmt: skip
+    own = file is not None or eie_simulator is not None
+    if own and model is not None:
+        raise ValueError("--model: runs without a file; give one or the other")
+    model = model or (NONE if own or layers is not None else DEFAULT_MODEL)
+    check_model(model)
     check_targets(csv, out)
     plan = Planner(request, machine, printer.note).plan()
+    on_stdout = as_json or str(csv) == "-"
+    answers = None if model == NONE else answer(model, machine, engine, printer)
+    if answers is not None and not on_stdout:
+        print_answers(answers, printer)
     results = simulate_plan(plan, machine, engine, printer, keep_outputs=out is not None)
-    on_stdout = save(results, as_json, csv, out, printer)
+    if answers is not None:
+        results = replace(results, classifications=answers.rows)
+    save(results, as_json, csv, out, printer, answers)
     if not on_stdout:
         print_results(results, machine, plan.remarks, printer)

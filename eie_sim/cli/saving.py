@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from compressor.files import replacing_in
+from compressor.models import MODELS
 from eie_sim.cli.console import Printer
+from eie_sim.cli.digits import Answers
 from eie_sim.report.results_file import Results, to_csv, to_json, write_text
 
-JSON, CSV, PICTURE = "results.json", "results.csv", "times.png"
+JSON, CSV, PICTURE, DIGITS = "results.json", "results.csv", "times.png", "digits.png"
 
 _LONGEST_STEM = 100  # characters of a layer's name in a file name, of the 255 bytes that file systems allow
 
@@ -52,7 +54,7 @@ def check_targets(csv: Path | None, out: Path | None) -> None:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         _check_writable("--out", out)
-        for file in (out / JSON, out / CSV, out / PICTURE, *out.glob("outputs-*.npy")):
+        for file in (out / JSON, out / CSV, out / PICTURE, out / DIGITS, *out.glob("outputs-*.npy")):
             _check_file("--out", file)
     if csv is not None and str(csv) != "-":
         if not csv.parent.is_dir():
@@ -73,8 +75,15 @@ def _check_writable(option: str, folder: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{option}: {folder}")
 
 
-def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, printer: Printer) -> bool:
-    """Write `results`; returns whether stdout is taken, so that no table may follow.
+def save(
+    results: Results,
+    as_json: bool,
+    csv: Path | None,
+    out: Path | None,
+    printer: Printer,
+    answers: Answers | None = None,
+) -> bool:
+    """Write `results`, and a picture of `answers`; returns whether stdout is taken, so that no table may follow.
 
     Raises
     ------
@@ -85,7 +94,7 @@ def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, pr
     """
     csv_on_stdout = str(csv) == "-"
     if out is not None:
-        _save_folder(results, out, printer)
+        _save_folder(results, answers, out, printer)
     if csv is not None and not csv_on_stdout:
         write_text(to_csv(results), csv)
         printer.note(f"wrote {csv}")
@@ -96,16 +105,18 @@ def save(results: Results, as_json: bool, csv: Path | None, out: Path | None, pr
     return as_json or csv_on_stdout
 
 
-def _save_folder(results: Results, out: Path, printer: Printer) -> None:
+def _save_folder(results: Results, answers: Answers | None, out: Path, printer: Printer) -> None:
     """All files of the folder, or none of them."""
     files = output_files(results.outputs)
     with replacing_in(out) as folder:
         write_text(to_json(results), folder / JSON)
         write_text(to_csv(results), folder / CSV)
         _draw(results, folder / PICTURE)
+        if answers is not None:
+            _draw_answers(answers, folder / DIGITS)
         for layer, outputs in results.outputs.items():
             np.save(folder / files[layer], outputs, allow_pickle=False)
-    written = [JSON, CSV, PICTURE]
+    written = [JSON, CSV, PICTURE] + [DIGITS] * (answers is not None)
     if len(files) == 1:
         written += files.values()
     elif files:
@@ -121,3 +132,10 @@ def _draw(results: Results, path: Path) -> None:
 
     note = f"{results.arch['name']}, engine {results.engine}, eie-sim {results.version}"
     plots.save(plots.layer_times(figures.layer_times(results.rows, note)), path)
+
+
+def _draw_answers(answers: Answers, path: Path) -> None:
+    from eie_sim.report import figures, plots
+
+    data = figures.answered_digits(MODELS[answers.name], answers.digits.images, answers.runs)
+    plots.save(plots.answered_digits(data), path)

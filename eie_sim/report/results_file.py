@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from compressor._version import __version__
 from compressor.files import errors_name, file_size, replacing
+from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, MEASURED, Cell, Row, by_layer, column_definitions, summary
 
 FORMAT = "eie-sim-results"
@@ -45,6 +46,8 @@ class Results:
         Whether each layer's output was the next one's input; then there are totals.
     version : str
         Version of eie-sim that made the results.
+    classifications : list of dict
+        As `eie_sim.report.classifications.classification_row` makes them; of networks that ran beside the layers.
     outputs : mapping of str to ndarray
         For each layer, where they were kept: its outputs before the activation function, shape (n_rows,), or
         (B, n_rows) for B input vectors. No part of the JSON document or the CSV.
@@ -57,6 +60,7 @@ class Results:
     notes: Sequence[str] = ()
     chained: bool = False
     version: str = __version__
+    classifications: Sequence[Row] = ()
     outputs: Mapping[str, NDArray[np.floating]] = field(default_factory=dict, compare=False)
 
     @property
@@ -99,6 +103,9 @@ def to_json(results: Results) -> str:
         "columns": column_definitions(),
         "results": list(results.rows),
     }
+    if results.classifications:
+        document["classification_columns"] = DEFINITIONS
+        document["classifications"] = list(results.classifications)
     if any(len(rows) > 1 for rows in per_layer.values()):
         document["summary"] = {layer: summary(rows, names) for layer, rows in per_layer.items()}
     if results.chained:

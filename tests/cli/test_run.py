@@ -337,7 +337,7 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
     [
         (["absent.eie"], "absent.eie: No such file or directory"),
         (["truncated.eie"], "truncated.eie: "),
-        (["machine.toml"], "its name ends in '.toml', but it must be one of .eie, .csv, .mtx"),
+        (["machine.toml"], "its name ends in '.toml', but it must be one of .eie, .dcz, .csv, .mtx"),
         (["."], "is a folder; give --eie-simulator"),
         (["one.eie", "--acts", "wrong.npy"], "shape (7,), but layer 'one' takes (40,) or (B, 40)"),
         (["one.eie", "--acts", "empty.npy"], "empty.npy: no input vector"),

