@@ -19,7 +19,11 @@ PUBLIC = {
         "CompressedModel", "DenseModel", "DenseTensor", "load_compressed", "load_model",
         "save_compressed", "save_model",
     ],
-    "compressor.importers": ["read_eie_simulator"],
+    "compressor.importers": [
+        "read_deep_compression_net", "read_eie_simulator", "read_matrix_market", "read_npz", "read_onnx",
+        "read_pytorch", "read_safetensors", "write_deep_compression_net", "write_eie_simulator", "write_npz",
+        "write_onnx", "write_pytorch", "write_safetensors",
+    ],
     "eie_sim": ["ArchConfig", "simulate", "simulate_batch", "simulate_model", "preset"],
 }  # fmt: skip
 

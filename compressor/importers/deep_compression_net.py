@@ -102,9 +102,7 @@ def read_deep_compression_net(
     with errors_name(Path(path)), Path(path).open("rb") as file:
         layers = _layers(file, size, table)
         tensors = tuple(_read_layer(file, layer) for layer in layers)
-        return CompressedModel(
-            tensors, tuple(functions), {"source": Path(path).name, "format": "Deep Compression .net"}
-        )
+        return CompressedModel(tensors, tuple(functions), {"source": f"Deep Compression {Path(path).name}"})
 
 
 def write_deep_compression_net(model: CompressedModel, path: str | PathLike[str]) -> None:

@@ -93,8 +93,8 @@ def read_npz(
     """
     with errors_name(Path(path)):
         arrays = _read(Path(path))
-        told = {"source": Path(path).name, "format": "npz"}
-        return dense_model_of(arrays, provenance=told, activations=activations, keep=keep, order=order)
+        source = {"source": f"npz {Path(path).name}"}
+        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order)
 
 
 def write_npz(

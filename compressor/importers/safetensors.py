@@ -95,8 +95,8 @@ def read_safetensors(
         file = _read(Path(path))
         file.content.flags.writeable = False  # so that a model need not copy it
         arrays = {spec.name: _array(spec, file.part(spec)) for spec in file.specs}
-        told = {"source": Path(path).name, "format": "safetensors"}
-        return dense_model_of(arrays, provenance=told, activations=activations, keep=keep, order=order)
+        source = {"source": f"safetensors {Path(path).name}"}
+        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order)
 
 
 def write_safetensors(
