@@ -285,7 +285,8 @@ def fixed_width_content(model: CompressedModel, index_bits: int = NET_INDEX_BITS
         streams = encode_cells(tensor.codes, tensor.weight_bits, ("fixed",), (index_bits,))
         bias = [] if tensor.bias is None else [tensor.bias]
         parts += [tensor.codebook, *bias, streams.codes.data, *([] if streams.runs is None else [streams.runs.data])]
-    return b"".join(part.tobytes() for part in [*parts, *model.others.values()])
+    others = [array for _, array in sorted(model.others.items())]
+    return b"".join(part.tobytes() for part in [*parts, *others])
 
 
 def _optional(library: str) -> Any:

@@ -20,8 +20,8 @@ from compressor.packed import (
 from compressor.streams import CODERS
 from compressor.tensor_streams import TensorStreams
 
-MAX_LAYERS = 4096
-"""Most layers of a file, so that a forged header of 2 MiB does not hold a hundred thousand of them."""
+MAX_LAYERS = 1024
+"""Most layers of a file: a forged header of 2 MiB must not hold a hundred thousand, each with code tables to read."""
 
 _MAX_DIMENSIONS = 32  # what every NumPy can have
 _MAX_ELEMENTS = 2**60  # of a product of sizes; NumPy counts bytes in 63 bits

@@ -71,7 +71,7 @@ def save_compressed(
     Raises
     ------
     ValueError
-        When a setting is none of these, or the model does not fit the format: more than 4096 layers, or too much
+        When a setting is none of these, or the model does not fit the format: more than 1024 layers, or too much
         provenance.
     ImportError
         When the coder needs an extra that is not installed.

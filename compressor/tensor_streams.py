@@ -145,7 +145,7 @@ def _fewest_bytes(coder: str, counts: NDArray[np.int64], symbol_bits: int) -> in
 
 
 _FREE_BYTES = 8
-"""What a coder of asymmetric numeral systems may fall below the entropy: its state begins empty, and is a 64-bit word."""
+"""What a coder of asymmetric numeral systems may fall below the entropy: its state, a 64-bit word, begins empty."""
 
 
 def _entropy_bits(counts: NDArray[np.int64]) -> float:
