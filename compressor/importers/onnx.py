@@ -40,6 +40,8 @@ ONNX_GATES = {"lstm": ("i", "o", "f", "c"), "gru": ("z", "r", "h")}
 MAX_TENSORS = 10_000
 """Most weight tensors that are read; a language model has some thousand."""
 
+_LONGEST_DETOUR = 16  # nodes between a constant and the layer it is for, and one; exporters leave one or two
+
 _ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 _NOTHING_AT_INFERENCE = ("Identity", "Dropout")
 _QUANTISED = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
@@ -425,7 +427,9 @@ class _Network:
     def _constant(self, name: str) -> _Constant | None:
         """The float tensor that a value is, at most passed on or transposed; None where it is computed."""
         transposed = False
-        while name not in self.tensors:
+        for _ in range(_LONGEST_DETOUR):
+            if name in self.tensors:
+                return _Constant(name, transposed)
             producer = self._producers.get(name)
             if producer is None or producer.op_type not in ("Identity", "Transpose"):
                 return None
@@ -435,7 +439,7 @@ class _Network:
                 if order != [1, 0] or (name in self.tensors and len(self.tensors[name].dims) != 2):
                     return None
                 transposed = not transposed
-        return _Constant(name, transposed)
+        return None
 
     def _bias(self, name: str, n_outputs: int, axis: int) -> _Place | None:
         """The constant `name` as a bias: one number for each output, which lie along `axis`, counted from the last."""

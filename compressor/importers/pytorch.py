@@ -169,7 +169,9 @@ def _load(path: Path) -> tuple[dict[str, Any], int]:
     except OSError:
         raise
     except Exception as error:  # its errors are of every kind; the archive is sound, so it is what is in it
-        raise ValueError(f"no plain state dict: {str(error).partition(chr(10))[0]}") from None
+        first = str(error).partition("\n")[0]
+        told = "PyTorch does not load it as weights only" if "weights_only" in first else first
+        raise ValueError(f"no plain state dict: {told}") from None
     return _state_dict_in(found), memory_limit(size) // 3
 
 

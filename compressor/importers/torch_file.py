@@ -25,6 +25,7 @@ _DIRECTORY_FACTOR = 20  # bytes of memory that Python takes for each of the dire
 
 # Most bytes that a step of a pickle takes, and one that makes an object; measured with PyTorch 2.13, and rounded up.
 _STEP_BYTES, _OBJECT_BYTES = 100, 1200
+_PROTOCOL = 2  # of pickle; PyTorch loads no other without running what is in it
 _CALLS = ("REDUCE", "NEWOBJ")
 _DEEPEST_TUPLE, _LONGEST_TUPLE = 20, 64  # a tensor has at most 64 dimensions
 
@@ -110,6 +111,8 @@ def _check_pickle(steps: bytes, limit: int) -> None:
             needed += _OBJECT_BYTES if step.name in _CALLS else _STEP_BYTES
             if needed > limit:
                 raise _Refused(f"its pickle of {len(steps)} bytes makes more than {limit} bytes of objects")
+            if step.proto > _PROTOCOL or (step.name == "PROTO" and argument != _PROTOCOL):
+                raise _Refused(f"its pickle has a protocol beyond {_PROTOCOL}, which torch.save writes by itself")
             stack.do(step, argument)
     except _Refused:
         raise

@@ -67,3 +67,30 @@ def recurrent(op="LSTM", direction="bidirectional", seed=0):
         "fcb": drawn(seed + 5, 2),
     }
     return model_of(nodes, initialisers, [4, 1, N_INPUTS], [1, 2])
+
+
+def small():
+    """One of each kind, so small that a change of a byte most often meets the structure and not a weight."""
+    nodes = [
+        helper.make_node("Conv", ["x", "k", "kb"], ["c"], "conv"),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "b"], ["g"], "fc", transB=1, alpha=0.5),
+        helper.make_node("Constant", [], ["v"], value=numpy_helper.from_array(drawn(5, 2, 2))),
+        helper.make_node("MatMul", ["g", "v"], ["m"]),
+        helper.make_node("Add", ["m", "vb"], ["a"]),
+        helper.make_node("LSTM", ["a", "W", "R", "B"], ["h"], "rnn", hidden_size=1, direction="bidirectional"),
+        helper.make_node("Mul", ["h", "scale"], ["y"]),
+    ]
+    initialisers = {
+        "k": drawn(1, 1, 1, 2, 1),
+        "kb": drawn(2, 1),
+        "w": drawn(3, 2, 2, dtype=np.float16),
+        "b": drawn(4, 2),
+        "vb": drawn(6, 2),
+        "W": drawn(7, 2, 4, 1),
+        "R": drawn(8, 2, 4, 1),
+        "B": drawn(9, 2, 8),
+        "scale": drawn(10, 1),
+    }
+    return model_of(nodes, initialisers, [1, 1, 2, 2], [1])
