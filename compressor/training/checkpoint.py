@@ -7,6 +7,7 @@ is read with ``weights_only=True``, after the digest was found right: a damaged 
 import hashlib
 import io
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def load_model_state(model: nn.Module, state: Mapping[str, Any]) -> None:
     try:
         for name, layer in layers.items():
             _take_form(layer, forms[name], state["tensors"])
+        _lay_out(model, state["tensors"])
         model.load_state_dict(state["tensors"])
     except (RuntimeError, KeyError) as error:
         raise ValueError(f"checkpoint: it is not of this model: {str(error).splitlines()[-1].strip()}") from None
@@ -60,6 +62,14 @@ def _take_form(layer: Layer, form: str, tensors: Mapping[str, Tensor]) -> None:
     elif form == "shared":
         codebook, codes = tensors[f"{held}.original"], tensors[f"{held}.0.codes"]
         share_layer(layer, codebook.numpy(), codes.numpy())
+
+
+def _lay_out(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give each tensor of `model` the strides it had: another layout is another order of sums, and other last bits."""
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        saved = tensors.get(name)
+        if saved is not None and saved.shape == tensor.shape and saved.stride() != tensor.stride():
+            tensor.data = torch.empty_strided(saved.shape, saved.stride(), dtype=tensor.dtype)
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:

@@ -72,7 +72,8 @@ def mask_layer(layer: Layer, mask: Tensor) -> None:
         raise ValueError(f"masks: shape {tuple(mask.shape)} for {layer.name!r}, which is {tuple(layer.weight.shape)}")
     present = layer.parametrization
     if present is None:
-        parametrize.register_parametrization(layer.module, layer.parameter, Mask(mask))
+        like = torch.empty_like(layer.weight).copy_(mask)
+        parametrize.register_parametrization(layer.module, layer.parameter, Mask(like))
     elif isinstance(present, Mask):
         with torch.no_grad():
             present.mask.copy_(mask)

@@ -43,14 +43,19 @@ def _add_up(places: Arg, codes: Arg, values: Arg, sums: Arg) -> None:
         sums[0, codes[i]] += values[places[i]]
 
 
+def _in_memory(tensor: Tensor) -> NDArray[Any]:
+    """The values of a tensor without gaps in the order in which they lie in memory, which need not be C order."""
+    return tensor.as_strided((tensor.numel(),), (1,)).numpy()
+
+
 class _Lookup(torch.autograd.Function):
     """``codebook[codes]``, and back the sum over each cluster."""
 
     @staticmethod
     def forward(ctx: Any, codebook: Tensor, shared: "SharedWeights") -> Tensor:
         ctx.shared = shared
-        weights = torch.empty(shared.codes.shape, dtype=codebook.dtype)
-        _look_up(shared.codes.numpy().reshape(-1), codebook.detach().numpy(), weights.numpy().reshape(-1))
+        weights = torch.empty_like(shared.codes, dtype=codebook.dtype)
+        _look_up(_in_memory(shared.codes), codebook.detach().numpy(), _in_memory(weights))
         return weights
 
     @staticmethod
@@ -64,7 +69,7 @@ class SharedWeights(nn.Module):
     Parameters
     ----------
     codes : Tensor of uint8, the shape of the weight
-        0 = no weight.
+        0 = no weight. The weight in effect lies in memory as they do, contiguous or in channels_last.
     n_values : int
         Length of the codebook, a power of two. ``codebook[0] == 0``, and has no gradient.
     """
@@ -74,7 +79,7 @@ class SharedWeights(nn.Module):
     def __init__(self, codes: Tensor, n_values: int) -> None:
         super().__init__()
         self.n_values = n_values
-        self.register_buffer("codes", codes.contiguous())
+        self.register_buffer("codes", codes)
         self._find_places()
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
@@ -83,14 +88,17 @@ class SharedWeights(nn.Module):
 
     def _find_places(self) -> None:
         """Where there are weights, and their codes: all that a sum over a cluster reads."""
-        flat = self.codes.numpy().reshape(-1)
+        flat = _in_memory(self.codes)
         self._places = np.flatnonzero(flat)
         self._codes_there = flat[self._places]
 
     def cluster_sums(self, values: Tensor) -> Tensor:
         """The sum of `values`, of the weight's shape, over each cluster; float64, shape (n_values,), 0 for code 0."""
         sums = np.zeros((4, self.n_values))
-        _add_up(self._places, self._codes_there, values.detach().contiguous().numpy().reshape(-1), sums)
+        values = values.detach()
+        if values.stride() != self.codes.stride():
+            values = torch.empty_like(self.codes, dtype=values.dtype).copy_(values)
+        _add_up(self._places, self._codes_there, _in_memory(values), sums)
         return torch.from_numpy(sums.sum(0))
 
     def forward(self, codebook: Tensor) -> Tensor:
@@ -117,9 +125,9 @@ def share_layer(layer: Layer, codebook: NDArray[np.float32], codes: NDArray[np.u
         raise ValueError(f"codes: {codes.size} of them for the {layer.weight.numel()} weights of {layer.name!r}")
     if codes.size and codes.max() >= len(book):
         raise ValueError(f"codes: code {codes.max()} of {layer.name!r}, but its codebook ends at {len(book) - 1}")
-    shape = tuple(layer.weight.shape)
     make_plain(layer)
-    shared = SharedWeights(torch.from_numpy(np.array(codes, np.uint8).reshape(shape)), len(book))
+    like = torch.empty_like(layer.weight, dtype=torch.uint8)
+    shared = SharedWeights(like.copy_(torch.from_numpy(np.array(codes, np.uint8).reshape(like.shape))), len(book))
     parametrize.register_parametrization(layer.module, layer.parameter, shared)
     with torch.no_grad():
         layer.trained.copy_(torch.from_numpy(np.array(book)))

@@ -7,7 +7,7 @@ from tests.extras import needs
 torch = needs("torch", "train")
 
 from compressor.files import FormatError  # noqa: E402
-from compressor.training import Phase, Prune, Release, Share, TrainSettings, run_phases, train  # noqa: E402
+from compressor.training import Phase, Prune, Release, Share, TrainSettings, find_layers, run_phases, train  # noqa: E402
 from compressor.training.checkpoint import MAGIC, load_checkpoint, save_checkpoint  # noqa: E402
 from tests.compressor.training import networks  # noqa: E402
 
@@ -112,6 +112,33 @@ def test_recurrent_networks_resume_too(tmp_path):
     again = networks.mixed(seed=5)
     run_phases(again, networks.images(), schedule, checkpoint=path)
     assert networks.same_state(again, model)
+
+
+def test_channels_last_goes_through_every_form_and_every_resumption(tmp_path):
+    short = TrainSettings(1, rate=0.05, batch_size=20)
+    phases = [Phase("", short, step) for step in (None, Prune(0.5), Release(), Prune(0.25), Share(2))]
+
+    def run(make, **options):
+        model = make()
+        run_phases(model, networks.images(), phases, **options)
+        return model
+
+    def last(seed=0):
+        return networks.conv_net(seed).to(memory_format=torch.channels_last)
+
+    def strides(model):
+        return [tensor.stride() for tensor in model.state_dict().values()]
+
+    model = run(last)
+    assert find_layers(model)["2"].weight.is_contiguous(memory_format=torch.channels_last)
+    for at in range(len(phases)):
+        path = tmp_path / f"{at}.pt"
+        with pytest.raises(Interrupted):
+            run(last, checkpoint=path, progress=plug_pulled_after(3 * at + 2))
+        # What was kept tells the layout, whatever that of the network is that is given to go on with.
+        again = run(last if at % 2 == 0 else networks.conv_net, checkpoint=path)
+        assert networks.same_state(again, model)
+        assert strides(again) == strides(model)
 
 
 def test_any_iterable_of_batches_gives_the_same_order_every_time():
