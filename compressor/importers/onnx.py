@@ -201,6 +201,8 @@ class _Network:
         self.tensors = _constants(graph)
         self._initialisers = [tensor.name for tensor in graph.initializer]
         self._producers = {output: node for node in graph.node for output in node.output}
+        constants = [node.output[0] for node in graph.node if node.op_type == "Constant"]
+        self._stored = {*self._initialisers, *constants}  # of any type
         self._uses = _Uses(graph)
         self._read: set[str] = set()  # sources of weights
         self._found: list[_Layer] = []
@@ -284,7 +286,7 @@ class _Network:
     def _add(self, node: "NodeProto") -> None:
         if node.op_type in ("Gemm", "MatMul", "Conv", "LSTM", "GRU"):
             self._refuse_dequantised(node)
-        if node.op_type in _QUANTISED and any(name in self.tensors for name in node.input):
+        if node.op_type in _QUANTISED and any(name in self._stored for name in node.input):
             raise ValueError(f"node {_called(node)!r}: {node.op_type} has quantised weights, which are not read")
         if node.op_type in ("Gemm", "MatMul"):
             self._add_matrix(node)
@@ -294,9 +296,9 @@ class _Network:
             self._add_recurrent(node)
 
     def _refuse_dequantised(self, node: "NodeProto") -> None:
-        for name in node.input[1:]:
-            producer = self._producers.get(name)
-            if producer is not None and producer.op_type == "DequantizeLinear":
+        producers = (self._producers.get(name) for name in node.input)
+        for producer in producers:
+            if producer is not None and producer.op_type == "DequantizeLinear" and producer.input[0] in self._stored:
                 raise ValueError(f"node {_called(node)!r}: its weights are quantised (DequantizeLinear): not read")
 
     def _add_matrix(self, node: "NodeProto") -> None:

@@ -587,13 +587,28 @@ def test_many_tensors_of_the_same_bytes_are_refused(tmp_path):
 # What is refused ------------------------------------------------------------------------------------------------------
 
 
-def test_quantised_weights_are_refused_with_a_clear_word(tmp_path):
+@pytest.mark.parametrize(
+    ("nodes", "match"),
+    [
+        ([("DequantizeLinear", ["q", "s"], "w"), ("MatMul", ["x", "w"], "y")], "'MatMul': its weights are quantised"),
+        ([("DequantizeLinear", ["q", "s"], "w"), ("MatMul", ["w", "x"], "y")], "'MatMul': its weights are quantised"),
+        ([("MatMulInteger", ["x", "q"], "y")], "MatMulInteger has quantised weights, which are not read"),
+    ],
+)
+def test_quantised_weights_are_refused_with_a_clear_word(nodes, match, tmp_path):
+    arrays = {"q": np.ones((3, 3), np.int8), "s": np.float32(0.1)}
+    made = [helper.make_node(op, inputs, [output]) for op, inputs, output in nodes]
+    refused(saved(model_of(made, arrays, (3, 3), (3, 3)), tmp_path), match)
+
+
+def test_quantised_values_that_are_computed_are_no_weights(tmp_path):
     nodes = [
-        helper.make_node("DequantizeLinear", ["q", "s"], ["w"]),
-        helper.make_node("MatMul", ["x", "w"], ["y"], "fc"),
+        helper.make_node("QuantizeLinear", ["x", "s"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s"], ["d"]),
+        helper.make_node("MatMul", ["d", "w"], ["y"], "fc"),
     ]
-    arrays = {"q": np.ones((3, 2), np.int8), "s": np.float32(0.1)}
-    refused(saved(model_of(nodes, arrays, (1, 3), (1, 2)), tmp_path), r"'fc': its weights are quantised")
+    tensor, _, others = one(model_of(nodes, {"s": np.float32(0.1), "w": drawn(1, 3, 2)}, (1, 3), (1, 2)), tmp_path)
+    assert (tensor.name, others) == ("fc", ["s"])
 
 
 def test_a_file_without_weights_is_refused(tmp_path):
