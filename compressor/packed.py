@@ -19,7 +19,7 @@ from compressor.checks import as_floats, as_integers, frozen, whole_number
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
 from compressor.prepared import PreparedLayer, prepare
 from compressor.relative_index import Encoding, decode, encode
-from compressor.sparse import SparseColumns, canonical_codes, sort_columns, sparse_codes
+from compressor.sparse import LEAST_FOR_THREADS, SparseColumns, canonical_codes, sort_columns, sparse_codes
 
 POINTER_BYTES = 2
 """One pointer in the pointer SRAM (EIE section IV: 16-bit pointers)."""
@@ -176,7 +176,7 @@ class PackedLayer:
             )
             return found
 
-        for kind, pe, column, entry in in_threads(check, chunks):
+        for kind, pe, column, entry in in_threads(check, chunks, 1 if self.n_entries < LEAST_FOR_THREADS else None):
             if kind:
                 where = f"entry {entry - base[pe]} of PE {pe} (column {column})"
                 code, run, longest = self.codes[entry], self.runs[entry], (1 << self.index_bits) - 1

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_floats, real_number
-from compressor.sparse import SparseColumns, sparse_columns
+from compressor.sparse import LEAST_FOR_THREADS, SparseColumns, sparse_columns
 
 # The 31 bits of a float32 without its sign rise with its magnitude: counted as 16 high bits, then 15 low bits.
 _LOW_BITS = 15
@@ -86,7 +86,7 @@ def _after_tie(bits: Arg, magnitude: Arg, wanted: Arg) -> int:
 
 
 def _slices(size: int) -> list[slice]:
-    step = max(1, -(-size // available_cores()))
+    step = size if size < LEAST_FOR_THREADS else -(-size // available_cores())
     return [slice(at, min(at + step, size)) for at in range(0, size, step)]
 
 

@@ -16,6 +16,9 @@ from compressor.checks import as_integers, integer_matrix
 # stay in the L2 cache, and a row of the piece is many whole cache lines.
 _COLUMNS_PER_CHUNK = 1024
 
+LEAST_FOR_THREADS = 1 << 19
+"""Fewer weights or entries than this are gone through in the time that threads take to begin."""
+
 
 @dataclass(frozen=True, eq=False)
 class SparseColumns:
@@ -121,8 +124,9 @@ def sparse_columns(matrix: NDArray[np.generic], threshold: float = 0, tie_limit:
     limit = matrix.dtype.type(threshold)
     step = max(1, min(_COLUMNS_PER_CHUNK, -(-n_cols // available_cores())))
     chunks = [(at, min(at + step, n_cols)) for at in range(0, n_cols, step)]
+    workers = 1 if matrix.size < LEAST_FOR_THREADS else None
     counts = np.zeros(n_cols, np.int32)
-    in_threads(lambda c: _count_kept(matrix, limit, tie_limit, *c, counts), chunks)
+    in_threads(lambda c: _count_kept(matrix, limit, tie_limit, *c, counts), chunks, workers)
     indptr = np.zeros(n_cols + 1, np.int64)
     np.cumsum(counts, out=indptr[1:])
     rows = np.empty(indptr[-1], np.uint32)
@@ -132,7 +136,7 @@ def sparse_columns(matrix: NDArray[np.generic], threshold: float = 0, tie_limit:
     def fill(chunk: tuple[int, int]) -> None:
         _fill_kept(matrix, limit, tie_limit, *chunk, np.empty(step, np.int32), position, rows, values)
 
-    in_threads(fill, chunks)
+    in_threads(fill, chunks, workers)
     return SparseColumns(indptr, rows, values, (n_rows, n_cols))
 
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_floats, whole_number
+from compressor.sparse import LEAST_FOR_THREADS
 
 INITIALISATIONS = ("linear", "density", "forgy", "exact")
 """Where the centroids begin; see `share_weights`."""
@@ -31,8 +32,6 @@ MAX_ITERATIONS = 10_000
 
 EXACT_POINTS = 1 << 17
 """The optimum is found for this many sorted weights; more are first joined in this many groups of neighbours."""
-
-_LEAST_FOR_A_THREAD = 1 << 16  # fewer values are done in the time that a thread takes to begin
 
 
 class SharedWeights(NamedTuple):
@@ -204,7 +203,7 @@ def _inertia(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> flo
     """Sum of the squared distances of the sorted `values` to the nearest of the sorted `centroids`."""
     starts = [0, *(int(_first_above(values, middle, 0, values.size)) for middle in _middles(centroids)), values.size]
     clusters = [(values[starts[c] : starts[c + 1]], centroid) for c, centroid in enumerate(centroids)]
-    workers = 1 if values.size < 2 * _LEAST_FOR_A_THREAD else None
+    workers = 1 if values.size < LEAST_FOR_THREADS else None
     return float(sum(in_threads(lambda cluster: float(_squared_error(*cluster)), clusters, workers)))
 
 
@@ -370,7 +369,7 @@ def assign_codes(weights: ArrayLike, codebook: ArrayLike) -> NDArray[np.uint8]:
     limits[above] = np.nextafter(limits[above], np.float32(-np.inf))
     flat = np.ascontiguousarray(values).reshape(-1)
     codes = np.empty(flat.size, np.uint8)
-    step = max(_LEAST_FOR_A_THREAD, -(-flat.size // available_cores()))
+    step = max(1, flat.size if flat.size < LEAST_FOR_THREADS else -(-flat.size // available_cores()))
     parts = [slice(at, at + step) for at in range(0, flat.size, step)]
     in_threads(lambda part: _assign(flat[part], limits, codes[part]), parts)
     return codes.reshape(values.shape)

@@ -365,6 +365,7 @@ def test_the_first_malformed_entry_is_named_whatever_the_number_of_cores(monkeyp
     codes[[5, 100, 190]] = 16
     arguments = {name: getattr(layer, name) for name in fields()} | {"codes": codes}
     messages = set()
+    monkeypatch.setattr("compressor.packed.LEAST_FOR_THREADS", 1)
     for cores in (1, 2, 3, 16, 100):
         monkeypatch.setattr("compressor.packed.available_cores", lambda cores=cores: cores)
         with pytest.raises(ValueError) as caught:

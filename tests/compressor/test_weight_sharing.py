@@ -235,7 +235,7 @@ def test_codes_have_the_shape_of_the_weights():
 def test_the_number_of_cores_changes_nothing(monkeypatch, cores, init):
     weights = np.random.default_rng(0).standard_normal(700).astype(np.float32)
     expected = share_weights(weights, 3, init)
-    monkeypatch.setattr(weight_sharing, "_LEAST_FOR_A_THREAD", 1)
+    monkeypatch.setattr(weight_sharing, "LEAST_FOR_THREADS", 1)
     for module in ("compressor.weight_sharing", "compressor._jit"):
         monkeypatch.setattr(f"{module}.available_cores", lambda: cores)
     found = share_weights(weights, 3, init)
