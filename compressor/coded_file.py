@@ -160,6 +160,8 @@ def store(
 
 def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) -> StoredModel:
     """As `load_compressed`, with the streams and the sizes of the file."""
+    if max_memory_bytes is not None:
+        whole_number("max_memory_bytes", max_memory_bytes, 0)
     with errors_name(Path(path)):
         container = read_container(Path(path), mapped=False, kind=_DOCUMENT.file)
         header_bytes, file_bytes = container.data_start, container.data_start + len(container.data)

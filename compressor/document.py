@@ -79,7 +79,7 @@ class DocumentKind:
             When it is something else.
         """
         if metadata.keys() != {self.metadata_key}:
-            raise ValueError(f"metadata: keys {sorted(metadata)}, but an {self.file} has {self.metadata_key!r} alone")
+            raise ValueError(f"metadata: keys {sorted(metadata)}, but {self.file}s have {self.metadata_key!r} alone")
         text = metadata[self.metadata_key]
         document = strict_json(self.metadata_key, text)
         if not isinstance(document, dict) or document.get("format") != self.format:

@@ -252,7 +252,7 @@ def test_an_eie_file_is_refused_by_name(path):
     from compressor import pack_codes, save_model
 
     save_model(pack_codes([[1]], [0, 1], 1), path)
-    with pytest.raises(FormatError, match=r"metadata: keys .*'eie_model'.*, but .* has 'dcz_model' alone"):
+    with pytest.raises(FormatError, match=r"metadata: keys .*'eie_model'.*, but \.dcz files have 'dcz_model' alone"):
         load_compressed(path)
 
 
@@ -415,6 +415,8 @@ def test_who_trusts_a_giant_gives_it_memory(path):
     with pytest.raises(FormatError, match="max_memory_bytes gives more"):
         load_compressed(path)
     assert load_compressed(path, max_memory_bytes=200_000_000) == model
+    with pytest.raises(ValueError, match=r"max_memory_bytes: 1000000000\.0 is not a whole number"):
+        load_compressed(path, max_memory_bytes=1e9)
 
 
 @pytest.mark.compiled_only
