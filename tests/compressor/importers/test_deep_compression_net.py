@@ -63,7 +63,7 @@ SMALL = {"conv1": (4, 3, 3, 3), "fc2": (5, 36), "ip3": (3, 5)}
 @pytest.fixture(scope="session")
 def squeezenet() -> Path:
     """The authors' compressed SqueezeNet; skips where it is absent, for it is not ours to ship."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "reference" / "squeezenet"
+    beside = Path(__file__).resolve().parents[4] / "shared" / "reference" / "squeezenet"
     path = Path(os.environ.get("EIE_SIM_SQUEEZENET", beside)) / "compressed_SqueezeNet.net"
     if not path.is_file():
         pytest.skip(f"no compressed SqueezeNet: get it from {REAL_SOURCE} and name its folder in EIE_SIM_SQUEEZENET")
