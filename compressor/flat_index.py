@@ -145,7 +145,7 @@ def decode_flat(entries: FlatEntries, index_bits: int, n_cells: int) -> Bytes:
         return cells
     if codes[bad] == 0 and runs[bad] != longest:
         raise ValueError(f"entry {bad}: code 0 with run {runs[bad]}, but a filler's run is {longest}")
-    at = int((runs[: bad + 1].astype(np.int64) + 1).sum()) - 1
+    at = int(runs[: bad + 1].sum(dtype=np.int64)) + bad
     if at >= n_cells:
         raise ValueError(f"entry {bad}: stands in cell {at}, but the tensor ends at cell {n_cells - 1}")
     raise ValueError(f"entry {bad}: a filler, but no weight follows it")

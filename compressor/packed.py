@@ -555,9 +555,11 @@ def check_sequence(what: str, names: Sequence[str], activations: Sequence[str], 
     for function in activations:
         if function not in ACTIVATION_FUNCTIONS:
             raise ValueError(f"activations: {function!r}, but it must be one of {', '.join(ACTIVATION_FUNCTIONS)}")
-    for name in names:
-        if names.count(name) > 1:
+    seen: set[str] = set()
+    for name in names:  # a forged file may have thousands
+        if name in seen:
             raise ValueError(f"{what}: the name {name!r} is there twice")
+        seen.add(name)
     for key, value in provenance.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise ValueError(f"provenance: {key!r}: {value!r}, but both must be texts")
