@@ -2,6 +2,13 @@
 
 Every schedule is a sequence of `Phase`: a step that changes the network's form (`Prune`, `Share`, `Release` or none)
 and the epochs that follow it. `run_phases` runs them, and resumes them after an interruption.
+
+The same model, data, phases and seeds give the same bytes on the same machine with the same number of threads
+(`torch.set_num_threads`): another number splits sums otherwise and gives other last bits, and so may another machine or
+version of PyTorch. Everything runs on the CPU.
+
+A network of convolutions of few channels trains faster after ``model.to(memory_format=torch.channels_last)`` (LeNet-5
+on one core: in two thirds of the time). Masks, shared weights and checkpoints keep that layout.
 """
 
 try:

@@ -38,11 +38,20 @@ class Mask(nn.Module):
 
     def forward(self, original: Tensor) -> Tensor:
         """The weight in effect."""
-        return original if self.kept else original * self.mask
+        return original if self.kept else _laid_out(original * self.mask, original)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """What to keep below the mask for `weight` to be in effect."""
-        return weight * self.mask
+        return _laid_out(weight * self.mask, weight)
+
+
+def _laid_out(result: Tensor, weight: Tensor) -> Tensor:
+    """`result` with the strides of `weight`.
+
+    Those of a size of 1, as the channels of a first convolution, are lost in a product. They say nothing about where
+    the values are, but torch takes them for what the layer is to be computed in: channels_last or not.
+    """
+    return result if result.stride() == weight.stride() else result.as_strided(weight.shape, weight.stride())
 
 
 def set_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
