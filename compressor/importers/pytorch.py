@@ -179,7 +179,8 @@ def _state_dict_in(found: object) -> dict[str, Any]:
     """A mapping that holds tensors, or the one in it that does."""
     if not isinstance(found, Mapping):
         raise ValueError(f"source: {type(found).__name__}, but it must be a module, a state dict or a file of one")
-    candidates = [found, *(found[key] for key in _STATE_DICT_KEYS if key in found)]
+    # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
+    candidates = [*(found[key] for key in _STATE_DICT_KEYS if key in found), found]
     for candidate in candidates:
         if isinstance(candidate, Mapping) and any(isinstance(value, Tensor) for value in candidate.values()):
             if not all(isinstance(name, str) for name in candidate):

@@ -8,6 +8,7 @@ of it is executed, and PyTorch is not needed for it.
 import pickletools
 import re
 import struct
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
@@ -104,20 +105,26 @@ def _pickle_in(file: BinaryIO, size: int) -> bytes:
 
 def _check_pickle(steps: bytes, limit: int) -> None:
     """Go through a pickle without doing what it says, and see that it makes tensors and no more than `limit` bytes."""
-    needed = 0
-    stack = _Stack()
     try:
-        for step, argument, _ in pickletools.genops(steps):
-            needed += _OBJECT_BYTES if step.name in _CALLS else _STEP_BYTES
-            if needed > limit:
-                raise _Refused(f"its pickle of {len(steps)} bytes makes more than {limit} bytes of objects")
-            if step.proto > _PROTOCOL or (step.name == "PROTO" and argument != _PROTOCOL):
-                raise _Refused(f"its pickle has a protocol beyond {_PROTOCOL}, which torch.save writes by itself")
-            stack.do(step, argument)
+        with warnings.catch_warnings():  # of a wrong escape in a text
+            warnings.simplefilter("ignore", DeprecationWarning)
+            _go_through(steps, limit)
     except _Refused:
         raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, EOFError) as error:
         raise ValueError(f"no sound pickle: {error}") from None
+
+
+def _go_through(steps: bytes, limit: int) -> None:
+    needed = 0
+    stack = _Stack()
+    for step, argument, _ in pickletools.genops(steps):
+        needed += _OBJECT_BYTES if step.name in _CALLS else _STEP_BYTES
+        if needed > limit:
+            raise _Refused(f"its pickle of {len(steps)} bytes makes more than {limit} bytes of objects")
+        if step.proto > _PROTOCOL or (step.name == "PROTO" and argument != _PROTOCOL):
+            raise _Refused(f"its pickle has a protocol beyond {_PROTOCOL}, which torch.save writes by itself")
+        stack.do(step, argument)
 
 
 class _Refused(ValueError):

@@ -252,7 +252,9 @@ def test_a_checkpoint_is_read_by_the_state_dict_in_it(key, tmp_path):
     optimiser = torch.optim.Adam(module.parameters())
     module(torch.zeros(2, 1, dtype=torch.long)).sum().backward()
     optimiser.step()
-    path = saved({"epoch": 3, key: module.state_dict(), "optimizer": optimiser.state_dict()}, tmp_path)
+    path = saved(
+        {"epoch": 3, "best": torch.tensor(0.9), key: module.state_dict(), "optimizer": optimiser.state_dict()}, tmp_path
+    )
     model = read_pytorch(path, keep=["embedding.weight"])
     assert len(model.tensors) == 9
     assert list(model.others) == ["embedding.weight"]

@@ -15,7 +15,7 @@ from tests.extras import needs
 
 torch = needs("torch", "train")
 
-FEW, MANY = 120, 4000  # cases of each kind: in the plain run, and in the slow one
+FEW, MANY = 120, 2000  # cases of each kind: in the plain run, and in the slow one
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -179,6 +179,7 @@ def evil_pickles():
         "dictionaries of one list": start + rows + b"q\0" + called("collections OrderedDict", b"h\0") * 100_000 + stop,
         "encoded texts": start + called("_codecs encode", b"X" + struct.pack("<i", 4) + b"aaaa") * 1000 + stop,
         "a call of a number": start + b"K\1)R" + stop,
+        "an old text": start + b"S'\\]'\n" + stop,
         "nothing": b"",
         "no end": start + b"}",
         "an empty stack": start + b"0" + stop,
