@@ -1,4 +1,4 @@
-"""Draws the figures of `eie_sim.report.figures`; the only file of the project that imports matplotlib.
+"""Draws the figures of `figures` and `reproduction` beside it; the only file of the project that imports matplotlib.
 
 Figures are plain `matplotlib.figure.Figure` objects: no window, no display and no global state is needed. The same data
 gives the same bytes: `save` and `as_png` write no date and no version.
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from eie_sim.report import block_diagram, figures
+from eie_sim.report import block_diagram, figures, reproduction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -361,6 +361,154 @@ def stored_sizes(data: figures.StoredSizes) -> Figure:
     return figure
 
 
+# Compression: curves, sizes, weights and seeds ------------------------------------------------------------------------
+
+_CURVE_COLOURS = (NAVY, RUST, SKY, "#c79a3a", GREY, INK)
+_CURVE_MARKS = ("o", "s", "^", "D", "v", "x")
+
+
+@_styled
+def curve_panels(data: compression_figures.CurvePanels) -> Figure:
+    """Curves with a mark at each point that was measured."""
+    n_rows, n_cols = (1, len(data.panels)) if data.side_by_side else (len(data.panels), 1)
+    figure = _new_figure(3.3 * n_rows + 0.2)
+    grid = figure.subplots(n_rows, n_cols, squeeze=False)
+    for axes, panel in zip(grid.flat, data.panels, strict=True):
+        _draw_curves(axes, panel)
+    _foot(figure, data.note)
+    return figure
+
+
+def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel) -> None:
+    for at, curve in enumerate(panel.curves):
+        which = (at if curve.colour is None else curve.colour) % len(_CURVE_COLOURS)
+        colour, hollow = _CURVE_COLOURS[which], PAPER if curve.dashed else _CURVE_COLOURS[which]
+        line = (0, (4, 2)) if curve.dashed else "-"
+        axes.plot(
+            curve.x, curve.y, color=colour, linestyle=line, linewidth=1.4, marker=_CURVE_MARKS[which], markersize=4.5,
+            markerfacecolor=hollow, label=curve.name,
+        )  # fmt: skip
+    if panel.level is not None:
+        axes.axhline(panel.level, color=SOFT, linewidth=0.9, linestyle=":", label=panel.level_name)
+    if panel.log_x:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if panel.y_limits is not None:
+        axes.set_ylim(*panel.y_limits)
+    axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+    axes.set_title(panel.finding)
+    axes.grid(linewidth=0.6)
+    axes.legend(fontsize=8, handlelength=2.4)
+
+
+def _foot(figure: Figure, note: str) -> None:
+    if note:
+        figure.supxlabel(note, x=_EDGE, ha="left", fontsize=7.5, color=SOFT)
+
+
+@_styled
+def size_panels(data: compression_figures.SizePanels) -> Figure:
+    """Sizes of layers beside the paper's, before and after Huffman coding, a panel for each network."""
+    rows = [len(panel.layers) + 3.0 for panel in data.panels]
+    figure = _new_figure(0.24 * sum(rows) + 0.3)
+    grid = figure.subplots(len(rows), 1, squeeze=False, height_ratios=rows)
+    for at, (axes, panel) in enumerate(zip(grid.flat, data.panels, strict=True)):
+        _draw_size_pairs(axes, panel, with_legend=at == 0)
+    _foot(figure, data.note)
+    return figure
+
+
+def _draw_size_pairs(axes: Axes, panel: compression_figures.SizePanel, with_legend: bool) -> None:
+    places = np.arange(len(panel.layers))
+    axes.barh(places, [x.shared_pct for x in panel.layers], 0.66, color=SKY, label="pruned and shared")
+    axes.barh(places, [x.huffman_pct for x in panel.layers], 0.3, color=NAVY, label="and Huffman coded")
+    for values, face in (("paper_shared_pct", PAPER), ("paper_huffman_pct", RUST)):
+        marks = [getattr(layer, values) for layer in panel.layers]
+        name = "paper: pruned and shared" if face == PAPER else "paper: and Huffman coded"
+        axes.scatter(marks, places, marker="D", s=22, facecolor=face, edgecolor=RUST, label=name, zorder=3)
+    for at, layer in enumerate(panel.layers):
+        text = f"{layer.huffman_pct:.2f} ({layer.paper_huffman_pct:.2f})"
+        end = max(layer.shared_pct, layer.paper_shared_pct)
+        axes.annotate(text, (end, at), (7, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set(xscale="log", xlim=(0.8, 250), ylim=(len(places) - 0.4, -0.6), xlabel="size, % of the dense layer")
+    axes.set_yticks(places, [layer.name for layer in panel.layers])
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_title(panel.finding)
+    if with_legend:
+        axes.legend(loc="lower right", fontsize=8)
+
+
+@_styled
+def weights_panels(data: compression_figures.WeightsPanels) -> Figure:
+    """Histograms of a layer's weights one below the other, over the same axis."""
+    figure = _new_figure(1.9 * len(data.panels) + 0.4)
+    grid = figure.subplots(len(data.panels), 1, squeeze=False, sharex=True)
+    for axes, panel in zip(grid.flat, data.panels, strict=True):
+        axes.stairs(panel.counts, panel.edges, fill=True, color=NAVY)
+        if panel.values.size:
+            place = axes.get_xaxis_transform()
+            axes.vlines(panel.values, 0, 0.08, transform=place, color=RUST, linewidth=1.6, label="shared value")
+            axes.legend(loc="upper right", fontsize=8)
+        axes.set_title(panel.finding)
+        axes.set_ylabel("weights")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.grid(axis="y", linewidth=0.6)
+    grid[-1, 0].set_xlabel("weight (zeros are not shown)")
+    _foot(figure, data.note)
+    return figure
+
+
+@_styled
+def spread_panels(data: compression_figures.SpreadPanels) -> Figure:
+    """The error of each seed by ways of training, those of one seed joined."""
+    figure = _new_figure(3.4)
+    grid = figure.subplots(1, len(data.panels), squeeze=False)
+    for axes, panel in zip(grid.flat, data.panels, strict=True):
+        _draw_spread(axes, panel)
+    grid[0, 0].set_ylabel("test error %")
+    _foot(figure, data.note)
+    return figure
+
+
+def _draw_spread(axes: Axes, panel: compression_figures.SpreadPanel) -> None:
+    places = np.arange(len(panel.ways))
+    for of_seed in zip(*(way.errors_pct for way in panel.ways), strict=True):
+        axes.plot(places, of_seed, "o-", color=SKY, linewidth=1, markersize=4)
+    for place, way in zip(places, panel.ways, strict=True):
+        mean = float(np.mean(way.errors_pct))
+        axes.hlines(mean, place - 0.22, place + 0.22, color=RUST, linewidth=2, zorder=3)
+        axes.annotate(f"{mean:.2f}", (place + 0.24, mean), va="center", fontsize=8, color=RUST)
+    axes.set_xlim(-0.4, len(places) - 0.35)
+    axes.set_xticks(places, [way.name for way in panel.ways])
+    axes.set_title(panel.finding)
+    axes.grid(axis="y", linewidth=0.6)
+
+
+@_styled
+def stage_sizes(data: compression_figures.StageSizes) -> Figure:
+    """Size of a network after each stage of its compression, and its error."""
+    figure = _new_figure(1.3 + 0.36 * len(data.stages))
+    axes = figure.subplots()
+    places = np.arange(len(data.stages))
+    sizes = [stage.size_kb for stage in data.stages]
+    axes.barh(places, sizes, 0.62, color=NAVY)
+    for at, stage in enumerate(data.stages):
+        times = f"  ({sizes[0] / stage.size_kb:.1f}x smaller)" if at else ""
+        error = "" if stage.error_pct is None else f"  error {stage.error_pct:.2f} %"
+        text = f"{stage.size_kb:,.1f} kB{times}{error}"
+        axes.annotate(text, (stage.size_kb, at), (5, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set(xlim=(0, 1.45 * max(sizes)), ylim=(len(places) - 0.5, -0.5), xlabel="size, kB")
+    axes.set_yticks(places, [stage.stage for stage in data.stages])
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(data.finding)
+    _foot(figure, data.note)
+    return figure
+
+
 # The machine ----------------------------------------------------------------------------------------------------------
 
 
@@ -494,3 +642,52 @@ def _draw_registers(axes: Axes) -> None:
         y = box.y + 6.6 - 4.4 * at
         axes.text(box.x + 3.4, y + 1.6, name, ha="center", va="center", fontsize=8.5)
         _cells(axes, box.x + 5.5, y, (2.2, 3.2), [face] * 8)
+
+
+# A reproduction beside the paper --------------------------------------------------------------------------------------
+
+
+@_styled
+def reproduced_networks(data: reproduction.ReproducedNetworks) -> Figure:
+    """Sizes of the layers beside the paper's, and the errors before and after, a row for each network."""
+    rows = [len(network.layers) + 3.2 for network in data.networks]
+    figure = _new_figure(0.25 * sum(rows) + 0.5)
+    grid = figure.add_gridspec(len(rows), 2, width_ratios=(3, 2), height_ratios=rows)
+    for at, network in enumerate(data.networks):
+        _draw_layer_sizes(figure.add_subplot(grid[at, 0]), network, at == 0)
+        _draw_errors(figure.add_subplot(grid[at, 1]), network)
+    figure.supxlabel(data.note, x=_EDGE, ha="left", fontsize=7.5, color=SOFT)
+    return figure
+
+
+def _draw_layer_sizes(axes: Axes, network: reproduction.ReproducedNetwork, with_legend: bool) -> None:
+    sizes = [layer.size_pct for layer in network.layers]
+    papers = [layer.paper_pct for layer in network.layers]
+    places = np.arange(len(sizes))
+    axes.barh(places, sizes, 0.62, color=[SKY] * (len(sizes) - 1) + [NAVY], label="here, mean")
+    axes.scatter(papers, places, marker="D", s=26, color=RUST, zorder=3, label="paper")
+    for at, layer in enumerate(network.layers):
+        end = max(layer.size_pct, layer.paper_pct)
+        text = f"{layer.size_pct:.2f} ({layer.paper_pct:.2f})"
+        axes.annotate(text, (end, at), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set(xscale="log", xlim=(1, 350), ylim=(len(sizes) - 0.4, -0.6))
+    axes.set_yticks(places, [layer.name for layer in network.layers])
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("size, % of the dense layer")
+    axes.set_title(network.finding)
+    if with_legend:
+        axes.legend(loc="lower right", fontsize=8)
+
+
+def _draw_errors(axes: Axes, network: reproduction.ReproducedNetwork) -> None:
+    for pair in network.seeds:
+        axes.plot([0, 1], [pair.before_pct, pair.after_pct], "o-", color=NAVY, linewidth=1.2, markersize=4)
+    paper = network.paper
+    axes.plot([0, 1], [paper.before_pct, paper.after_pct], "D--", color=RUST, linewidth=1, markersize=4)
+    errors = [error for pair in (*network.seeds, paper) for error in (pair.before_pct, pair.after_pct)]
+    axes.set(xlim=(-0.3, 1.3), ylim=(0, 1.25 * max(errors)), ylabel="error %")
+    axes.set_xticks([0, 1], ["dense control", "compressed"])
+    axes.set_title(network.error_finding)
+    axes.grid(axis="y")
