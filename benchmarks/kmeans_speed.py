@@ -12,14 +12,17 @@ in two ways:
 
 "density" is not our default: from "linear" some clusters begin empty, which the two mend each in its own way, and so
 end in different optima; those rows (default tolerance) are for information. Each on all cores of this process and on
-one. Medians; the two sides are timed in turn. Other work on the machine slows scikit-learn's threads, which wait for
-each other, more than ours: only on a quiet machine are the rows of several cores worth reading.
+one, where the processor's time is taken, not the clock's. Medians; the two sides take turns. Other work on the machine
+slows a side that takes long, or whose threads wait for each other, more than ours: only on a quiet machine are the rows
+of several cores worth reading.
 """
 
 import argparse
 import os
+import statistics
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -134,18 +137,29 @@ def compare(case: Case, cores: int, repeats: int) -> Comparison:
     theirs = KMeans(N_CENTROIDS, init=start, n_init=1, algorithm="lloyd", **case.settings)
 
     ours = partial(share_weights, case.weights, WEIGHT_BITS, case.init)
+    clock = time.process_time if cores == 1 else time.perf_counter
     with _on_cores(cores):
-        timing = timings({"ours": ours, "theirs": lambda: theirs.fit(points)}, repeats)
+        ours_ms, theirs_ms = _medians_ms([ours, lambda: theirs.fit(points)], repeats, clock)
     found = ours()
     # Ours by the same measure, so that a wrong sum of ours would show.
     more = inertia_of(case.weights, theirs.cluster_centers_) / inertia_of(case.weights, found.codebook[1:]) - 1
-    ours_ms, theirs_ms = timing["ours"].median_s * 1e3, timing["theirs"].median_s * 1e3
     ratio = theirs_ms / ours_ms
     row = (
         case.weights.size, case.init, case.stop, cores, ours_ms, found.iterations, theirs_ms, theirs.n_iter_, ratio,
         more * 100,
     )  # fmt: skip
     return Comparison(case, cores, ratio, more, row)
+
+
+def _medians_ms(sides: list[Callable[[], object]], repeats: int, clock: Callable[[], float]) -> list[float]:
+    """Median milliseconds of each side by `clock`, in turn, after a first call that does not count."""
+    samples: list[list[float]] = [[] for _ in sides]
+    for _ in range(1 + repeats):
+        for side, of_side in zip(sides, samples, strict=True):
+            began = clock()
+            side()
+            of_side.append(1e3 * (clock() - began))
+    return [statistics.median(of_side[1:]) for of_side in samples]
 
 
 @contextmanager
