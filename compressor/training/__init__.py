@@ -20,7 +20,7 @@ from compressor.training.batches import TensorData
 from compressor.training.deep_compression import Compression, DeepCompression, deep_compress
 from compressor.training.dropout import dropout_rates, pruned_rate, pruned_rates, set_dropout_rates
 from compressor.training.dsd import dense_control, dsd_phases
-from compressor.training.export import compressed_model_of, dense_model_of, load_shared
+from compressor.training.export import compressed_model_of, load_shared
 from compressor.training.layers import Layer, find_layers
 from compressor.training.masks import Mask, Release, densities, masks_of, remove_masks, set_masks
 from compressor.training.phases import Phase, PhaseRecord, run_phases, total_epochs, train
@@ -50,7 +50,6 @@ __all__ = [
     "deep_compress",
     "dense",
     "dense_control",
-    "dense_model_of",
     "densities",
     "dropout_rates",
     "dsd_phases",

@@ -1,4 +1,8 @@
-"""From a trained network to a `CompressedModel` or a `DenseModel`, and back under its shared weights."""
+"""From a trained network to a `CompressedModel`, and back under its shared weights.
+
+Plain weights come and go through `compressor.importers.pytorch`, which reads masks and shared weights as they are in
+effect.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -10,8 +14,9 @@ from torch import Tensor, nn
 
 from compressor._version import __version__
 from compressor.coded import CodedTensor, CompressedModel
-from compressor.dense import GATES, DenseModel
-from compressor.importers.named_arrays import dense_model_of as dense_model_of_arrays
+from compressor.dense import DenseModel, DenseTensor
+from compressor.importers.named_arrays import named_arrays
+from compressor.importers.pytorch import read_pytorch
 from compressor.training.layers import Layer, find_layers
 from compressor.training.sharing import SharedWeights, share_layer
 
@@ -25,29 +30,6 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def dense_model_of(
-    model: nn.Module, *, activations: Sequence[str] | None = None, provenance: Mapping[str, str] | None = None
-) -> DenseModel:
-    """The weights in effect, zeros where they are pruned; parameters of other modules than layers go to `others`.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    activations, provenance
-        As for `compressed_model_of`.
-    """
-    state = plain_state(model)
-    weights = {layer.key(layer.parameter) for layer in find_layers(model).values()}
-    keep = [name for name, tensor in state.items() if name not in weights and tensor.is_floating_point()]
-    biases = {layer.key(layer.bias_name) for layer in find_layers(model).values() if layer.bias_name is not None}
-    return dense_model_of_arrays(
-        {name: tensor.numpy() for name, tensor in state.items()},
-        provenance=provenance,
-        activations=activations,
-        keep=[name for name in keep if name not in biases],
-    )
-
-
 def compressed_model_of(
     model: nn.Module, *, activations: Sequence[str] | None = None, provenance: Mapping[str, str] | None = None
 ) -> CompressedModel:
@@ -59,7 +41,7 @@ def compressed_model_of(
         Of which at least one layer has shared weights. Biases stay float32; every other parameter, and the weights of
         layers that are not shared, go to `others` under their names in a state dict.
     activations : sequence of str, or None
-        Activation function after each shared layer; None: "relu", but "none" after the last and after gate matrices.
+        Activation function after each shared layer; None: as `compressor.importers.pytorch.read_pytorch` finds them.
     provenance : mapping of str to str, or None
 
     Raises
@@ -67,33 +49,33 @@ def compressed_model_of(
     ValueError
         When no layer has shared weights, or a number is not finite.
     """
-    shared = [layer for layer in find_layers(model).values() if isinstance(layer.parametrization, SharedWeights)]
+    shared = {name: layer for name, layer in find_layers(model).items() if _shares(layer)}
     if not shared:
         raise ValueError(f"model: no layer of {type(model).__name__} has shared weights; apply Share first")
-    others = plain_state(model)
-    tensors = tuple(_coded(layer) for layer in shared)
-    for layer in shared:
-        others.pop(layer.key(layer.parameter))
-        if layer.bias_name is not None:
-            others.pop(layer.key(layer.bias_name))
-    if activations is None:
-        activations = ["none" if t is tensors[-1] or t.kind in GATES else "relu" for t in tensors]
-    kept = {name: _array(tensor) for name, tensor in others.items() if tensor.dtype.is_floating_point}
-    return CompressedModel(tensors, tuple(activations), {"compressor": __version__, **(provenance or {})}, kept)
+    dense = read_pytorch(model)
+    read = {tensor.name: (tensor, function) for tensor, function in zip(dense.tensors, dense.activations, strict=True)}
+    found = [read.pop(name) for name in shared]
+    tensors = tuple(_coded(tensor, layer) for (tensor, _), layer in zip(found, shared.values(), strict=True))
+    functions = tuple(activations or (function for _, function in found))
+    told = {**dense.provenance, "compressor": __version__, **(provenance or {})}
+    return CompressedModel(tensors, functions, told, {**_arrays(read), **dense.others})
 
 
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    # A copy: what is exported does not change when training goes on.
-    return np.array(tensor.detach().to(torch.float32).numpy())
+def _arrays(read: Mapping[str, tuple[DenseTensor, str]]) -> Mapping[str, NDArray[np.float32]]:
+    """Tensors that are not shared, and their biases, under their names in a state dict."""
+    tensors = tuple(tensor for tensor, _ in read.values())
+    return named_arrays(DenseModel(tensors, ("none",) * len(tensors))) if tensors else {}
 
 
-def _coded(layer: Layer) -> CodedTensor:
-    codes = cast(SharedWeights, layer.parametrization).codes
-    codebook = _array(layer.trained)
-    bias = None if layer.bias is None else _array(layer.bias)
-    return CodedTensor(
-        layer.name, tuple(codes.shape), layer.kind, codebook, codes.numpy().reshape(-1).copy(), bias, layer.gates
-    )
+def _shares(layer: Layer) -> bool:
+    return isinstance(layer.parametrization, SharedWeights)
+
+
+def _coded(tensor: DenseTensor, layer: Layer) -> CodedTensor:
+    # Copies: what is exported does not change when training goes on.
+    codes = cast(SharedWeights, layer.parametrization).codes.numpy().flatten()
+    codebook = layer.trained.detach().numpy().copy()
+    return CodedTensor(tensor.name, tensor.shape, tensor.kind, codebook, codes, tensor.bias, tensor.gates)
 
 
 def load_shared(model: nn.Module, compressed: CompressedModel) -> None:

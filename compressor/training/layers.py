@@ -66,7 +66,10 @@ class Layer:
         """What an optimizer moves: the parameter itself, that below its mask, or the codebook of shared weights."""
         if self.parametrization is None:
             return cast(Parameter, getattr(self.module, self.parameter))
-        return cast(Parameter, cast(nn.ModuleDict, self.module.parametrizations)[self.parameter].original)
+        held = cast(nn.ModuleDict, self.module.parametrizations)[self.parameter]
+        if not hasattr(held, "original"):  # as of a weight normalisation, which makes a weight of two parameters
+            raise ValueError(f"model: {self.name!r} is under {type(self.parametrization).__name__}; remove it first")
+        return cast(Parameter, held.original)
 
     def key(self, attribute: str) -> str:
         """Name of an attribute of the module, as the weight or the bias, in a state dict of the plain network."""

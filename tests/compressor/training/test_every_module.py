@@ -9,6 +9,7 @@ from tests.extras import needs
 
 torch = needs("torch", "train")
 
+from compressor.importers.pytorch import load_into, read_pytorch  # noqa: E402
 from compressor.training import (  # noqa: E402
     DeepCompression,
     Prune,
@@ -16,7 +17,6 @@ from compressor.training import (  # noqa: E402
     TrainSettings,
     compressed_model_of,
     deep_compress,
-    dense_model_of,
     densities,
     error_rate,
     find_layers,
@@ -79,6 +79,10 @@ def test_the_compressed_model_in_a_fresh_network_gives_the_same_outputs(done):
     with torch.no_grad():
         assert torch.equal(fresh.eval()(inputs), model.eval()(inputs))
     assert compressed_model_of(fresh) == compression.model
+    plain = networks.mixed(seed=9)
+    load_into(compression.model, plain)
+    with torch.no_grad():
+        assert torch.equal(plain.eval()(inputs), model(inputs))
 
 
 def test_it_learns_and_every_phase_is_recorded(done):
@@ -108,11 +112,11 @@ def test_a_dense_model_has_the_weights_in_effect_and_says_what_is_no_layer():
 
     model = networks.seeded(WithEmbedding)
     Prune({"fc": 0.25}).apply(model)
-    dense = dense_model_of(model)
+    dense = read_pytorch(model)
     assert [tensor.name for tensor in dense.tensors] == ["fc"]
     assert np.count_nonzero(dense.tensors[0].weights) == 2
     assert list(dense.others) == ["embedding.weight"]
-    everything = dense_model_of(networks.mixed())
+    everything = read_pytorch(networks.mixed())
     assert [tensor.name for tensor in everything.tensors] == MIXED_LAYERS
     assert all(tensor.bias is not None for tensor in everything.tensors)
 
@@ -122,6 +126,7 @@ def test_layers_that_are_not_shared_are_kept_as_they_are():
     Share({"0": 2}).apply(model)
     compressed = compressed_model_of(model)
     assert [tensor.name for tensor in compressed.tensors] == ["0"]
+    assert compressed.activations == ("relu",)
     assert np.array_equal(compressed.others["3.weight"], model[3].weight.detach().numpy())
     fresh = networks.small(seed=4)
     load_shared(fresh, compressed)
@@ -223,3 +228,7 @@ def test_what_cannot_be_done_is_one_clear_error():
         find_layers(tied)
     with pytest.raises(ValueError, match="there is no layer '0', only conv"):
         load_shared(networks.mixed(), compressed_model_of(model))
+    normalised = networks.small()
+    torch.nn.utils.parametrizations.weight_norm(normalised[0])
+    with pytest.raises(ValueError, match="'0' is under _WeightNorm; remove it first"):
+        find_layers(normalised)
