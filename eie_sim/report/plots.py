@@ -22,7 +22,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from eie_sim.report import block_diagram, figures, reproduction
+from eie_sim.report import block_diagram, compression_figures, figures, reproduction
 
 P = ParamSpec("P")
 R = TypeVar("R")
