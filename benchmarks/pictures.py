@@ -1,4 +1,5 @@
-"""The pictures of the README, drawn anew: the machine, the nine layers beside EIE Table IV, and the PEs over time.
+"""The pictures of the README, drawn anew: the machine, the nine layers beside EIE Table IV, the PEs over time, and the
+digits that a packaged network read.
 
 The same sources give the same bytes (with one release of matplotlib), so a picture that changes shows a change.
 """
@@ -10,7 +11,9 @@ import warnings
 from pathlib import Path
 
 from benchmarks.harness import Figure, Report, command
+from compressor.models import MODELS, packaged_digits, packaged_model
 from eie_sim import CapacityWarning, SimResult, preset, simulate
+from eie_sim.inference import classify, in_fixed_point
 from eie_sim.paper import LAYERS, MACHINE
 from eie_sim.report import figures, plots
 from eie_sim.report.tables import result_row
@@ -21,12 +24,20 @@ MOST_KB = 200
 
 SEED = 0
 MAPPED_LAYER = "Alex-7"
+MODEL = "lenet-300-100"
 NOTE = f"{MACHINE}; layers drawn with statistics fitted to the figures of the paper, seed {SEED}"
 
 
 def simulated(layer: str) -> SimResult:
     workload = calibrated_layer(layer, SEED)
     return simulate(workload.layer, workload.acts, preset(MACHINE), output=False, schedule=layer == MAPPED_LAYER)
+
+
+def answered_digits() -> figures.AnsweredDigits:
+    model, digits = packaged_model(MODEL), packaged_digits()
+    exact = classify(model, digits.inputs(), digits.labels, preset(MACHINE))
+    fixed = classify(model, digits.inputs(), digits.labels, in_fixed_point(exact))
+    return figures.answered_digits(MODELS[MODEL], digits.images, (exact, fixed))
 
 
 def draw_all(folder: Path) -> list[Path]:
@@ -38,6 +49,7 @@ def draw_all(folder: Path) -> list[Path]:
         plots.save(machine, folder / "machine.png"),
         plots.save(machine, folder / "machine.svg"),
         plots.save(plots.layer_times(times), folder / "nine_layers.png"),
+        plots.save(plots.answered_digits(answered_digits()), folder / "digits.png"),
         plots.save(
             plots.utilisation_map(figures.utilisation_map(results[MAPPED_LAYER])),
             folder / f"heatmap_{MAPPED_LAYER.lower().replace('-', '')}.png",

@@ -11,11 +11,22 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+SIMULATE, COMPRESS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(code, folder):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True).stdout
+
+
 @pytest.mark.compiled_only
-def test_the_python_example_runs_and_prints_what_it_says(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert re.fullmatch(r"\d+ cycles, \d+\.\d\d us, load balance \d\d\.\d%\n\d+ rows read, \d+ bypasses\n", ran.stdout)
+def test_the_example_of_a_simulation_runs_and_prints_what_it_says(tmp_path):
+    printed = run(SIMULATE, tmp_path)
+    assert re.fullmatch(r"\d+ cycles, \d+\.\d\d us, load balance \d\d\.\d%\n\d+ rows read, \d+ bypasses\n", printed)
+
+
+@pytest.mark.compiled_only
+def test_the_example_of_a_compression_runs_and_prints_the_size_of_its_file(tmp_path):
+    assert run(COMPRESS, tmp_path) == f"{(tmp_path / 'model.dcz').stat().st_size} bytes\n"
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
@@ -23,13 +34,19 @@ def test_every_link_leads_to_a_file_of_the_project(target):
     assert (ROOT / target).is_file(), target
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"eie-sim (\w+)", README))))
-def test_every_command_that_is_named_exists(command):
+PROGRAMS = {"eie-sim": "eie_sim", "eie-compress": "compressor"}
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    sorted({(p, c) for p in PROGRAMS for c in re.findall(rf"^    {p} (\w+)", README, re.MULTILINE)}),
+)
+def test_every_command_that_is_named_exists(program, command):
     help_text = subprocess.run(
-        [sys.executable, "-m", "eie_sim", command, "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", PROGRAMS[program], command, "--help"], capture_output=True, text=True, check=True
     ).stdout
-    named = {option for line in README.splitlines() if f"eie-sim {command}" in line
-             for option in re.findall(r"--[a-z-]+", line)}  # fmt: skip
+    named = {option for line in README.splitlines() if f"{program} {command}" in line
+             for option in re.findall(r" (--[a-z-]+)", line)}  # fmt: skip
     assert all(option in help_text for option in named), named
 
 
