@@ -1,8 +1,8 @@
 """The command line `eie-sim`; the only place of the package that prints.
 
-`app` declares the commands (`compressor.console` turns every failure into one line); a file a command declares its
-options; what computes (`inputs`, `machine`, `running`) is imported when a command runs, so that ``--help`` loads neither
-numpy nor numba.
+`app` declares the commands, and `compressor.console` turns every failure into one line; a file a command declares its
+options; what computes (`inputs`, `machine`, `running`) is imported when a command runs, so that ``--help`` loads
+neither numpy nor numba.
 """
 
 from compressor.console import start

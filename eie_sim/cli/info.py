@@ -68,38 +68,25 @@ def _need(need: "Need") -> dict[str, Any]:
 
 
 def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict[str, Any]:
+    from compressor.console.packed_layers import packed_row
     from eie_sim.capacity import capacity_report
 
     needs = capacity_report(layer, _machine_for(layer, machine))
-    per_pe = layer.entries_per_pe
-    return {
-        "name": layer.name,
-        "n_rows": layer.n_rows,
-        "n_cols": layer.n_cols,
-        **dict(zip(("n_pe", "weight_bits", "index_bits"), layer.packing, strict=True)),
-        "has_bias": layer.has_bias,
-        "permuted": layer.row_permutation is not None,
-        "activation": activation,
-        "density": layer.density,
-        "entries": layer.n_entries,
-        "fillers": layer.n_fillers,
-        "entries_per_pe": {"min": int(per_pe.min()), "mean": float(per_pe.mean()), "max": int(per_pe.max())},
-        "sram_per_pe": [_need(need) for need in needs],
-    }
+    return {**packed_row(layer, activation), "sram_per_pe": [_need(need) for need in needs]}
 
 
 def _print(document: dict[str, Any], printer: "Printer") -> None:
     from rich.text import Text
 
+    from compressor.console.packed_layers import packed_groups
+    from compressor.console.printer import plural
     from eie_sim.cli.console import printable
     from eie_sim.cli.grid import grid
 
     layers = document["layers"]
-    count = f"{len(layers)} layer{'s' if len(layers) > 1 else ''}, {document['file_bytes']:,} bytes"
+    count = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
     printer.lines([Text.assemble((printable(document["file"]), "bold"), ": ", count), ""])
-    contents, sram = (
-        grid(groups(layers), printer.out.width, printer.out) for groups in (_content_groups, _sram_groups)
-    )
+    contents, sram = (grid(groups(layers), printer.out.width, printer.out) for groups in (packed_groups, _sram_groups))
     printer.lines([*contents.lines, "", f"The fullest PE, used of what {printable(document['machine'])} has:", ""])
     printer.lines([*sram.lines, ""])
     if len(layers) > 1:
@@ -110,36 +97,14 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
         printer.remark(f"{printable(key)}: {printable(value)}")
 
 
-def _content_groups(layers: list[dict[str, Any]]) -> list[Any]:
-    from rich.text import Text
-
-    from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group
-
-    def column(title: str, texts: list[str], rank: int = 0, left: bool = False) -> Group:
-        return Group(title, ("",), [[Text(text)] for text in texts], rank, left)
-
-    return [
-        column("layer", [short(x["name"]) for x in layers], left=True),
-        column("outputs", [f"{x['n_rows']:,}" for x in layers]),
-        column("inputs", [f"{x['n_cols']:,}{' + bias' if x['has_bias'] else ''}" for x in layers]),
-        column("density %", [f"{100 * x['density']:.2f}" for x in layers]),
-        column("entries", [f"{x['entries']:,}" for x in layers]),
-        column("fillers %", [f"{100 * x['fillers'] / max(1, x['entries']):.2f}" for x in layers], 1),
-        column("PEs", [str(x["n_pe"]) for x in layers]),
-        column("bits", [f"{x['weight_bits']}+{x['index_bits']}" for x in layers], 2),
-        column("activation", [x["activation"] + (", permuted" if x["permuted"] else "") for x in layers], 3, left=True),
-    ]
-
-
 def _sram_groups(layers: list[dict[str, Any]]) -> list[Any]:
     from rich.text import Text
 
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group
+    from eie_sim.cli.grid import Group, column
 
     titles = {"spmat_bytes": "spmat bytes", "ptr_bytes": "pointers", "activations": "inputs", "accumulators": "outputs"}
-    groups = [Group("layer", ("",), [[Text(short(x["name"]))] for x in layers], left=True)]
+    groups = [column("layer", [short(x["name"]) for x in layers], left=True)]
     for at, need in enumerate(layers[0]["sram_per_pe"]):
         needs = [x["sram_per_pe"][at] for x in layers]
         cells = [

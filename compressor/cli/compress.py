@@ -1,0 +1,214 @@
+"""``eie-compress compress``: a trained network becomes a compressed one, or layers for the machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compressor.cli.options import (
+    CODING_PANEL,
+    OUTPUT_PANEL,
+    PER_LAYER,
+    PRUNING_PANEL,
+    SHARING_PANEL,
+    Coder,
+    Init,
+    Json,
+    MaxMemory,
+    Shapes,
+    WeightBits,
+    option,
+)
+
+if TYPE_CHECKING:
+    from compressor.cli.settings import Settings
+    from compressor.coded import CompressedModel
+    from compressor.console.printer import Printer
+    from compressor.dense import DenseModel
+    from compressor.packed import PackedModel
+
+_FILE = (
+    "A trained network: ONNX (.onnx), PyTorch weights (.pt, .pth), .safetensors or .npz; or a compressed model (.dcz, "
+    ".net), to be coded anew or packed."
+)
+_OUT = "The file to write: .dcz, a compressed model; .eie, its matrices packed for the machine."
+_DENSITY = (
+    "Share of the weights to keep. NAME: a layer, a kind (conv) or a pattern (fc*); the last one that fits counts."
+)
+_QUALITY = "Keep what is at least so many standard deviations of its layer."
+_KEEP = "Patterns of layers to leave as they are; may be repeated."
+_INDEX = "Bits of a run of zeros, 2 to 8; none: no index; best (default of .dcz): the smallest, measured. .eie: 4."
+_SETTINGS = "These options from a file, each a value or a table of values by NAME; what the command line has wins."
+
+
+def compress(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE, show_default=False)],
+    out: Annotated[Path, option(OUTPUT_PANEL, _OUT, "FILE", "--out", "-o")],
+    density: Annotated[str | None, option(PRUNING_PANEL, _DENSITY, PER_LAYER)] = None,
+    threshold: Annotated[
+        str | None, option(PRUNING_PANEL, "Keep what is at least so large, in place of a density.", PER_LAYER)
+    ] = None,
+    quality: Annotated[str | None, option(PRUNING_PANEL, _QUALITY, PER_LAYER)] = None,
+    keep: Annotated[list[str] | None, option(PRUNING_PANEL, _KEEP, "A,B,...")] = None,
+    settings: Annotated[Path | None, option(PRUNING_PANEL, _SETTINGS, "FILE.toml")] = None,
+    weight_bits: WeightBits = None,
+    init: Init = None,
+    seed: Annotated[
+        int | None, option(SHARING_PANEL, "Seed of the initialisation forgy. Default: 0.", "N", min=0)
+    ] = None,
+    coder: Coder = None,
+    index_bits: Annotated[str | None, option(CODING_PANEL, _INDEX, PER_LAYER)] = None,
+    n_pe: Annotated[int | None, option(CODING_PANEL, "PEs of the machine, for .eie. Default: 64.", "N", min=1)] = None,
+    shapes: Shapes = None,
+    max_memory: MaxMemory = None,
+    as_json: Json = False,
+) -> None:
+    """Prune a trained network, share its weights and code them.
+
+    Nothing is trained in between, so that what it costs in accuracy is to be measured; `train` does both. The tables
+    printed are those of `report`.
+    """
+    from compressor.cli import PROGRAM
+    from compressor.cli.settings import settings_of
+    from compressor.cli.sources import (
+        COMPRESSED_FILES,
+        DENSE_FILES,
+        read_compressed,
+        read_dense,
+        refuse_shapes,
+        suffix_of,
+    )
+    from compressor.console.printer import Printer
+    from compressor.console.targets import check_target_file
+
+    printer = Printer(PROGRAM)
+    given = settings_of(
+        {
+            "density": density,
+            "threshold": threshold,
+            "quality": quality,
+            "weight_bits": weight_bits,
+            "init": init,
+            "index_bits": index_bits,
+            "coder": coder,
+            "keep": keep,
+            "seed": seed,
+        },
+        settings,
+    )
+    is_packed = suffix_of(out, (".dcz", ".eie"), "--out") == ".eie"
+    if is_packed and given.coder:
+        raise ValueError("--coder: means nothing for a .eie file, which is not coded")
+    if not is_packed and n_pe is not None:
+        raise ValueError("--n-pe: means nothing for a .dcz file, which is for any machine")
+    check_target_file("--out", out)
+    given.check_coder()
+    if suffix_of(file, (*DENSE_FILES, *COMPRESSED_FILES)) in COMPRESSED_FILES:
+        given.refuse(f"means nothing for {file}, whose weights are pruned and shared", "coder", "index_bits")
+        model = read_compressed(file, shapes, max_memory)
+    else:
+        refuse_shapes(shapes)
+        if max_memory is not None:
+            raise ValueError("--max-memory: is for .dcz files")
+        given.check_pruning()
+        model = _compressed(read_dense(file, given.keep), given, printer)
+    document = {"source": str(file), "file": str(out)}
+    if is_packed:
+        _pack(model, given, n_pe, out, document, printer, as_json)
+    else:
+        save_dcz(model, given, out, document, printer, as_json)
+
+
+def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
+    from compressor.pipeline import compress_model
+
+    arguments = given.of_model(network)
+    names = [tensor.name for tensor in network.tensors]
+    with printer.progress(len(names)) as advance:
+        advance(names[0])
+        return compress_model(
+            network, **arguments, progress=lambda _, done, total: advance(names[min(done, total - 1)], done=1)
+        )
+
+
+def save_dcz(
+    model: "CompressedModel",
+    given: "Settings",
+    out: Path,
+    document: dict[str, Any],
+    printer: "Printer",
+    as_json: bool,
+) -> None:
+    """Write a .dcz file and print its accounting, which is that of the file as it is read again."""
+    from compressor.accounting import account_file
+    from compressor.cli.accounts import accounting_document, print_accounting
+    from compressor.coded_file import save_compressed
+
+    kinds = {tensor.name: tensor.kind for tensor in model.tensors}
+    save_compressed(model, out, given.coder or "huffman", given.index_bits(kinds))
+    account = account_file(out, max_memory_bytes=_OWN_FILE_BYTES)
+    printer.note(f"wrote {out}")
+    if as_json:
+        printer.json({**document, **accounting_document(account)})
+    else:
+        print_accounting(account, printer)
+
+
+_OWN_FILE_BYTES = 2**62  # a file that was just written from memory fits into it
+
+
+def _pack(
+    model: "CompressedModel",
+    given: "Settings",
+    n_pe: int | None,
+    out: Path,
+    document: dict[str, Any],
+    printer: "Printer",
+    as_json: bool,
+) -> None:
+    """Write the matrices of `model` as a .eie file and print what they are."""
+    from compressor.console.grid import grid
+    from compressor.console.packed_layers import packed_groups, packed_row
+    from compressor.packed_file import save_model
+
+    matrices = [tensor.name for tensor in model.tensors if tensor.kind != "conv"]
+    left_out = [tensor.name for tensor in model.tensors if tensor.kind == "conv"]
+    if not matrices:
+        raise ValueError(
+            f"{document['source']}: all of its layers are convolutions, but the machine runs matrices only"
+        )
+    packed = model.select(*matrices).pack(n_pe or _N_PE, _one_width(given))
+    save_model(packed, out)
+    printer.note(f"wrote {out}")
+    if left_out:
+        printer.note(f"left out, for the machine runs matrices only: {', '.join(left_out)}")
+    if model.others:
+        printer.note(f"left out, for a .eie file holds layers only: {', '.join(model.others)}")
+    rows = [packed_row(layer, act) for layer, act in zip(packed.layers, packed.activations, strict=True)]
+    if as_json:
+        error = float(packed.provenance["largest_bias_error"])
+        printer.json(
+            {**document, "file_bytes": out.stat().st_size, "layers": rows, "left_out": left_out, "bias_error": error}
+        )
+        return
+    table = grid(packed_groups(rows), printer.out.width, printer.out)
+    printer.lines([*table.lines, ""])
+    printer.remark(_remark(packed, out))
+
+
+_N_PE, _INDEX_BITS = 64, 4  # the machine of the paper (EIE, section III and Table II)
+
+
+def _one_width(given: "Settings") -> int:
+    """Bits of a run in all layers of a .eie file."""
+    widths = {value for _, value in given.pairs.get("index_bits", ())}
+    if len(widths) > 1 or not all(isinstance(width, int) for width in widths):
+        raise ValueError("--index-bits: must be one number for a .eie file, 2 to 8")
+    return widths.pop() if widths else _INDEX_BITS
+
+
+def _remark(packed: "PackedModel", out: Path) -> str:
+    return (
+        f"{out.stat().st_size:,} bytes, as the machine holds them; density and fillers with the bias, which is coded "
+        f"as the nearest shared weight (largest error {float(packed.provenance['largest_bias_error']):.4g})."
+    )

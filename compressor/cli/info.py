@@ -1,0 +1,168 @@
+"""``eie-compress info``: what is in a file, of trained weights, compressed or packed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compressor.cli.options import Json, MaxMemory, Shapes
+
+if TYPE_CHECKING:
+    from compressor.coded import CodedTensor, CompressedModel
+    from compressor.console.grid import Group
+    from compressor.console.printer import Printer
+    from compressor.dense import DenseModel, DenseTensor
+
+_FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .safetensors or .npz."
+
+
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE, show_default=False)],
+    shapes: Shapes = None,
+    max_memory: MaxMemory = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is in the file of a model: its layers, where it is from, and the parts of the file."""
+    from compressor.cli import PROGRAM
+    from compressor.cli.sources import COMPRESSED_FILES, DENSE_FILES, refuse_shapes, suffix_of
+    from compressor.console.printer import Printer
+
+    printer = Printer(PROGRAM)
+    suffix = suffix_of(file, (*COMPRESSED_FILES, ".eie", *DENSE_FILES))
+    if suffix != ".net":
+        refuse_shapes(shapes)
+    if suffix != ".dcz" and max_memory is not None:
+        raise ValueError("--max-memory: is for .dcz files")
+    if suffix == ".eie":
+        document = _packed(file)
+    elif suffix == ".dcz":
+        document = _stored(file, max_memory)
+    else:
+        document = _network(file, shapes)
+    document = {"file": str(file), "file_bytes": file.stat().st_size, **document}
+    if as_json:
+        printer.json(document)
+    else:
+        _print(document, printer)
+
+
+def _packed(file: Path) -> dict[str, Any]:
+    from compressor.console.packed_layers import packed_row
+    from compressor.packed_file import load_model
+
+    model = load_model(file)
+    rows = [packed_row(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)]
+    return {"layers": rows, "provenance": dict(model.provenance)}
+
+
+def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:
+    """A .dcz file, with the bytes of its parts."""
+    from compressor.cli.sources import memory_bytes
+    from compressor.coded_file import read_stored
+
+    stored = read_stored(file, memory_bytes(max_memory))
+    document = _model(stored.model)
+    for row, streams in zip(document["layers"], stored.streams, strict=True):
+        row["index_bits"] = streams.index_bits
+        row["coders"] = [stream.coder for stream in (streams.codes, streams.runs) if stream is not None]
+    parts = {
+        "header": stored.header_bytes,
+        "codebooks": sum(tensor.codebook.nbytes for tensor in stored.model.tensors),
+        "biases": sum(tensor.bias.nbytes for tensor in stored.model.tensors if tensor.bias is not None),
+        "tables": sum(streams.table_bytes for streams in stored.streams),
+        "codes": sum(len(streams.codes.data) for streams in stored.streams),
+        "runs": sum(streams.run_bytes for streams in stored.streams),
+        "others": sum(array.nbytes for array in stored.model.others.values()),
+    }
+    return {**document, "parts": parts}
+
+
+def _network(file: Path, shapes: str | None) -> dict[str, Any]:
+    from compressor.cli.sources import COMPRESSED_FILES, read_compressed, read_dense
+
+    return _model(read_compressed(file, shapes) if file.suffix.lower() in COMPRESSED_FILES else read_dense(file))
+
+
+def _model(model: "CompressedModel | DenseModel") -> dict[str, Any]:
+    tensors: Sequence[CodedTensor | DenseTensor] = model.tensors
+    layers = [_layer(tensor, act) for tensor, act in zip(tensors, model.activations, strict=True)]
+    others = {name: list(array.shape) for name, array in model.others.items()}
+    return {"layers": layers, "others": others, "provenance": dict(model.provenance)}
+
+
+def _layer(tensor: "CodedTensor | DenseTensor", activation: str) -> dict[str, Any]:
+    import numpy as np
+
+    from compressor.coded import CodedTensor
+
+    size = int(np.prod(tensor.shape, dtype=np.int64))
+    coded = tensor if isinstance(tensor, CodedTensor) else None
+    cells = tensor.codes if isinstance(tensor, CodedTensor) else tensor.weights
+    return {
+        "name": tensor.name,
+        "kind": tensor.kind,
+        "shape": list(tensor.shape),
+        "gates": list(tensor.gates),
+        "weights": size,
+        "nonzeros": int(np.count_nonzero(cells)),
+        "density": int(np.count_nonzero(cells)) / size,
+        "has_bias": tensor.bias is not None,
+        "weight_bits": None if coded is None else coded.weight_bits,
+        "activation": activation,
+    }
+
+
+def _print(document: dict[str, Any], printer: "Printer") -> None:
+    from rich.text import Text
+
+    from compressor.console.grid import grid
+    from compressor.console.packed_layers import packed_groups
+    from compressor.console.printer import plural, printable
+
+    layers = document["layers"]
+    title = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
+    groups = packed_groups(layers) if "entries" in layers[0] else _groups(layers)
+    table = grid(groups, printer.out.width, printer.out)
+    printer.lines([Text.assemble((printable(document["file"]), "bold"), ": ", title), "", *table.lines, ""])
+    if left_out := table.remark("--json"):
+        printer.remark(left_out)
+    if parts := document.get("parts"):
+        printer.remark(f"Bytes: {', '.join(f'{name} {count:,}' for name, count in parts.items())}.")
+    if others := document.get("others"):
+        told = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
+        more = f" and {len(told) - _SHOWN} more (all in --json)" if len(told) > _SHOWN else ""
+        printer.remark(f"Not compressed: {', '.join(told[:_SHOWN])}{more}.")
+    for key, value in document["provenance"].items():
+        printer.remark(f"{printable(key)}: {printable(value)}")
+
+
+_SHOWN = 8  # names of parameters that are not compressed; a large network has hundreds
+
+
+def _shape(sizes: list[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _groups(layers: list[dict[str, Any]]) -> list["Group"]:
+    from compressor.console.grid import column
+    from compressor.console.printer import short
+
+    groups = [
+        column("layer", [short(x["name"]) for x in layers], left=True),
+        column("kind", [" ".join([x["kind"], *x["gates"]]) for x in layers], left=True),
+        column("shape", [_shape(x["shape"]) + (" + bias" if x["has_bias"] else "") for x in layers], left=True),
+        column("weights", [f"{x['weights']:,}" for x in layers]),
+        column("density %", [f"{100 * x['density']:.2f}" for x in layers]),
+    ]
+    if layers[0]["weight_bits"] is not None:
+        groups.append(column("bits", [_bits(x) for x in layers], 1))
+    if "coders" in layers[0]:
+        groups.append(column("coded", [" + ".join(x["coders"]) for x in layers], 3, left=True))
+    groups.append(column("activation", [x["activation"] for x in layers], 2, left=True))
+    return groups
+
+
+def _bits(row: dict[str, Any]) -> str:
+    """Bits of a code and of a run."""
+    return f"{row['weight_bits']}+{row['index_bits']}" if row.get("index_bits") else str(row["weight_bits"])

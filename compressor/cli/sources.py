@@ -1,0 +1,209 @@
+"""Networks and compressed models in any file that the package reads, and decoded weights in any that it writes."""
+
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor import importers
+from compressor.coded import CompressedModel
+from compressor.coded_file import load_compressed
+from compressor.dense import DenseModel
+from compressor.networks import NETWORKS, shapes
+
+DENSE_FILES = (".onnx", ".pt", ".pth", ".safetensors", ".npz")
+"""Names of files with trained weights end so."""
+
+COMPRESSED_FILES = (".dcz", ".net")
+
+KEPT = "kept_tensors"
+"""Key of the provenance: layers of an ONNX model that were not compressed, as a JSON list."""
+
+_DEFAULT_SHAPES = "squeezenet-1.0"
+_MB = 1_000_000
+
+
+def suffix_of(file: Path, known: Sequence[str], what: str = "") -> str:
+    """The end of the name of `file` in lower case, which must be one of `known`.
+
+    Raises
+    ------
+    ValueError
+        When it is not; the message begins with `what`.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in known:
+        before = f"{what}: " if what else ""
+        raise ValueError(f"{before}{file}: its name ends in {file.suffix!r}, but it must be one of {', '.join(known)}")
+    return suffix
+
+
+def read_dense(file: Path, keep: Sequence[str] = ()) -> DenseModel:
+    """A trained network; `keep` are patterns of layers that are not to be compressed.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        When the file cannot be read, or a pattern fits nothing.
+    """
+    readers: dict[str, Callable[[], DenseModel]] = {
+        ".onnx": lambda: _kept_apart(importers.read_onnx(file), keep),
+        ".safetensors": lambda: importers.read_safetensors(file, keep=keep),
+        ".npz": lambda: importers.read_npz(file, keep=keep),
+    }
+    return readers.get(suffix_of(file, DENSE_FILES), lambda: importers.read_pytorch(file, keep=keep))()
+
+
+def read_compressed(file: Path, shapes_name: str | None = None, max_memory: int | None = None) -> CompressedModel:
+    """A compressed model of one of `COMPRESSED_FILES`.
+
+    Parameters
+    ----------
+    file : Path
+    shapes_name : str or None
+        For a ``.net`` file: the name of a network, or a TOML file.
+    max_memory : int or None
+        For a ``.dcz`` file, in MB.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        When the file cannot be read, or an option is not for such files.
+    """
+    if suffix_of(file, COMPRESSED_FILES) == ".net":
+        if max_memory is not None:
+            raise ValueError("--max-memory: is for .dcz files")
+        return importers.read_deep_compression_net(file, _shapes(shapes_name or _DEFAULT_SHAPES))
+    refuse_shapes(shapes_name)
+    return load_compressed(file, memory_bytes(max_memory))
+
+
+def refuse_shapes(shapes_name: str | None) -> None:
+    """Raise a ValueError where ``--shapes`` is given for a file that holds its shapes itself."""
+    if shapes_name is not None:
+        raise ValueError("--shapes: is for .net files, which do not hold their shapes")
+
+
+def memory_bytes(max_memory: int | None) -> int | None:
+    """``--max-memory`` in bytes."""
+    return None if max_memory is None else max_memory * _MB
+
+
+def _shapes(name: str) -> dict[str, Sequence[int]]:
+    """Shapes of layers: of a network, or of a TOML file in its order."""
+    if name.lower().endswith(".toml"):
+        return {layer: _checked_shape(layer, shape) for layer, shape in read_toml(Path(name)).items()}
+    tables = {network: network.upper().replace("-", "_").replace(".", "_") for network in NETWORKS}
+    known = [network for network, table in tables.items() if hasattr(shapes, table)]
+    if name not in known:
+        raise ValueError(f"--shapes: {name!r}, but it must be a file .toml or one of {', '.join(known)}")
+    return dict(getattr(shapes, tables[name]))
+
+
+def _checked_shape(layer: str, shape: Any) -> Sequence[int]:
+    if not isinstance(shape, list):
+        raise ValueError(f"--shapes: {layer} is {shape!r}, but it must be a list such as [outputs, inputs]")
+    return shape
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        When it is none; the message names it.
+    OSError
+        When it cannot be read.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: no TOML: {error}") from None
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+UNPACKED_FILES = (".npz", ".safetensors", ".pt", ".pth", ".onnx", ".net")
+"""Names of files that decoded weights can be written to end so."""
+
+_NEED_LIKE = {".onnx": "the graph", ".pt": "the names and types of the state dict"}
+
+
+def check_like(out: Path, like: Path | None) -> None:
+    """Check that ``--like`` is given where it is needed, and only where it means something.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+    """
+    suffix = suffix_of(out, UNPACKED_FILES, "--out")
+    suffix = ".pt" if suffix == ".pth" else suffix
+    if like is None and suffix in _NEED_LIKE:
+        raise ValueError(f"--like: must name the original for a {suffix} file, which gives {_NEED_LIKE[suffix]}")
+    if like is not None and suffix == ".net":
+        raise ValueError("--like: means nothing for a .net file")
+
+
+def write_weights(model: CompressedModel, out: Path, like: Path | None) -> None:
+    """Write the decoded weights of `model` to `out`, in the place of those of `like` where it is given.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        When the model does not fit `like` or the format, or a file cannot be read or written.
+    """
+    check_like(out, like)
+    suffix = suffix_of(out, UNPACKED_FILES, "--out")
+    if suffix == ".npz":
+        importers.write_npz(model, out, like)
+    elif suffix == ".safetensors":
+        importers.write_safetensors(model, out, like)
+    elif suffix == ".net":
+        importers.write_deep_compression_net(model, out)
+    elif like is not None and suffix == ".onnx":
+        importers.write_onnx(_without_kept(model), like, out)
+    elif like is not None:
+        importers.write_pytorch(model, like, out)
+
+
+# Layers of ONNX models that are kept ----------------------------------------------------------------------------------
+# The other importers know arrays by name and keep them under it. An ONNX layer is a place in a graph and may be half
+# an array, so that what is kept of it gets a name of its own, and is taken from the original when it is written back.
+
+
+def _kept_apart(model: DenseModel, keep: Sequence[str]) -> DenseModel:
+    if not keep:
+        return model
+    names = [tensor.name for tensor in model.tensors]
+    for pattern in keep:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(f"keep: no layer matches {pattern!r}; there are {', '.join(names)}")
+    kept = [tensor for tensor in model.tensors if any(fnmatchcase(tensor.name, pattern) for pattern in keep)]
+    rest = [both for both in zip(model.tensors, model.activations, strict=True) if both[0] not in kept]
+    if not rest:
+        raise ValueError("keep: leaves no layer to compress")
+    others: dict[str, NDArray[np.float32]] = dict(model.others)
+    for tensor in kept:
+        others |= {f"{tensor.name}.weight": tensor.weights}
+        others |= {} if tensor.bias is None else {f"{tensor.name}.bias": tensor.bias}
+    told = {**model.provenance, KEPT: json.dumps([tensor.name for tensor in kept])}
+    return DenseModel(tuple(t for t, _ in rest), tuple(a for _, a in rest), told, others)
+
+
+def _without_kept(model: CompressedModel) -> CompressedModel:
+    try:
+        kept = json.loads(model.provenance.get(KEPT, "[]"))
+    except ValueError:
+        kept = None
+    if not isinstance(kept, list):
+        raise ValueError(f"provenance: {KEPT} is {model.provenance[KEPT]!r:.100}, but it must be a JSON list")
+    names = {f"{name}.{part}" for name in kept for part in ("weight", "bias")}
+    return replace(model, others={name: array for name, array in model.others.items() if name not in names})

@@ -1,0 +1,100 @@
+"""A command line of some commands, and how it fails: one line on stderr and exit code 2."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+BAD_INPUT = 2
+
+_MESSAGE_LIMIT = 1000  # characters of one line of error
+
+
+class OneLineErrors(TyperGroup):
+    """A command line whose every failure of the user's making is one line on stderr, never a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and leave with an exit code."""
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough
+            _abandon_stdout()
+            sys.exit(1)
+        except (ValueError, OSError, MemoryError) as error:
+            self._fail(_message(error))
+        except ImportError as error:
+            if error.name is not None:  # a module that is not where it must be: a defect, no missing extra
+                raise
+            self._fail(_message(error))
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # all errors of usage have it, whoever vendors click
+                raise
+            self._fail(f"{error.format_message()} (`{self.name} --help` tells more)")
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def _fail(self, message: str) -> None:
+        line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
+        sys.stderr.write(f"{self.name}: {line if len(line) <= _MESSAGE_LIMIT else line[:_MESSAGE_LIMIT] + ' ...'}\n")
+        sys.exit(BAD_INPUT)
+
+
+def _abandon_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}" if str(error) else "out of memory"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return str(error) or type(error).__name__
+
+
+def command_line(name: str, about: str, commands: Sequence[Callable[..., Any]]) -> typer.Typer:
+    """The command line `name` of some functions, each a command; without one of them it prints its help.
+
+    Parameters
+    ----------
+    name : str
+        Of the program, before every message.
+    about : str
+        What ``--help`` begins with.
+    commands : sequence of functions
+        Their parameters are declared as Typer has it.
+    """
+    app = typer.Typer(
+        name=name,
+        cls=OneLineErrors,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in commands:
+        app.command()(command)
+
+    def print_version(wanted: bool) -> None:
+        if wanted:
+            from compressor._version import __version__
+
+            typer.echo(f"{name} {__version__}")
+            raise typer.Exit
+
+    @app.callback(invoke_without_command=True, help=about)
+    def begin(
+        context: typer.Context,
+        _version: Annotated[
+            bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+        ] = False,
+    ) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+
+    return app
