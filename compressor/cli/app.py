@@ -11,8 +11,8 @@ from compressor.console.app import command_line
 
 _ABOUT = """Deep Compression (Han et al., ICLR 2016): networks pruned, shared and coded, for storage and for EIE.
 
-`eie-compress compress model.onnx -o model.dcz --density 0.1` makes a file and accounts for every byte of it;
-`eie-compress train lenet-5 -o lenet-5.dcz --density published` begins with data.
+`eie-compress compress model.onnx -o model.dcz --density 0.1` begins with a trained network,
+`eie-compress train lenet-5 -o lenet-5.dcz --density published` with images.
 """
 
 app = command_line(PROGRAM, _ABOUT, (compress, report, info, unpack, train, demo))

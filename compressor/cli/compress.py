@@ -101,6 +101,8 @@ def compress(
         raise ValueError("--coder: means nothing for a .eie file, which is not coded")
     if not is_packed and n_pe is not None:
         raise ValueError("--n-pe: means nothing for a .dcz file, which is for any machine")
+    if is_packed:
+        _one_width(given)  # before minutes go into what it is for
     check_target_file("--out", out)
     given.check_coder()
     if suffix_of(file, (*DENSE_FILES, *COMPRESSED_FILES)) in COMPRESSED_FILES:
@@ -123,6 +125,7 @@ def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") ->
     from compressor.pipeline import compress_model
 
     arguments = given.of_model(network)
+    given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
     names = [tensor.name for tensor in network.tensors]
     with printer.progress(len(names)) as advance:
         advance(names[0])

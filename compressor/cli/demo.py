@@ -18,7 +18,7 @@ _CHECKPOINT = "Keep the state of the training in this folder; where it has one a
 
 def demo(
     out: Annotated[Path, option(OUTPUT_PANEL, _OUT, "DIR", "--out", "-o")],
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME, show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help=_NAME, show_default=False)] = None,
     quick: Annotated[bool, option(OUTPUT_PANEL, _QUICK, None, "--quick")] = False,
     checkpoint: Annotated[Path | None, option(OUTPUT_PANEL, _CHECKPOINT, "DIR")] = None,
     as_json: Json = False,

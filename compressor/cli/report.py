@@ -8,12 +8,12 @@ from compressor.cli.options import OUTPUT_PANEL, Compressed, Json, MaxMemory, Sh
 if TYPE_CHECKING:
     from compressor.accounting import Accounting
 
-_BESIDE = "Compare with zlib, zstd and brotli (default); some seconds a megabyte."
+_COMPARE = "Compare with zlib, zstd and brotli (default); some seconds a megabyte."
 
 
 def report(
     file: Compressed,
-    beside: Annotated[bool, option(OUTPUT_PANEL, _BESIDE, None, "--beside/--no-beside")] = True,
+    compare: Annotated[bool, option(OUTPUT_PANEL, _COMPARE, None, "--compare/--no-compare")] = True,
     shapes: Shapes = None,
     max_memory: MaxMemory = None,
     as_json: Json = False,
@@ -25,7 +25,7 @@ def report(
 
     printer = Printer(PROGRAM)
     account = _account(file, shapes, max_memory)
-    others = _general_coders(file, max_memory) if beside else None
+    others = _general_coders(file, max_memory) if compare else None
     if as_json:
         printer.json({"file": str(file), **accounting_document(account), "general_coders": others})
         return

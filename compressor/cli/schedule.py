@@ -59,7 +59,7 @@ class Plan:
         begin = self._dense(model)
         if self.density is None:
             return begin
-        kinds = {layer.name: layer.kind for layer in find_layers(model).values()}
+        kinds = kinds_of(model)
         compression = DeepCompression(
             rounds=iterative_rounds(self._densities(name, kinds), self.rounds),
             retrain=self._settings(self.retrain_epochs, self.retrain_rate),
@@ -97,6 +97,11 @@ class Plan:
         if len(inits) > 1:
             raise ValueError("--init: must be the same for all layers here")
         return str(inits.pop())
+
+
+def kinds_of(model: Any) -> dict[str, str]:
+    """Kind of each layer of a torch module by its name."""
+    return {name: layer.kind for name, layer in find_layers(model).items()}
 
 
 def _of_all(option: str, text: str, read: Any, kinds: Mapping[str, str]) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def train(
     )
     printer = Printer(PROGRAM)
     run = TrainingRun(name, dataset_named(data, seed), hold_out, plan)
+    coding.index_bits(run.kinds)  # before minutes go into the training
     run.run(checkpoint, printer)
     document = {"network": name, **run.document(), "file": str(out)}
     if not as_json:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from compressor.cli.schedule import Plan
+from compressor.cli.schedule import Plan, kinds_of
 from compressor.coded import CompressedModel
 from compressor.console.grid import column, grid
 from compressor.console.printer import Printer, plural
@@ -68,6 +68,11 @@ class TrainingRun:
             self.records = run_phases(
                 self.model, train, self.phases, held_out=test, checkpoint=checkpoint, progress=count
             )
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Kind of each layer by its name."""
+        return kinds_of(self.model)
 
     @property
     def error(self) -> float:

@@ -1,5 +1,6 @@
 """A command line of some commands, and how it fails: one line on stderr and exit code 2."""
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -57,6 +58,11 @@ def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def _paragraphs(command: Callable[..., Any]) -> str:
+    """The docstring of `command`, each paragraph in one line, so that it is wrapped at the width of the terminal."""
+    return "\n\n".join(" ".join(part.split()) for part in (inspect.getdoc(command) or "").split("\n\n"))
+
+
 def command_line(name: str, about: str, commands: Sequence[Callable[..., Any]]) -> typer.Typer:
     """The command line `name` of some functions, each a command; without one of them it prints its help.
 
@@ -78,7 +84,7 @@ def command_line(name: str, about: str, commands: Sequence[Callable[..., Any]]) 
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for command in commands:
-        app.command()(command)
+        app.command(help=_paragraphs(command))(command)
 
     def print_version(wanted: bool) -> None:
         if wanted:

@@ -1,16 +1,15 @@
 """The command line in this process, and small files for it."""
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from compressor import PackedModel, pack_codes, save_model
 from eie_sim.cli.app import app
+from tests import command_line
+from tests.command_line import call, error_line
 
 BOOK = np.concatenate([[0], np.linspace(-1, 1, 15)]).astype(np.float32)
 
@@ -26,40 +25,17 @@ def a_layer(name: str, n_rows: int, n_cols: int, n_pe: int = 64, seed: int = 0, 
 def cli(monkeypatch):
     """``cli("run", "x.eie")`` -> exit_code, stdout, stderr."""
     monkeypatch.delenv("COLUMNS", raising=False)
-
-    def call(*arguments):
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    return call
+    return partial(call, app)
 
 
 @pytest.fixture
 def fails(cli):
     """``fails("run", "x.eie")`` -> the one line of error; anything but one line and exit code 2 fails the test."""
-
-    def call(*arguments):
-        result = cli(*arguments)
-        assert result.exit_code == 2
-        assert result.stdout == ""
-        *notes, line = result.stderr.splitlines()
-        assert all(note.startswith("eie-sim: note: ") for note in notes)
-        assert line.startswith("eie-sim: ")
-        return line.removeprefix("eie-sim: ")
-
-    return call
+    return lambda *arguments: error_line(cli(*arguments), "eie-sim")
 
 
-def in_a_process(*arguments, **environment) -> subprocess.CompletedProcess[str]:
-    """``python -m eie_sim`` as a user runs it."""
-    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NUMBA_DISABLE_JIT")}
-    return subprocess.run(
-        [sys.executable, "-m", "eie_sim", *map(str, arguments)],
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+in_a_process = partial(command_line.in_a_process, "eie_sim")
+"""``python -m eie_sim`` as a user runs it."""
 
 
 @pytest.fixture(scope="session")

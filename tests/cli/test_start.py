@@ -11,6 +11,7 @@ import pytest
 from compressor import __version__
 from eie_sim.cli import main
 from tests.cli.conftest import in_a_process
+from tests.command_line import cpu_seconds, loaded_by_help
 
 MOST_CPU_SECONDS = 0.6
 HEAVY = ("numpy", "numba", "simpy", "matplotlib", "torch", "dask", "safetensors")
@@ -46,26 +47,12 @@ def test_python_m_is_the_same_command():
 
 
 def test_help_loads_nothing_heavy():
-    code = (
-        "import sys; sys.argv = ['eie-sim', 'run', '--help']\n"
-        "from eie_sim.cli import main\n"
-        "try: main()\n"
-        f"finally: print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+    assert loaded_by_help("eie_sim.cli", "run", heavy=HEAVY) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="no CPU time of a child on this system")
 def test_help_takes_little_time():
-    def cpu_seconds() -> float:
-        child = subprocess.Popen([sys.executable, "-m", "eie_sim", "--help"], stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        assert child.returncode == 0
-        return used.ru_utime + used.ru_stime
-
-    assert min(cpu_seconds() for _ in range(3)) <= MOST_CPU_SECONDS
+    assert min(cpu_seconds("eie_sim", "--help") for _ in range(3)) <= MOST_CPU_SECONDS
 
 
 @pytest.mark.parametrize(
