@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
 from compressor.files import FormatError
-from compressor.importers import read_pytorch, write_pytorch
 from tests.extras import needs
 
 torch = needs("torch", "train")
@@ -19,7 +18,7 @@ torch = needs("torch", "train")
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrize, prune  # noqa: E402
 
-from compressor.importers.pytorch import load_into, state_dict_of  # noqa: E402
+from compressor.importers.pytorch import load_into, read_pytorch, state_dict_of, write_pytorch  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,10 +10,11 @@ import pytest
 from damage import DAMAGES, accepted_within_limits, set_bytes
 
 from compressor.files import FormatError
-from compressor.importers import read_pytorch
 from tests.extras import needs
 
 torch = needs("torch", "train")
+
+from compressor.importers.pytorch import read_pytorch  # noqa: E402
 
 FEW, MANY = 120, 2000  # cases of each kind: in the plain run, and in the slow one
 
