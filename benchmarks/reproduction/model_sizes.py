@@ -34,6 +34,9 @@ Distribution: TypeAlias = Literal["normal", "Laplace", "Laplace, one iteration"]
 QUICK_SIDE = 24
 """Largest dimension of a tensor in the quick form."""
 
+QUICK_LAYERS = ("conv1", "conv1_1", "fc8", "conv_final")
+"""Layers that are drawn there: the first and the last of each network."""
+
 SQUEEZENET_INDEX_BITS = 4
 """Bits of a run in the authors' file."""
 
@@ -116,7 +119,7 @@ def squeezenet_name(weight_bits: int) -> str:
 
 
 def plans(quick: bool = False) -> list[LayerPlan]:
-    """Every layer to draw; `quick`: cut to at most `QUICK_SIDE` in each dimension."""
+    """Every layer to draw; `quick`: the first and the last, cut to `QUICK_SIDE` in each dimension."""
     published = [
         *_published_plans("alexnet", ALEXNET, shapes.ALEXNET),
         *_published_plans("vgg-16", VGG_16, shapes.VGG_16),
@@ -129,7 +132,8 @@ def plans(quick: bool = False) -> list[LayerPlan]:
     ]
     if not quick:
         return wanted
-    return [replace(plan, shape=tuple(min(size, QUICK_SIDE) for size in plan.shape)) for plan in wanted]
+    few = [plan for plan in wanted if plan.layer in QUICK_LAYERS]
+    return [replace(plan, shape=tuple(min(size, QUICK_SIDE) for size in plan.shape)) for plan in few]
 
 
 def drawn_tensor(plan: LayerPlan, seed: int) -> CodedTensor:

@@ -163,14 +163,6 @@ class WeightsPanels:
     note: str = ""
 
 
-def weights_panel(
-    finding: str, weights: NDArray[np.float32], edges: NDArray[np.float64], values: NDArray[np.float32] | None = None
-) -> WeightsPanel:
-    """The histogram of the `weights` that are not zero; `values` are those they share."""
-    counts, _ = np.histogram(weights[weights != 0], edges)
-    return WeightsPanel(finding, edges, counts, np.zeros(0, np.float32) if values is None else values)
-
-
 # Seeds ----------------------------------------------------------------------------------------------------------------
 
 
