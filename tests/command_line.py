@@ -35,6 +35,24 @@ def in_a_process(module: str, *arguments, **environment) -> subprocess.Completed
     )
 
 
+def on_a_terminal(command: list[str]) -> tuple[int, bytes, bytes]:
+    """Exit code, stdout, and what a terminal was shown on stderr."""
+    import pty
+
+    terminal, child_side = pty.openpty()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=child_side)
+    os.close(child_side)
+    shown = b""
+    try:
+        while piece := os.read(terminal, 65536):  # a terminal that nobody reads lets nobody write
+            shown += piece
+    except OSError:  # the end, on Linux
+        pass
+    os.close(terminal)
+    stdout = child.communicate()[0]
+    return child.returncode, stdout, shown
+
+
 def cpu_seconds(module: str, *arguments) -> float:
     """Processor time of ``python -m module``, which must end well."""
     child = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 """The table of `eie-sim run`, as a user sees it."""
 
 import dataclasses
-import os
+import subprocess
 import sys
 
 import pytest
@@ -12,6 +12,7 @@ from eie_sim.cli.result_table import print_results
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import COLUMNS
 from tests.cli.conftest import in_a_process
+from tests.command_line import on_a_terminal
 
 ARCH = preset("eie-64pe-45nm")
 
@@ -132,21 +133,9 @@ def test_a_terminal_without_line_drawing_gets_ascii(files):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals on this system")
 def test_progress_is_shown_on_a_terminal_alone(files):
-    import pty
-    import subprocess
-
     command = [sys.executable, "-m", "eie_sim", "run", str(files / "apart.eie"), "--json"]
-    terminal, child_side = pty.openpty()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=child_side)
-    os.close(child_side)
-    stdout, stderr = child.communicate()[0], b""
-    try:
-        while piece := os.read(terminal, 65536):
-            stderr += piece
-    except OSError:  # the end, on Linux
-        pass
-    os.close(terminal)
-    assert child.returncode == 0
+    exit_code, stdout, stderr = on_a_terminal(command)
+    assert exit_code == 0
     assert b"2/2" in stderr
     piped = subprocess.run(command, capture_output=True, check=True)
     assert piped.stdout == stdout
