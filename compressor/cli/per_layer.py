@@ -1,7 +1,7 @@
 """Settings that may differ from layer to layer: ``0.1``, or ``0.1,conv1=0.8,fc*=0.05``.
 
 A name is that of a layer, or a kind of layer (linear, conv, lstm, gru), or a pattern (``fc*``); a value without a name
-is for all. Where several fit a layer, the last one counts.
+is for all that no name fits, wherever it stands. Where several names fit a layer, the last one counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -129,7 +129,7 @@ def of_layers(option: str, pairs: Pairs, kinds: Mapping[str, str]) -> dict[str, 
         When a pattern fits no layer.
     """
     values: dict[str, Any] = {}
-    for pattern, value in pairs:
+    for pattern, value in sorted(pairs, key=lambda pair: pair[0] != ALL):  # what is for all comes first
         names = _fitting(pattern, kinds)
         if not names:
             raise ValueError(f"{option}: {pattern!r} fits no layer; there are {', '.join(kinds)}")

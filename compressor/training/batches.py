@@ -1,5 +1,6 @@
 """Batches of examples: from tensors in memory in a seeded order, or from whatever a caller iterates over."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 
@@ -87,3 +88,15 @@ class Batches:
             yield from self._data.batches(self.batch_size, shuffled)
         else:
             yield from self._data
+
+
+def data_digest(data: object) -> str:
+    """SHA-256 of the examples that are tensors, their shapes and types; "" of what a caller iterates over."""
+    tensors = (data.inputs, data.labels) if isinstance(data, TensorData) else data
+    if not isinstance(tensors, tuple) or not all(isinstance(tensor, Tensor) for tensor in tensors):
+        return ""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()

@@ -84,18 +84,23 @@ def find_layers(model: nn.Module) -> dict[str, Layer]:
     Raises
     ------
     ValueError
-        When there is none, or two layers share one parameter, which cannot have two masks.
+        When there is none, or a layer shares its parameter with another module, as an embedding that is tied to the
+        output matrix: what is pruned or shared in one would change the other.
     """
     layers = {
         layer.name: layer for path, module in model.named_modules() if _is_outside(path) for layer in _in(path, module)
     }
     if not layers:
         raise ValueError(f"model: {type(model).__name__} has no Linear, Conv, LSTM or GRU layer")
-    owners: dict[int, str] = {}
-    for name, layer in layers.items():
-        other = owners.setdefault(id(layer.trained), name)
-        if other != name:
-            raise ValueError(f"model: {other!r} and {name!r} are one parameter, which cannot be compressed twice")
+    owners: dict[int, list[str]] = {}
+    for path, module in model.named_modules():
+        for attribute, parameter in module.named_parameters(recurse=False):
+            owners.setdefault(id(parameter), []).append(_joined(path, attribute))
+    for layer in layers.values():
+        names = owners[id(layer.trained)]
+        if len(names) > 1:
+            tied = " and ".join(repr(name) for name in names)
+            raise ValueError(f"model: {tied} are one parameter, which cannot be compressed; give each its own copy")
     return layers
 
 

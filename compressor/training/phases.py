@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from compressor.training.batches import Batches
+from compressor.training.batches import Batches, data_digest
 from compressor.training.checkpoint import load_checkpoint, load_model_state, model_state, save_checkpoint
 from compressor.training.dropout import kept_dropout_rates, pruned_rates, set_dropout_rates
 from compressor.training.trainer import Progress, Trainer, TrainSettings, cross_entropy, error_rate
@@ -112,7 +112,8 @@ def run_phases(
     Raises
     ------
     ValueError
-        When a setting is out of its limits, the training diverges, or the checkpoint is of another schedule or model.
+        When a setting is out of its limits, the training diverges, or the checkpoint is of another schedule, model or
+        data (what is iterated over is taken on trust).
     """
     return _Run(model, data, tuple(phases), held_out, checkpoint, progress, loss, keep_every).run()
 
@@ -136,6 +137,7 @@ class _Run:
     keep_every: int
     records: list[PhaseRecord] = field(default_factory=list)
     batches_done: int = 0
+    digests: list[str] = field(default_factory=list)
 
     def run(self) -> list[PhaseRecord]:
         with kept_dropout_rates(self.model) as rates:
@@ -187,6 +189,7 @@ class _Run:
             return
         content = {
             "schedule": _fingerprint(self.phases),
+            "data": self._data_digests(),
             "phase": number,
             "trainer": trainer.state(),
             "model": model_state(self.model),
@@ -194,6 +197,12 @@ class _Run:
             "batches_done": self.batches_done,
         }
         save_checkpoint(Path(self.checkpoint), content)
+
+    def _data_digests(self) -> list[str]:
+        """Of the examples and the held-out ones: a run goes on with those it began with."""
+        if not self.digests:
+            self.digests = [data_digest(self.data), "" if self.held_out is None else data_digest(self.held_out)]
+        return self.digests
 
     def _resume(self) -> tuple[int, dict[str, Any] | None]:
         """The phase to go on with, and the state of its trainer; the first phase where there is no checkpoint."""
@@ -204,6 +213,8 @@ class _Run:
         if content.get("schedule") != _fingerprint(self.phases):
             raise ValueError(f"{path}: it is of another schedule; remove it or give another file")
         load_model_state(self.model, content["model"])
+        if content.get("data", self._data_digests()) != self._data_digests():
+            raise ValueError(f"{path}: it is of other data; remove it or give another file")
         self.records = [PhaseRecord(**record) for record in content["records"]]
         self.batches_done = content["batches_done"]
         return content["phase"], content["trainer"]

@@ -8,6 +8,7 @@ from torch import nn
 
 from compressor.training.layers import find_layers
 from compressor.training.prune import Prune
+from compressor.training.sharing import SharedWeights
 from compressor.training.trainer import Progress, error_rate
 
 
@@ -65,8 +66,11 @@ def sensitivity_scan(
 
 
 def _error(model: nn.Module, data: object, name: str, density: float) -> float:
+    layer = find_layers(model)[name]
+    if isinstance(layer.parametrization, SharedWeights):
+        raise ValueError(f"model: {name!r} has shared weights, but what is pruned must be plain or masked")
     mask = Prune({name: density}).masks(model)[name]
-    trained = find_layers(model)[name].trained
+    trained = layer.trained
     with torch.no_grad():
         before = trained.detach().clone()
         try:

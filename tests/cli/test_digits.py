@@ -60,3 +60,10 @@ def test_a_compressed_model_is_an_input(cli, tmp_path):
     done = cli("run", str(tmp_path / "net.dcz"), "--json")
     assert [row["layer"] for row in json.loads(done.stdout)["results"]] == ["ip1", "ip2"]
     assert "conv1, conv2: convolutions, which the machine does not run, are left out" in done.stderr
+
+
+def test_the_machine_that_was_asked_for_is_always_among_the_runs(cli):
+    arguments = ("run", "--model", "lenet-300-100", "--layers", "NT-We", "--json", "--set", "arithmetic=fixed16")
+    rows = json.loads(cli(*arguments).stdout)["classifications"]
+    assert [row["act_frac_bits"] for row in rows] == [None, 9, None]
+    assert rows[2]["saturations"] > rows[1]["saturations"] == 0

@@ -224,7 +224,7 @@ def test_what_cannot_be_done_is_one_clear_error():
     tied = networks.small()
     tied.extra = torch.nn.Linear(8, 12)
     tied.extra.weight = tied[0].weight
-    with pytest.raises(ValueError, match="'0' and 'extra' are one parameter"):
+    with pytest.raises(ValueError, match=r"'0\.weight' and 'extra\.weight' are one parameter"):
         find_layers(tied)
     with pytest.raises(ValueError, match="there is no layer '0', only conv"):
         load_shared(networks.mixed(), compressed_model_of(model))
@@ -232,3 +232,20 @@ def test_what_cannot_be_done_is_one_clear_error():
     torch.nn.utils.parametrizations.weight_norm(normalised[0])
     with pytest.raises(ValueError, match="'0' is under _WeightNorm; remove it first"):
         find_layers(normalised)
+
+
+def test_an_embedding_that_is_tied_to_a_matrix_is_refused():
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = torch.nn.Embedding(20, 8)
+            self.out = torch.nn.Linear(8, 20)
+            self.out.weight = self.embedding.weight
+
+    with pytest.raises(ValueError, match=r"'embedding\.weight' and 'out\.weight' are one parameter"):
+        Share(4).apply(Tied())
+
+
+def test_a_layer_that_stands_in_two_places_is_one_layer():
+    layer = torch.nn.Linear(4, 4)
+    assert list(find_layers(torch.nn.Sequential(layer, torch.nn.ReLU(), layer))) == ["0"]

@@ -196,3 +196,12 @@ def test_a_forged_checkpoint_runs_no_code(tmp_path):
     save_checkpoint(path, {"harm": networks.small()})
     with pytest.raises(FormatError, match=r"run.pt: no checkpoint"):
         load_checkpoint(path)
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path):
+    path, (inputs, labels) = tmp_path / "run", networks.vectors()
+    train(networks.small(), (inputs, labels), SGD, checkpoint=path)
+    with pytest.raises(ValueError, match="run: it is of other data"):
+        train(networks.small(), (inputs + 1, labels), SGD, checkpoint=path)
+    with pytest.raises(ValueError, match="run: it is of other data"):
+        train(networks.small(), (inputs, labels), SGD, checkpoint=path, held_out=(inputs, labels))

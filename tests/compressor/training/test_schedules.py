@@ -208,3 +208,10 @@ def test_the_scan_prunes_one_layer_at_a_time_and_leaves_the_network_as_it_was():
     Prune({"3": 0.5}).apply(pruned)
     assert found[4].error == error_rate(pruned, data)
     assert sensitivity_scan(model, data, [0.5], layers=["3"]) == [found[4]]
+
+
+def test_shared_weights_are_no_ground_for_a_sensitivity_scan():
+    model = networks.small()
+    Share(2).apply(model)
+    with pytest.raises(ValueError, match="'0' has shared weights"):
+        sensitivity_scan(model, networks.vectors(), [0.5])
