@@ -9,6 +9,7 @@ import pytest
 from compressor import PackedModel, save_compressed, save_model
 from compressor.accounting import account_file, fixed_width_content, general_coders, paper_rule
 from compressor.coded_file import read_stored
+from tests.extras import needs
 
 
 def test_the_rule_of_the_paper_is_that_of_the_library(cli, files, model):
@@ -43,8 +44,8 @@ def test_every_byte_of_a_net_file_is_in_the_table(cli, files, model):
 
 
 def test_general_tools_stand_beside(cli, files, model):
-    pytest.importorskip("zstandard")
-    pytest.importorskip("brotli")
+    needs("zstandard", "formats")
+    needs("brotli", "formats")
     document = json.loads(cli("report", files / "model.dcz", "--json").stdout)["general_coders"]
     assert {name: document[name] for name in ("zlib", "zstd", "brotli")} == general_coders(model)
     assert document["bytes"] == len(fixed_width_content(model))
@@ -166,6 +167,7 @@ def test_info_keeps_long_lists_short(cli, tmp_path):
     assert "and 22 more (all in --json)." in " ".join(cli("info", tmp_path / "x.npz").stdout.split())
 
 
+@pytest.mark.compiled_only
 def test_memory_is_given_to_a_file_from_a_trusted_source(cli, fails, tmp_path):
     from compressor import CodedTensor, CompressedModel
 

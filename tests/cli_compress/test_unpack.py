@@ -7,6 +7,7 @@ import pytest
 
 from compressor.importers import read_npz, read_safetensors
 from tests.cli_compress.conftest import a_network
+from tests.extras import needs
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_forged_list_of_kept_layers_is_one_line(fails, model, files, tmp_path)
 
     from compressor import save_compressed
 
-    pytest.importorskip("onnx")
+    needs("onnx", "onnx")
     save_compressed(replace(model, provenance={"kept_tensors": "[1"}), tmp_path / "x.dcz")
     line = fails("unpack", tmp_path / "x.dcz", "-o", tmp_path / "x.onnx", "--like", files / "text.onnx")
     assert line == "provenance: kept_tensors is '[1', but it must be a JSON list"
