@@ -56,6 +56,11 @@ def test_a_later_pair_wins_over_an_earlier_one_and_over_the_value_of_all(compres
     assert [tensor.weight_bits for tensor in model.tensors] == [8, 5, 5]
 
 
+def test_the_value_of_all_may_stand_anywhere(compressed, files):
+    model = compressed(files / "network.npz", "--density", "conv1=1,0.5,fc2=0.25")
+    assert [tensor.density for tensor in model.tensors] == [1, 0.5, 0.25]
+
+
 def test_layers_may_be_pruned_in_different_ways(compressed, files):
     options = ["--threshold", "conv1=0.5,fc2=0", "--quality", "fc1=1"]
     model = compressed(files / "network.npz", *options, "--weight-bits", "8")
