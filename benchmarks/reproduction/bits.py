@@ -75,9 +75,19 @@ def found(results: dict[str, Result], note: str) -> Found:
             bits,
             "bits",
             PAPER_BITS.get(group),
-            "Deep Compression, section 5.1, AlexNet after tuning",
+            "Deep Compression, section 5.1, AlexNet after tuning" if group in PAPER_BITS else "",
         )
         for (base, group), bits in fewest.items()
+    ]
+    compared += [
+        Compared(
+            f"bits more that the pruned network needs, {group}",
+            None if None in (more := (fewest["pruned", group], fewest["not pruned", group])) else more[0] - more[1],
+            "bits",
+            0,
+            'Deep Compression, Fig. 7: "pruning doesn\'t hurt quantization"',
+        )
+        for group in GROUPS
     ]
     panels = tuple(
         CurvePanel(

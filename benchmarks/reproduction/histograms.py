@@ -72,7 +72,7 @@ def found(results: dict[str, Result], note: str) -> Found:
         Compared("99 % of the weights within, dense", span["dense"], "", 0.015, _PAPER),
         Compared("99 % of the weights within, pruned", span["pruned"], "", 0.025, _PAPER),
         Compared("pruned over dense", span["pruned"] / span["dense"], "x", 0.025 / 0.015, _PAPER),
-        Compared("95 % of the pruned layer's weights beyond", one["gap"], "", None, "two peaks, nothing between"),
+        Compared("95 % of the pruned layer's weights beyond", one["gap"], "", None, "two peaks, little between"),
     )
     drawn = plots.weights_panels(WeightsPanels(panels, note))
     title = "Weights of LeNet-300-100's first layer before and after pruning (NIPS 2015, Fig. 8)"
