@@ -81,6 +81,7 @@ def test_a_recurrent_layer_is_refused():
         classify(CompressedModel((gates,), ("none",)), images(), np.zeros(6, int), ARCH)
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("arithmetic", ["float32", "fixed16"])
 def test_the_packaged_network_reads_handwritten_digits_through_the_machine(arithmetic):
     model, digits = packaged_model("lenet-300-100"), packaged_digits()

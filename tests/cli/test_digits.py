@@ -7,6 +7,8 @@ import pytest
 from compressor.coded_file import save_compressed
 from compressor.models import packaged_model
 
+pytestmark = pytest.mark.compiled_only  # 256 digits through two networks
+
 
 def test_a_run_without_a_file_begins_with_the_network(cli):
     shown = cli("run").stdout
