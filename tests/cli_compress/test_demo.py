@@ -58,6 +58,8 @@ def test_other_models_are_said_to_be_others(cli, made_at_once, monkeypatch, tmp_
     monkeypatch.setattr(making, "make_demo", lambda name, **_: making.Demo(name, other, 0.1, 0.1))
     document = json.loads(cli("demo", "lenet-300-100", "-o", tmp_path, "--json").stdout)
     assert [row["same_as_packaged"] for row in document["models"]] == [False]
+    assert "Other bytes: by the same recipe" in cli("demo", "lenet-300-100", "-o", tmp_path).stdout
+    assert "so that the models are not those" in cli("demo", "lenet-300-100", "-o", tmp_path, "--quick").stdout
 
 
 def test_a_model_that_is_not_there_is_one_line(fails, tmp_path):
