@@ -137,7 +137,7 @@ def measure(options: argparse.Namespace) -> Report:
     one = found(results, note)
     written = one.write(options.out)
     with (options.out / f"{STEM}.md").open("a", encoding="utf-8") as file:
-        file.write(more_tables(results))
+        file.write("\n" + more_tables(results))
     bar = None if options.quick else SPARSITY_BAR_PCT
     sparsity = Figure(
         "lstm: sparsity of its matrices, least", _least_sparsity_pct(list(results.values())), "%", bar, "at least"
