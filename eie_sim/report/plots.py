@@ -481,9 +481,13 @@ def _draw_spread(axes: Axes, panel: compression_figures.SpreadPanel) -> None:
     for place, way in zip(places, panel.ways, strict=True):
         mean = float(np.mean(way.errors_pct))
         axes.hlines(mean, place - 0.22, place + 0.22, color=RUST, linewidth=2, zorder=3)
-        axes.annotate(f"{mean:.2f}", (place + 0.24, mean), va="center", fontsize=8, color=RUST)
-    axes.set_xlim(-0.4, len(places) - 0.35)
+        axes.annotate(
+            f"{mean:.2f}", (place, mean), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8,
+            color=RUST, bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4}, zorder=4,
+        )  # fmt: skip
+    axes.set_xlim(-0.5, len(places) - 0.5)
     axes.set_xticks(places, [way.name for way in panel.ways])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     axes.set_title(panel.finding)
     axes.grid(axis="y", linewidth=0.6)
 
