@@ -262,7 +262,12 @@ def command(
     if add_options is not None:
         add_options(parser)
     options = parser.parse_args(argv)
-    report = measure(options)
+    try:
+        report = measure(options)
+    except ImportError as error:
+        if "pip install 'eie-sim[" not in str(error):
+            raise
+        parser.error(str(error))
     if options.json:
         print(as_json(name, report))
     else:

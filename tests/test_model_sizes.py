@@ -141,7 +141,8 @@ def test_the_quick_form_writes_every_file_and_judges_no_drawn_layer(tmp_path, mo
     assert "drawn" in (out / "model_sizes.md").read_text("utf-8")
 
 
-def test_a_second_run_gives_the_same_files(tmp_path, capsys):
+def test_a_second_run_gives_the_same_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("EIE_SIM_SQUEEZENET", raising=False)
     names = ("model_sizes.csv", "model_sizes.md", "model_sizes.png")
     found = []
     for _ in range(2):
@@ -149,3 +150,12 @@ def test_a_second_run_gives_the_same_files(tmp_path, capsys):
         found.append([(tmp_path / "out" / name).read_bytes() for name in names])
     assert found[0] == found[1]
     capsys.readouterr()
+
+
+def test_a_missing_extra_is_one_line(capsys):
+    def measure(_):
+        raise ImportError("the coder 'ans' needs constriction: pip install 'eie-sim[ans]'")
+
+    with pytest.raises(SystemExit, match="2"):
+        command("model_sizes", "", measure, [])
+    assert capsys.readouterr().err.endswith("needs constriction: pip install 'eie-sim[ans]'\n")
