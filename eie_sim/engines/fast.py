@@ -72,14 +72,14 @@ def _run_one(
     push = np.empty(layer.n_cols + 1, np.int64) if plan else _NO_EDGES
     table = np.empty((len(PER_PE), layer.n_pe), np.int64)
     fixed = None
-    values: NDArray[Any] = acts
-    active: NDArray[Any] = acts
+    values: NDArray[Any] = _read_only(acts)
+    active: NDArray[Any] = values
     if arch.number_bits is not None:
         acts = as_floats("acts", acts, np.float64)
         fixed = FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
         values = fixed.activations(acts)
         # The timing asks of an input only whether it is zero: in the type of the floats, for one compiled kernel.
-        active = (values != 0).astype(np.float32)
+        active = _read_only((values != 0).astype(np.float32))
     broadcasts, cycles, stalls, bubbles = _kernels.run_counts(active, timing, prepared.by_lane, columns, push, table)
     if broadcasts < 0:
         as_floats("acts", acts)  # says which input is not finite
@@ -88,6 +88,13 @@ def _run_one(
     counts = counts_of_table(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, table)
     schedule = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if plan else None
     return cycles, counts, sums, schedule
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view: numba compiles a kernel once more for an array that can be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _sums(

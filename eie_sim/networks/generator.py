@@ -58,7 +58,12 @@ def _cut(columns: Arg, rows: Arg, first_columns: Arg, scale: Arg) -> tuple[float
     total, others = 0.0, 0
     for b in range(len(first_columns) - 1):
         start, stop = first_columns[b], first_columns[b + 1]
-        largest, of_block = scale * columns[start:stop].max(), scale * columns[start:stop].sum()
+        largest, of_block = 0.0, 0.0
+        for j in range(start, stop):  # a loop: numba's max() and sum() take a second to compile
+            largest = max(largest, columns[j])
+            of_block += columns[j]
+        largest *= scale
+        of_block *= scale
         for i in range(rows.shape[1]):
             if largest * rows[b, i] <= 1:
                 total += of_block * rows[b, i]
