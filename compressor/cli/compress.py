@@ -1,5 +1,6 @@
 """``eie-compress compress``: a trained network becomes a compressed one, or layers for the machine."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from compressor.cli.options import (
     CODING_PANEL,
+    INPUT_PANEL,
     OUTPUT_PANEL,
     PER_LAYER,
     PRUNING_PANEL,
@@ -39,6 +41,10 @@ _DENSITY = (
 _QUALITY = "Keep what is at least so many standard deviations of its layer."
 _KEEP = "Patterns of layers to leave as they are; may be repeated."
 _INDEX = "Bits of a run of zeros, 2 to 8; none: no index; best (default of .dcz): the smallest, measured. .eie: 4."
+_ACTIVATION = (
+    "Activation function after a layer: none, relu, sigmoid or tanh. Only ONNX files tell; of others relu is assumed, "
+    "but none after the last layer and after recurrent ones."
+)
 _SETTINGS = "These options from a file, each a value or a table of values by NAME; what the command line has wins."
 
 
@@ -51,6 +57,7 @@ def compress(
     ] = None,
     quality: Annotated[str | None, option(PRUNING_PANEL, _QUALITY, PER_LAYER)] = None,
     keep: Annotated[list[str] | None, option(PRUNING_PANEL, _KEEP, "A,B,...")] = None,
+    activation: Annotated[str | None, option(INPUT_PANEL, _ACTIVATION, PER_LAYER)] = None,
     settings: Annotated[Path | None, option(PRUNING_PANEL, _SETTINGS, "FILE.toml")] = None,
     weight_bits: WeightBits = None,
     init: Init = None,
@@ -91,6 +98,7 @@ def compress(
             "weight_bits": weight_bits,
             "init": init,
             "index_bits": index_bits,
+            "activation": activation,
             "coder": coder,
             "keep": keep,
             "seed": seed,
@@ -107,19 +115,34 @@ def compress(
     check_target_file("--out", out)
     given.check_coder()
     if suffix_of(file, (*DENSE_FILES, *COMPRESSED_FILES)) in COMPRESSED_FILES:
-        given.refuse(f"means nothing for {file}, whose weights are pruned and shared", "coder", "index_bits")
-        model = read_compressed(file, shapes, max_memory)
+        given.refuse(
+            f"means nothing for {file}, whose weights are pruned and shared", "coder", "index_bits", "activation"
+        )
+        model = given.with_activations(read_compressed(file, shapes, max_memory))
     else:
         refuse_shapes(shapes)
         if max_memory is not None:
             raise ValueError("--max-memory: is for .dcz files")
         given.check_pruning()
-        model = _compressed(read_dense(file, given.keep), given, printer)
+        network = given.with_activations(read_dense(file, given.keep))
+        _tell_what_is_assumed(network, printer)
+        model = _compressed(network, given, printer)
     document = {"source": str(file), "file": str(out)}
     if is_packed:
         _pack(model, given, n_pe, out, document, printer, as_json)
     else:
         save_dcz(model, given, out, document, printer, as_json)
+
+
+def _tell_what_is_assumed(network: "DenseModel", printer: "Printer") -> None:
+    from compressor.importers.named_arrays import ASSUMED
+
+    if assumed := json.loads(network.provenance.get(ASSUMED, "[]")):
+        first = ", ".join(assumed[:_NAMED]) + (f" and {len(assumed) - _NAMED} more" if len(assumed) > _NAMED else "")
+        printer.note(
+            f"the file does not say which activation functions it has: relu is assumed after {first}; "
+            "--activation says others"
+        )
 
 
 def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
@@ -200,6 +223,7 @@ def _pack(
     printer.remark(_remark(packed, out))
 
 
+_NAMED = 4  # layers of a note
 _N_PE, _INDEX_BITS = 64, 4  # the machine of the paper (EIE, section III and Table II)
 
 

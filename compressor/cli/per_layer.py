@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from compressor.checks import whole_number
 from compressor.dense import KINDS
-from compressor.packed import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
+from compressor.packed import ACTIVATION_FUNCTIONS, MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 from compressor.weight_sharing import INITIALISATIONS
 
 Pairs: TypeAlias = Sequence[tuple[str, Any]]
@@ -66,6 +66,13 @@ def initialisation(option: str, text: str) -> str:
     """Where a k-means begins; a ValueError says when `text` is none of the ways."""
     if text not in INITIALISATIONS:
         raise ValueError(f"{option}: {text!r}, but it must be one of {', '.join(INITIALISATIONS)}")
+    return text
+
+
+def activation(option: str, text: str) -> str:
+    """An activation function; a ValueError says when `text` is none."""
+    if text not in ACTIVATION_FUNCTIONS:
+        raise ValueError(f"{option}: {text!r}, but it must be one of {', '.join(ACTIVATION_FUNCTIONS)}")
     return text
 
 

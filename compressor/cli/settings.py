@@ -1,15 +1,17 @@
 """How a network is to be compressed: from the options of a command line and a TOML file of the same names."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from compressor.cli.per_layer import (
     Pairs,
     Read,
+    activation,
     density,
     index_width,
     initialisation,
@@ -21,7 +23,9 @@ from compressor.cli.per_layer import (
     whole,
 )
 from compressor.cli.sources import read_toml
+from compressor.coded import CompressedModel
 from compressor.dense import DenseModel
+from compressor.importers.named_arrays import ASSUMED
 from compressor.streams import encode_stream
 
 PRUNING = ("density", "threshold", "quality")
@@ -37,7 +41,10 @@ _READERS: Mapping[str, Read] = {
     "weight_bits": weight_width,
     "init": initialisation,
     "index_bits": index_width,
+    "activation": activation,
 }
+Network = TypeVar("Network", DenseModel, CompressedModel)
+
 _OTHERS = ("coder", "keep", "seed")
 
 
@@ -48,7 +55,7 @@ class Settings:
     Attributes
     ----------
     pairs : mapping of str to sequence of (pattern, value)
-        Of those of `PRUNING`, ``weight_bits``, ``init`` and ``index_bits`` that are given.
+        Of those of `PRUNING`, ``weight_bits``, ``init``, ``index_bits`` and ``activation`` that are given.
     coder : tuple of str
         Empty: not given.
     keep : tuple of str
@@ -93,7 +100,9 @@ class Settings:
             When a name fits no layer, or a layer has no way to be pruned, or two.
         """
         kinds = {tensor.name: tensor.kind for tensor in model.tensors}
-        values = {name: of_layers(option_of(name), pairs, kinds) for name, pairs in self.pairs.items()}
+        values = {
+            name: of_layers(option_of(name), pairs, kinds) for name, pairs in self.pairs.items() if name != "activation"
+        }
         for name in kinds:
             ways = [way for way in PRUNING if name in values.get(way, {})]
             if len(ways) != 1:
@@ -105,6 +114,16 @@ class Settings:
             **{name: _short(found, kinds) for name, found in sharing.items()},
             "seed": self.seed or 0,
         }
+
+    def with_activations(self, model: Network) -> Network:
+        """`model` with the activation functions that were given in place of its own."""
+        kinds = {tensor.name: tensor.kind for tensor in model.tensors}
+        given = of_layers("--activation", self.pairs.get("activation", ()), kinds)
+        functions = [given.get(name, own) for name, own in zip(kinds, model.activations, strict=True)]
+        told = dict(model.provenance)
+        if left := [name for name in json.loads(told.pop(ASSUMED, "[]")) if name not in given]:
+            told[ASSUMED] = json.dumps(left)
+        return replace(model, activations=tuple(functions), provenance=told)
 
     def index_bits(self, kinds: Mapping[str, str]) -> dict[str, Any]:
         """Index width of every layer, for `save_compressed`; "best" of those for which nothing is said."""

@@ -26,6 +26,12 @@ BARE_NAMES = "bare_array_names"
 SKIPPED = "skipped_arrays"
 """Key of the provenance: the arrays that hold no floating-point numbers, as a JSON list."""
 
+ASSUMED = "assumed_relu"
+"""Key of the provenance: the tensors whose activation function no name tells, taken for "relu", as a JSON list."""
+
+TIED = "tied_arrays"
+"""Key of the provenance: for each array that is another one too, that one's name, as a JSON object."""
+
 _WEIGHT, _BIAS = "weight", "bias"
 _RECURRENT = re.compile(r"(?P<layer>(?:.*\.)?)weight_(?:ih|hh)(?P<which>(?:_l\d+)?(?:_reverse)?)", re.DOTALL)
 _CONV_DIMENSIONS = range(3, 6)  # outputs, inputs and 1 to 3 of the kernel
@@ -55,7 +61,8 @@ def dense_model_of(
         In the order of the network. float64 is rounded to float32.
     provenance : mapping of str to str, or None
     activations : sequence of str, or None
-        Activation function after each tensor; None: "relu", but "none" after the last and after gate matrices.
+        Activation function after each tensor. None: no name tells it, and it is taken for "relu", but "none" after the
+        last and after gate matrices; ``provenance["assumed_relu"]`` names the tensors of the former.
     keep : sequence of str
         Patterns (`fnmatch`) of arrays or tensors that go to `others`, such as the matrix of an embedding, which its
         shape does not tell from a layer's.
@@ -89,9 +96,12 @@ def dense_model_of(
         has_bias = bias_name in numbers and bias_name not in weights and numbers[bias_name].shape == weight.shape[:1]
         bias = _floats(bias_name, numbers.pop(bias_name)) if has_bias else None
         tensors.append(DenseTensor(weights[name], weight, kind, bias, TORCH_GATES.get(kind, ())))
+    assumed = []
     if activations is None:
         activations = [_activation(tensor, tensor is tensors[-1]) for tensor in tensors]
+        assumed = [t.name for t, function in zip(tensors, activations, strict=True) if function != "none"]
     told = {
+        ASSUMED: assumed,
         BARE_NAMES: [name for name, tensor in weights.items() if _weight_name(tensor) != name],
         SKIPPED: [name for name in found if found[name].dtype.kind != "f"],
     }
@@ -102,6 +112,8 @@ def dense_model_of(
 
 def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.float32]]:
     """The arrays of a model under the names that `dense_model_of` read; the inverse of it, but for skipped arrays.
+
+    An array that is another one too, as ``provenance["tied_arrays"]`` says, comes under both names.
 
     Parameters
     ----------
@@ -127,6 +139,9 @@ def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.fl
             _put(arrays, _bias_name(name), tensor.bias)
     for name, other in model.others.items():
         _put(arrays, name, other)
+    for name, same in noted_ties(model.provenance).items():
+        if same in arrays:
+            _put(arrays, name, arrays[same])
     return arrays
 
 
@@ -141,8 +156,11 @@ def changed_arrays(
         When an array of the model is not in `current`, or with another shape or with other than floating-point numbers.
     """
     changed = {}
+    ties = noted_ties(model.provenance)
     for name, array in named_arrays(model).items():
         if name not in current:
+            if name in ties:  # a file may hold a tied array once
+                continue
             raise ValueError(f"array {name!r} of the model is not there")
         old = current[name]
         if old.shape != array.shape or old.dtype.kind != "f":
@@ -223,14 +241,32 @@ def _activation(tensor: DenseTensor, is_last: bool) -> str:
     return "none" if is_last or tensor.kind in TORCH_GATES else "relu"
 
 
+def noted_ties(provenance: Mapping[str, str]) -> dict[str, str]:
+    """What `TIED` of a provenance says: for each array that is another one too, that one's name.
+
+    Raises
+    ------
+    ValueError
+        When it is no such text.
+    """
+    ties = _json_of(provenance, TIED, "{}")
+    if not isinstance(ties, dict) or not all(isinstance(name, str) for name in ties.values()):
+        raise ValueError(f"provenance: {TIED} is {provenance[TIED]!r:.100}, but it must map names to names")
+    return ties
+
+
 def _noted(provenance: Mapping[str, str], key: str) -> frozenset[str]:
-    try:
-        names = json.loads(provenance.get(key, "[]"))
-    except (ValueError, RecursionError):
-        names = None
+    names = _json_of(provenance, key, "[]")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"provenance: {key} is {provenance[key]!r:.100}, but it must be a JSON list of names")
     return frozenset(names)
+
+
+def _json_of(provenance: Mapping[str, str], key: str, default: str) -> Any:
+    try:
+        return json.loads(provenance.get(key, default))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _put(arrays: dict[str, NDArray[np.float32]], name: str, array: NDArray[np.float32]) -> None:

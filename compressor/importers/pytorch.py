@@ -5,13 +5,14 @@ Of a module, its types tell what is a weight: the matrices of ``Linear``, of rec
 normalisations, is kept as it is. Of a state dict, names and shapes tell (`compressor.importers.named_arrays`).
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from glob import escape
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from compressor.coded import CompressedModel
 from compressor.dense import DenseModel
 from compressor.files import errors_name, memory_limit, replacing
-from compressor.importers.named_arrays import dense_model_of, named_arrays
+from compressor.importers.named_arrays import ASSUMED, TIED, dense_model_of, named_arrays, noted_ties
 from compressor.importers.torch_file import check_torch_file
 
 try:
@@ -61,10 +62,10 @@ def read_pytorch(source: Source, *, keep: Sequence[str] = ()) -> DenseModel:
     -------
     DenseModel
         Names, kinds, gates and biases as `dense_model_of` gives them; every type of floating-point number becomes
-        float32. Tensors that share their memory are read once, a layer's weights before others. The activation
-        function of a layer in an ``nn.Sequential`` is that of the module after it, dropout apart, and "none" where that
-        is another; of any other layer "relu", but "none" of the last and of recurrent ones. Buffers of a module that
-        are not finite, such as masks, are left out.
+        float32. Tensors that share their memory are read once, a layer's weights before others, and
+        ``provenance["tied_arrays"]`` has their other names. The activation function of a layer in an ``nn.Sequential``
+        is that of the module after it, dropout apart, and "none" where that is another; of any other layer it is taken
+        for "relu", as `dense_model_of` does. Buffers of a module that are not finite, such as masks, are left out.
 
     Raises
     ------
@@ -81,12 +82,14 @@ def read_pytorch(source: Source, *, keep: Sequence[str] = ()) -> DenseModel:
         return _model_of_tensors(_state_dict_in(source), "PyTorch state dict", keep)
     path = Path(source)
     with errors_name(path):
-        state, limit = _load(path)
-        return _model_of_tensors(state, f"PyTorch {path.name}", keep, limit)
+        found, limit = _load(path)
+        return _model_of_tensors(_state_dict_in(found), f"PyTorch {path.name}", keep, limit)
 
 
 def write_pytorch(model: CompressedModel, like: Source, path: str | PathLike[str]) -> None:
     """Write `state_dict_of` to a file of ``torch.save``, whole or not at all.
+
+    Where `like` is a checkpoint that holds its state dict among other things, these are written as they are.
 
     Raises
     ------
@@ -95,9 +98,15 @@ def write_pytorch(model: CompressedModel, like: Source, path: str | PathLike[str
     OSError
         When a file cannot be read or written.
     """
-    state = state_dict_of(model, like)
+    whole: Source = like
+    if not isinstance(like, nn.Module | Mapping):
+        with errors_name(Path(like)):
+            whole, _ = _load(Path(like))
+    state = state_dict_of(model, whole)
+    key = _key_of_state_dict(whole) if isinstance(whole, Mapping) else None
+    content = state if key is None else {**cast("Mapping[str, Any]", whole), key: state}
     with replacing(Path(path)) as file:
-        torch.save(state, file)
+        torch.save(content, file)
 
 
 def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
@@ -122,13 +131,16 @@ def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
         When something of `model` is not in `like`, has another shape there, or does not fit its type.
     """
     state = _state_of(like)
-    ties: dict[object, list[str]] = {}
+    names_of: dict[object, list[str]] = {}
     for name, found in _tensors_in(state).items():
-        ties.setdefault(_identity(found), []).append(name)
-    tied_to = {name: names for names in ties.values() for name in names}
+        names_of.setdefault(_identity(found), []).append(name)
+    tied_to = {name: names for names in names_of.values() for name in names}
     written: dict[str, NDArray[np.float32]] = {}
     new = _as_state_dict(state, state)
+    ties = noted_ties(model.provenance)
     for name, values in named_arrays(model).items():
+        if name in ties and name not in state:
+            continue
         if name not in tied_to or not state[name].is_floating_point():
             raise ValueError(f"like: there is no tensor {name!r} of floating-point numbers")
         tensor: Tensor = state[name]
@@ -160,8 +172,8 @@ def load_into(model: CompressedModel, module: nn.Module) -> None:
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
-def _load(path: Path) -> tuple[dict[str, Any], int]:
-    """The state dict in a file, and the bytes that its tensors may take."""
+def _load(path: Path) -> tuple[Mapping[str, Any], int]:
+    """The mapping in a file, and the bytes that its tensors may take."""
     size = check_torch_file(path)
     try:
         # Not mapped: only then PyTorch compares the sizes that the pickle declares with those of the archive.
@@ -172,20 +184,27 @@ def _load(path: Path) -> tuple[dict[str, Any], int]:
         first = str(error).partition("\n")[0]
         told = "PyTorch does not load it as weights only" if "weights_only" in first else first
         raise ValueError(f"no plain state dict: {told}") from None
-    return _state_dict_in(found), memory_limit(size) // 3
-
-
-def _state_dict_in(found: object) -> dict[str, Any]:
-    """A mapping that holds tensors, or the one in it that does."""
     if not isinstance(found, Mapping):
         raise ValueError(f"source: {type(found).__name__}, but it must be a module, a state dict or a file of one")
+    return found, memory_limit(size) // 3
+
+
+def _state_dict_in(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping that holds tensors, or the one in it that does."""
+    key = _key_of_state_dict(found)
+    state = found if key is None else found[key]
+    if not all(isinstance(name, str) for name in state):
+        raise ValueError("source: every name in a state dict must be a text")
+    return _as_state_dict(state, state)
+
+
+def _key_of_state_dict(found: Mapping[str, Any]) -> str | None:
+    """Where in a checkpoint the state dict is; None when it is one itself."""
     # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
-    candidates = [*(found[key] for key in _STATE_DICT_KEYS if key in found), found]
-    for candidate in candidates:
+    for key in (*_STATE_DICT_KEYS, None):
+        candidate = found if key is None else found.get(key)
         if isinstance(candidate, Mapping) and any(isinstance(value, Tensor) for value in candidate.values()):
-            if not all(isinstance(name, str) for name in candidate):
-                raise ValueError("source: every name in a state dict must be a text")
-            return _as_state_dict(candidate, candidate)
+            return key
     raise ValueError(f"source: there is no tensor in it, nor in its {', '.join(_STATE_DICT_KEYS)}")
 
 
@@ -238,7 +257,8 @@ def _tensor_like(name: str, tensor: Tensor, values: NDArray[np.float32]) -> Tens
 def _model_of_tensors(
     state: Mapping[str, Any], source: str, keep: Sequence[str], limit: int | None = None
 ) -> DenseModel:
-    distinct = _distinct(_tensors_in(state).items())
+    tensors = _tensors_in(state)
+    distinct = _distinct(tensors.items())
     needed = sum((4 if t.is_floating_point() else t.element_size()) * t.numel() for t in distinct.values())
     if limit is not None and needed > limit:  # a tensor may show the same few bytes any number of times
         raise ValueError(f"the tensors take {needed} bytes, but at most {limit} for a file of this size")
@@ -246,7 +266,15 @@ def _model_of_tensors(
     if limit is not None:  # of a file, so nobody else has them, and they need not be copied
         for array in arrays.values():
             array.flags.writeable = False
-    return dense_model_of(arrays, provenance={"source": source}, keep=keep)
+    return dense_model_of(arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep)
+
+
+def _ties(distinct: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """What is noted of the tensors that `distinct` leaves out because they are others' memory."""
+    first = {_identity(tensor): name for name, tensor in distinct.items()}
+    others = {name: _identity(t) for name, t in tensors.items() if name not in distinct and t.is_floating_point()}
+    ties = {name: first[identity] for name, identity in others.items() if identity in first}
+    return {TIED: json.dumps(ties)} if ties else {}
 
 
 def _distinct(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
@@ -282,12 +310,16 @@ def _model_of_module(module: nn.Module, keep: Sequence[str]) -> DenseModel:
             if not part.is_buffer or array.dtype.kind != "f" or np.isfinite(array).all():
                 arrays[part.name] = array
     others = [escape(n) for n, a in arrays.items() if n not in weights and a.ndim > 1 and a.dtype.kind == "f"]
-    source = f"PyTorch module {type(module).__name__}"
-    model = dense_model_of(arrays, provenance={"source": source}, keep=[*others, *keep])
+    found = {"source": f"PyTorch module {type(module).__name__}"}
+    found |= _ties({name: kept[name] for name in kept if name in arrays}, {part.name: part.tensor for part in parts})
+    model = dense_model_of(arrays, provenance=found, keep=[*others, *keep])
     following = _following(module)
     names = [tensor.name.removesuffix(".weight") for tensor in model.tensors]
     functions = [following.get(name, usual) for name, usual in zip(names, model.activations, strict=True)]
-    return DenseModel(model.tensors, tuple(functions), model.provenance, model.others)
+    told = dict(model.provenance)
+    if assumed := [name for name in json.loads(told.pop(ASSUMED, "[]")) if name not in following]:
+        told[ASSUMED] = json.dumps(assumed)
+    return DenseModel(model.tensors, tuple(functions), told, model.others)
 
 
 def _parts(module: nn.Module) -> Iterable[_Part]:
@@ -345,7 +377,7 @@ def _state_of(like: Source) -> dict[str, Any]:
         return _state_dict_in(like)
     if not isinstance(like, nn.Module):
         with errors_name(Path(like)):
-            return _load(Path(like))[0]
+            return _state_dict_in(_load(Path(like))[0])
     state = like.state_dict()
     plain = {part.name: part.tensor for part in _parts(like)}
     new: dict[str, Any] = {}

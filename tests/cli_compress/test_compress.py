@@ -24,7 +24,9 @@ def compressed(cli, tmp_path):
 
 def test_the_file_is_the_one_that_the_library_writes(cli, files, tmp_path):
     result = cli("compress", files / "network.npz", "-o", tmp_path / "cli.dcz", "--density", "0.3")
-    assert result.stderr == f"eie-compress: note: wrote {tmp_path / 'cli.dcz'}\n"
+    told, wrote = result.stderr.splitlines()
+    assert told.startswith("eie-compress: note: the file does not say which activation functions it has: relu is assum")
+    assert wrote == f"eie-compress: note: wrote {tmp_path / 'cli.dcz'}"
     model = compress_model(read_npz(files / "network.npz"), 0.3, weight_bits=4)
     save_compressed(model, tmp_path / "library.dcz")
     assert (tmp_path / "cli.dcz").read_bytes() == (tmp_path / "library.dcz").read_bytes()
@@ -54,6 +56,21 @@ def test_a_later_pair_wins_over_an_earlier_one_and_over_the_value_of_all(compres
     model = compressed(files / "network.npz", "--density", "0.1,fc*=0.5,conv=1,fc2=0.25", "--weight-bits", "5,conv1=8")
     assert [tensor.density for tensor in model.tensors] == [1, 0.5, 0.25]
     assert [tensor.weight_bits for tensor in model.tensors] == [8, 5, 5]
+
+
+def test_activation_functions_can_be_said_and_then_nothing_is_assumed(cli, files, tmp_path):
+    out = tmp_path / "x.dcz"
+    options = ("--density", "0.3", "--activation", "relu,fc1=tanh,fc2=none")
+    result = cli("compress", files / "network.npz", "-o", out, *options)
+    assert result.stderr == f"eie-compress: note: wrote {out}\n"
+    assert load_compressed(out).activations == ("relu", "tanh", "none")
+    assert cli("compress", out, "-o", tmp_path / "y.dcz", "--activation", "fc1=sigmoid").exit_code == 0
+    assert load_compressed(tmp_path / "y.dcz").activations == ("relu", "sigmoid", "none")
+
+
+def test_an_unknown_activation_function_is_one_error(fails, files, tmp_path):
+    line = fails("compress", files / "network.npz", "-o", tmp_path / "x.dcz", "--density", "1", "--activation", "gelu")
+    assert line == "--activation: 'gelu', but it must be one of none, relu, sigmoid, tanh"
 
 
 def test_the_value_of_all_may_stand_anywhere(compressed, files):

@@ -1,5 +1,6 @@
 """PyTorch models in and out: modules by their types, state dicts by their names, files running nothing of them."""
 
+import json
 import pickle
 from collections import OrderedDict
 from itertools import pairwise
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
 from compressor.files import FormatError
+from compressor.importers.named_arrays import named_arrays
 from tests.extras import needs
 
 torch = needs("torch", "train")
@@ -153,6 +155,28 @@ def test_a_matrix_that_the_embedding_shares_is_read_once_as_the_layers():
     assert dict(model.others) == {}
 
 
+def test_a_tied_tensor_is_noted_and_comes_back_under_both_names():
+    module = Tagger(tied=True)
+    model = compressed(module)
+    assert json.loads(model.provenance["tied_arrays"]) == {"embedding.weight": "out.weight"}
+    arrays = named_arrays(model)
+    assert np.array_equal(arrays["embedding.weight"], arrays["out.weight"])
+    assert "tied_arrays" not in read_pytorch(Tagger()).provenance
+
+
+def test_a_file_that_holds_a_tied_tensor_once_is_written_all_the_same(tmp_path):
+    module = Tagger(tied=True)
+    model = compressed(module)
+    state = {name: tensor for name, tensor in module.state_dict().items() if name != "embedding.weight"}
+    assert state_dict_of(model, state).keys() == state.keys()
+
+
+def test_functions_that_nothing_tells_are_noted():
+    told = read_pytorch(lenet_5().state_dict()).provenance["assumed_relu"]
+    assert json.loads(told) == ["conv1", "conv2", "fc1"]
+    assert "assumed_relu" not in read_pytorch(lenet_5()).provenance
+
+
 def test_cells_are_recurrent_layers_too():
     assert [t.kind for t in read_pytorch(nn.LSTMCell(3, 5)).tensors] == ["lstm", "lstm"]
     assert [t.kind for t in read_pytorch(nn.GRUCell(3, 5)).tensors] == ["gru", "gru"]
@@ -275,6 +299,18 @@ def test_tensors_of_a_file_that_share_memory_are_read_once_and_written_as_one(tm
     state = torch.load(tmp_path / "new.pt", weights_only=True)
     assert state["out.weight"].data_ptr() == state["embedding.weight"].data_ptr()
     assert np.array_equal(numbers(state["out.weight"]), model.tensors[0].dense())
+
+
+def test_what_a_checkpoint_holds_beside_the_state_dict_is_kept(tmp_path):
+    module = lenet_5()
+    checkpoint = {"epoch": 7, "best": torch.tensor(0.5), "state_dict": module.state_dict()}
+    path = saved(checkpoint, tmp_path)
+    model = compressed(path)
+    write_pytorch(model, path, tmp_path / "new.pt")
+    new = torch.load(tmp_path / "new.pt", weights_only=True)
+    assert new.keys() == checkpoint.keys()
+    assert (new["epoch"], new["best"]) == (7, 0.5)
+    assert np.array_equal(numbers(new["state_dict"]["fc1.weight"]), model.tensors[2].dense())
 
 
 class Evil:
