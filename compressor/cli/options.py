@@ -20,6 +20,7 @@ __all__ = [
     "Json",
     "MaxMemory",
     "Shapes",
+    "Threads",
     "WeightBits",
     "option",
 ]
@@ -41,6 +42,7 @@ _MAX_MEMORY = (
 )
 _WEIGHT_BITS = "Bits of a code, 1 to 8. Default: 4, the machine's."
 _INIT = "Where the k-means begins: linear (default), density, forgy or exact."
+_THREADS = "Threads of PyTorch. Default: 1; another number gives other last bits, and so another model."
 _CODER = "huffman (default), ans or fixed; of several, a,b, each stream takes the best."
 
 Compressed = Annotated[
@@ -51,4 +53,5 @@ Shapes = Annotated[str | None, option(INPUT_PANEL, _SHAPES, "NETWORK|FILE.toml")
 MaxMemory = Annotated[int | None, option(INPUT_PANEL, _MAX_MEMORY, "MB", "--max-memory", min=1)]
 WeightBits = Annotated[str | None, option(SHARING_PANEL, _WEIGHT_BITS, PER_LAYER)]
 Init = Annotated[str | None, option(SHARING_PANEL, _INIT, PER_LAYER)]
+Threads = Annotated[int, option("Training", _THREADS, "N", min=1)]
 Coder = Annotated[str | None, option(CODING_PANEL, _CODER, "NAME")]

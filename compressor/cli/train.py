@@ -14,6 +14,7 @@ from compressor.cli.options import (
     SHARING_PANEL,
     Coder,
     Json,
+    Threads,
     option,
 )
 
@@ -46,6 +47,7 @@ def train(
     rate: Annotated[float, option(_TRAINING_PANEL, "Its learning rate. Default: 0.05.", "RATE", min=0)] = 0.05,
     l2: Annotated[float, option(_TRAINING_PANEL, "Weight decay. Default: 0.0005.", "DECAY", min=0)] = 0.0005,
     batch_size: Annotated[int, option(_TRAINING_PANEL, "Images in a batch. Default: 64.", "N", min=1)] = 64,
+    threads: Threads = 1,
     dsd: Annotated[float | None, option(_TRAINING_PANEL, _DSD, "SPARSITY", min=0, max=1)] = None,
     dsd_epochs: Annotated[
         int | None, option(_TRAINING_PANEL, "Of each of its two later steps. Default: half of --epochs.", "N", min=0)
@@ -70,7 +72,7 @@ def train(
     """Train a network with Deep Compression, from images to a .dcz file.
 
     It is trained dense, pruned and retrained in rounds; its weights are shared, and tuned together. The errors shown
-    are on test images, by which nothing is chosen. The same seed, machine and number of threads give the same bytes.
+    are on test images, by which nothing is chosen. The same seed, threads, machine and versions give the same bytes.
     """
     from compressor.cli import PROGRAM
     from compressor.cli.compress import save_dcz
@@ -96,6 +98,7 @@ def train(
     from compressor.cli.data import dataset_named
     from compressor.cli.schedule import Plan
     from compressor.cli.training_run import TrainingRun, print_phases
+    from compressor.training.threads import torch_threads
 
     plan = Plan(
         epochs=epochs,
@@ -117,7 +120,8 @@ def train(
     printer = Printer(PROGRAM)
     run = TrainingRun(name, dataset_named(data, seed), hold_out, plan)
     coding.index_bits(run.kinds)  # before minutes go into the training
-    run.run(checkpoint, printer)
+    with torch_threads(threads):
+        run.run(checkpoint, printer)
     document = {"network": name, **run.document(), "file": str(out)}
     if not as_json:
         print_phases(run, printer)

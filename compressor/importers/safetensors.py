@@ -177,7 +177,9 @@ def _read(path: Path) -> _File:
     with path.open("rb") as file:
         prefix = file.read(_LENGTH_BYTES)
         length = int.from_bytes(prefix, "little")
-        if len(prefix) < _LENGTH_BYTES or length > size - _LENGTH_BYTES:
+        if len(prefix) < _LENGTH_BYTES:
+            raise ValueError(f"length: {size} bytes, but a safetensors file has {_LENGTH_BYTES} before its header")
+        if length > size - _LENGTH_BYTES:
             raise ValueError(
                 f"header length: {length} bytes, but the file has {size}; it is cut short or another format"
             )

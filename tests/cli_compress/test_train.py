@@ -58,6 +58,19 @@ def test_a_network_is_trained_compressed_and_accounted_for(cli, data, tmp_path):
     assert "not recognised" in model.provenance["data"]
 
 
+def test_the_bytes_do_not_depend_on_the_threads_that_pytorch_has(cli, data, tmp_path):
+    before = torch.get_num_threads()
+    made = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        options = ["--data", data, "--density", "0.2", *SHORT]
+        assert cli("train", "lenet-300-100", "-o", tmp_path / "x.dcz", *options).exit_code == 0
+        assert torch.get_num_threads() == threads
+        made.append((tmp_path / "x.dcz").read_bytes())
+    torch.set_num_threads(before)
+    assert made[0] == made[1]
+
+
 def test_a_training_that_is_resumed_gives_the_same_bytes(cli, data, tmp_path):
     def train(name, *more):
         options = ["--data", data, "--density", "0.2", *SHORT, *more]

@@ -78,7 +78,7 @@ def test_a_network_is_read_by_the_names_of_its_tensors(tmp_path):
     assert np.array_equal(model.tensors[0].bias, arrays()["conv.bias"])
     assert list(model.others) == ["norm.weight"]
     assert model.activations == ("relu", "none")
-    assert dict(model.provenance) == {"source": "safetensors a.safetensors"}
+    assert dict(model.provenance) == {"source": "safetensors a.safetensors", "assumed_relu": '["conv"]'}
 
 
 def test_every_floating_point_type_is_read(mixed):
@@ -187,8 +187,8 @@ ENTRY = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"", "header length: 0 bytes, but the file has 0"),
-        (b"\x01\x00", "header length"),
+        (b"", "length: 0 bytes, but a safetensors file has 8 before its header"),
+        (b"\x01\x00", "length: 2 bytes"),
         (b"\xff" * 8 + b"{}", "header length: 18446744073709551615"),
         ((2**21 + 1).to_bytes(8, "little") + b"{" + b" " * 2**21, "at most 2097152 are read"),
         (with_header(b"[]", b""), "header: must be a JSON object"),
