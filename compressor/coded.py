@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, as_integers, frozen, whole_number
-from compressor.dense import check_apart, check_tensor, frozen_arrays
+from compressor.dense import check_tensor, settle_model
 from compressor.packed import (
     PackedLayer,
     PackedModel,
     check_codebook,
-    check_sequence,
     pack_codes,
-    sequence_of_names,
     weight_bits_of,
 )
 
@@ -169,13 +166,7 @@ class CompressedModel:
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tensors", tuple(self.tensors))
-        object.__setattr__(self, "activations", sequence_of_names(self.activations))
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
-        object.__setattr__(self, "others", frozen_arrays("others", self.others))
-        names = [tensor.name for tensor in self.tensors]
-        check_sequence("tensors", names, self.activations, self.provenance)
-        check_apart(names, self.others)
+        settle_model(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CompressedModel):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,13 +92,28 @@ class DenseModel:
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tensors", tuple(self.tensors))
-        object.__setattr__(self, "activations", sequence_of_names(self.activations))
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
-        object.__setattr__(self, "others", frozen_arrays("others", self.others))
-        names = [tensor.name for tensor in self.tensors]
-        check_sequence("tensors", names, self.activations, self.provenance)
-        check_apart(names, self.others)
+        settle_model(self)
+
+
+def settle_model(model: Any) -> None:
+    """Check and freeze what `DenseModel` and `CompressedModel` have in common: all of their fields.
+
+    Raises
+    ------
+    ValueError
+        As for `PackedModel`; when a name stands for a tensor and for one of the others.
+    """
+    for name, value in {
+        "tensors": tuple(model.tensors),
+        "activations": sequence_of_names(model.activations),
+        "provenance": MappingProxyType(dict(model.provenance)),
+        "others": frozen_arrays("others", model.others),
+    }.items():
+        object.__setattr__(model, name, value)
+    names = [tensor.name for tensor in model.tensors]
+    check_sequence("tensors", names, model.activations, model.provenance)
+    if both := sorted(set(names) & set(model.others)):
+        raise ValueError(f"others: {both[0]!r} is the name of a tensor too")
 
 
 def check_tensor(name: object, kind: object, shape: tuple[int, ...], gates: object) -> None:
@@ -135,9 +151,3 @@ def frozen_arrays(what: str, arrays: Mapping[str, ArrayLike]) -> Mapping[str, ND
         if not isinstance(name, str) or not name:
             raise ValueError(f"{what}: name {name!r}, but it must be a text that is not empty")
     return MappingProxyType({name: frozen(as_floats(f"{what} {name!r}", a)) for name, a in arrays.items()})
-
-
-def check_apart(names: list[str], others: Mapping[str, object]) -> None:
-    """Check that no name stands for a tensor and for one of the `others`."""
-    if both := sorted(set(names) & set(others)):
-        raise ValueError(f"others: {both[0]!r} is the name of a tensor too")

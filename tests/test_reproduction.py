@@ -108,12 +108,15 @@ def test_another_seed_and_another_recipe_are_other_files(what, result):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_control_has_the_epochs_and_rates_of_the_compressed_run(name):
+def test_the_control_is_the_dense_training_stretched_over_the_epochs_of_the_compressed_run(name):
     recipe = RECIPES[name]
-    ours, control = recipe.compression(3), recipe.control(3)
-    assert total_epochs([*recipe.dense(3), *ours]) == recipe.epochs
-    assert [phase.train for phase in ours] == [phase.train for phase in control]
-    assert all(phase.step is None for phase in control)
+    (dense,), (control,) = recipe.dense(3), recipe.control(3)
+    assert control.step is None
+    assert total_epochs([dense, *recipe.compression(3)]) == recipe.epochs == control.train.epochs
+    stretched = replace(control.train, epochs=dense.train.epochs, cuts=dense.train.cuts)
+    assert stretched == dense.train
+    for (ours, _), (theirs, _) in zip(control.train.cuts, dense.train.cuts, strict=True):
+        assert ours / recipe.epochs == pytest.approx(theirs / recipe.dense_epochs, abs=0.5 / recipe.epochs)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -17,7 +17,15 @@ from compressor import load_compressed, save_compressed
 from compressor.coded import CompressedModel
 from compressor.files import replacing
 from compressor.networks import activations_of, network
-from compressor.training import Phase, compressed_model_of, error_rate, run_phases, total_epochs
+from compressor.training import (
+    Phase,
+    compressed_model_of,
+    dropout_rates,
+    error_rate,
+    run_phases,
+    set_dropout_rates,
+    total_epochs,
+)
 from compressor.training.trainer import Progress
 
 N_PIXELS = 28 * 28
@@ -117,12 +125,16 @@ def _do(what: Run, images: Images, stem: Path, progress: Progress) -> None:
     of_epochs = _Epochs(progress, [dense, compression, control], len(images.train), recipe.batch_size)
 
     def stage(model: nn.Module, name: str, phases: list[Phase]) -> nn.Module:
-        run_phases(model, images.train, phases, checkpoint=f"{stem}.{name}.pt", progress=of_epochs.part(phases))
+        # Errors on the way are for choosing a recipe; the images for testing are not for that.
+        seen = images.test if what.mode == "held-out" else None
+        options = {"held_out": seen, "checkpoint": f"{stem}.{name}.pt", "progress": of_epochs.part(phases)}
+        run_phases(model, images.train, phases, **options)
         return model
 
-    # The dense phase is read from its checkpoint for the control: both runs have it in common.
-    compressed = stage(stage(_network(what), "dense", dense), "compressed", compression)
-    reference = stage(stage(_network(what), "dense", dense), "control", control)
+    trained = stage(_network(what), "dense", dense)
+    set_dropout_rates(trained, dict.fromkeys(dropout_rates(trained), recipe.dropout))
+    compressed = stage(trained, "compressed", compression)
+    reference = stage(_network(what), "control", control)
     model = compressed_model_of(compressed, activations=list(activations_of(what.network).values()))
     save_compressed(model, stem.with_suffix(".dcz"))
     found = {

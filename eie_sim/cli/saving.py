@@ -1,7 +1,5 @@
 """Writes results where the options say: JSON or CSV on stdout, a CSV file, a folder with all there is."""
 
-import errno
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -9,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from compressor.console.targets import check_target_file, check_target_folder
 from compressor.files import replacing_in
 from compressor.models import MODELS
 from eie_sim.cli.console import Printer
@@ -52,27 +51,10 @@ def check_targets(csv: Path | None, out: Path | None) -> None:
         When one cannot be there.
     """
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        _check_writable("--out", out)
-        for file in (out / JSON, out / CSV, out / PICTURE, out / DIGITS, *out.glob("outputs-*.npy")):
-            _check_file("--out", file)
+        outputs = [file.name for file in out.glob("outputs-*.npy")]
+        check_target_folder("--out", out, [JSON, CSV, PICTURE, DIGITS, *outputs])
     if csv is not None and str(csv) != "-":
-        if not csv.parent.is_dir():
-            raise ValueError(f"--csv: {csv.parent}: no such folder")
-        _check_file("--csv", csv)
-        _check_writable("--csv", csv.resolve().parent)
-
-
-def _check_file(option: str, file: Path) -> None:
-    if file.is_dir():
-        raise ValueError(f"{option}: {file}: is a folder")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{option}: {file}: is no regular file")
-
-
-def _check_writable(option: str, folder: Path) -> None:
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{option}: {folder}")
+        check_target_file("--csv", csv)
 
 
 def save(
