@@ -34,7 +34,7 @@ WAYS = ("dense", "sparse", "DSD", "control")
 
 PAPER_GAINS = (
     "the dense step ends at its first rate, so that lower rates alone gain most of it; "
-    "DSD, ICLR 2017: 1.1 points (GoogLeNet), 4.3 (VGG-16), 1.3 and 1.1 (ResNets), no such control"
+    "DSD, ICLR 2017: 1.1 points (GoogLeNet), 4.3 (VGG-16), 1.3 and 1.1 (ResNets), on ImageNet"
 )
 
 COLUMNS = ("network", "data", "weights", "sparsity", "epochs", "seed", *(f"{way}_pct" for way in WAYS))

@@ -29,9 +29,14 @@ def test_the_example_of_a_compression_runs_and_prints_the_size_of_its_file(tmp_p
     assert run(COMPRESS, tmp_path) == f"{(tmp_path / 'model.dcz').stat().st_size} bytes\n"
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
-def test_every_link_leads_to_a_file_of_the_project(target):
-    assert (ROOT / target).is_file(), target
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+LINKS = [(str(page.relative_to(ROOT)), target) for page in PAGES
+         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS)
+def test_every_link_leads_to_something_in_the_project(page, target):
+    assert "://" in target or ((ROOT / page).parent / target).exists()
 
 
 PROGRAMS = {"eie-sim": "eie_sim", "eie-compress": "compressor"}
