@@ -17,6 +17,9 @@ KINDS = ("linear", "conv", "lstm", "gru")
 GATES = {"lstm": 4, "gru": 3}
 """Gate matrices that stand one over the other in a recurrent layer's tensor."""
 
+TORCH_GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
+"""Their order in PyTorch's layers (documentation of ``torch.nn.LSTM`` and ``torch.nn.GRU``)."""
+
 
 @dataclass(frozen=True, eq=False)
 class DenseTensor:

@@ -15,10 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
 from compressor.coded import CompressedModel
-from compressor.dense import DenseModel, DenseTensor
-
-TORCH_GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
-"""Gates in the order of their blocks of rows (documentation of ``torch.nn.LSTM`` and ``torch.nn.GRU``)."""
+from compressor.dense import TORCH_GATES, DenseModel, DenseTensor
 
 BARE_NAMES = "bare_array_names"
 """Key of the provenance: the weights that are named as their array is, without ``.weight``, as a JSON list."""

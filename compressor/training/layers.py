@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrize
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+from compressor.dense import TORCH_GATES
 
-_GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
-"""PyTorch's order of the gate matrices in a recurrent weight (documentation of `torch.nn.LSTM` and `torch.nn.GRU`)."""
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +131,7 @@ def _recurrent(path: str, module: nn.Module, parameter: str) -> Layer:
     if parameter.startswith("weight_hr"):  # the projection of an LSTM's output is one matrix, without gates or bias
         kind = "linear"
     bias = _present(module, parameter.replace("weight", "bias", 1))
-    return Layer(_joined(path, parameter), path, module, parameter, bias, kind, _GATES.get(kind, ()))
+    return Layer(_joined(path, parameter), path, module, parameter, bias, kind, TORCH_GATES.get(kind, ()))
 
 
 def _joined(path: str, name: str) -> str:
