@@ -96,7 +96,7 @@ def measure(options: argparse.Namespace) -> Report:
         by_key = run_tasks(list(tasks.values()), kept)
         results[name] = {seed: by_key[task.key] for seed, task in tasks.items()}
     sources = "; ".join(f"{name}: {part.source}" for name, part in images.items())
-    note = f"{sources}; gains are over the control"
+    note = f"{sources}; lines: seeds, bars: their mean; gains over the control, with their standard error"
     one = found(results, note)
     written = one.write(options.out)
     facts = {"data": note, "written": ", ".join(map(str, written)), "seconds": round(time.perf_counter() - began, 1)}

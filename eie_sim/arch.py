@@ -171,7 +171,8 @@ class ArchConfig(BaseModel):
     def from_toml(cls, path: str | PathLike[str], **changes: Any) -> Self:
         """A configuration from a TOML file of its fields.
 
-        The file may begin from a named machine with ``preset = "eie-256pe-28nm"``; `changes` come last.
+        The file may begin from a named machine with ``preset = "eie-256pe-28nm"``; `changes` come last. Where it gives
+        no ``name``, the machine is called as the file is.
 
         Raises
         ------
@@ -188,7 +189,8 @@ class ArchConfig(BaseModel):
             raise ValueError(f"{path}: no TOML file: {error}") from None
         try:
             base = preset(fields.pop("preset")).model_dump() if "preset" in fields else {}
-            return cls.from_dict({**base, **fields, **changes})
+            # A preset's name alone would promise the preset's parameters.
+            return cls.from_dict({**base, "name": Path(path).stem, **fields, **changes})
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 

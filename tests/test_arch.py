@@ -191,12 +191,12 @@ def test_a_toml_file_holds_fields(tmp_path):
 
 
 def test_an_empty_toml_file_is_the_default_machine(tmp_path):
-    assert ArchConfig.from_toml(toml(tmp_path, "")) == ArchConfig()
+    assert ArchConfig.from_toml(toml(tmp_path, "")) == ArchConfig(name="machine")
 
 
 def test_a_toml_file_may_begin_from_a_preset(tmp_path):
     arch = ArchConfig.from_toml(toml(tmp_path, 'preset = "eie-256pe-28nm"\nact_queue_depth = 4\n'))
-    assert arch == preset("eie-256pe-28nm").replace(act_queue_depth=4)
+    assert arch == preset("eie-256pe-28nm").replace(act_queue_depth=4, name="machine")
 
 
 def test_changes_come_after_the_file(tmp_path):

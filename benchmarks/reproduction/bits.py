@@ -91,7 +91,7 @@ def found(results: dict[str, Result], note: str) -> Found:
     ]
     panels = tuple(
         CurvePanel(
-            f"{group.capitalize()}: no loss down to {_said(fewest['not pruned', group])}, "
+            f"{group.capitalize()}, {LOST_POINTS:g} points lost at most: {_said(fewest['not pruned', group])}, "
             f"pruned {_said(fewest['pruned', group])}",
             "bits of a code",
             "test error %",
@@ -106,7 +106,7 @@ def found(results: dict[str, Result], note: str) -> Found:
 
 
 def _fewest(reference: float, rows: Sequence[tuple[str, str, int, float]]) -> int | None:
-    """The last bits, from many down, that lose nothing."""
+    """The last bits, from many down, that lose at most `LOST_POINTS`."""
     kept = None
     for _, _, bits, error in rows:
         if error > reference + LOST_POINTS:

@@ -130,7 +130,7 @@ def found(results: dict[str, Result], note: str) -> Found:
         points = [row for row in rows if row[0] == method]
         x, y = tuple(row[3] for row in points), tuple(row[4] for row in points)
         curves.append(Curve(method, x, y, dashed, colour))
-    finding = f"Without loss: {rates['L2, not retrained'] or 1:.1f}x not retrained, "
+    finding = f"At most {LOST_POINTS:g} points worse: {rates['L2, not retrained'] or 1:.1f}x not retrained, "
     finding += f"{rates['L2, one shot'] or 1:.0f}x in one shot, {rates['L2, iterative'] or 1:.0f}x iteratively"
     panel = CurvePanel(
         finding,
@@ -151,6 +151,6 @@ def _row(method: str, density: float, one: Result) -> tuple[str, float, float, f
 
 
 def _rate(reference: float, rows: Sequence[tuple[str, float, float, float, float]], method: str) -> float | None:
-    """The most times fewer weights that lose nothing."""
+    """The most times fewer weights that lose at most `LOST_POINTS`."""
     kept = [row[2] for row in rows if row[0] == method and row[4] <= reference + LOST_POINTS]
     return 100 / min(kept) if kept else None

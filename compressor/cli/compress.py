@@ -124,9 +124,7 @@ def compress(
         if max_memory is not None:
             raise ValueError("--max-memory: is for .dcz files")
         given.check_pruning()
-        network = given.with_activations(read_dense(file, given.keep))
-        _tell_what_is_assumed(network, printer)
-        model = _compressed(network, given, printer)
+        model = _compressed(given.with_activations(read_dense(file, given.keep)), given, printer)
     document = {"source": str(file), "file": str(out)}
     if is_packed:
         _pack(model, given, n_pe, out, document, printer, as_json)
@@ -150,6 +148,7 @@ def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") ->
 
     arguments = given.of_model(network)
     given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
+    _tell_what_is_assumed(network, printer)
     names = [tensor.name for tensor in network.tensors]
     with printer.progress(len(names)) as advance:
         advance(names[0])
@@ -211,6 +210,11 @@ def _pack(
         printer.note(f"left out, for the machine runs matrices only: {', '.join(left_out)}")
     if model.others:
         printer.note(f"left out, for a .eie file holds layers only: {', '.join(model.others)}")
+    if (bits := max(layer.weight_bits for layer in packed.layers)) != _WEIGHT_BITS:
+        printer.note(
+            f"codes of {bits} bits: the paper's machine takes {_WEIGHT_BITS} (eie-sim run --set "
+            f"weight_bits={bits}, or --weight-bits {_WEIGHT_BITS} here)"
+        )
     rows = [packed_row(layer, act) for layer, act in zip(packed.layers, packed.activations, strict=True)]
     if as_json:
         error = float(packed.provenance["largest_bias_error"])
@@ -224,7 +228,7 @@ def _pack(
 
 
 _NAMED = 4  # layers of a note
-_N_PE, _INDEX_BITS = 64, 4  # the machine of the paper (EIE, section III and Table II)
+_N_PE, _WEIGHT_BITS, _INDEX_BITS = 64, 4, 4  # the machine of the paper (EIE, section III and Table II)
 
 
 def _one_width(given: "Settings") -> int:

@@ -34,6 +34,7 @@ def demo(
     from compressor.console.printer import Printer
     from compressor.console.targets import check_target_folder
     from compressor.models import DIGITS_FILE, MODELS, file_of
+    from compressor.training.threads import torch_threads  # before the folder is made: PyTorch may be missing
 
     names = list(MODELS) if name is None else [name]
     files = {model: file_of(model) for model in names}
@@ -41,8 +42,6 @@ def demo(
     if checkpoint is not None:
         check_target_folder("--checkpoint", checkpoint, map(_checkpoint_of, names))
     printer = Printer(PROGRAM)
-    from compressor.training.threads import torch_threads
-
     with torch_threads(threads):
         models = [_make(model, out / file, quick, checkpoint, printer) for model, file in files.items()]
     digits = _digits(out)

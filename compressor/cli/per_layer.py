@@ -37,10 +37,10 @@ def number(option: str, text: str) -> float:
 
 
 def density(option: str, text: str) -> float:
-    """A share, 0 .. 1; a ValueError says when `text` is none."""
+    """A share above 0, at most 1; a ValueError says when `text` is none."""
     share = number(option, text)
-    if not 0 <= share <= 1:
-        raise ValueError(f"{option}: {text}, but it must be 0 to 1")
+    if not 0 < share <= 1:
+        raise ValueError(f"{option}: {text}, but it must be above 0 and at most 1")
     return share
 
 

@@ -106,8 +106,8 @@ class Settings:
         for name in kinds:
             ways = [way for way in PRUNING if name in values.get(way, {})]
             if len(ways) != 1:
-                said = " and ".join(map(option_of, ways)) or "nothing"
-                raise ValueError(f"{said} says how {name!r} is to be pruned, but one of {_ways()} must")
+                said = f"{' and '.join(map(option_of, ways))} say" if ways else "nothing says"
+                raise ValueError(f"{said} how {name!r} is to be pruned, but one of {_ways()} must")
         sharing = {name: dict.fromkeys(kinds, usual) | values.get(name, {}) for name, usual in DEFAULTS.items()}
         return {
             **{way: _short(values[way], kinds) if way in values else None for way in PRUNING},

@@ -78,9 +78,11 @@ def train(
     from compressor.cli.compress import save_dcz
     from compressor.cli.settings import settings_of
     from compressor.cli.sources import suffix_of
+    from compressor.cli.training_run import check_trainable
     from compressor.console.printer import Printer
     from compressor.console.targets import check_target_file
 
+    check_trainable(name)
     coding = settings_of({"coder": coder, "index_bits": index_bits}, None)
     of_compression = {
         "--density": density,

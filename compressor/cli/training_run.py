@@ -20,6 +20,18 @@ _SIDES = {"lenet-300-100": 28, "lenet-5": 28, "lstm-classifier": None}
 """Networks that take grey images, and the rows and columns these must have."""
 
 
+def check_trainable(name: str) -> None:
+    """Check that `name` is a network that takes images.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+    """
+    if name not in _SIDES:
+        raise ValueError(f"network: {name!r}, but those that are trained on images here are {', '.join(_SIDES)}")
+
+
 class TrainingRun:
     """A network on its way.
 
@@ -44,6 +56,7 @@ class TrainingRun:
     """
 
     def __init__(self, name: str, dataset: Dataset, hold_out: int | None, plan: Plan) -> None:
+        check_trainable(name)
         self.name = name
         self.dataset = dataset if hold_out is None else held_out(dataset, hold_out, plan.seed)
         self.model = network(name, seed=plan.seed, n_classes=dataset.n_classes, **_inputs_of(name, dataset))
@@ -109,8 +122,6 @@ class TrainingRun:
 
 def _inputs_of(name: str, dataset: Dataset) -> dict[str, int]:
     """The setting of a network that follows from the size of the images."""
-    if name not in _SIDES:
-        raise ValueError(f"network: {name!r}, but those that are trained on images here are {', '.join(_SIDES)}")
     rows, columns = dataset.train_images.shape[1:]
     side = _SIDES[name]
     if side is None:

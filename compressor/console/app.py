@@ -35,7 +35,9 @@ class OneLineErrors(TyperGroup):
         except Exception as error:
             if not hasattr(error, "format_message"):  # all errors of usage have it, whoever vendors click
                 raise
-            self._fail(f"{error.format_message()} (`{self.name} --help` tells more)")
+            context = getattr(error, "ctx", None)
+            path = self.name if context is None else context.command_path
+            self._fail(f"{error.format_message()} (`{path} --help` tells more)")
         sys.exit(code if isinstance(code, int) else 0)
 
     def _fail(self, message: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from compressor._version import __version__
 from compressor.coded import CodedTensor, CompressedModel
 from compressor.dense import DenseModel, DenseTensor
-from compressor.importers.named_arrays import named_arrays
+from compressor.importers.named_arrays import ASSUMED, named_arrays
 from compressor.importers.pytorch import read_pytorch
 from compressor.training.layers import Layer, find_layers
 from compressor.training.sharing import SharedWeights, share_layer
@@ -58,6 +58,8 @@ def compressed_model_of(
     tensors = tuple(_coded(tensor, layer) for (tensor, _), layer in zip(found, shared.values(), strict=True))
     functions = tuple(activations or (function for _, function in found))
     told = {**dense.provenance, "compressor": __version__, **(provenance or {})}
+    if activations:
+        told.pop(ASSUMED, None)
     return CompressedModel(tensors, functions, told, {**_arrays(read), **dense.others})
 
 

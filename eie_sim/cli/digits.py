@@ -82,18 +82,21 @@ def print_answers(answers: Answers, printer: Printer) -> None:
         cells = [Text(f"{value * scale:,.{digits}f}") for row in rows if isinstance(value := row[name], (int, float))]
         return Group(heading, ("",), [[cell] for cell in cells], rank)
 
+    def times(names: dict[str, str]) -> Group:
+        cells = [[Text(f"{row[name]:,.2f}") for name in names] for row in rows]
+        return Group("latency, us", tuple(names.values()), cells)
+
     groups = [
         Group("arithmetic", ("",), [[Text(_arithmetic(run.arch))] for run in answers.runs], left=True),
         column("correct", "right", 0),
         column("accuracy", "accuracy %", 1, 100),
-        column("min_us", "us min", 2, rank=2),
-        column("median_us", "median", 2),
-        column("p99_us", "99 %", 2),
-        column("max_us", "max", 2, rank=2),
+        times({"min_us": "min", "median_us": "median", "p99_us": "99 %", "max_us": "max"}),
         column("load_balance", "load balance %", 1, 100, rank=1),
     ]
-    printer.lines([Text(title, "bold"), "", *grid(groups, printer.out.width, printer.out).lines, ""])
-    for remark in _remarks(answers):
+    table = grid(groups, printer.out.width, printer.out)
+    printer.lines([Text(title, "bold"), "", *table.lines, ""])
+    left_out = table.remark("--json and --out")
+    for remark in _remarks(answers) + ([] if left_out is None else [left_out]):
         printer.remark(remark)
     printer.lines([""])
 

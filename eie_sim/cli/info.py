@@ -26,6 +26,8 @@ def info(
     from eie_sim.cli.console import Printer
     from eie_sim.cli.machine import chosen_machine
 
+    if file.suffix.lower() in (".dcz", ".net"):
+        raise ValueError(f"{file}: a compressed model; eie-compress info shows what is in it")
     machine = chosen_machine(preset, arch, settings)
     model = load_model(file)
     printer = Printer()

@@ -83,8 +83,8 @@ def _legend() -> str:
     ours, gops = paper.HEADLINES["gops"], paper.HEADLINES["dense_equivalent_gops"]
     return (
         "sim: this run; paper: EIE, ISCA 2016, Table IV (times), Figs 8 and 13 (load balance), Fig. 12 (real work); "
-        f"dev: sim less paper, in percent of it, or in points. GOP/s of the paper's 64-PE machine: {ours:g} at most, "
-        f"{gops:,.0f} dense-equivalent."
+        f"dev: sim less paper, in percent of it, or in points. GOP/s of 64 PEs at 800 MHz (EIE, abstract): {ours:g} at "
+        f"most, {gops:,.0f} dense-equivalent."
     )
 
 
