@@ -68,6 +68,20 @@ def test_activation_functions_can_be_said_and_then_nothing_is_assumed(cli, files
     assert load_compressed(tmp_path / "y.dcz").activations == ("relu", "sigmoid", "none")
 
 
+def test_codes_that_the_papers_machine_does_not_take_are_noted(cli, files, tmp_path):
+    def notes(bits):
+        options = ("--density", "1", "--weight-bits", bits)
+        return cli("compress", files / "matrices.npz", "-o", tmp_path / "x.eie", *options).stderr
+
+    assert "note: codes of 5 bits: the paper's machine takes 4 (eie-sim run --set weight_bits=5" in notes("5")
+    assert "codes of" not in notes("4")
+
+
+def test_a_density_of_zero_leaves_nothing_to_compress(fails, files, tmp_path):
+    line = fails("compress", files / "network.npz", "-o", tmp_path / "x.dcz", "--density", "0")
+    assert line == "--density: 0, but it must be above 0 and at most 1"
+
+
 def test_an_unknown_activation_function_is_one_error(fails, files, tmp_path):
     line = fails("compress", files / "network.npz", "-o", tmp_path / "x.dcz", "--density", "1", "--activation", "gelu")
     assert line == "--activation: 'gelu', but it must be one of none, relu, sigmoid, tanh"
