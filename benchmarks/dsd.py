@@ -33,7 +33,7 @@ STEM = "dsd"
 WAYS = ("dense", "sparse", "DSD", "control")
 
 PAPER_GAINS = (
-    "the dense step ends at its first rate, so that lower rates alone gain most of it; "
+    "the dense step ends at its first rate; lower rates alone gain as much, as the control shows; "
     "DSD, ICLR 2017: 1.1 points (GoogLeNet), 4.3 (VGG-16), 1.3 and 1.1 (ResNets), on ImageNet"
 )
 

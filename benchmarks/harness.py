@@ -267,7 +267,8 @@ def command(
     except ImportError as error:
         if "pip install 'eie-sim[" not in str(error):
             raise
-        parser.error(str(error))
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
     if options.json:
         print(as_json(name, report))
     else:

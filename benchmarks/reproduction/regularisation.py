@@ -130,7 +130,7 @@ def found(results: dict[str, Result], note: str) -> Found:
         points = [row for row in rows if row[0] == method]
         x, y = tuple(row[3] for row in points), tuple(row[4] for row in points)
         curves.append(Curve(method, x, y, dashed, colour))
-    finding = f"At most {LOST_POINTS:g} points worse: {rates['L2, not retrained'] or 1:.1f}x not retrained, "
+    finding = f"At most {LOST_POINTS:g} points worse with L2: {rates['L2, not retrained'] or 1:.1f}x not retrained, "
     finding += f"{rates['L2, one shot'] or 1:.0f}x in one shot, {rates['L2, iterative'] or 1:.0f}x iteratively"
     panel = CurvePanel(
         finding,

@@ -1,6 +1,5 @@
 """``eie-compress compress``: a trained network becomes a compressed one, or layers for the machine."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,9 +132,9 @@ def compress(
 
 
 def _tell_what_is_assumed(network: "DenseModel", printer: "Printer") -> None:
-    from compressor.importers.named_arrays import ASSUMED
+    from compressor.importers.named_arrays import assumed_functions
 
-    if assumed := json.loads(network.provenance.get(ASSUMED, "[]")):
+    if assumed := assumed_functions(network.provenance):
         first = ", ".join(assumed[:_NAMED]) + (f" and {len(assumed) - _NAMED} more" if len(assumed) > _NAMED else "")
         printer.note(
             f"the file does not say which activation functions it has: relu is assumed after {first}; "
@@ -210,10 +209,11 @@ def _pack(
         printer.note(f"left out, for the machine runs matrices only: {', '.join(left_out)}")
     if model.others:
         printer.note(f"left out, for a .eie file holds layers only: {', '.join(model.others)}")
-    if (bits := max(layer.weight_bits for layer in packed.layers)) != _WEIGHT_BITS:
+    if (widths := sorted({layer.weight_bits for layer in packed.layers})) != [_WEIGHT_BITS]:
+        bits = " and ".join(map(str, widths))
+        other = f"eie-sim run --set weight_bits={bits}, or " if len(widths) == 1 else ""
         printer.note(
-            f"codes of {bits} bits: the paper's machine takes {_WEIGHT_BITS} (eie-sim run --set "
-            f"weight_bits={bits}, or --weight-bits {_WEIGHT_BITS} here)"
+            f"codes of {bits} bits: the paper's machine takes {_WEIGHT_BITS} ({other}--weight-bits {_WEIGHT_BITS} here)"
         )
     rows = [packed_row(layer, act) for layer, act in zip(packed.layers, packed.activations, strict=True)]
     if as_json:

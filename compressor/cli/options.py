@@ -53,5 +53,5 @@ Shapes = Annotated[str | None, option(INPUT_PANEL, _SHAPES, "NETWORK|FILE.toml")
 MaxMemory = Annotated[int | None, option(INPUT_PANEL, _MAX_MEMORY, "MB", "--max-memory", min=1)]
 WeightBits = Annotated[str | None, option(SHARING_PANEL, _WEIGHT_BITS, PER_LAYER)]
 Init = Annotated[str | None, option(SHARING_PANEL, _INIT, PER_LAYER)]
-Threads = Annotated[int, option("Training", _THREADS, "N", min=1)]
+Threads = Annotated[int, option("Training", _THREADS, "N", min=1, max=1024)]
 Coder = Annotated[str | None, option(CODING_PANEL, _CODER, "NAME")]

@@ -1,6 +1,5 @@
 """How a network is to be compressed: from the options of a command line and a TOML file of the same names."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from compressor.cli.per_layer import (
 from compressor.cli.sources import read_toml
 from compressor.coded import CompressedModel
 from compressor.dense import DenseModel
-from compressor.importers.named_arrays import ASSUMED
+from compressor.importers.named_arrays import with_assumed
 from compressor.streams import encode_stream
 
 PRUNING = ("density", "threshold", "quality")
@@ -120,10 +119,7 @@ class Settings:
         kinds = {tensor.name: tensor.kind for tensor in model.tensors}
         given = of_layers("--activation", self.pairs.get("activation", ()), kinds)
         functions = [given.get(name, own) for name, own in zip(kinds, model.activations, strict=True)]
-        told = dict(model.provenance)
-        if left := [name for name in json.loads(told.pop(ASSUMED, "[]")) if name not in given]:
-            told[ASSUMED] = json.dumps(left)
-        return replace(model, activations=tuple(functions), provenance=told)
+        return replace(model, activations=tuple(functions), provenance=with_assumed(model.provenance, given))
 
     def index_bits(self, kinds: Mapping[str, str]) -> dict[str, Any]:
         """Index width of every layer, for `save_compressed`; "best" of those for which nothing is said."""

@@ -6,7 +6,7 @@ this file, so that a network is the same `DenseModel` whichever of them it came 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -31,6 +31,7 @@ TIED = "tied_arrays"
 
 _WEIGHT, _BIAS = "weight", "bias"
 _RECURRENT = re.compile(r"(?P<layer>(?:.*\.)?)weight_(?:ih|hh)(?P<which>(?:_l\d+)?(?:_reverse)?)", re.DOTALL)
+_MOST_COPIES = 32  # of all arrays, under their other names: a transformer may use one layer as often
 _CONV_DIMENSIONS = range(3, 6)  # outputs, inputs and 1 to 3 of the kernel
 
 
@@ -127,7 +128,7 @@ def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.fl
     ValueError
         When two arrays would have one name.
     """
-    bare = _noted(model.provenance, BARE_NAMES)
+    bare = frozenset(_noted(model.provenance, BARE_NAMES))
     arrays: dict[str, NDArray[np.float32]] = {}
     for tensor in model.tensors:
         name = tensor.name if tensor.name in bare else _weight_name(tensor.name)
@@ -136,9 +137,12 @@ def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.fl
             _put(arrays, _bias_name(name), tensor.bias)
     for name, other in model.others.items():
         _put(arrays, name, other)
-    for name, same in noted_ties(model.provenance).items():
-        if same in arrays:
-            _put(arrays, name, arrays[same])
+    ties = {name: arrays[same] for name, same in noted_ties(model.provenance).items() if same in arrays}
+    own, again = (sum(array.nbytes for array in each.values()) for each in (arrays, ties))
+    if again > _MOST_COPIES * own:
+        raise ValueError(f"provenance: {TIED} makes {again} bytes of {own}, but at most {_MOST_COPIES} times as many")
+    for name, array in ties.items():
+        _put(arrays, name, array)
     return arrays
 
 
@@ -153,10 +157,10 @@ def changed_arrays(
         When an array of the model is not in `current`, or with another shape or with other than floating-point numbers.
     """
     changed = {}
-    ties = noted_ties(model.provenance)
+    elsewhere = tied_elsewhere(model, current)
     for name, array in named_arrays(model).items():
         if name not in current:
-            if name in ties:  # a file may hold a tied array once
+            if name in elsewhere:
                 continue
             raise ValueError(f"array {name!r} of the model is not there")
         old = current[name]
@@ -252,11 +256,43 @@ def noted_ties(provenance: Mapping[str, str]) -> dict[str, str]:
     return ties
 
 
-def _noted(provenance: Mapping[str, str], key: str) -> frozenset[str]:
+def tied_elsewhere(model: DenseModel | CompressedModel, current: Collection[str]) -> frozenset[str]:
+    """Arrays of a model that are one with another that `current` names: a file may hold a tied array once."""
+    groups: dict[str, set[str]] = {}
+    for name, same in noted_ties(model.provenance).items():
+        groups.setdefault(same, {same}).add(name)
+    return frozenset().union(*(group for group in groups.values() if not group.isdisjoint(current)))
+
+
+def assumed_functions(provenance: Mapping[str, str]) -> list[str]:
+    """The tensors that `ASSUMED` of a provenance names.
+
+    Raises
+    ------
+    ValueError
+        When it is no list of names.
+    """
+    return _noted(provenance, ASSUMED)
+
+
+def with_assumed(provenance: Mapping[str, str], told: Collection[str]) -> dict[str, str]:
+    """`provenance` when the functions after the tensors `told` are not assumed any more.
+
+    Raises
+    ------
+    ValueError
+        As for `assumed_functions`.
+    """
+    left = [name for name in assumed_functions(provenance) if name not in told]
+    others = {key: value for key, value in provenance.items() if key != ASSUMED}
+    return {**others, ASSUMED: json.dumps(left)} if left else others
+
+
+def _noted(provenance: Mapping[str, str], key: str) -> list[str]:
     names = _json_of(provenance, key, "[]")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"provenance: {key} is {provenance[key]!r:.100}, but it must be a JSON list of names")
-    return frozenset(names)
+    return names
 
 
 def _json_of(provenance: Mapping[str, str], key: str, default: str) -> Any:

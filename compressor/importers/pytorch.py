@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from compressor.coded import CompressedModel
 from compressor.dense import DenseModel
 from compressor.files import errors_name, memory_limit, replacing
-from compressor.importers.named_arrays import ASSUMED, TIED, dense_model_of, named_arrays, noted_ties
+from compressor.importers.named_arrays import TIED, dense_model_of, named_arrays, tied_elsewhere, with_assumed
 from compressor.importers.torch_file import check_torch_file
 
 try:
@@ -99,11 +99,14 @@ def write_pytorch(model: CompressedModel, like: Source, path: str | PathLike[str
         When a file cannot be read or written.
     """
     whole: Source = like
-    if not isinstance(like, nn.Module | Mapping):
+    key = None
+    if isinstance(like, Mapping):
+        key = _key_of_state_dict(like)
+    elif not isinstance(like, nn.Module):
         with errors_name(Path(like)):
             whole, _ = _load(Path(like))
+            key = _key_of_state_dict(whole)
     state = state_dict_of(model, whole)
-    key = _key_of_state_dict(whole) if isinstance(whole, Mapping) else None
     content = state if key is None else {**cast("Mapping[str, Any]", whole), key: state}
     with replacing(Path(path)) as file:
         torch.save(content, file)
@@ -137,9 +140,9 @@ def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
     tied_to = {name: names for names in names_of.values() for name in names}
     written: dict[str, NDArray[np.float32]] = {}
     new = _as_state_dict(state, state)
-    ties = noted_ties(model.provenance)
+    elsewhere = tied_elsewhere(model, state)
     for name, values in named_arrays(model).items():
-        if name in ties and name not in state:
+        if name in elsewhere and name not in state:
             continue
         if name not in tied_to or not state[name].is_floating_point():
             raise ValueError(f"like: there is no tensor {name!r} of floating-point numbers")
@@ -316,10 +319,7 @@ def _model_of_module(module: nn.Module, keep: Sequence[str]) -> DenseModel:
     following = _following(module)
     names = [tensor.name.removesuffix(".weight") for tensor in model.tensors]
     functions = [following.get(name, usual) for name, usual in zip(names, model.activations, strict=True)]
-    told = dict(model.provenance)
-    if assumed := [name for name in json.loads(told.pop(ASSUMED, "[]")) if name not in following]:
-        told[ASSUMED] = json.dumps(assumed)
-    return DenseModel(model.tensors, tuple(functions), told, model.others)
+    return DenseModel(model.tensors, tuple(functions), with_assumed(model.provenance, following), model.others)
 
 
 def _parts(module: nn.Module) -> Iterable[_Part]:

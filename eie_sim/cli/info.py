@@ -26,7 +26,7 @@ def info(
     from eie_sim.cli.console import Printer
     from eie_sim.cli.machine import chosen_machine
 
-    if file.suffix.lower() in (".dcz", ".net"):
+    if file.suffix.lower() in (".dcz", ".net") and file.is_file():
         raise ValueError(f"{file}: a compressed model; eie-compress info shows what is in it")
     machine = chosen_machine(preset, arch, settings)
     model = load_model(file)

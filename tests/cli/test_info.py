@@ -81,7 +81,10 @@ def test_info_of_something_else_is_one_line(fails, files, name):
 
 
 def test_info_of_a_compressed_model_says_which_command_shows_it(fails, tmp_path):
-    assert fails("info", tmp_path / "x.dcz").endswith("x.dcz: a compressed model; eie-compress info shows what is in it")
+    (tmp_path / "x.dcz").touch()
+    assert fails("info", tmp_path / "x.dcz").endswith(
+        "x.dcz: a compressed model; eie-compress info shows what is in it"
+    )
 
 
 def test_info_of_a_topology_says_that_it_is_no_eie_file(fails, files):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from compressor import compress_model, load_compressed, load_model, save_compressed
+from compressor import CompressedModel, compress_model, load_compressed, load_model, save_compressed
 from compressor.importers import read_npz
 from tests.cli_compress.conftest import a_network
 
@@ -75,6 +75,21 @@ def test_codes_that_the_papers_machine_does_not_take_are_noted(cli, files, tmp_p
 
     assert "note: codes of 5 bits: the paper's machine takes 4 (eie-sim run --set weight_bits=5" in notes("5")
     assert "codes of" not in notes("4")
+    assert "note: codes of 3 bits: the paper's machine takes 4 (eie-sim run --set weight_bits=3" in notes("3")
+
+
+def test_layers_of_different_codes_are_for_no_machine(cli, files, tmp_path):
+    options = ("--density", "1", "--weight-bits", "4,fc2=5", "--keep", "conv1*")
+    told = cli("compress", files / "network.npz", "-o", tmp_path / "x.eie", *options).stderr
+    assert "note: codes of 4 and 5 bits: the paper's machine takes 4 (--weight-bits 4 here)" in told
+
+
+@pytest.mark.parametrize("note", ["null", "5", "oops", '"abc"', "[1]"])
+def test_a_forged_note_is_one_error_that_names_it(fails, model, tmp_path, note):
+    forged = CompressedModel(model.tensors, model.activations, {"assumed_relu": note})
+    save_compressed(forged, tmp_path / "bad.dcz")
+    line = fails("compress", tmp_path / "bad.dcz", "-o", tmp_path / "x.dcz")
+    assert line.startswith("provenance: assumed_relu is ")
 
 
 def test_a_density_of_zero_leaves_nothing_to_compress(fails, files, tmp_path):

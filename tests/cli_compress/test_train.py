@@ -59,15 +59,16 @@ def test_a_network_is_trained_compressed_and_accounted_for(cli, data, tmp_path):
 
 
 def test_the_bytes_do_not_depend_on_the_threads_that_pytorch_has(cli, data, tmp_path):
-    before = torch.get_num_threads()
     made = []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        options = ["--data", data, "--density", "0.2", *SHORT]
-        assert cli("train", "lenet-300-100", "-o", tmp_path / "x.dcz", *options).exit_code == 0
-        assert torch.get_num_threads() == threads
-        made.append((tmp_path / "x.dcz").read_bytes())
-    torch.set_num_threads(before)
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            options = ["--data", data, "--density", "0.2", *SHORT]
+            assert cli("train", "lenet-300-100", "-o", tmp_path / "x.dcz", *options).exit_code == 0
+            assert torch.get_num_threads() == threads
+            made.append((tmp_path / "x.dcz").read_bytes())
+    finally:
+        torch.set_num_threads(1)
     assert made[0] == made[1]
 
 

@@ -171,6 +171,22 @@ def test_a_file_that_holds_a_tied_tensor_once_is_written_all_the_same(tmp_path):
     assert state_dict_of(model, state).keys() == state.keys()
 
 
+def test_it_may_hold_it_under_its_other_name(tmp_path):
+    module = Tagger(tied=True)
+    model = compressed(module)
+    state = {name: tensor for name, tensor in module.state_dict().items() if name != "out.weight"}
+    new = state_dict_of(model, state)
+    assert np.array_equal(numbers(new["embedding.weight"]), model.tensors[-1].dense())
+
+
+def test_a_forged_note_of_ties_takes_no_memory():
+    model = compressed(Tagger(tied=True))
+    ties = json.dumps({f"a{n}": "out.weight" for n in range(1000)})
+    forged = CompressedModel(model.tensors, model.activations, {"tied_arrays": ties}, model.others)
+    with pytest.raises(ValueError, match="tied_arrays makes 112000 bytes of"):
+        named_arrays(forged)
+
+
 def test_functions_that_nothing_tells_are_noted():
     told = read_pytorch(lenet_5().state_dict()).provenance["assumed_relu"]
     assert json.loads(told) == ["conv1", "conv2", "fc1"]
@@ -299,6 +315,13 @@ def test_tensors_of_a_file_that_share_memory_are_read_once_and_written_as_one(tm
     state = torch.load(tmp_path / "new.pt", weights_only=True)
     assert state["out.weight"].data_ptr() == state["embedding.weight"].data_ptr()
     assert np.array_equal(numbers(state["out.weight"]), model.tensors[0].dense())
+
+
+def test_a_file_without_a_state_dict_is_named(tmp_path):
+    model = compressed(saved(lenet_5().state_dict(), tmp_path))
+    torch.save({"a": 1}, tmp_path / "bad.pt")
+    with pytest.raises(FormatError, match=r"bad\.pt: source: there is no tensor"):
+        write_pytorch(model, tmp_path / "bad.pt", tmp_path / "new.pt")
 
 
 def test_what_a_checkpoint_holds_beside_the_state_dict_is_kept(tmp_path):
