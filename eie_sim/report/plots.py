@@ -478,15 +478,11 @@ def _draw_spread(axes: Axes, panel: compression_figures.SpreadPanel) -> None:
     places = np.arange(len(panel.ways))
     for of_seed in zip(*(way.errors_pct for way in panel.ways), strict=True):
         axes.plot(places, of_seed, "o-", color=SKY, linewidth=1, markersize=4)
-    for place, way in zip(places, panel.ways, strict=True):
-        mean = float(np.mean(way.errors_pct))
-        axes.hlines(mean, place - 0.22, place + 0.22, color=RUST, linewidth=2, zorder=3)
-        axes.annotate(
-            f"{mean:.2f}", (place, mean), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8,
-            color=RUST, bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4}, zorder=4,
-        )  # fmt: skip
+    means = [float(np.mean(way.errors_pct)) for way in panel.ways]
+    axes.hlines(means, places - 0.22, places + 0.22, color=RUST, linewidth=2, zorder=3)
     axes.set_xlim(-0.5, len(places) - 0.5)
-    axes.set_xticks(places, [way.name for way in panel.ways])
+    # Under the axis, for beside the bar a mean would hide points.
+    axes.set_xticks(places, [f"{way.name}\n{mean:.2f}" for way, mean in zip(panel.ways, means, strict=True)])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     axes.set_title(panel.finding)
     axes.grid(axis="y", linewidth=0.6)
