@@ -28,7 +28,8 @@ class Recipe:
     rounds : tuple of (densities, epochs)
         Share of the weights kept in each layer.
     rate, l2, dropout
-        While weights are pruned; what is dropped are outputs of hidden matrices. Their dense counterparts drop none.
+        While weights are pruned; what is dropped are outputs of hidden matrices, by the rule of pruning while centroids
+        are tuned. The dense phase and the control drop none.
     cuts : tuple of (epoch, factor)
         Of this rate, in the last round.
     weight_bits : mapping of str to int

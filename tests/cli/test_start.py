@@ -144,5 +144,5 @@ def test_ctrl_c_ends_it_quietly_with_130():
     )
     time.sleep(3)
     child.send_signal(signal.SIGINT)
-    stdout, stderr = child.communicate(timeout=300)
+    stdout, stderr = child.communicate(timeout=60)
     assert (child.returncode, stdout, stderr) == (130, "", "")

@@ -365,7 +365,7 @@ def test_forged_sizes_take_neither_memory_nor_time(content, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines()]
@@ -373,7 +373,7 @@ def test_forged_sizes_take_neither_memory_nor_time(content, tmp_path):
     accepted = set()
     for name, used, allowed, seconds, answer in lines:
         assert int(used) <= int(allowed), (name, used, allowed)
-        assert float(seconds) < 60, (name, seconds)  # a hang, not a measurement
+        assert float(seconds) < 10, (name, seconds)  # of the processor: others may keep it busy
         if answer == "accepted":
             accepted.add(name.removesuffix(".eie"))
     assert accepted == {"much provenance", "permutation", "many PEs", "many columns"}

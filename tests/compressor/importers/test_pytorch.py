@@ -164,14 +164,14 @@ def test_a_tied_tensor_is_noted_and_comes_back_under_both_names():
     assert "tied_arrays" not in read_pytorch(Tagger()).provenance
 
 
-def test_a_file_that_holds_a_tied_tensor_once_is_written_all_the_same(tmp_path):
+def test_a_file_that_holds_a_tied_tensor_once_is_written_all_the_same():
     module = Tagger(tied=True)
     model = compressed(module)
     state = {name: tensor for name, tensor in module.state_dict().items() if name != "embedding.weight"}
     assert state_dict_of(model, state).keys() == state.keys()
 
 
-def test_it_may_hold_it_under_its_other_name(tmp_path):
+def test_it_may_hold_it_under_its_other_name():
     module = Tagger(tied=True)
     model = compressed(module)
     state = {name: tensor for name, tensor in module.state_dict().items() if name != "out.weight"}
