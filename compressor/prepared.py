@@ -4,7 +4,7 @@ It depends on the layer alone, never on inputs or on the machine's queue depth, 
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,10 @@ class PreparedLayer:
 
     Attributes
     ----------
-    address : ndarray of unsigned int, shape (columns + 1, lanes)
-        The pointers ``p[k, j]``.
+    address : ndarray of uint16 or uint32, shape (columns + 1, lanes)
+        The pointers ``p[k, j]``; in 32 bits where these or the number of columns need more than 16.
+    longest : int
+        Entries of the longest column in any PE; at least 1.
     first_row, last_row : ndarray of unsigned int, shape (columns, lanes)
         Local row (accumulator number) of the first and of the last entry. `first_row` is the type's largest value where
         the column has no entry in the PE or begins with a filler; `last_row` is that value less one where there is no
@@ -44,23 +46,30 @@ class PreparedLayer:
         ``row << weight_bits | code``, `row` in stored order; PE after PE inside a column.
     build_seconds : float
         What deriving it took.
-    of_machine : dict
-        What an engine derives from the layer and a machine, with that machine: the last one of each kind.
     """
 
     address: NDArray[np.unsignedinteger[Any]]
+    longest: int
     first_row: NDArray[np.unsignedinteger[Any]]
     last_row: NDArray[np.unsignedinteger[Any]]
     fillers: NDArray[np.unsignedinteger[Any]]
     real_indptr: NDArray[np.int64]
     real_entries: NDArray[np.unsignedinteger[Any]]
     build_seconds: float
-    of_machine: dict[str, tuple[object, Any]] = field(default_factory=dict)
 
     @cached_property
     def by_lane(self) -> tuple[NDArray[np.unsignedinteger[Any]], ...]:
         """`address`, `first_row`, `last_row` and `fillers` in one dimension."""
         return self.address.ravel(), self.first_row.ravel(), self.last_row.ravel(), self.fillers.ravel()
+
+    @cached_property
+    def by_lane_wide(self) -> tuple[NDArray[np.unsignedinteger[Any]], ...]:
+        """`by_lane` with addresses in 32 bits, for queues so deep that their backlog may not fit in 16."""
+        address = self.by_lane[0]
+        if address.dtype != np.uint32:
+            address = address.astype(np.uint32)
+            address.flags.writeable = False
+        return address, *self.by_lane[1:]
 
     @cached_property
     def lanes(self) -> int:
@@ -158,13 +167,15 @@ def prepare(layer: "PackedLayer") -> PreparedLayer:
         _gather(layer.codes, layer.runs, layer.pointers, base, *chunk, layer.weight_bits, real_indptr, real_entries)
 
     in_threads(gather, chunks)
-    address_type = np.promote_types(np.min_scalar_type(int(per_pe.max())), np.uint16)
-    address = np.zeros((columns + 1, lanes), address_type)
+    narrow = max(int(per_pe.max()), columns) <= np.iinfo(np.uint16).max
+    address = np.zeros((columns + 1, lanes), np.uint16 if narrow else np.uint32)
     address[:, :n_pe] = layer.pointers
+    longest = max((int((address[at + 1 : end + 1] - address[at:end]).max()) for at, end in chunks), default=0)
     for array in (address, first_row, last_row, fillers, real_indptr, real_entries):
         array.flags.writeable = False
     return PreparedLayer(
         address=address,
+        longest=max(longest, 1),
         first_row=first_row,
         last_row=last_row,
         fillers=fillers if layer.n_fillers else fillers[:0],

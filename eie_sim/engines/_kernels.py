@@ -1,16 +1,17 @@
 """The loops of the fast engine: the recurrence of the cycle contract, and the numbers.
 
 Written for the vector units: in `_serve` everything of one broadcast happens in one loop over the PEs without a
-branch, on 32-bit integers in one block of memory whose rows lie a fixed distance apart, so that the compiler needs no
-proof that they do not overlap. What a PE keeps between broadcasts:
+branch, in one block of memory whose rows lie a fixed distance apart, so that the compiler needs no proof that they do
+not overlap. Words are as wide as the addresses of the layer, mostly 16 bits: twice the PEs in a vector that 32 bits
+would give. What a PE keeps between broadcasts:
 
-    FREE     the edge at which its pointer read is next free (``f`` of the contract)
-    END      the same after its last column with entries
-    BUBBLES  broadcasts without an entry in this PE
+    FREE     the edge at which its pointer read is next free (``f`` of the contract), counted from a moving base
+    WALKS    broadcasts with an entry in this PE
     ENTRIES  entries walked
+    FILLERS  fillers among them
     BYPASS   bypasses
-    READS    sparse-matrix rows read
-    ROW      the row in the row buffer, -1 when empty
+    READS    entries in the sparse-matrix rows read
+    ROW      the address after the row in the row buffer, 0 when it is empty
 """
 
 import numpy as np
@@ -19,18 +20,11 @@ from compressor._jit import Arg, inlined, kernel
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
-_BLOCK = 1024
-"""PEs of one block of state."""
+_BLOCK = 64
+"""PEs of one block of state, whose rows lie one after another."""
 
-# Rows of a block lie this far apart: further than a block is long, and no multiple of 4 KiB (rows that far apart would
-# fall into the same sets of the first-level cache).
-_STRIDE = _BLOCK + 16
-_FREE, _END, _BUBBLES, _ENTRIES, _BYPASS, _READS, _ROW = (np.uint64(row * _STRIDE) for row in range(7))
-_BLOCK_STATE = 7 * _STRIDE
-_NONE, _ONE = np.int32(0), np.int32(1)
-
-# Shifts are cut to this many bits, which keeps the vectors at 32-bit lanes; wider SRAM rows take a division.
-_LARGEST_SHIFT = 15
+_FREE, _WALKS, _ENTRIES, _FILLERS, _BYPASS, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
+_BLOCK_STATE = 7 * _BLOCK
 
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
@@ -60,7 +54,7 @@ def _serve(
     n: Arg,
     width: Arg,
     wake: Arg,
-    shift: Arg,
+    in_row: Arg,
     address: Arg,
     first_row: Arg,
     last_row: Arg,
@@ -68,33 +62,33 @@ def _serve(
     """One broadcast in one block of `n` PEs; returns the edge at which the last of them is free again.
 
     ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
-    the length of a column there, ``wake`` the first edge at which a waiting PE can take it, ``shift`` turns an address
-    into an SRAM row.
+    the length of a column there, ``wake`` the first edge at which a waiting PE can take it, ``in_row`` has the bits of
+    an address that tell the place in an SRAM row. Edges are counted from the base of `_run_timing`.
     """
-    latest = _NONE
+    word = state.dtype.type
+    latest, none, one = word(0), word(0), word(1)
     for k in range(n):
-        begin, end = np.int32(address[at + k]), np.int32(address[at + width + k])
-        entries = np.int32(end - begin)
-        walks = entries > _NONE
+        begin, end = address[at + k], address[at + width + k]
+        entries = word(end - begin)
+        walks = word(entries != none)
         free = state[offset + _FREE + k]
         # Two issues in a row to one accumulator: a bypass. The marks of first_row and last_row match nothing.
         same = first_row[at + k] == last_row[before + k]
-        state[offset + _BYPASS + k] = np.int32(state[offset + _BYPASS + k] + np.int32((free >= wake) & same))
-        free = np.int32(max(free, wake) + max(entries, _ONE))
+        state[offset + _BYPASS + k] = word(state[offset + _BYPASS + k] + word((free >= wake) & same))
+        free = word(max(free, wake) + max(entries, one))
         state[offset + _FREE + k] = free
         latest = max(latest, free)
-        # Edges and rows only rise: max() stands for "if it walks", without a masked store that would hold up the next
-        # broadcast's load.
-        state[offset + _END + k] = max(state[offset + _END + k], free if walks else _NONE)
-        state[offset + _BUBBLES + k] = np.int32(state[offset + _BUBBLES + k] + np.int32(entries == _NONE))
-        state[offset + _ENTRIES + k] = np.int32(state[offset + _ENTRIES + k] + entries)
-        # Rows first_read .. last_read are read, but for first_read when it is the one in the buffer.
-        first_read, last_read = np.int32(begin >> shift), np.int32(np.int32(end - _ONE) >> shift)
-        last_read = last_read if walks else np.int32(-1)
+        state[offset + _WALKS + k] = word(state[offset + _WALKS + k] + walks)
+        state[offset + _ENTRIES + k] = word(state[offset + _ENTRIES + k] + entries)
+        # Rows are told by the address at which they start. Those of `begin` up to `stop` are read, but for what is
+        # below `buffered`: rows only rise, and max() stands for "if it walks", without a masked store that would hold
+        # up the next broadcast's load.
+        stop = word(((end - walks) | in_row) + one)
+        stop = stop if entries != none else none
         buffered = state[offset + _ROW + k]
-        reads = np.int32(last_read - max(buffered, np.int32(first_read - _ONE)))
-        state[offset + _READS + k] = np.int32(state[offset + _READS + k] + max(reads, _NONE))
-        state[offset + _ROW + k] = max(buffered, last_read)
+        state[offset + _ROW + k] = max(buffered, stop)
+        start = max(buffered, word(begin & ~in_row))
+        state[offset + _READS + k] = word(state[offset + _READS + k] + word(max(stop, start) - start))
     return latest
 
 
@@ -127,34 +121,68 @@ def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Ar
 
 
 @inlined
-def _new_state(lanes: Arg) -> Arg:
-    """The state of `lanes` PEs before the first cycle."""
-    state = np.empty((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, np.int32)
+def _count_fillers(state: Arg, offset: Arg, at: Arg, n: Arg, fillers: Arg) -> None:
+    """The fillers of one broadcast in one block of `n` PEs."""
+    word = state.dtype.type
+    for k in range(n):
+        state[offset + _FILLERS + k] = word(state[offset + _FILLERS + k] + word(fillers[at + k]))
+
+
+@inlined
+def _new_state(lanes: Arg, word: Arg) -> Arg:
+    """The state of `lanes` PEs before the first cycle, in numbers of the type `word`."""
+    state = np.zeros((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
     for lane in range(lanes):
-        at = np.uint64(lane // _BLOCK * _BLOCK_STATE + lane % _BLOCK)
-        for row in (_END, _BUBBLES, _ENTRIES, _BYPASS, _READS):
-            state[at + row] = 0
-        state[at + _FREE] = 1
-        state[at + _ROW] = -1
+        state[_place(lane) + _FREE] = 1
     return state
+
+
+@inlined
+def _place(lane: Arg) -> Arg:
+    """Where the numbers of a lane stand in each row of the state."""
+    return np.uint64(lane // _BLOCK * _BLOCK_STATE + lane % _BLOCK)
+
+
+@inlined
+def _move_base(state: Arg, lanes: Arg, distance: Arg) -> None:
+    """Count the free edges from a base `distance` later, before the edge at which the next broadcast wakes PEs."""
+    word = state.dtype.type
+    for lane in range(lanes):
+        at = _place(lane) + _FREE
+        state[at] = word(max(int(state[at]) - distance, 0))
+
+
+@inlined
+def _last_drained(state: Arg, at: Arg, width: Arg, address: Arg) -> int:
+    """The edge at which the last PE that walks in this broadcast, just served, is seen complete; 0 when none walks."""
+    latest = 0
+    for lane in range(width):
+        if address[at + width + lane] != address[at + lane]:
+            latest = max(latest, int(state[_place(lane) + _FREE]) + _PIPELINE_EDGES)
+    return latest
 
 
 @inlined
 def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg, push: Arg) -> Arg:
     """The recurrence of the contract over all broadcasts.
 
-    Returns the edges of the last load and of the first push (0 without one), the stalls and the scan bubbles.
+    Returns the edges of the last load and of the first push (0 without one), the stalls, the scan bubbles, the edge at
+    which the last entry is seen complete (0 without one; or one that is no later than the edge at which its PE is free)
+    and the base of the free edges. All edges here are counted from the start, but those in `state` and in `_serve` from
+    the base, which moves before a number outgrows its word.
     """
     n_pe, lanes, n_cols, has_bias, depth, row_shift, _ = timing
-    shift = np.int32(max(row_shift, 0) & _LARGEST_SHIFT)
     address, first_row, last_row, fillers = flat
+    word = state.dtype.type
+    in_row = word((1 << max(row_shift, 0)) - 1)
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
+    largest = 1 << (8 * address.itemsize - 1)
     pop = np.empty(len(columns), np.int32)  # the latest pop of each broadcast
     before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
-    keep_push = len(push) > 0
-    j, load, stalls, bubbles, latest, first, edge = 0, 1, 0, 0, 1, 0, 0
+    keep_push, keep_fillers = len(push) > 0, len(fillers) > 0
+    j, load, stalls, bubbles, latest, first, edge, base, drained = 0, 1, 0, 0, 1, 0, 0, 0, 0
     for r in range(rows):
         row_end = (r + 1) * n_pe if r < input_rows else n_cols + 1
         stop = n_inputs if r < input_rows else len(columns)
@@ -174,16 +202,24 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             # The machine that runs this foresees neighbours by itself.
             if j + _AHEAD < len(columns) and columns[j + _AHEAD] != columns[j + _AHEAD - 1] + 1:
                 _ask_for(columns[j + _AHEAD], lanes, address, first_row, last_row, fillers)
-            at = np.uint64(columns[j]) * width
-            last_free, wake = _NONE, np.int32(edge + 1)
+            if edge + 1 - base >= largest:
+                _move_base(state, lanes, edge - base)
+                base = edge
+            at, wake, last_free = np.uint64(columns[j]) * width, word(edge + 1 - base), word(0)
             for b in range(blocks):
                 skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
                 n = min(width - skip, np.uint64(_BLOCK))
                 free = _serve(
-                    state, offset, at + skip, before + skip, n, width, wake, shift, address, first_row, last_row
+                    state, offset, at + skip, before + skip, n, width, wake, in_row, address, first_row, last_row
                 )
                 last_free = max(last_free, free)
-            latest, before = int(last_free), at
+                if keep_fillers:
+                    _count_fillers(state, offset, at + skip, n, fillers)
+            latest, before = base + int(last_free), at
+            # Every broadcast takes a PE an edge at least: what it walked before the last few is complete when it is
+            # free.
+            if j >= len(columns) - _PIPELINE_EDGES:
+                drained = max(drained, base + _last_drained(state, at, width, address))
             last_lane_pushed, pushed = columns[j] == row_end - 1, True
             earliest = edge + 1
             j += 1
@@ -193,45 +229,37 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             else:
                 load = (edge if pushed else load) + 1
                 bubbles += 1
-    return load, first, stalls, bubbles
+    return load, first, stalls, bubbles, drained, base
 
 
 @inlined
-def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, load: Arg, fill: Arg, table: Arg) -> Arg:
-    """Fill the table of counts from the final state and the edge of the first push; returns the cycles."""
+def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
+    """Fill the table of counts from the final state and what `_run_timing` returned; returns the cycles."""
     n_pe, lanes, _, _, _, row_shift, entries_per_row = timing
-    address, fillers = flat[0], flat[3]
+    load, fill, _, _, drained, base = ends
+    cycles = max(load, drained)
     for k in range(n_pe):
-        table[3, k] = 0
-    if len(fillers):
-        for j in range(len(columns)):
-            at = np.uint64(columns[j]) * np.uint64(lanes)
-            for k in range(np.uint64(n_pe)):
-                table[3, k] += fillers[at + k]
-    cycles = load
+        cycles = max(cycles, base + int(state[_place(k) + _FREE]))
     for k in range(n_pe):
-        at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
-        drained = state[at + _END] + _PIPELINE_EDGES if state[at + _END] else 0
-        cycles = max(cycles, state[at + _FREE], drained)
-    for k in range(n_pe):
-        at = np.uint64(k // _BLOCK * _BLOCK_STATE + k % _BLOCK)
-        entries, empty, bypasses = state[at + _ENTRIES], state[at + _BUBBLES], state[at + _BYPASS]
-        writes = entries - table[3, k]
-        drain = cycles - state[at + _FREE] + 1
-        table[0, k] = len(columns)
-        table[1, k] = state[at + _READS]
-        table[2, k] = entries
-        table[4, k] = writes
-        table[5, k] = writes - bypasses
-        table[6, k] = bypasses
-        table[7, k] = 0
-        table[8, k] = entries
-        table[9, k] = empty
-        table[10, k] = cycles - fill - drain - entries - empty
-        table[11, k] = fill
-        table[12, k] = drain
+        at = _place(k)
+        entries, fillers, bypasses = int(state[at + _ENTRIES]), int(state[at + _FILLERS]), int(state[at + _BYPASS])
+        empty = len(columns) - int(state[at + _WALKS])
+        drain = cycles - base - int(state[at + _FREE]) + 1
+        table[k] = len(columns)
+        table[n_pe + k] = int(state[at + _READS]) >> max(row_shift, 0)
+        table[2 * n_pe + k] = entries
+        table[3 * n_pe + k] = fillers
+        table[4 * n_pe + k] = entries - fillers
+        table[5 * n_pe + k] = entries - fillers - bypasses
+        table[6 * n_pe + k] = bypasses
+        table[7 * n_pe + k] = 0
+        table[8 * n_pe + k] = entries
+        table[9 * n_pe + k] = empty
+        table[10 * n_pe + k] = cycles - fill - drain - entries - empty
+        table[11 * n_pe + k] = fill
+        table[12 * n_pe + k] = drain
     if row_shift < 0:
-        _count_row_reads(columns, n_pe, lanes, address, entries_per_row, table[1])
+        _count_row_reads(columns, n_pe, lanes, flat[0], entries_per_row, table[n_pe : 2 * n_pe])
     return cycles
 
 
@@ -247,13 +275,13 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
         of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row. A plain
         tuple, because numba takes long to recognise any other kind at a call.
     flat : tuple of ndarray
-        `PreparedLayer.by_lane`.
+        `PreparedLayer.by_lane`, or `by_lane_wide`.
     columns : int32 (n_cols + 1,), or (0,) when they are not asked for
         Out: pointer column of each broadcast; with a bias, the last one is the bias.
     push : int64 (n_cols + 1,), or (0,) when they are not asked for
         Out: edge of each push.
-    table : int64 (len(PER_PE), n_pe)
-        Out: the counts of each PE, rows in the order of `eie_sim.result.PER_PE`.
+    table : int64 (len(PER_PE) * n_pe,)
+        Out: the counts of each PE, one kind after another in the order of `eie_sim.result.PER_PE`.
 
     Returns
     -------
@@ -268,10 +296,10 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     found[n_inputs] = n_cols
     broadcasts = n_inputs + has_bias
     sent = found[:broadcasts]
-    state = _new_state(lanes)
-    load, first, stalls, bubbles = _run_timing(sent, n_inputs, timing, flat, state, push)
-    cycles = _settle(sent, timing, flat, state, load, first, table)
-    return int(broadcasts), int(cycles), int(stalls), int(bubbles)
+    state = _new_state(lanes, flat[0].dtype.type)
+    ends = _run_timing(sent, n_inputs, timing, flat, state, push)
+    cycles = _settle(sent, timing, flat, state, ends, table)
+    return int(broadcasts), int(cycles), int(ends[2]), int(ends[3])
 
 
 @kernel

@@ -1,7 +1,6 @@
 """What an engine is, which ones there are, and the public `simulate` functions that check and call one."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
@@ -18,6 +17,7 @@ from eie_sim.result import BatchResult, ModelResult, SimResult
 EngineName = Literal["fast", "reference"]
 
 _HOMES = {"fast": "eie_sim.engines.fast", "reference": "eie_sim.engines.reference"}
+_LOADED: "dict[str, Engine]" = {}
 
 ENGINES = tuple(_HOMES)
 """Names of the engines."""
@@ -51,14 +51,12 @@ def engine_named(name: str) -> Engine:
     ValueError
         When there is none of that name.
     """
-    if not isinstance(name, str) or name not in _HOMES:
-        raise ValueError(f"engine: {name!r}, but it must be one of {', '.join(ENGINES)}")
-    return _imported(name)
-
-
-@cache
-def _imported(name: str) -> Engine:
-    return cast(Engine, import_module(_HOMES[name]))
+    engine = _LOADED.get(name) if isinstance(name, str) else None
+    if engine is None:
+        if not isinstance(name, str) or name not in _HOMES:
+            raise ValueError(f"engine: {name!r}, but it must be one of {', '.join(ENGINES)}")
+        engine = _LOADED[name] = cast(Engine, import_module(_HOMES[name]))
+    return engine
 
 
 def simulate(
@@ -262,7 +260,13 @@ def _number_type(arch: ArchConfig) -> type[np.floating]:
 
 def _inputs(layer: PackedLayer, acts: ArrayLike, shape: tuple[int, ...], arch: ArchConfig) -> Inputs:
     dtype = _number_type(arch)
-    if type(acts) is np.ndarray and acts.dtype.type is dtype and acts.shape == shape and acts.flags.c_contiguous:
+    if (
+        type(acts) is np.ndarray
+        and acts.dtype.type is dtype
+        and acts.shape == shape
+        # One vector is contiguous by its only stride, which is told sooner than `flags` when nothing is in a cache.
+        and (acts.strides == (acts.itemsize,) or acts.flags.c_contiguous)
+    ):
         return acts  # the engine looks at the numbers
     inputs = as_floats("acts", acts, dtype)
     if inputs.shape != shape:

@@ -5,7 +5,7 @@ nothing that depends on the inputs is kept.
 """
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,17 @@ from eie_sim.arch import ArchConfig
 from eie_sim.engines import _kernels
 from eie_sim.engines.base import Inputs
 from eie_sim.fixed_point import FixedPoint
-from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, UnitCounts, counts_of_table
+from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, result_of_table
 
 NAME = "fast"
 
 # Edges are counted in 32 bits inside the kernels.
 _MOST_CYCLES = 2**31 - 1
+
+# Edges that a PE may be behind the broadcast where the kernel counts in 16 bits.
+_MOST_BEHIND = 2**15 - 1
+
+_LARGEST_ADDRESS = 2**16 - 1
 
 # Entries in an SRAM row for which the kernel shifts instead of dividing.
 _SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
@@ -32,68 +37,92 @@ _SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
 # Given to the kernel where nobody asks for them.
 _NO_COLUMNS, _NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int64)
 
+_COUNT = np.dtype(np.int64)
+
 # More than the edges that fill and drain a machine.
 _PIPELINE = 16
 
 
+class _Plan(NamedTuple):
+    """What a run asks for besides the inputs and what is derived from the layer alone."""
+
+    arch: ArchConfig
+    numbers: tuple[int, ...]
+    """Of the layer and the machine, as `run_counts` takes them."""
+
+    streams: tuple[NDArray[Any], ...]
+    """The layer in words that are wide enough, as `run_counts` takes it."""
+
+    counts: int
+    """Numbers in the table of counts."""
+
+    in_fixed_point: bool
+
+
 def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
     """Run one input vector; see `eie_sim.engines.base.Engine`."""
-    cycles, counts, sums, plan = _run_one(layer, layer.prepared(), acts, arch, output, schedule)
-    return SimResult(cycles, sums, counts, plan, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__)
+    # In a run out of a cold cache, the way to the kernel takes as long as the kernel does: every object on it is a page
+    # of memory to find. So the way is short, and the plan lies on the layer.
+    plan: _Plan | None = layer.__dict__.get("_plan")
+    if plan is None or plan.arch is not arch:
+        plan = _make_plan(layer, arch)
+        object.__setattr__(layer, "_plan", plan)
+    table = np.empty(plan.counts, _COUNT)
+    if output or schedule or plan.in_fixed_point:
+        return _run_and_more(layer, acts, plan, table, output, schedule)
+    # The only call whose inputs may be arrays that can be written to: it costs numba another kernel, once, and saves a
+    # view each time.
+    ran = _kernels.run_counts(acts, plan.numbers, plan.streams, _NO_COLUMNS, _NO_EDGES, table)
+    if ran[0] < 0:
+        as_floats("acts", acts)  # says which input is not finite
+    return result_of_table(ran, table, None, None, arch, layer, NAME)
 
 
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.base.Engine`."""
-    prepared = layer.prepared()
-    runs = in_threads(lambda vector: _run_one(layer, prepared, vector, arch, output, False), acts)
-    cycles = np.array([cycles for cycles, *_ in runs], np.int64)
+    layer.prepared()  # once, before the threads
+    runs = in_threads(lambda vector: run(layer, vector, arch, output, False), acts)
+    cycles = np.array([one.cycles for one in runs], np.int64)
     names = [field.name for field in fields(Counts)]
     empty = {name: np.zeros((0,) if name in Counts.SCALARS else (0, layer.n_pe), np.int64) for name in names}
-    stacked = {name: np.array([getattr(counts, name) for _, counts, *_ in runs], np.int64) for name in names}
+    stacked = {name: np.array([getattr(one.counts, name) for one in runs], np.int64) for name in names}
     counts: BatchCounts = Counts(**(stacked if runs else empty))
     sums: NDArray[Any] | None = None
     if output:
         kind = np.float64 if arch.number_bits else np.float32
-        sums = np.array([sums for *_, sums, _ in runs], kind).reshape(len(runs), layer.n_rows)
+        sums = np.array([one.output for one in runs], kind).reshape(len(runs), layer.n_rows)
     return BatchResult(cycles, sums, counts, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__)
 
 
-_Run = tuple[int, UnitCounts, NDArray[Any] | None, Schedule | None]
-
-
-def _run_one(
-    layer: PackedLayer, prepared: PreparedLayer, acts: Inputs, arch: ArchConfig, output: bool, plan: bool
-) -> _Run:
-    last = prepared.of_machine.get("timing")
-    if last is None or last[0] is not arch:
-        last = prepared.of_machine["timing"] = (arch, _timing(layer, prepared, arch))
-    timing = last[1]
-    columns = np.empty(layer.n_cols + 1, np.int32) if output or plan else _NO_COLUMNS
-    push = np.empty(layer.n_cols + 1, np.int64) if plan else _NO_EDGES
-    table = np.empty((len(PER_PE), layer.n_pe), np.int64)
+def _run_and_more(
+    layer: PackedLayer, acts: Inputs, plan: _Plan, table: NDArray[np.int64], output: bool, schedule: bool
+) -> SimResult:
+    """Run one input vector where more than the counts is asked for, or the inputs are to be rounded first."""
+    columns = np.empty(layer.n_cols + 1, np.int32) if output or schedule else _NO_COLUMNS
+    push = np.empty(layer.n_cols + 1, np.int64) if schedule else _NO_EDGES
     fixed = None
     values: NDArray[Any] = _read_only(acts)
     active: NDArray[Any] = values
-    if arch.number_bits is not None:
+    if plan.in_fixed_point:
         acts = as_floats("acts", acts, np.float64)
-        fixed = FixedPoint.of(arch, layer.codebook, acts, layer.has_bias)
+        fixed = FixedPoint.of(plan.arch, layer.codebook, acts, layer.has_bias)
         values = fixed.activations(acts)
         # The timing asks of an input only whether it is zero: in the type of the floats, for one compiled kernel.
         active = _read_only((values != 0).astype(np.float32))
-    broadcasts, cycles, stalls, bubbles = _kernels.run_counts(active, timing, prepared.by_lane, columns, push, table)
+    ran = _kernels.run_counts(active, plan.numbers, plan.streams, columns, push, table)
+    broadcasts, cycles, *_ = ran
     if broadcasts < 0:
         as_floats("acts", acts)  # says which input is not finite
     columns = columns[:broadcasts]
-    sums = _sums(layer, prepared, columns, values, fixed, table) if output else None
-    counts = counts_of_table(broadcasts, stalls, bubbles, cycles - broadcasts - stalls - bubbles, table)
-    schedule = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if plan else None
-    return cycles, counts, sums, schedule
+    sums = _sums(layer, layer.prepared(), columns, values, fixed, table) if output else None
+    times = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if schedule else None
+    return result_of_table(ran, table, sums, times, plan.arch, layer, NAME)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     """A read-only view: numba compiles a kernel once more for an array that can be written to."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)  # out of a cold cache quicker than by `flags`
     return view
 
 
@@ -114,20 +143,27 @@ def _sums(
     one = fixed.activations(np.ones(1, np.float32))[0]
     rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
     totals = np.zeros(layer.n_rows, np.int64)
-    saturations = table[PER_PE.index("saturations")]
+    saturations = table.reshape(len(PER_PE), -1)[PER_PE.index("saturations")]
     _kernels.accumulate_fixed(values, one, columns, *entries, fixed.weights(layer.codebook), rule, totals, saturations)
     return _in_original_order(layer, fixed.values(totals))
 
 
-def _timing(layer: PackedLayer, prepared: PreparedLayer, arch: ArchConfig) -> tuple[int, ...]:
+def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     # Every broadcast costs a PE its entries or one cycle, and the scan at most two cycles.
     bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
+    prepared = layer.prepared()
     per_row = min(arch.entries_per_spmat_row, _MOST_CYCLES)  # more than any layer here has
     shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
     depth = min(arch.act_queue_depth, _MOST_CYCLES)
-    return layer.n_pe, prepared.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row
+    numbers = (layer.n_pe, prepared.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row)
+    # A PE is behind the broadcast by what its queue can hold; the kernel keeps half the range of a word for that.
+    behind = (depth + 2) * prepared.longest
+    last_row_ends = layer.entries_of_fullest_pe + (per_row if shift > 0 else 1)
+    narrow = behind <= _MOST_BEHIND and last_row_ends <= _LARGEST_ADDRESS
+    streams = prepared.by_lane if narrow else prepared.by_lane_wide
+    return _Plan(arch, numbers, streams, len(PER_PE) * layer.n_pe, arch.number_bits is not None)
 
 
 def _in_original_order(layer: PackedLayer, sums: NDArray[Any]) -> NDArray[Any]:
