@@ -25,6 +25,10 @@ PUBLIC = {
         "read_pytorch", "read_safetensors", "write_deep_compression_net", "write_eie_simulator", "write_npz",
         "write_onnx", "write_pytorch", "write_safetensors",
     ],
+    "eie_sim.cost": [
+        "CALIBRATIONS", "CostTable", "EnergyReport", "area", "band", "by_calibration", "calibration", "energy",
+        "missing_bytes", "model_energy",
+    ],
     "eie_sim": ["ArchConfig", "simulate", "simulate_batch", "simulate_model", "preset"],
 }  # fmt: skip
 

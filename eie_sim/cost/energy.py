@@ -1,0 +1,302 @@
+"""The energy of a run: its counts times a table, after the run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from compressor.packed import POINTER_BYTES, PackedLayer
+from eie_sim import paper
+from eie_sim.arch import ArchConfig
+from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
+from eie_sim.cost.prices import LNZD, CostTable
+from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, memory, scaling
+from eie_sim.presets import preset
+from eie_sim.result import ModelResult, SimResult
+
+CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"
+"""Causes of energy that are no events of a unit."""
+
+NJ_A_PJ = 1e-3
+
+
+@dataclass(frozen=True)
+class EnergyRow:
+    """One cause of energy in one unit.
+
+    Attributes
+    ----------
+    unit, cause : str
+        `cause` is an event, or one of the causes that are none.
+    count : float
+        Events, PE-cycles (clock), node-cycles (scan), microseconds of a PE (leakage) or bits (DRAM).
+    each_pj : float
+        Energy of one of them in pJ.
+    """
+
+    unit: str
+    cause: str
+    count: float
+    each_pj: float
+
+    @property
+    def nj(self) -> float:
+        """Energy in nJ."""
+        return self.count * self.each_pj * NJ_A_PJ
+
+
+@dataclass(frozen=True)
+class EnergyReport:
+    """The energy of one inference of one layer.
+
+    Attributes
+    ----------
+    layer : str
+    calibration : str
+        Which table made it, with the scaling where the node is another.
+    rows : tuple of EnergyRow
+    time_us : float
+    macs : int
+        Useful multiplications: of weights that are no fillers.
+    assumptions : tuple of str
+    """
+
+    layer: str
+    calibration: str
+    rows: tuple[EnergyRow, ...]
+    time_us: float
+    macs: int
+    assumptions: tuple[str, ...]
+
+    @property
+    def total_nj(self) -> float:
+        """All rows, in nJ."""
+        return sum(row.nj for row in self.rows)
+
+    @property
+    def by_unit_nj(self) -> Mapping[str, float]:
+        """Energy of each unit in nJ."""
+        return _added({row.unit: row.nj} for row in self.rows)
+
+    @property
+    def by_cause_nj(self) -> Mapping[str, float]:
+        """Energy of each event and of what is none, in nJ."""
+        return _added({row.cause: row.nj} for row in self.rows)
+
+    @property
+    def power_w(self) -> float:
+        """Mean power in W."""
+        return self.total_nj / self.time_us * 1e-3
+
+    @property
+    def pj_per_mac(self) -> float | None:
+        """Energy of one useful multiplication in pJ; None without one."""
+        return self.total_nj / NJ_A_PJ / self.macs if self.macs else None
+
+    @property
+    def edp_nj_us(self) -> float:
+        """Energy-delay product in nJ us."""
+        return self.total_nj * self.time_us
+
+
+@dataclass(frozen=True)
+class ModelEnergyReport:
+    """The energy of one inference of the layers of a model, one after another.
+
+    Attributes
+    ----------
+    layers : tuple of EnergyReport
+        One after another, by one calibration.
+    """
+
+    layers: tuple[EnergyReport, ...]
+
+    @property
+    def total_nj(self) -> float:
+        """All layers, in nJ."""
+        return sum(layer.total_nj for layer in self.layers)
+
+    @property
+    def time_us(self) -> float:
+        """Time of all layers, in microseconds."""
+        return sum(layer.time_us for layer in self.layers)
+
+    @property
+    def by_unit_nj(self) -> Mapping[str, float]:
+        """Energy of each unit in nJ, over all layers."""
+        return _added(layer.by_unit_nj for layer in self.layers)
+
+    @property
+    def by_cause_nj(self) -> Mapping[str, float]:
+        """Energy of each event and of what is none in nJ, over all layers."""
+        return _added(layer.by_cause_nj for layer in self.layers)
+
+    @property
+    def power_w(self) -> float:
+        """Mean power in W."""
+        return self.total_nj / self.time_us * 1e-3
+
+    @property
+    def pj_per_mac(self) -> float | None:
+        """Energy of one useful multiplication in pJ; None without one."""
+        macs = sum(layer.macs for layer in self.layers)
+        return self.total_nj / NJ_A_PJ / macs if macs else None
+
+    @property
+    def edp_nj_us(self) -> float:
+        """Energy-delay product in nJ us, of the whole inference."""
+        return self.total_nj * self.time_us
+
+
+def _added(parts: Iterable[Mapping[str, float]]) -> Mapping[str, float]:
+    sums: dict[str, float] = {}
+    for part in parts:
+        for key, value in part.items():
+            sums[key] = sums.get(key, 0.0) + value
+    return sums
+
+
+def energy(
+    result: SimResult, table: CostTable | str = DEFAULT, rule: str = "paper", dram_bytes: int = 0
+) -> EnergyReport:
+    """The energy of a run.
+
+    Parameters
+    ----------
+    result : SimResult
+    table : CostTable or str
+        Prices for the paper's PE at 45 nm, or the name of a calibration. SRAMs, registers and arithmetic of another
+        size or width are scaled from it.
+    rule : str
+        How energies shrink at 28 nm; one of `eie_sim.cost.technology.SCALINGS`.
+    dram_bytes : int
+        Bytes that are read from DRAM for each inference, where a model does not fit the SRAMs; `missing_bytes` counts
+        them.
+
+    Raises
+    ------
+    ValueError
+        When there is no such calibration or rule, the node is neither 45 nor 28 nm, or `dram_bytes` is negative.
+    """
+    if dram_bytes < 0:
+        raise ValueError(f"dram_bytes: {dram_bytes}, but it must not be negative")
+    arch, counts = result.arch, result.counts
+    chosen = calibration(table) if isinstance(table, str) else table
+    name, priced = chosen.name, table_for(chosen, arch, rule)
+    if arch.technology_nm != preset(paper.MACHINE).technology_nm:
+        name = f"{name}, {arch.technology_nm:g} nm by {rule}"
+    rows = []
+    for price in priced.prices:
+        happened = int(np.sum(getattr(counts, price.event)))
+        # A broadcast is an event of the machine, and an entry in the queue of every PE.
+        rows.append(
+            EnergyRow(price.unit, price.event, happened * (arch.n_pe if price.event == "broadcasts" else 1), price.pj)
+        )
+    rows += [EnergyRow(unit, CLOCK, result.cycles * arch.n_pe, pj) for unit, pj in priced.clock_pj.items()]
+    rows += [EnergyRow(unit, LEAKAGE, result.time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
+    rows.append(EnergyRow(LNZD, SCAN, result.cycles * lnzd_nodes(arch), priced.lnzd_pj))
+    if dram_bytes:
+        rows.append(EnergyRow(DRAM, DRAM, 8 * dram_bytes, DRAM_BIT.value))
+    macs = int(np.sum(counts.acc_writes))
+    return EnergyReport(result.layer, name, tuple(rows), result.time_us, macs, priced.assumptions)
+
+
+def model_energy(
+    result: ModelResult, table: CostTable | str = DEFAULT, rule: str = "paper", dram_bytes: Sequence[int] = ()
+) -> ModelEnergyReport:
+    """The energy of the layers of a model.
+
+    Parameters
+    ----------
+    result : ModelResult
+    table, rule
+        As for `energy`.
+    dram_bytes : sequence of int
+        Of each layer; empty for none.
+
+    Raises
+    ------
+    ValueError
+        As for `energy`, or when `dram_bytes` has another length than the layers.
+    """
+    given = tuple(dram_bytes) or (0,) * len(result.layers)
+    if len(given) != len(result.layers):
+        raise ValueError(f"dram_bytes: {len(given)} values for {len(result.layers)} layers")
+    return ModelEnergyReport(tuple(energy(one, table, rule, b) for one, b in zip(result.layers, given, strict=True)))
+
+
+def by_calibration(result: SimResult, rule: str = "paper") -> Mapping[str, EnergyReport]:
+    """The energy of a run by every calibration, side by side."""
+    return {name: energy(result, name, rule) for name in CALIBRATIONS}
+
+
+def band(result: SimResult, table: CostTable | str = DEFAULT) -> Mapping[str, EnergyReport]:
+    """The energy of a run at 28 nm by every published scaling rule; the first is the paper's.
+
+    The rules differ by a factor of 1.6 in energy: a figure at 28 nm without its rule says little.
+
+    Raises
+    ------
+    ValueError
+        When the run was not of a machine at 28 nm.
+    """
+    if result.arch.technology_nm != TARGET_NM:
+        node = f"{result.arch.technology_nm:g}"
+        raise ValueError(f"technology_nm: {node}, but the rules lead to {TARGET_NM:g} nm; arch.replace(...) moves it")
+    return {rule: energy(result, table, rule) for rule in SCALINGS}
+
+
+def missing_bytes(layer: PackedLayer, arch: ArchConfig) -> int:
+    """Bytes of entries and pointers of a layer, over all PEs, for which the SRAMs have no place.
+
+    They are taken to come from DRAM once for every input vector, while what fits stays: the least that a machine would
+    have to read.
+    """
+    entry_bits = arch.weight_bits + arch.index_bits
+    places, pointers, *_ = arch.sram_limits
+    beyond = np.maximum(np.asarray(layer.entries_per_pe, np.int64) - places, 0)
+    entry_bytes = int(np.sum(-(-beyond * entry_bits // 8)))
+    return entry_bytes + max(int(layer.pointers.shape[0]) - pointers, 0) * POINTER_BYTES * layer.n_pe
+
+
+def lnzd_nodes(arch: ArchConfig) -> int:
+    """Nodes of the leading-non-zero tree: 21 over 64 PEs (EIE, section IV)."""
+    nodes, leaves = 0, arch.n_pe
+    while leaves > 1:
+        leaves = -(-leaves // arch.lnzd_fanin)
+        nodes += leaves
+    return nodes
+
+
+def table_for(table: CostTable, arch: ArchConfig, rule: str = "paper") -> CostTable:
+    """A table for the paper's PE, scaled to the memories, numbers and node of `arch`.
+
+    Each memory by the ratio of its energy in CACTI to that of the paper's, which cancels what the two differ by.
+    """
+    usual = preset(paper.MACHINE)
+
+    def ratio(n_bytes: float, width: float, usual_bytes: float, usual_width: float, what: str = "read_pj") -> float:
+        of_arch, of_usual = memory(n_bytes, width), memory(usual_bytes, usual_width)
+        return cast(float, getattr(of_arch, what) / getattr(of_usual, what))
+
+    factors = {
+        "spmat_read": ratio(arch.spmat_bytes, arch.spmat_width_bits, usual.spmat_bytes, usual.spmat_width_bits),
+        "ptr_read": ratio(arch.ptr_bytes / 2, 16, usual.ptr_bytes / 2, 16),
+        "act_queue": ratio(arch.act_queue_depth * 4, 32, usual.act_queue_depth * 4, 32),
+        "act_rw": ratio(
+            arch.act_regfile_entries * _number_bytes(arch),
+            8 * _number_bytes(arch),
+            usual.act_regfile_entries * _number_bytes(usual),
+            8 * _number_bytes(usual),
+        ),
+        "arithmetic": MULTIPLY_ADD_PJ[8 * _number_bytes(arch)] / MULTIPLY_ADD_PJ[8 * _number_bytes(usual)],
+    }
+    shrunk = scaling(arch.technology_nm, rule)
+    return table.scaled(shrunk.energy, shrunk.power, factors)
+
+
+def _number_bytes(arch: ArchConfig) -> int:
+    """Bytes of an activation; the float32 of the authors' simulator stands for the chip's 16 bits."""
+    bits = arch.number_bits
+    return 2 if bits is None else bits // 8

@@ -1,0 +1,245 @@
+"""The energy of a run: Table II at the activity that a calibration states, and nothing lost between unit and total."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compressor import PackedModel, pack_codes
+from eie_sim import ArchConfig, paper, preset, simulate, simulate_model
+from eie_sim.cost import (
+    CALIBRATIONS,
+    SCALINGS,
+    band,
+    by_calibration,
+    calibration,
+    energy,
+    missing_bytes,
+    model_energy,
+)
+from eie_sim.cost.calibrations import ALEX_7, EVERY_8_CYCLES, clock_fraction
+from eie_sim.cost.energy import CLOCK, DRAM, LEAKAGE, SCAN, lnzd_nodes, table_for
+from eie_sim.cost.prices import LNZD, UNITS
+from eie_sim.presets import PRESETS
+from eie_sim.result import PER_PE, Counts, SimResult
+from tests.strategies import cases
+
+MACHINE = preset(paper.MACHINE)
+ACTIVITIES = {"table2-8cycle": EVERY_8_CYCLES, "table2-alex7": ALEX_7}
+SHARES = st.tuples(st.floats(0, 0.6), st.floats(0, 0.4))
+SMALL = pack_codes(np.array([[1, 0, 2], [0, 3, 0], [4, 5, 6]], np.uint8), np.arange(16, dtype=np.float32), n_pe=2)
+
+
+def run_of(activity, arch=MACHINE, times=1000):
+    """A result in which every PE did what `activity` says, `times` over."""
+    cycles = round(activity.cycles * times)
+    per_pe = {name: np.zeros(arch.n_pe, np.int64) for name in PER_PE}
+    for name, number in activity.events.items():
+        if name != "broadcasts":
+            per_pe[name] = np.full(arch.n_pe, round(number * times))
+    counts = Counts(round(activity.events["broadcasts"] * times), 0, 0, 0, **per_pe)
+    return SimResult(cycles, None, counts, None, arch, "of Table II", 1, 1, "none", "0")
+
+
+@pytest.mark.parametrize("name", ACTIVITIES)
+@given(shares=SHARES)
+def test_at_its_activity_every_unit_has_its_power_of_table_ii(name, shares):
+    result = run_of(ACTIVITIES[name])
+    by_unit = energy(result, calibration(name, *shares)).by_unit_nj
+    for unit in UNITS:
+        power_mw = by_unit[unit] / result.time_us / MACHINE.n_pe
+        assert power_mw == pytest.approx(paper.TABLE_II.at(unit, "power_mw"), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ACTIVITIES)
+def test_at_its_activity_a_pe_takes_9_158_mw_and_the_machine_0_587_w(name):
+    result = run_of(ACTIVITIES[name])
+    report = energy(result, name)
+    pes_mw = sum(report.by_unit_nj[unit] for unit in UNITS) / result.time_us / MACHINE.n_pe
+    assert round(pes_mw, 3) == 9.158
+    assert round(report.power_w, 3) == 0.587
+
+
+def test_the_clock_is_that_of_table_ii_whatever_the_pes_do():
+    assert clock_fraction() == pytest.approx(0.2046, abs=1e-4)
+    busy = energy(run_of(EVERY_8_CYCLES))
+    idle = energy(run_of(type(EVERY_8_CYCLES)(8.0, dict.fromkeys(EVERY_8_CYCLES.events, 0), "nothing to do")))
+    assert idle.by_cause_nj[CLOCK] == busy.by_cause_nj[CLOCK] == pytest.approx(busy.total_nj * 0.2046, rel=2e-3)
+    assert idle.total_nj == pytest.approx(busy.by_cause_nj[CLOCK] + busy.by_cause_nj[SCAN])
+
+
+@pytest.mark.parametrize(("name", "watts"), [("paper-constant", 0.600), ("paper-constant-table5", 0.59)])
+def test_the_papers_own_method_is_a_constant_power(name, watts):
+    for activity in (EVERY_8_CYCLES, ALEX_7):
+        assert energy(run_of(activity), name).power_w == pytest.approx(watts)
+
+
+def test_table_v_has_the_power_of_256_pes_at_28_nm():
+    large = PRESETS["eie-256pe-28nm"]
+    assert energy(run_of(EVERY_8_CYCLES, large), "paper-constant-table5").power_w == pytest.approx(2.36)
+    # Constant power a PE: two thirds of the energy at one and a half times the clock.
+    assert energy(run_of(EVERY_8_CYCLES, large)).power_w == pytest.approx(4 * 0.587, rel=2e-3)
+
+
+@settings(deadline=None, max_examples=30)
+@given(case=cases(), name=st.sampled_from(list(CALIBRATIONS)), rule=st.sampled_from(list(SCALINGS)), node=st.booleans())
+def test_units_and_causes_each_sum_to_the_total(case, name, rule, node):
+    arch = case.arch.replace(technology_nm=28.0 if node else 45.0)
+    report = energy(simulate(case.layer, case.acts, arch, output=False), name, rule, dram_bytes=17)
+    assert sum(report.by_unit_nj.values()) == pytest.approx(report.total_nj, rel=1e-12)
+    assert sum(report.by_cause_nj.values()) == pytest.approx(report.total_nj, rel=1e-12)
+    assert all(row.nj >= 0 for row in report.rows)
+    assert report.edp_nj_us == pytest.approx(report.total_nj * report.time_us)
+
+
+@settings(deadline=None, max_examples=20)
+@given(case=cases())
+def test_energy_is_counts_times_prices(case):
+    result = simulate(case.layer, case.acts, case.arch, output=False)
+    report = energy(result)
+    for price in table_for(calibration(), case.arch).prices:
+        events = np.sum(getattr(result.counts, price.event)) * (case.arch.n_pe if price.event == "broadcasts" else 1)
+        assert report.by_cause_nj[price.event] == pytest.approx(events * price.pj * 1e-3)
+
+
+@pytest.mark.parametrize("name", ["table2-8cycle", "table2-alex7", "bottom-up"])
+def test_a_layer_without_active_inputs_costs_the_static_energy_and_the_scan_alone(name):
+    result = simulate(SMALL, np.zeros(3), ArchConfig(n_pe=2))
+    report = energy(result, calibration(name, leak=0.1))
+    assert result.cycles > 0
+    assert {cause for cause, nj in report.by_cause_nj.items() if nj} == {CLOCK, LEAKAGE, SCAN}
+    assert report.pj_per_mac is None
+
+
+def test_useful_multiplications_are_those_of_weights():
+    result = simulate(SMALL, np.ones(3), ArchConfig(n_pe=2))
+    report = energy(result)
+    assert report.macs == 6
+    assert report.pj_per_mac == pytest.approx(report.total_nj * 1e3 / 6)
+
+
+def test_a_report_names_what_made_it():
+    result = simulate(SMALL, np.ones(3), ArchConfig(n_pe=2, technology_nm=28.0))
+    assert energy(result).calibration == "table2-8cycle, 28 nm by paper"
+    assert energy(result, "bottom-up", "cacti").calibration == "bottom-up, 28 nm by cacti"
+    assert any("every 8 cycles" in text for text in energy(result).assumptions)
+
+
+def test_calibrations_stand_side_by_side():
+    result = run_of(EVERY_8_CYCLES)
+    reports = by_calibration(result)
+    assert list(reports) == list(CALIBRATIONS)
+    assert [report.calibration for report in reports.values()] == list(CALIBRATIONS)
+    assert len({round(report.total_nj, 6) for report in reports.values()}) == len(reports)
+
+
+def test_the_band_at_28_nm_has_every_rule():
+    result = run_of(EVERY_8_CYCLES, MACHINE.replace(technology_nm=28.0))
+    reports = band(result)
+    at_45 = energy(run_of(EVERY_8_CYCLES)).total_nj
+    assert list(reports) == list(SCALINGS)
+    assert {rule: report.total_nj / at_45 for rule, report in reports.items()} == pytest.approx(
+        {rule: factors.energy for rule, factors in SCALINGS.items()}
+    )
+    with pytest.raises(ValueError, match="technology_nm: 45, but the rules lead to 28 nm"):
+        band(run_of(EVERY_8_CYCLES))
+
+
+# Other machines -------------------------------------------------------------------------------------------------------
+
+
+def price_of(event, arch):
+    return next(price.pj for price in table_for(calibration(), arch).prices if price.event == event)
+
+
+@pytest.mark.parametrize(("width", "measured"), [(32, 25.3), (64, 32.3), (128, 50.3), (256, 73.8), (512, 97.8)])
+def test_a_row_of_another_width_costs_what_cacti_says(width, measured):
+    ratio = price_of("spmat_row_reads", MACHINE.replace(spmat_width_bits=width)) / price_of("spmat_row_reads", MACHINE)
+    assert ratio == pytest.approx(measured / 32.3)
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "factor"), [("float32", 1), ("fixed16", 1), ("fixed8", 0.343), ("fixed32", 4.78)]
+)
+def test_arithmetic_costs_what_its_numbers_do(arithmetic, factor):
+    ratio = price_of("entries", MACHINE.replace(arithmetic=arithmetic)) / price_of("entries", MACHINE)
+    assert ratio == pytest.approx(factor, rel=2e-3)
+
+
+@pytest.mark.parametrize("field", ["spmat_bytes", "ptr_bytes", "act_queue_depth", "act_regfile_entries"])
+def test_a_larger_memory_costs_more_for_each_access(field):
+    events = {
+        "spmat_bytes": "spmat_row_reads",
+        "ptr_bytes": "ptr_reads",
+        "act_queue_depth": "broadcasts",
+        "act_regfile_entries": "acc_reads",
+    }
+    larger = MACHINE.replace(**{field: 2 * getattr(MACHINE, field)})
+    assert price_of(events[field], larger) > price_of(events[field], MACHINE)
+    unchanged = set(events.values()) - {events[field]}
+    assert all(price_of(event, larger) == price_of(event, MACHINE) for event in unchanged)
+
+
+@pytest.mark.parametrize(
+    ("n_pe", "fanin", "nodes"), [(64, 4, 21), (256, 4, 85), (16, 4, 5), (1, 4, 0), (5, 4, 3), (64, 8, 9)]
+)
+def test_the_tree_has_its_nodes(n_pe, fanin, nodes):
+    assert lnzd_nodes(ArchConfig(n_pe=n_pe, lnzd_fanin=fanin)) == nodes
+
+
+def test_the_scan_is_outside_of_the_pes():
+    result = run_of(EVERY_8_CYCLES)
+    assert energy(result).by_unit_nj[LNZD] == pytest.approx(21 * 0.023 * result.time_us)
+
+
+# DRAM, and models -----------------------------------------------------------------------------------------------------
+
+
+def test_dram_costs_640_pj_for_32_bits():
+    result = run_of(EVERY_8_CYCLES)
+    report = energy(result, dram_bytes=4000)
+    assert report.by_unit_nj[DRAM] == pytest.approx(1000 * 0.640)
+    assert DRAM not in energy(result).by_unit_nj
+    with pytest.raises(ValueError, match="dram_bytes: -1, but it must not be negative"):
+        energy(result, dram_bytes=-1)
+
+
+def test_what_fits_is_not_missing_and_what_does_not_is():
+    layer = pack_codes(np.ones((64, 40), np.uint8), np.arange(16, dtype=np.float32), n_pe=2)
+    arch = ArchConfig(n_pe=2)
+    assert missing_bytes(layer, arch) == 0
+    # 1,280 entries of a byte and 41 pointers of two in each PE.
+    assert missing_bytes(layer, arch.replace(spmat_bytes=1024)) == 2 * 256
+    assert missing_bytes(layer, arch.replace(ptr_bytes=64)) == 2 * 9 * 2
+
+
+def test_a_model_costs_what_its_layers_do():
+    second = pack_codes(SMALL.sparse_codes().dense(), SMALL.codebook, n_pe=2, name="second")
+    model = PackedModel((SMALL, second), ("relu", "none"))
+    result = simulate_model(model, np.ones(3), ArchConfig(n_pe=2))
+    report = model_energy(result, "bottom-up", dram_bytes=(0, 8))
+    one, two = energy(result.layers[0], "bottom-up"), energy(result.layers[1], "bottom-up", dram_bytes=8)
+    assert report.layers == (one, two)
+    assert report.total_nj == pytest.approx(one.total_nj + two.total_nj)
+    assert sum(report.by_unit_nj.values()) == pytest.approx(report.total_nj)
+    assert sum(report.by_cause_nj.values()) == pytest.approx(report.total_nj)
+    assert report.time_us == pytest.approx(result.time_us)
+    assert report.power_w == pytest.approx(report.total_nj / result.time_us * 1e-3)
+    assert report.pj_per_mac == pytest.approx(report.total_nj * 1e3 / (one.macs + two.macs))
+    assert report.edp_nj_us == pytest.approx(report.total_nj * report.time_us)
+    with pytest.raises(ValueError, match="dram_bytes: 1 values for 2 layers"):
+        model_energy(result, dram_bytes=(1,))
+
+
+# Errors ---------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_calibration_is_an_error():
+    with pytest.raises(ValueError, match="calibration: 'guess', but it must be one of table2-8cycle, table2-alex7, "):
+        energy(run_of(EVERY_8_CYCLES), "guess")
+
+
+@pytest.mark.parametrize(("clock", "leak"), [(-0.1, 0.0), (0.5, -0.1), (0.7, 0.4), (float("nan"), 0.0)])
+def test_shares_of_clock_and_leakage_come_to_at_most_one(clock, leak):
+    with pytest.raises(ValueError, match=r"clock, leak: .*, but they must be shares that come to at most 1"):
+        calibration("table2-8cycle", clock, leak)
