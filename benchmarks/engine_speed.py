@@ -28,6 +28,7 @@ from benchmarks.harness import (
     Timing,
     cache_streamer,
     command,
+    found_alex8,
     geometric_mean,
     timings,
 )
@@ -211,13 +212,8 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=15, help="samples of every timing")
     parser.add_argument("--layers", type=lambda text: text.split(","), default=list(published_layers()), help="a,b,c")
-    parser.add_argument("--alex8", type=Path, default=_shared_alex8(), help="folder of the EIE authors' Alex-8 data")
+    parser.add_argument("--alex8", type=Path, default=found_alex8(), help="folder of the EIE authors' Alex-8 data")
     parser.add_argument("--in-child", type=int, default=0, help=argparse.SUPPRESS)
-
-
-def _shared_alex8() -> Path | None:
-    folder = Path(os.environ.get("EIE_SIM_ALEX8", Path(__file__).parents[2] / "shared" / "reference" / "alex8"))
-    return folder if (folder / "act.dat").exists() else None
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numba
@@ -221,6 +222,12 @@ def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 def _text(cell: object) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def found_alex8() -> Path | None:
+    """The EIE authors' Alex-8, where the folder of `EIE_SIM_ALEX8` or one beside the project has it."""
+    folder = Path(os.environ.get("EIE_SIM_ALEX8", Path(__file__).parents[2] / "shared" / "reference" / "alex8"))
+    return folder if (folder / "act.dat").exists() else None
 
 
 def positive(text: str) -> int:

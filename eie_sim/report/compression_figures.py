@@ -42,7 +42,7 @@ class CurvePanel:
         What is seen, for the title.
     x_label, y_label : str
     curves : tuple of Curve
-    log_x : bool
+    log_x, log_y : bool
     y_limits : (float, float) or None
         What is drawn; points outside are left out. None: everything.
     level : float or None
@@ -55,6 +55,7 @@ class CurvePanel:
     y_label: str
     curves: tuple[Curve, ...]
     log_x: bool = False
+    log_y: bool = False
     y_limits: tuple[float, float] | None = None
     level: float | None = None
     level_name: str = ""
@@ -62,19 +63,20 @@ class CurvePanel:
 
 @dataclass(frozen=True)
 class CurvePanels:
-    """Panels one below the other, or side by side.
+    """Panels one below the other, or several side by side.
 
     Attributes
     ----------
     panels : tuple of CurvePanel
     note : str
         What was run on which data, for the foot of the figure.
-    side_by_side : bool
+    columns : int
+        Panels side by side. From three on they are small: one legend serves all.
     """
 
     panels: tuple[CurvePanel, ...]
     note: str = ""
-    side_by_side: bool = False
+    columns: int = 1
 
 
 # Sizes ----------------------------------------------------------------------------------------------------------------

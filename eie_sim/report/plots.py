@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, PercentFormatter
 
 from eie_sim.report import block_diagram, compression_figures, figures, reproduction
 
@@ -364,22 +364,32 @@ def stored_sizes(data: figures.StoredSizes) -> Figure:
 # Compression: curves, sizes, weights and seeds ------------------------------------------------------------------------
 
 _CURVE_COLOURS = (NAVY, RUST, SKY, "#c79a3a", GREY, INK)
+_SMALL_PANELS = 3
+"""Panels side by side from which on they are small."""
+
 _CURVE_MARKS = ("o", "s", "^", "D", "v", "x")
 
 
 @_styled
 def curve_panels(data: compression_figures.CurvePanels) -> Figure:
     """Curves with a mark at each point that was measured."""
-    n_rows, n_cols = (1, len(data.panels)) if data.side_by_side else (len(data.panels), 1)
-    figure = _new_figure(3.3 * n_rows + 0.2)
-    grid = figure.subplots(n_rows, n_cols, squeeze=False)
-    for axes, panel in zip(grid.flat, data.panels, strict=True):
-        _draw_curves(axes, panel)
+    n_rows, small = -(-len(data.panels) // data.columns), data.columns >= _SMALL_PANELS
+    figure = _new_figure((2.1 if small else 3.3) * n_rows + 0.2)
+    grid = figure.subplots(n_rows, data.columns, squeeze=False)
+    for at, axes in enumerate(grid.flat):
+        if at < len(data.panels):
+            _draw_curves(axes, data.panels[at], with_legend=not small or at == 0)
+            if small and at < len(data.panels) - data.columns:
+                axes.set_xlabel("")
+            if small and at % data.columns:
+                axes.set_ylabel("")
+        else:
+            axes.set_axis_off()
     _foot(figure, data.note)
     return figure
 
 
-def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel) -> None:
+def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend: bool) -> None:
     for at, curve in enumerate(panel.curves):
         which = (at if curve.colour is None else curve.colour) % len(_CURVE_COLOURS)
         colour, hollow = _CURVE_COLOURS[which], PAPER if curve.dashed else _CURVE_COLOURS[which]
@@ -395,12 +405,52 @@ def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel) -> None:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if panel.log_y:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if panel.y_limits is not None:
         axes.set_ylim(*panel.y_limits)
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
     axes.set_title(panel.finding)
     axes.grid(linewidth=0.6)
-    axes.legend(fontsize=8, handlelength=2.4)
+    if with_legend:
+        axes.legend(fontsize=8, handlelength=2.4)
+
+
+@_styled
+def dot_panels(data: reproduction.DotPanels) -> Figure:
+    """Values beside the paper's, a line for each, on logarithmic axes."""
+    n_rows = -(-len(data.panels) // data.columns)
+    most = max(len(panel.rows) for panel in data.panels)
+    figure = _new_figure((0.21 * most + 0.9) * n_rows + 0.2)
+    grid = figure.subplots(n_rows, data.columns, squeeze=False)
+    for at, axes in enumerate(grid.flat):
+        if at < len(data.panels):
+            _draw_dots(axes, data.panels[at], with_legend=at == 0)
+        else:
+            axes.set_axis_off()
+    _foot(figure, data.note)
+    return figure
+
+
+def _draw_dots(axes: Axes, panel: reproduction.DotPanel, with_legend: bool) -> None:
+    places = np.arange(len(panel.rows))
+    paper = [np.nan if row.paper is None else row.paper for row in panel.rows]
+    axes.plot(paper, places, "s", color=RUST, markerfacecolor=PAPER, markersize=7, label="paper")
+    for at, made in enumerate(dict.fromkeys(made for row in panel.rows for made in row.here)):
+        ours = [row.here.get(made, np.nan) for row in panel.rows]
+        colour = (NAVY, SKY, GREY)[at % 3]
+        axes.plot(ours, places, _CURVE_MARKS[(0, 2, 3)[at % 3]], color=colour, markersize=4, label=made)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(places, [row.name for row in panel.rows])
+    axes.set_ylim(len(panel.rows) - 0.4, -0.6)
+    axes.set_xlabel(panel.x_label)
+    axes.set_title(panel.finding)
+    axes.grid(linewidth=0.6)
+    if with_legend:
+        axes.legend(fontsize=8, loc="best")
 
 
 def _foot(figure: Figure, note: str) -> None:

@@ -1,0 +1,71 @@
+"""The tables and figures of the EIE paper, made again: each as CSV, Markdown and a picture beside the paper's values.
+
+    python -m benchmarks                      all of them, into out/paper
+    python -m benchmarks fig8 table5 --out DIR
+    python -m benchmarks --summary            every item with its measures beside their limits
+
+Layers are drawn with statistics fitted to the figures, by both fits; Alex-8 also comes from the EIE authors' data,
+where that is.
+"""
+
+import argparse
+import sys
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.harness import Report, command, found_alex8, positive
+from benchmarks.paper.bench import Bench
+from benchmarks.paper.judge import judged, tolerances
+from benchmarks.paper.reproduced import Reproduced
+from eie_sim import CapacityWarning
+
+ITEMS = (
+    *("table1", "table2", "table3", "table4", "table5"),
+    *("fig6", "fig7", "fig8", "fig9", "fig10", "fig11", "fig12", "fig13"),
+)
+
+
+def reproduced(name: str, bench: Bench) -> Reproduced:
+    """One item, made again."""
+    item: Reproduced = import_module(f"benchmarks.paper.{name}").reproduce(bench)
+    return item
+
+
+def measure(options: argparse.Namespace) -> Report:
+    began = time.perf_counter()
+    bench = Bench(options.seeds, options.alex8)
+    present = frozenset({"alex8"} if options.alex8 else ())
+    limits = tolerances()
+    figures, written = [], []
+    with warnings.catch_warnings():
+        # The paper itself runs layers whose pointers its SRAM cannot hold (VGG-6: 25,089 of 16,384).
+        warnings.simplefilter("ignore", CapacityWarning)
+        for number, name in enumerate(options.items, 1):
+            item = reproduced(name, bench)
+            if not options.summary:
+                written += item.write(options.out)
+            figures += judged(item, limits[name], present)
+            print(f"{name}: {number} of {len(options.items)}, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    facts = {
+        "seeds": options.seeds,
+        "alex8": options.alex8 or "not here",
+        "written": f"{len(written)} files in {options.out}" if written else "nothing",
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    return Report(tuple(figures), (), facts)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "items", nargs="*", choices=[*ITEMS, []], default=list(ITEMS), metavar="ITEM", help="default all"
+    )
+    parser.add_argument("--summary", action="store_true", help="judge alone, write no files")
+    parser.add_argument("--out", type=Path, default=Path("out/paper"), metavar="DIR", help="default out/paper")
+    parser.add_argument("--seeds", type=positive, default=8, help="draws of each layer (default 8)")
+    parser.add_argument("--alex8", type=Path, default=found_alex8(), metavar="DIR", help="the EIE authors' Alex-8 data")
+
+
+if __name__ == "__main__":
+    sys.exit(command("", __doc__, measure, add_options=add_options))
