@@ -315,6 +315,9 @@ FIG_7 = Published(
     notes=("The EIE row is Table IV's times with one constant power of 0.600 W for every layer.",),
 )
 
+FIG_7_EIE_POWER_W = 0.600
+"""Power of the 64-PE machine behind Fig. 7, W (section I: 600 mW)."""
+
 FIG_8 = Published(
     "EIE Fig. 8",
     "load balance on 64 PEs against the depth of the activation queue",

@@ -42,6 +42,9 @@ Kind = Literal["dense", "sparse"]
 FILES = ("i7-5930k", "titan-x", "tegra-k1")
 """Files of the built-in devices, in the order of EIE Table V."""
 
+MAX_CACHE_GAIN = 1000.0
+"""Greatest gain of a cache that is accepted; far beyond any."""
+
 _Text = Annotated[str, Field(min_length=1, strict=True)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -88,7 +91,7 @@ class Efficiency(_Checked):
     cache_gain: _Number = Field(
         1.0,
         ge=1,
-        le=1000,
+        le=MAX_CACHE_GAIN,
         description="how many times faster than memory the part of the matrix comes that stays in the last-level cache "
         "from one call to the next; 1: no faster",
     )

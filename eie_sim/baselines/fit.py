@@ -1,19 +1,21 @@
 """The share of the roofline that a library reached, and the gain of the cache, from times that were measured.
 
-What is minimised is the sum of the relative errors ``|modelled / measured - 1|``, the errors that the tables show. In
-the time an efficiency takes from a byte (1 / efficiency) and a cached byte (1 / (efficiency x gain)) the model is linear
-where memory bounds all layers, so a best fit goes through as many layers as it has parameters: every layer for one,
-every pair for two. All are tried, and nothing depends on a starting point.
+What is minimised is the sum of the relative errors ``|modelled / measured - 1|``, the errors that the tables show. The
+model is linear in the slowness of the roofline, 1 / efficiency, and where memory bounds all layers also in that of
+cached bytes, 1 / (efficiency x gain). So a best fit meets as many layers exactly, or lies on as many limits, as it has
+parameters: all such points are tried, and nothing depends on a starting point.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import numpy as np
-
 from compressor.checks import real_number
-from eie_sim.baselines.devices import Device, Efficiency, Kind
+from eie_sim.baselines.devices import MAX_CACHE_GAIN, Device, Efficiency, Kind
 from eie_sim.baselines.roofline import Work, frame_time
+
+_Line = tuple[float, float, float]
+
+_NO_GAIN: _Line = (1.0, -1.0, 0.0)
 
 
 def fit_efficiency(
@@ -21,7 +23,8 @@ def fit_efficiency(
 ) -> Efficiency:
     """The efficiency, and the gain of the cache, with the least sum of relative errors.
 
-    The gain is fitted where the device has a cache and memory bounds every layer; else it is 1.
+    The gain is fitted where the device has a cache, memory bounds every layer, and the matrix is most of what each
+    moves; else times would not tell it, and it is 1.
 
     Parameters
     ----------
@@ -67,23 +70,37 @@ def _check(batch: int, works: Sequence[Work], times_us: Sequence[float]) -> None
 
 
 def _candidates(device: Device, works: Sequence[Work], times_us: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """(efficiency, gain) through each layer, then through each pair of layers; and the roofline itself."""
+    """(efficiency, gain) wherever two lines cross: layers that are met exactly, and limits of the parameters.
+
+    A line is ``a slow + b fast = c`` with slow = 1 / efficiency and fast = 1 / (efficiency x gain).
+    """
+    limits = [_NO_GAIN, (1.0, 0.0, 1.0), (1.0, -MAX_CACHE_GAIN, 0.0)]
     full = Efficiency(kind="dense", batch=works[0].batch, efficiency=1, source="the roofline itself")
     ideals = [frame_time(device, work, full) for work in works]
-    working_us = [time_us - ideal.launch_us for time_us, ideal in zip(times_us, ideals, strict=True)]
-    yield 1.0, 1.0
-    for ideal, left_us in zip(ideals, working_us, strict=True):
-        if left_us > 0:
-            yield min(1.0, (ideal.time_us - ideal.launch_us) / left_us), 1.0
-    if not device.cache_bytes or any(ideal.bound == "arithmetic" for ideal in ideals):
-        return
-    # Columns: time of the bytes that come from memory, and of those that the cache holds.
-    cached_us = [
-        min(work.matrix_bytes, device.cache_bytes) / device.bandwidth_bytes_per_s * 1e6 / work.batch for work in works
-    ]
-    parts = np.array([[ideal.memory_us - cached, cached] for ideal, cached in zip(ideals, cached_us, strict=True)])
-    for pair in map(list, combinations(range(len(works)), 2)):
-        if np.linalg.cond(parts[pair]) < 1e12:  # else one layer is the other, many times
-            slow, fast = (float(x) for x in np.linalg.solve(parts[pair], np.array(working_us)[pair]))
-            if slow >= 1 and 0 < fast <= slow <= 1000 * fast:
-                yield 1 / slow, slow / fast
+    lines = []
+    for work, ideal, time_us in zip(works, ideals, times_us, strict=True):
+        cached = min(work.matrix_bytes, device.cache_bytes)
+        cached_us = cached / device.bandwidth_bytes_per_s * 1e6 / work.batch
+        working_us = ideal.time_us - ideal.launch_us
+        lines.append((working_us - cached_us, cached_us, time_us - ideal.launch_us))
+    counts = device.cache_bytes > 0 and all(
+        ideal.bound == "memory" and work.matrix_bytes > work.vector_bytes
+        for work, ideal in zip(works, ideals, strict=True)
+    )
+    for one, other in combinations([*limits, *lines], 2):
+        if counts or one is _NO_GAIN:
+            yield from _crossing(one, other)
+
+
+def _crossing(one: _Line, other: _Line) -> Iterator[tuple[float, float]]:
+    """Efficiency and gain where two lines cross, if they do within the limits."""
+    determinant = one[0] * other[1] - other[0] * one[1]
+    if abs(determinant) <= 1e-12 * (abs(one[0] * other[1]) + abs(other[0] * one[1])):
+        return  # parallel: one layer is the other, many times
+    slow = (one[2] * other[1] - other[2] * one[1]) / determinant
+    fast = (one[0] * other[2] - other[0] * one[2]) / determinant
+    if slow > 0 and fast > 0:
+        efficiency, gain = 1 / slow, slow / fast
+        # On a limit, rounding may lie a little beyond it.
+        if efficiency < 1 + 1e-9 and 1 - 1e-9 < gain < MAX_CACHE_GAIN * (1 + 1e-9):
+            yield min(efficiency, 1.0), min(max(gain, 1.0), MAX_CACHE_GAIN)

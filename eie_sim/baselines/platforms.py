@@ -64,11 +64,13 @@ def platforms() -> Mapping[str, Platform]:
 def _platform(name: str) -> Platform:
     return Platform(
         name,
-        TABLE_V_KINDS[name],
-        _given(name, "technology_nm"),
-        TABLE_V.at("clock_mhz", name),
-        TABLE_V.at("area_mm2", name),
-        *(_given(name, row) for row in ("power_w", "frames_per_s", "frames_per_j")),
+        kind=TABLE_V_KINDS[name],
+        technology_nm=_given(name, "technology_nm"),
+        clock_mhz=TABLE_V.at("clock_mhz", name),
+        area_mm2=TABLE_V.at("area_mm2", name),
+        power_w=_given(name, "power_w"),
+        frames_per_s=_given(name, "frames_per_s"),
+        frames_per_j=_given(name, "frames_per_j"),
         source=TABLE_V.source,
         note=_NOTES.get(name, ""),
     )

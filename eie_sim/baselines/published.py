@@ -8,7 +8,16 @@ from eie_sim.baselines.devices import Device, Efficiency, Kind
 from eie_sim.baselines.fit import fit_efficiency
 from eie_sim.baselines.roofline import Work, dense_work, frame_time, sparse_work
 from eie_sim.networks import published_layer
-from eie_sim.paper import LAYERS, POWER_PER_LAYER, TABLE_IV, TABLE_IV_PLATFORMS, TABLE_V
+from eie_sim.paper import (
+    FIG_7,
+    FIG_7_EIE_POWER_W,
+    LAYERS,
+    POWER_PER_LAYER,
+    TABLE_IV,
+    TABLE_IV_PLATFORMS,
+    TABLE_V,
+    Published,
+)
 
 KINDS: tuple[Kind, ...] = ("dense", "sparse")
 BATCHES = (1, 64)
@@ -17,7 +26,7 @@ BATCHES = (1, 64)
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """One layer on one device: the published time, the model's, and the model's without this layer in the fit.
+    """One layer on one device: the published time, the model's, and that of a fit without this layer.
 
     Attributes
     ----------
@@ -28,7 +37,7 @@ class LayerComparison:
         The prediction of a model that was fitted to the other eight layers.
     power_w : float
     power_source : str
-        The table that `power_w` is from.
+        The table or figure that `power_w` is from.
     """
 
     layer: str
@@ -67,28 +76,44 @@ def published_time_us(device: Device, layer: str, kind: Kind, batch: int) -> flo
     ValueError
         When the device, the layer, the kind or the batch size is not in Table IV.
     """
-    time_us = TABLE_IV.at(_row(device, kind, batch), layer)
-    assert time_us is not None  # these rows of Table IV have no gaps
-    return time_us
+    return _given(TABLE_IV, _row(device, kind, batch), layer)
 
 
 def published_power_w(device: Device, layer: str, kind: Kind, batch: int) -> tuple[float, str]:
-    """Power while that layer runs, W, and the table it is from: per layer where one is published, else Table V's.
+    """Power while that layer runs, W, and what it is from.
+
+    Printed for the layers of AlexNet and VGG-16; for those of NeuralTalk at batch 1 what Fig. 7 implies; else Table
+    V's, which is that of dense Alex-7.
 
     Raises
     ------
     ValueError
         As for `published_time_us`.
     """
-    row = _row(device, kind, batch)
-    power_w = POWER_PER_LAYER.at(row, layer) if layer in POWER_PER_LAYER.columns else None
-    if power_w is not None:
-        return power_w, POWER_PER_LAYER.source
-    TABLE_IV.at(row, layer)  # an unknown layer is an error here too
-    assert device.published_as is not None  # or there was no row
-    of_device = TABLE_V.at("power_w", device.published_as)
-    assert of_device is not None  # Table V has a power for every platform
-    return of_device, TABLE_V.source
+    published_time_us(device, layer, kind, batch)  # what is not in Table IV is an error here too
+    if layer in POWER_PER_LAYER.columns:
+        return _given(POWER_PER_LAYER, _row(device, kind, batch), layer), POWER_PER_LAYER.source
+    if batch == 1:
+        return power_of_fig_7_w(device, layer, kind), f"{FIG_7.source}, implied"
+    assert device.published_as is not None  # or there was no published time
+    return _given(TABLE_V, "power_w", device.published_as), TABLE_V.source
+
+
+def power_of_fig_7_w(device: Device, layer: str, kind: Kind) -> float:
+    """Power at batch 1 that the energy efficiencies of EIE Fig. 7 imply with the times of Table IV, W.
+
+    The figure's row of EIE gives the energy of the dense CPU, every other row that of its platform. Their labels are
+    whole numbers: 1 % on the CPU's dense layers, up to 14 % elsewhere (where 4 stands for 3.5 to 4.5).
+
+    Raises
+    ------
+    ValueError
+        As for `published_time_us`.
+    """
+    time_us = published_time_us(device, layer, kind, 1)
+    energy_uj = _given(FIG_7, "eie", layer) * _given(TABLE_IV, "eie actual", layer) * FIG_7_EIE_POWER_W
+    row = _row(device, kind, 1).replace(" batch 1", "")
+    return energy_uj / time_us / (1 if row == "cpu dense" else _given(FIG_7, row, layer))
 
 
 def layer_work(layer: str, kind: Kind, batch: int) -> Work:
@@ -145,6 +170,12 @@ def _compared(device: Device, layer: str, kind: Kind, batch: int) -> LayerCompar
         frame_time(device, work, others).time_us,
         *published_power_w(device, layer, kind, batch),
     )
+
+
+def _given(table: Published, row: str, column: str) -> float:
+    value = table.at(row, column)
+    assert value is not None  # the rows that are used here have no gaps
+    return value
 
 
 def _row(device: Device, kind: str, batch: int) -> str:

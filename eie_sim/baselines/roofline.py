@@ -6,13 +6,14 @@
 `efficiency` the share of that roofline which the library reaches: one fitted number a device, kind and batch size.
 All numbers are float32, as the published libraries compute (EIE section V, Table V).
 
-Dense: the matrix (4 byte a weight), inputs and outputs, once a call. Sparse, compressed sparse rows: 4 byte of value and
-4 of column a weight, row pointers of 4 byte, outputs, and for each weight the inputs that it multiplies, 4 byte for each
-vector of the batch, as the library gathers them one weight at a time. That the gathers count shows in the published
-times: with them the sparse efficiencies of batch 64 are 0.5 to 0.9 of those of batch 1, without them 0.02 to 0.04.
+Dense: the matrix (4 bytes a weight), inputs and outputs, once a call. Sparse, compressed sparse rows: 4 bytes of value
+and 4 of column a weight, row pointers of 4 bytes, outputs, and for each weight the inputs that it multiplies, 4 bytes
+for each vector of the batch, as the library gathers them one weight at a time. That the gathers count shows in the
+published times: with them the sparse efficiencies of batch 64 are 0.5 to 0.9 of those of batch 1, without them 0.02 to
+0.04.
 
-The times are means over thousands of calls on one matrix (EIE section V), so what fits the last-level cache may still be
-there at the next call: that part comes `cache_gain` times faster. Fitted, it is more than 1 on the CPU alone.
+The published times are means over many calls on one matrix, so what fits the last-level cache may still be there at the
+next call: that part comes `cache_gain` times faster. Fitted, it is more than 1 at batch 1 on the CPU alone.
 Baselines know nothing of zero activations: the published ones ran on dense vectors.
 """
 
