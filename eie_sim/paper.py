@@ -270,9 +270,16 @@ TABLE_V = Published(
     ),
 )
 
-TABLE_V_KINDS: Mapping[str, str] = dict(
-    zip(TABLE_V.columns, ("CPU", "GPU", "mobile GPU", "FPGA", "ASIC", "ASIC", "ASIC", "ASIC"), strict=True)  # type: ignore[arg-type]
-)
+TABLE_V_KINDS: Mapping[str, str] = {
+    "i7-5930K": "CPU",
+    "Titan X": "GPU",
+    "Tegra K1": "mobile GPU",
+    "A-Eye": "FPGA",
+    "DaDianNao": "ASIC",
+    "TrueNorth": "ASIC",
+    "EIE 64 PEs": "ASIC",
+    "EIE 256 PEs": "ASIC",
+}
 """What each platform of Table V is (its row "platform type")."""
 
 FIG_6 = Published(
@@ -316,7 +323,7 @@ FIG_7 = Published(
 )
 
 FIG_7_EIE_POWER_W = 0.600
-"""Power of the 64-PE machine behind Fig. 7, W (section I: 600 mW)."""
+"""Power of the 64-PE machine behind Fig. 7, W (abstract: 600 mW)."""
 
 FIG_8 = Published(
     "EIE Fig. 8",

@@ -102,7 +102,7 @@ class Device(_Checked):
     """One processor: peak rate, bandwidth, cache, launch cost, power, and what its libraries reach of the roofline."""
 
     name: _Text = Field(description="what tables call the device")
-    kind: _Text = Field(description="what it is: CPU, GPU, mobile GPU ...")
+    kind: _Text = Field(description="the sort of processor: CPU, GPU, mobile GPU ...")
     # The lower limits refuse a number in GFLOP/s or GB/s.
     peak_flops_per_s: _Number = Field(
         ge=1e6, le=1e21, description="the peak float32 rate, flop/s; a multiply-add is two"
