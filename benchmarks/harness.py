@@ -221,7 +221,9 @@ def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def _text(cell: object) -> str:
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:.1f}" if 1e3 <= abs(cell) < 1e7 else f"{cell:.4g}"
 
 
 def found_alex8() -> Path | None:

@@ -184,6 +184,37 @@ TABLE_IV = Published(
 )
 
 
+TABLE_IV_PLATFORMS: Mapping[str, str] = {"i7-5930K": "cpu", "Titan X": "gpu", "Tegra K1": "mgpu"}
+"""First word of Table IV's rows, by the platform's name in Table V."""
+
+POWER_PER_LAYER = Published(
+    "Deep Compression Table 9",
+    "power while a layer runs; EIE's Fig. 7 uses it",
+    "W",
+    "printed",
+    0.05,
+    LAYERS[:6],
+    {
+        "cpu batch 1 dense": (83.5, 72.8, 77.6, 70.6, 74.6, 77.0),
+        "cpu batch 1 sparse": (42.3, 37.4, 36.5, 38.0, 37.4, 36.0),
+        "cpu batch 64 dense": (85.4, 84.7, 101.6, 83.1, 97.1, 87.5),
+        "cpu batch 64 sparse": (37.2, 37.1, 38, 39.5, 36.6, 38.2),
+        "gpu batch 1 dense": (157, 159, 159, 166, 163, 159),
+        "gpu batch 1 sparse": (181, 183, 162, 189, 166, 162),
+        "gpu batch 64 dense": (168, 173, 166, 173, 173, 167),
+        "gpu batch 64 sparse": (156, 158, 163, 160, 158, 161),
+        "mgpu batch 1 dense": (5.1, 5.1, 5.4, 5.3, 5.3, 5.4),
+        "mgpu batch 1 sparse": (5.9, 6.1, 5.8, 5.6, 6.3, 5.8),
+        "mgpu batch 64 dense": (5.6, 5.6, 6.3, 5.4, 5.6, 6.3),
+        "mgpu batch 64 sparse": (5.0, 4.6, 5.1, 4.8, 4.7, 5.0),
+    },
+    notes=(
+        "Rows as in Table IV. Processor, or board, and memory (EIE section V); the NeuralTalk layers are not in it.",
+        "The gpu rows, and one value of the cpu (38), are printed without a decimal: error 0.5 W.",
+    ),
+)
+
+
 def published_cycles(layer: str) -> int:
     """Cycles of `layer` behind Table IV's actual time, at 800 MHz; +-40 from the printed digits.
 
@@ -239,6 +270,18 @@ TABLE_V = Published(
     ),
 )
 
+TABLE_V_KINDS: Mapping[str, str] = {
+    "i7-5930K": "CPU",
+    "Titan X": "GPU",
+    "Tegra K1": "mobile GPU",
+    "A-Eye": "FPGA",
+    "DaDianNao": "ASIC",
+    "TrueNorth": "ASIC",
+    "EIE 64 PEs": "ASIC",
+    "EIE 256 PEs": "ASIC",
+}
+"""What each platform of Table V is (its row "platform type")."""
+
 FIG_6 = Published(
     "EIE Fig. 6",
     "speed against the CPU with dense weights, batch 1",
@@ -278,6 +321,9 @@ FIG_7 = Published(
     },
     notes=("The EIE row is Table IV's times with one constant power of 0.600 W for every layer.",),
 )
+
+FIG_7_EIE_POWER_W = 0.600
+"""Power of the 64-PE machine behind Fig. 7, W (abstract: 600 mW)."""
 
 FIG_8 = Published(
     "EIE Fig. 8",

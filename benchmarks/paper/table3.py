@@ -8,8 +8,8 @@ from eie_sim.paper import LAYERS, table_iii
 
 WHY_APART = (
     "The densities of the drawn layers are fitted to Table IV and the figures, within 12 % of the printed ones, "
-    "because the paper's cycles are of one image and its densities rounded averages (the real Alex-8: 42.9 % active inputs, "
-    "printed 37.5)."
+    "because the paper's cycles are of one image and its densities rounded averages (the real Alex-8: 42.9 % active "
+    "inputs, printed 37.5)."
 )
 
 

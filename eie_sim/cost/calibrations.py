@@ -137,10 +137,6 @@ def _bottom_up(name: str, clock: float, leak: float) -> CostTable:
     return CostTable(name, prices, clocks, leaks, _lnzd_pj(), assumed)
 
 
-FIG_7_POWER_W = 0.600
-"""Power of the 64-PE machine with which Fig. 7 follows from Table IV, for every layer (derived; six are exact)."""
-
-
 def _constant(name: str, power_w: float, source: str) -> CostTable:
     """One power at all times, shared out over the units as Table II does."""
     pe_mw, all_units = power_w * 1e3 / preset(paper.MACHINE).n_pe, sum(map(_table_ii, UNITS))
@@ -163,7 +159,9 @@ CALIBRATIONS: Mapping[str, Make] = MappingProxyType(
         DEFAULT: lambda name, clock, leak: _shared_out(name, EVERY_8_CYCLES, clock, leak),
         "table2-alex7": lambda name, clock, leak: _shared_out(name, ALEX_7, clock, leak),
         "bottom-up": _bottom_up,
-        "paper-constant": lambda name, _clock, _leak: _constant(name, FIG_7_POWER_W, "what Fig. 7 and Table IV imply"),
+        "paper-constant": lambda name, _clock, _leak: _constant(
+            name, paper.FIG_7_EIE_POWER_W, "what Fig. 7 and Table IV imply"
+        ),
         "paper-constant-table5": lambda name, _clock, _leak: _constant(name, _table_v_power_w(), "EIE, Table V"),
     }
 )

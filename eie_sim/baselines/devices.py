@@ -1,0 +1,240 @@
+"""`Device`: a processor as the roofline sees it, read from a TOML file; every number has its unit and its source.
+
+A device of one's own is a file like those beside this module:
+
+    name = "My card"
+    kind = "GPU"
+    peak_flops_per_s = 10e12
+    bandwidth_bytes_per_s = 500e9
+    launch_us = 4.0
+    power_w = 200.0
+
+    [sources]
+    peak_flops_per_s = "data sheet"
+    bandwidth_bytes_per_s = "data sheet"
+    launch_us = "measured"
+    power_w = "board power, data sheet"
+
+    [[efficiencies]]
+    kind = "dense"
+    batch = 1
+    efficiency = 0.8
+    source = "guess"
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from compressor.files import replacing
+from eie_sim.paper import TABLE_IV_PLATFORMS, TABLE_V
+
+Kind = Literal["dense", "sparse"]
+
+FILES = ("i7-5930k", "titan-x", "tegra-k1")
+"""Files of the built-in devices, in the order of EIE Table V."""
+
+MAX_CACHE_GAIN = 1000.0
+"""Greatest gain of a cache that is accepted; far beyond any."""
+
+_Text = Annotated[str, Field(min_length=1, strict=True)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class _Checked(BaseModel):
+    """A frozen record whose errors are ValueErrors of one line that name the field, the value and the limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise ValueError("; ".join(self._one_line(e) for e in error.errors())) from None
+
+    @classmethod
+    def _one_line(cls, error: Any) -> str:
+        field = ".".join(str(part) for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            return f"{field}: unknown field; the fields are {', '.join(cls.model_fields)}"
+        if error["type"] == "missing":
+            return f"{field}: missing; it is {cls.model_fields[field].description}"
+        if error["type"] == "value_error":
+            return f"{field}.{error['ctx']['error']}" if field else str(error["ctx"]["error"])
+        return f"{field}: {error['input']!r}: {error['msg']}"
+
+
+class Sources(_Checked):
+    """Where each number of a device comes from: a document, or how it is derived or assumed."""
+
+    peak_flops_per_s: _Text = Field(description="the source of the peak rate")
+    bandwidth_bytes_per_s: _Text = Field(description="the source of the memory bandwidth")
+    launch_us: _Text = Field(description="the source of the launch cost")
+    power_w: _Text = Field(description="the source of the power")
+    cache_bytes: _Text | None = Field(None, description="the source of the cache size, where one is given")
+
+
+class Efficiency(_Checked):
+    """The fitted parameters of one model: a device's library for `kind` layers at one batch size."""
+
+    kind: Kind = Field(description="dense (GEMV, GEMM) or sparse (CSR: CSRMV, CSRMM)")
+    batch: int = Field(strict=True, ge=1, description="input vectors of one call")
+    efficiency: _Number = Field(gt=0, le=1, description="the share of the roofline that is reached, 0 to 1")
+    cache_gain: _Number = Field(
+        1.0,
+        ge=1,
+        le=MAX_CACHE_GAIN,
+        description="how many times faster than memory the part of the matrix comes that stays in the last-level cache "
+        "from one call to the next; 1: no faster",
+    )
+    source: _Text = Field(description="what the numbers were fitted to, or where they are from")
+
+
+class Device(_Checked):
+    """One processor: peak rate, bandwidth, cache, launch cost, power, and what its libraries reach of the roofline."""
+
+    name: _Text = Field(description="what tables call the device")
+    kind: _Text = Field(description="the sort of processor: CPU, GPU, mobile GPU ...")
+    # The lower limits refuse a number in GFLOP/s or GB/s.
+    peak_flops_per_s: _Number = Field(
+        ge=1e6, le=1e21, description="the peak float32 rate, flop/s; a multiply-add is two"
+    )
+    bandwidth_bytes_per_s: _Number = Field(ge=1e6, le=1e18, description="the memory bandwidth, byte/s")
+    cache_bytes: int = Field(0, strict=True, ge=0, description="the last-level cache, bytes; 0: not modelled")
+    launch_us: _Number = Field(ge=0, le=1e6, description="the cost of one call before any work, microseconds")
+    power_w: _Number = Field(
+        gt=0, le=1e6, description="the power while working, W; from EIE Table V where published_as names its column"
+    )
+    published_as: _Text | None = Field(
+        None, description="its column in EIE Table V, when published times are to stand beside the model's; else none"
+    )
+    sources: Sources = Field(description="the source of each number, a table of texts")
+    efficiencies: tuple[Efficiency, ...] = Field((), description="the fitted parameters, one a kind and batch size")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _power_of_table_v(cls, fields: Any) -> Any:
+        """Table V's number has one home: a file that names its column leaves the power out."""
+        if isinstance(fields, dict) and "power_w" not in fields and fields.get("published_as") in TABLE_IV_PLATFORMS:
+            return {**fields, "power_w": TABLE_V.at("power_w", fields["published_as"])}
+        return fields
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.published_as is not None and self.published_as not in TABLE_IV_PLATFORMS:
+            known = ", ".join(TABLE_IV_PLATFORMS)
+            raise ValueError(f"published_as: {self.published_as!r}, but published times are those of {known}")
+        if self.cache_bytes and self.sources.cache_bytes is None:
+            raise ValueError("sources.cache_bytes: missing; it is the source of the cache size")
+        cases = [(case.kind, case.batch) for case in self.efficiencies]
+        twice = sorted({case for case in cases if cases.count(case) > 1})
+        if twice:
+            raise ValueError(f"efficiencies: {twice[0][0]} batch {twice[0][1]} more than once, but it must be once")
+        return self
+
+    def efficiency(self, kind: str, batch: int) -> Efficiency:
+        """The fitted parameters of `kind` layers at that batch size.
+
+        Raises
+        ------
+        ValueError
+            When the device has none.
+        """
+        for case in self.efficiencies:
+            if (case.kind, case.batch) == (kind, batch):
+                return case
+        there = ", ".join(f"{case.kind} batch {case.batch}" for case in self.efficiencies) or "none"
+        raise ValueError(f"{self.name}: no efficiency for {kind} batch {batch}; there are: {there}")
+
+    def replace(self, **changes: Any) -> Self:
+        """The device with `changes`, checked as a new one.
+
+        Raises
+        ------
+        ValueError
+            When a field is unknown or a value is out of its limits.
+        """
+        return type(self)(**{**dict(self), **changes})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As `replace`: pydantic's own would take changes unchecked."""
+        del deep  # nothing inside can change
+        return self.replace(**(update or {}))
+
+
+@cache
+def devices() -> Mapping[str, Device]:
+    """The three processors of the EIE paper by name, in the order of Table V."""
+    folder = files(__package__)
+    found = [_parsed(folder.joinpath(f"{file}.toml").read_text(encoding="utf-8")) for file in FILES]
+    return MappingProxyType({one.name: one for one in found})
+
+
+def device(name: str) -> Device:
+    """The built-in device called `name`.
+
+    Raises
+    ------
+    ValueError
+        When there is none of that name.
+    """
+    if name not in devices():
+        raise ValueError(f"device: {name!r}, but it must be one of {', '.join(devices())}, or be read from a file")
+    return devices()[name]
+
+
+def read_device(path: str | PathLike[str]) -> Device:
+    """A device from a TOML file of the fields of `Device`.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file, the field, the value and the limit.
+    OSError
+        When the file cannot be read.
+    """
+    try:
+        return _parsed(Path(path).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no TOML file: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def write_device(path: str | PathLike[str], one: Device) -> None:
+    """Write a device as a TOML file that `read_device` reads back as the same.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    fields = one.model_dump(exclude_none=True)
+    sources, efficiencies = fields.pop("sources"), fields.pop("efficiencies")
+    parts = [_assignments(fields), "[sources]\n" + _assignments(sources)]
+    parts += ["[[efficiencies]]\n" + _assignments(case) for case in efficiencies]
+    with replacing(Path(path)) as file:
+        file.write("\n".join(parts).encode())
+
+
+def _parsed(text: str) -> Device:
+    return Device(**tomllib.loads(text))
+
+
+def _assignments(fields: Mapping[str, object]) -> str:
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in fields.items())
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        # TOML escapes what JSON does, and DEL.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

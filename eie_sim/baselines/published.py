@@ -1,0 +1,188 @@
+"""The models beside the published times of the nine layers, and how well they predict a layer that they never saw."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eie_sim.baselines.devices import Device, Efficiency, Kind
+from eie_sim.baselines.fit import fit_efficiency
+from eie_sim.baselines.roofline import Work, dense_work, frame_time, sparse_work
+from eie_sim.networks import published_layer
+from eie_sim.paper import (
+    FIG_7,
+    FIG_7_EIE_POWER_W,
+    LAYERS,
+    POWER_PER_LAYER,
+    TABLE_IV,
+    TABLE_IV_PLATFORMS,
+    TABLE_V,
+    Published,
+)
+
+KINDS: tuple[Kind, ...] = ("dense", "sparse")
+BATCHES = (1, 64)
+"""Batch sizes of Table IV."""
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """One layer on one device: the published time, the model's, and that of a fit without this layer.
+
+    Attributes
+    ----------
+    layer : str
+    published_us, modelled_us : float
+        Time of a frame. The model has the parameters of the device's file, which saw all nine layers.
+    left_out_us : float
+        The prediction of a model that was fitted to the other eight layers.
+    power_w : float
+    power_source : str
+        The table or figure that `power_w` is from.
+    """
+
+    layer: str
+    published_us: float
+    modelled_us: float
+    left_out_us: float
+    power_w: float
+    power_source: str
+
+    @property
+    def error_pct(self) -> float:
+        """How far the model is above the published time, percent of it."""
+        return 100 * (self.modelled_us / self.published_us - 1)
+
+    @property
+    def left_out_error_pct(self) -> float:
+        """As `error_pct`, of the prediction that never saw this layer."""
+        return 100 * (self.left_out_us / self.published_us - 1)
+
+    @property
+    def published_uj(self) -> float:
+        """Energy of a frame, microjoule: published time x published power."""
+        return self.published_us * self.power_w
+
+    @property
+    def modelled_uj(self) -> float:
+        """Energy of a frame, microjoule: modelled time x published power."""
+        return self.modelled_us * self.power_w
+
+
+def published_time_us(device: Device, layer: str, kind: Kind, batch: int) -> float:
+    """Time of a frame of one of the nine layers in EIE Table IV, microseconds.
+
+    Raises
+    ------
+    ValueError
+        When the device, the layer, the kind or the batch size is not in Table IV.
+    """
+    return _given(TABLE_IV, _row(device, kind, batch), layer)
+
+
+def published_power_w(device: Device, layer: str, kind: Kind, batch: int) -> tuple[float, str]:
+    """Power while that layer runs, W, and what it is from.
+
+    Printed for the layers of AlexNet and VGG-16; for those of NeuralTalk at batch 1 what Fig. 7 implies; else Table
+    V's, which is that of dense Alex-7.
+
+    Raises
+    ------
+    ValueError
+        As for `published_time_us`.
+    """
+    published_time_us(device, layer, kind, batch)  # what is not in Table IV is an error here too
+    if layer in POWER_PER_LAYER.columns:
+        return _given(POWER_PER_LAYER, _row(device, kind, batch), layer), POWER_PER_LAYER.source
+    if batch == 1:
+        return power_of_fig_7_w(device, layer, kind), f"{FIG_7.source}, implied"
+    assert device.published_as is not None  # or there was no published time
+    return _given(TABLE_V, "power_w", device.published_as), TABLE_V.source
+
+
+def power_of_fig_7_w(device: Device, layer: str, kind: Kind) -> float:
+    """Power at batch 1 that the energy efficiencies of EIE Fig. 7 imply with the times of Table IV, W.
+
+    The figure's row of EIE gives the energy of the dense CPU, every other row that of its platform. Their labels are
+    whole numbers: 1 % on the CPU's dense layers, up to 14 % elsewhere (where 4 stands for 3.5 to 4.5).
+
+    Raises
+    ------
+    ValueError
+        As for `published_time_us`.
+    """
+    time_us = published_time_us(device, layer, kind, 1)
+    energy_uj = _given(FIG_7, "eie", layer) * _given(TABLE_IV, "eie actual", layer) * FIG_7_EIE_POWER_W
+    row = _row(device, kind, 1).replace(" batch 1", "")
+    return energy_uj / time_us / (1 if row == "cpu dense" else _given(FIG_7, row, layer))
+
+
+def layer_work(layer: str, kind: Kind, batch: int) -> Work:
+    """Work of one of the nine layers, with the sizes and the weight density of Table III.
+
+    Raises
+    ------
+    ValueError
+        When there is no such layer, or the batch size is no whole number of at least 1.
+    """
+    one = published_layer(layer)
+    if kind == "dense":
+        return dense_work(one.inputs, one.outputs, batch)
+    return sparse_work(one.inputs, one.outputs, one.weight_density, batch)
+
+
+def fit_published(device: Device, kind: Kind, batch: int, layers: Sequence[str] = LAYERS) -> Efficiency:
+    """The parameters that fit the published times of `layers` best; those of the device's file are all nine layers'.
+
+    Raises
+    ------
+    ValueError
+        As for `published_time_us`, or when there is no layer.
+    """
+    times_us = [published_time_us(device, layer, kind, batch) for layer in layers]
+    works = [layer_work(layer, kind, batch) for layer in layers]
+    return fit_efficiency(device, kind, batch, works, times_us, f"{TABLE_IV.source}, {len(layers)} layers")
+
+
+def against_published(device: Device, kind: Kind, batch: int) -> tuple[LayerComparison, ...]:
+    """All nine layers on `device`: published, modelled, and predicted from the other eight.
+
+    Raises
+    ------
+    ValueError
+        As for `published_time_us`, or when the device has no efficiency for that kind and batch size.
+    """
+    return tuple(_compared(device, layer, kind, batch) for layer in LAYERS)
+
+
+def median_left_out_error_pct(rows: Sequence[LayerComparison]) -> float:
+    """Median over the layers of the size of `left_out_error_pct`."""
+    return statistics.median(abs(row.left_out_error_pct) for row in rows)
+
+
+def _compared(device: Device, layer: str, kind: Kind, batch: int) -> LayerComparison:
+    published_us = published_time_us(device, layer, kind, batch)
+    work = layer_work(layer, kind, batch)
+    others = fit_published(device, kind, batch, [other for other in LAYERS if other != layer])
+    return LayerComparison(
+        layer,
+        published_us,
+        frame_time(device, work, device.efficiency(kind, batch)).time_us,
+        frame_time(device, work, others).time_us,
+        *published_power_w(device, layer, kind, batch),
+    )
+
+
+def _given(table: Published, row: str, column: str) -> float:
+    value = table.at(row, column)
+    assert value is not None  # the rows that are used here have no gaps
+    return value
+
+
+def _row(device: Device, kind: str, batch: int) -> str:
+    if device.published_as is None:
+        raise ValueError(f"{device.name}: no published times, but for {', '.join(TABLE_IV_PLATFORMS)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind: {kind!r}, but it must be one of {', '.join(KINDS)}")
+    if batch not in BATCHES:
+        raise ValueError(f"batch: {batch}, but {TABLE_IV.source} has {' and '.join(map(str, BATCHES))}")
+    return f"{TABLE_IV_PLATFORMS[device.published_as]} batch {batch} {kind}"
