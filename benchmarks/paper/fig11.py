@@ -15,7 +15,7 @@ def reproduce(bench: Bench) -> Reproduced:
     alone = {(p.row, p.made): p.here for p in cycles if p.column == "1"}
     points = tuple(replace(p, here=alone[p.row, p.made] / p.here) for p in cycles)
     measures = {f"{fit}: mean %": _mean_pct(points, fit) for fit in bench.fits}
-    drawn = curves_beside(FIG_11, points, "PEs", "speed-up", bench.note, percent=True)
+    drawn = curves_beside(FIG_11, points, "PEs", "speed-up", bench.note, percent=True, log_y=True)
     return Reproduced("fig11", FIG_11, points, measures, drawn, (bench.note,))
 
 

@@ -28,7 +28,7 @@ def reproduce(bench: Bench) -> Reproduced:
         points += beside(FIG_6, {"eie": speeds}, f"simulated, {fit}", apart=lambda *_: "see table4 for what is judged")
     points = [replace(p, error=TENTH) if p.row == "mgpu dense" else p for p in points]
     measures = {"beyond print %": beyond_print(points)}
-    drawn = dots_beside(points, bench.note, columns=2, by_row=True)
+    drawn = dots_beside(points, bench.note, columns=2, by_row=True, x_label="times faster than the CPU, dense")
     return Reproduced("fig6", FIG_6, tuple(points), measures, drawn, (bench.note,))
 
 

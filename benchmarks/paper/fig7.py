@@ -32,7 +32,7 @@ def reproduce(bench: Bench) -> Reproduced:
         "The CNN layers alone: no power of the CPU is printed for the NeuralTalk layers.",
         f"EIE's energies by our model are of layers drawn by the fit {fit}.",
     )
-    drawn = dots_beside(points, bench.note, columns=2, by_row=True)
+    drawn = dots_beside(points, bench.note, columns=2, by_row=True, x_label="times the CPU's efficiency, dense")
     return Reproduced("fig7", FIG_7, tuple(points), measures, drawn, notes)
 
 

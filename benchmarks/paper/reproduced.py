@@ -170,11 +170,17 @@ def beyond_print(points: Iterable[Point]) -> float:
 
 
 def curves_beside(
-    published: Published, points: Sequence[Point], x_label: str, y_label: str, note: str, percent: bool = False
+    published: Published,
+    points: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    note: str,
+    percent: bool = False,
+    log_y: bool = False,
 ) -> Any:
     """A panel for each row: the paper's points and ours, one line for each `made`.
 
-    Deviations are in the unit of the points, or in percent of the paper's values, whose axis is logarithmic then.
+    Deviations are in the unit of the points, or in percent of the paper's values.
     """
     rows = list(dict.fromkeys(point.row for point in points))
     panels = []
@@ -184,12 +190,17 @@ def curves_beside(
             ours = [(float(p.column), p.here) for p in points if p.row == row and p.made == made]
             curves.append(_curve(made, ours, dashed=False, colour=(0, 2, 3)[at % 3]))
         finding = f"{row}: {_off([p for p in points if p.row == row], percent)}"
-        panels.append(CurvePanel(finding, x_label, y_label, tuple(curves), log_x=True, log_y=percent))
+        panels.append(CurvePanel(finding, x_label, y_label, tuple(curves), log_x=True, log_y=log_y))
     return plots.curve_panels(CurvePanels(tuple(panels), note, columns=3))
 
 
-def dots_beside(points: Sequence[Point], note: str, columns: int = 1, by_row: bool = False) -> Any:
-    """A panel for each column of the published table, a line for each row, ours and the paper's; or by its rows."""
+def dots_beside(
+    points: Sequence[Point], note: str, columns: int = 1, by_row: bool = False, x_label: str | None = None
+) -> Any:
+    """A panel for each column of the published table, a line for each row, ours and the paper's; or by its rows.
+
+    The axis is called by the unit of the points where `x_label` is None.
+    """
     panels = []
     keyed = [((p.row, p.column) if by_row else (p.column, p.row), p) for p in points]
     for name in dict.fromkeys(panel for (panel, _), _ in keyed):
@@ -203,7 +214,7 @@ def dots_beside(points: Sequence[Point], note: str, columns: int = 1, by_row: bo
             for line in dict.fromkeys(at for at, _ in of_panel)
         ]
         of_this = [p for _, p in of_panel]
-        panels.append(DotPanel(f"{name}: {_off(of_this, percent=True)}", of_this[0].unit, tuple(rows)))
+        panels.append(DotPanel(f"{name}: {_off(of_this, percent=True)}", x_label or of_this[0].unit, tuple(rows)))
     return plots.dot_panels(DotPanels(tuple(panels), note, columns))
 
 
@@ -211,7 +222,10 @@ def _off(points: Sequence[Point], percent: bool) -> str:
     """Mean absolute deviation of the judged points, as a text."""
     judged = [p.deviation_pct if percent else p.deviation for p in points if p.judged]
     off = [abs(value) for value in judged if value is not None]
-    return f"{statistics.fmean(off):.2g}{' %' if percent else ' points'} off" if off else "not in the paper"
+    if not off:
+        return "not judged"
+    mean = statistics.fmean(off)
+    return f"{'under 0.1' if mean < 0.1 else f'{mean:.1f}'}{' %' if percent else ' points'} off"
 
 
 def _curve(name: str, points: Iterable[tuple[Any, float | None]], dashed: bool, colour: int) -> Curve:

@@ -45,6 +45,7 @@ def _from_print() -> list[Point]:
             over, under = printed["frames_per_s"], printed[divisor]
             if over is not None and under is not None and printed[row] is not None:
                 open_by = over / under * (_half_digit(over) / over + _half_digit(under) / under)
+                open_by += _half_digit(printed[row] or 0.0)
                 points.append(_point(str(name), row, over / under, open_by, ROUNDED))
     power = 4 * (TABLE_V.at("power_w", SMALL) or 0.0)
     points.append(_point(LARGE, "power_w", power, 0.005))

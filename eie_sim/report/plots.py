@@ -7,7 +7,7 @@ Colours are told apart by their lightness too, so that the figures can be read i
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from eie_sim.report import block_diagram, compression_figures, figures, reproduction
 
@@ -367,6 +367,9 @@ _CURVE_COLOURS = (NAVY, RUST, SKY, "#c79a3a", GREY, INK)
 _SMALL_PANELS = 3
 """Panels side by side from which on they are small."""
 
+_NARROW = 150.0
+"""Ends of a logarithmic axis that are less than this many times apart leave room for ticks between the decades."""
+
 _CURVE_MARKS = ("o", "s", "^", "D", "v", "x")
 
 
@@ -407,6 +410,8 @@ def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if panel.y_limits is not None:
         axes.set_ylim(*panel.y_limits)
@@ -422,35 +427,38 @@ def dot_panels(data: reproduction.DotPanels) -> Figure:
     """Values beside the paper's, a line for each, on logarithmic axes."""
     n_rows = -(-len(data.panels) // data.columns)
     most = max(len(panel.rows) for panel in data.panels)
-    figure = _new_figure((0.21 * most + 0.9) * n_rows + 0.2)
+    figure = _new_figure((0.21 * most + 0.9) * n_rows + 0.5)
     grid = figure.subplots(n_rows, data.columns, squeeze=False)
+    made = list(dict.fromkeys(made for panel in data.panels for row in panel.rows for made in row.here))
     for at, axes in enumerate(grid.flat):
         if at < len(data.panels):
-            _draw_dots(axes, data.panels[at], with_legend=at == 0)
+            _draw_dots(axes, data.panels[at], made)
         else:
             axes.set_axis_off()
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=8)
     _foot(figure, data.note)
     return figure
 
 
-def _draw_dots(axes: Axes, panel: reproduction.DotPanel, with_legend: bool) -> None:
+def _draw_dots(axes: Axes, panel: reproduction.DotPanel, made: Sequence[str]) -> None:
     places = np.arange(len(panel.rows))
     paper = [np.nan if row.paper is None else row.paper for row in panel.rows]
     axes.plot(paper, places, "s", color=RUST, markerfacecolor=PAPER, markersize=7, label="paper")
-    for at, made in enumerate(dict.fromkeys(made for row in panel.rows for made in row.here)):
-        ours = [row.here.get(made, np.nan) for row in panel.rows]
-        colour = (NAVY, SKY, GREY)[at % 3]
-        axes.plot(ours, places, _CURVE_MARKS[(0, 2, 3)[at % 3]], color=colour, markersize=4, label=made)
+    for at, name in enumerate(made):
+        ours = [row.here.get(name, np.nan) for row in panel.rows]
+        which = (0, 2, 3, 4, 5)[at % 5]
+        axes.plot(ours, places, _CURVE_MARKS[which], color=_CURVE_COLOURS[which], markersize=4, label=name)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _NARROW * low else (1,)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_yticks(places, [row.name for row in panel.rows])
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
     axes.set_xlabel(panel.x_label)
     axes.set_title(panel.finding)
     axes.grid(linewidth=0.6)
-    if with_legend:
-        axes.legend(fontsize=8, loc="best")
 
 
 def _foot(figure: Figure, note: str) -> None:
