@@ -51,7 +51,14 @@ NEVER_ENGINES = ("eie_sim.cost", "eie_sim.baselines", "eie_sim.views", "eie_sim.
 LIBRARIES = {
     "simpy": ("eie_sim.machine", "eie_sim.engines.reference"),
     "matplotlib": ("eie_sim.report.plots",),
-    "torch": ("compressor.training", "compressor.networks", "compressor.importers.pytorch"),
+    "torch": (
+        "compressor.training",
+        "compressor.networks",
+        "compressor.importers.pytorch",
+        "eie_sim.baselines.cpu_methods",
+    ),
+    "scipy": ("eie_sim.baselines.cpu_methods",),
+    "threadpoolctl": ("eie_sim.baselines.host",),
 }
 
 
@@ -171,7 +178,7 @@ def loaded_after(statement):
     return set(done.stdout.split())
 
 
-HEAVY = {"simpy", "torch", "dask", "matplotlib"}
+HEAVY = {"simpy", "torch", "dask", "matplotlib", "scipy"}
 
 
 @pytest.mark.parametrize("statement", ["import eie_sim", "import compressor"])
