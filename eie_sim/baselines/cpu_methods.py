@@ -233,7 +233,7 @@ def _numba_skipping(problem: Problem, threads: int) -> Call:
         def call() -> Floats:
             if pool is None:
                 one_piece(0)
-                return parts[0]
+                return np.asarray(parts[0])
             list(pool.map(one_piece, range(len(pieces))))
             return np.asarray(parts.sum(axis=0))
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -39,7 +39,7 @@ BATCHES = (1, 64)
 LIMIT_S = 30.0
 """Seconds that sampling one cell may take."""
 
-MAX_BATCH = 4096
+MAX_BATCH, MAX_SAMPLES = 4096, 10**6
 
 _THREADS_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -110,34 +110,26 @@ def measure_cpu(
     ChildProcessError
         When a measuring process fails, also because a result is not numpy's; it names what that said last.
     """
+    conditions = check_conditions(batches, threads, caches, libraries, samples, limit_s)
     layers = list(workloads)
     names = [workload.name for workload in layers]
     if not layers:
         raise ValueError("workloads: there is none, but at least one layer must be measured")
     if len(set(names)) != len(names):
         raise ValueError(f"workloads: two layers are called {next(n for n in names if names.count(n) > 1)!r}")
-    sizes = _numbers("batch", batches, MAX_BATCH)
-    counts = _numbers("threads", (1, available_cores()) if threads is None else threads, available_cores())
-    states = tuple(state for state in CACHE_STATES if state in caches)
-    if not states or set(states) != set(caches):
-        raise ValueError(f"caches: {', '.join(caches)!r}, but they must be of {', '.join(CACHE_STATES)}")
-    limit = real_number("limit_s", limit_s)
-    if limit <= 0:
-        raise ValueError(f"limit_s: {limit:g}, but it must be above 0")
-    methods, absent = chosen_methods(libraries)
     host = describe_host()
     request = Request(
         layers=names,
-        methods=[method.name for method in methods],
-        batches=sizes,
+        methods=[method.name for method in conditions.methods],
+        batches=conditions.batches,
         threads=1,
-        caches=states,
-        samples=whole_number("samples", samples, 1, 10**6),
-        limit_s=limit,
+        caches=conditions.caches,
+        samples=conditions.samples,
+        limit_s=conditions.limit_s,
         flush_bytes=flush_bytes(host) if streamed_bytes is None else whole_number("streamed_bytes", streamed_bytes, 0),
         powercap=str(powercap) if energy is not None and energy.source == "rapl" else None,
     )
-    cells, processes = _run_all(layers, request, counts, progress or _unheard)
+    cells, processes = _run_all(layers, request, conditions.threads, progress or _unheard)
     return CpuMeasurement(
         host=host,
         processes=tuple(processes),
@@ -145,16 +137,63 @@ def measure_cpu(
         if involuntary_switches() is None
         else "no involuntary context switch of any thread during the sample (getrusage)",
         flush_bytes=request.flush_bytes,
-        samples_wanted=request.samples,
-        limit_s=limit,
+        samples_wanted=conditions.samples,
+        limit_s=conditions.limit_s,
         energy=energy,
-        absent=absent,
+        absent=conditions.absent,
         layers=tuple(_facts(workload) for workload in layers),
-        methods=tuple(_method(method) for method in methods),
-        batches=sizes,
-        threads=counts,
-        caches=states,
+        methods=tuple(_method(method) for method in conditions.methods),
+        batches=conditions.batches,
+        threads=conditions.threads,
+        caches=conditions.caches,
         cells=tuple(_with_energy(cell, energy) for cell in cells),
+    )
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under what a layer is timed, checked: see `measure_cpu`."""
+
+    batches: tuple[int, ...]
+    threads: tuple[int, ...]
+    caches: tuple[CacheState, ...]
+    methods: tuple[Method, ...]
+    absent: dict[str, str]
+    samples: int
+    limit_s: float
+
+
+def check_conditions(
+    batches: Sequence[int] = BATCHES,
+    threads: Sequence[int] | None = None,
+    caches: Sequence[str] = CACHE_STATES,
+    libraries: Sequence[str] | None = None,
+    samples: int = LEAST_SAMPLES,
+    limit_s: float = LIMIT_S,
+) -> Conditions:
+    """The arguments of `measure_cpu` as it understands them, before minutes go into a measurement.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As `measure_cpu` does.
+    """
+    states = tuple(state for state in CACHE_STATES if state in caches)
+    if not states or set(states) != set(caches):
+        raise ValueError(f"caches: {', '.join(caches)!r}, but they must be of {', '.join(CACHE_STATES)}")
+    limit = real_number("limit_s", limit_s)
+    if limit <= 0:
+        raise ValueError(f"limit_s: {limit:g}, but it must be above 0")
+    cores = available_cores()
+    methods, absent = chosen_methods(libraries)
+    return Conditions(
+        batches=_numbers("batches", batches, MAX_BATCH),
+        threads=_numbers("threads", (1, cores) if threads is None else threads, cores),
+        caches=states,
+        methods=tuple(methods),
+        absent=absent,
+        samples=whole_number("samples", samples, 1, MAX_SAMPLES),
+        limit_s=limit,
     )
 
 
