@@ -13,7 +13,6 @@ import argparse
 import statistics
 import sys
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
