@@ -178,7 +178,7 @@ def loaded_after(statement):
     return set(done.stdout.split())
 
 
-HEAVY = {"simpy", "torch", "dask", "matplotlib", "scipy"}
+HEAVY = {"simpy", "torch", "dask", "matplotlib"}
 
 
 @pytest.mark.parametrize("statement", ["import eie_sim", "import compressor"])
