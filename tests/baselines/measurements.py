@@ -10,8 +10,8 @@ TIMES_US = {"numpy-dense": 30.0, "scipy-csr": 10.0, "numba-csc": 5.0}
 
 
 def a_measurement(
-    layers=("a", "b"), us=lambda _layer, method: TIMES_US[method], samples=20, batches=(1,), threads=(1,), caches=("cold",),
-    **changes,
+    layers=("a", "b"), us=lambda _layer, method: TIMES_US[method], samples=20, batches=(1,), threads=(1,),
+    caches=("cold",), **changes,
 ):  # fmt: skip
     """Every sample of a cell takes ``us(layer, method)``, but the last, which takes twice as long."""
     cells = tuple(
