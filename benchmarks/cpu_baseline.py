@@ -193,7 +193,7 @@ def measure(options: argparse.Namespace) -> Report:
         measurement = measure_cpu(
             workloads,
             batches=sorted({BATCH, *options.batch}),
-            threads=[THREADS] if options.one_thread else None,
+            threads=None if options.all_threads else [THREADS],
             caches=("cold", "hot") if options.hot else (CACHE,),
             samples=options.samples,
             limit_s=options.limit,
@@ -223,7 +223,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, default=LIMIT_S, help="seconds a cell may take (default 30)")
     parser.add_argument("--batch", type=batch_sizes, default=[BATCH], help="sizes beside 1, such as 64")
     parser.add_argument("--hot", action="store_true", help="hot caches too")
-    parser.add_argument("--one-thread", action="store_true", help="one thread alone, not also one a core")
+    parser.add_argument("--all-threads", action="store_true", help="one thread a core too")
 
 
 if __name__ == "__main__":

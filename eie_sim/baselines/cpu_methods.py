@@ -220,7 +220,8 @@ def _numba_skipping(problem: Problem, threads: int) -> Call:
 
     indptr, rows, values = (array.copy() for array in problem.weights.csc)
     n_cols = problem.weights.shape[1]
-    pool = ThreadPoolExecutor(threads) if threads > 1 else None
+    # The calling thread does a share: one that only waits would wake up in the middle of somebody's work.
+    pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
     if problem.batch is None:
         acts = problem.inputs.copy()
         shares = np.searchsorted(indptr, np.linspace(0, indptr[-1], threads + 1)[1:-1])
@@ -234,7 +235,9 @@ def _numba_skipping(problem: Problem, threads: int) -> Call:
             if pool is None:
                 one_piece(0)
                 return np.asarray(parts[0])
-            list(pool.map(one_piece, range(len(pieces))))
+            others = pool.map(one_piece, range(1, len(pieces)))
+            one_piece(0)
+            list(others)
             return np.asarray(parts.sum(axis=0))
 
         return call
@@ -250,7 +253,9 @@ def _numba_skipping(problem: Problem, threads: int) -> Call:
         if pool is None:
             some_vectors(0)
         else:
-            list(pool.map(some_vectors, range(threads)))
+            others = pool.map(some_vectors, range(1, threads))
+            some_vectors(0)
+            list(others)
         return out.T
 
     return call_batch
