@@ -26,7 +26,6 @@ from benchmarks.harness import (
     Report,
     Table,
     Timing,
-    cache_streamer,
     command,
     found_alex8,
     geometric_mean,
@@ -36,6 +35,7 @@ from compressor._jit import available_cores
 from compressor.importers import read_eie_simulator
 from compressor.packed import PackedLayer
 from eie_sim import CapacityWarning, simulate, simulate_batch
+from eie_sim.baselines.host import cache_streamer, loaded_blas
 from eie_sim.networks import published_layers
 from eie_sim.workload import calibrated_layer
 
@@ -109,12 +109,10 @@ def measure_batch(layer: PackedLayer, acts: NDArray[np.float32], repeats: int) -
 
 
 def _blas() -> dict[str, object]:
-    from threadpoolctl import threadpool_info
-
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools = [blas for blas in loaded_blas() if blas.library != "openmp"]
     return {
-        "blas": "; ".join(f"{p['internal_api']} {p['version']} kernel {p.get('architecture', '?')}" for p in pools),
-        "blas threads": max((p["num_threads"] for p in pools), default=0),
+        "blas": "; ".join(f"{blas.library} {blas.version} kernel {blas.kernel}" for blas in pools),
+        "blas threads": max((blas.threads or 0 for blas in pools), default=0),
     }
 
 

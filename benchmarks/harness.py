@@ -8,7 +8,6 @@ A benchmark is a function that returns a `Report`; `command` turns it into a com
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import sys
@@ -24,9 +23,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from compressor._jit import available_cores
-
-CACHE_BYTES = 256 * 2**20
-"""Streamed through the cache before a cold sample: more than the last-level cache of the machines we meet."""
+from eie_sim.baselines.host import cpu_model, load_1min
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,8 @@ def timings(
     repeats : int
         Samples of each.
     before : function or None
-        Called before every sample, outside the clock; `stream_through_cache` makes the samples cold.
+        Called before every sample, outside the clock; `eie_sim.baselines.host.cache_streamer` makes the samples
+        cold.
     warm_up : int
         Calls of each function before the first sample, where kernels are compiled.
     """
@@ -142,16 +140,6 @@ def timings(
     return {name: Timing(tuple(of_one)) for name, of_one in samples.items()}
 
 
-def cache_streamer(n_bytes: int = CACHE_BYTES) -> Callable[[], object]:
-    """A function that reads and writes `n_bytes`, so that what was in the cache before no longer is."""
-    block = np.zeros(n_bytes // 8, np.int64)
-
-    def stream() -> None:
-        block[:] += 1
-
-    return stream
-
-
 def geometric_mean(values: Sequence[float]) -> float:
     """The geometric mean of positive numbers."""
     return statistics.geometric_mean(values)
@@ -160,22 +148,14 @@ def geometric_mean(values: Sequence[float]) -> float:
 def environment() -> dict[str, object]:
     """The machine and the versions that a figure depends on."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numba": numba.__version__,
-        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load_1min": load_1min(),
     }
-
-
-def _cpu_model() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123  (a device file, Linux only)
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
 
 
 def as_json(name: str, report: Report) -> str:

@@ -55,7 +55,14 @@ NEVER_ENGINES = ("eie_sim.cost", "eie_sim.baselines", "eie_sim.views", "eie_sim.
 LIBRARIES = {
     "simpy": ("eie_sim.machine", "eie_sim.engines.reference"),
     "matplotlib": ("eie_sim.report.plots",),
-    "torch": ("compressor.training", "compressor.networks", "compressor.importers.pytorch"),
+    "torch": (
+        "compressor.training",
+        "compressor.networks",
+        "compressor.importers.pytorch",
+        "eie_sim.baselines.cpu_methods",
+    ),
+    "scipy": ("eie_sim.baselines.cpu_methods",),
+    "threadpoolctl": ("eie_sim.baselines.host",),
 }
 
 

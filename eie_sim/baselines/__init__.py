@@ -5,4 +5,6 @@ TOML file (`read_device`; `devices` gives the three of the paper). `roofline` tu
 `fit` finds the share of the roofline that its library reached from published times, `published` sets the model beside
 the printed numbers, with the error of a prediction that never saw the layer. `platforms` are the rows of EIE Table V,
 the FPGA and the ASICs among them, which have a throughput and a power but no roofline.
+
+This host itself: `measure_cpu` times dense and sparse libraries on it, in a process for each number of threads.
 """

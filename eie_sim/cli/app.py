@@ -3,6 +3,7 @@
 from compressor.console.app import command_line
 from eie_sim.cli.compare import compare
 from eie_sim.cli.info import info
+from eie_sim.cli.measure import measure
 from eie_sim.cli.presets import presets
 from eie_sim.cli.run import run
 
@@ -11,4 +12,4 @@ _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator 
 `eie-sim run` simulates the paper's nine layers and sets the paper's figures beside the results.
 """
 
-app = command_line("eie-sim", _ABOUT, (run, info, compare, presets))
+app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, presets))

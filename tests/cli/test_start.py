@@ -14,13 +14,13 @@ from tests.cli.conftest import in_a_process
 from tests.command_line import cpu_seconds, loaded_by_help
 
 MOST_CPU_SECONDS = 0.6
-HEAVY = ("numpy", "numba", "simpy", "matplotlib", "torch", "dask", "safetensors")
+HEAVY = ("numpy", "numba", "simpy", "matplotlib", "torch", "dask", "safetensors", "scipy")
 
 
 def test_help_names_every_command(cli):
     result = cli("--help")
     assert result.exit_code == 0
-    for command in ("run", "info", "compare", "presets"):
+    for command in ("run", "info", "compare", "measure", "presets"):
         assert command in result.stdout
 
 
@@ -30,7 +30,7 @@ def test_no_argument_is_a_call_for_help(cli):
     assert result.stdout.split() == cli("--help").stdout.split()
 
 
-@pytest.mark.parametrize("command", ["run", "info", "compare", "presets"])
+@pytest.mark.parametrize("command", ["run", "info", "compare", "measure", "presets"])
 def test_every_command_has_help_and_json(cli, command):
     result = cli(command, "--help")
     assert result.exit_code == 0

@@ -1,0 +1,283 @@
+"""``eie-sim measure``: how long this host takes for the same layers, dense and sparse."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eie_sim.cli.options import INPUT_PANEL, OUTPUT_PANEL, Json, option
+
+if TYPE_CHECKING:
+    from compressor.console.grid import Group
+    from eie_sim.baselines.cpu_measurement import CpuMeasurement
+    from eie_sim.cli.console import Printer
+    from eie_sim.workload import Workload
+
+MEASURE_PANEL = "How to measure"
+
+INTERRUPTED = 130
+
+QUICK_SAMPLES = 5
+
+_FILE = "A packed model (.eie). Without it: the nine layers of the EIE paper."
+_BATCH = "Input vectors that are computed together. Default: 1,64."
+_THREADS = "Numbers of threads, each in a process of its own; all: one a core. Default: 1,all."
+_CACHE = "cold: all caches emptied before a sample; hot: the same call again and again. Default: cold,hot."
+_LIBRARIES = "Of numpy, scipy, torch, mkl, numba. Default: all that are installed."
+_SAMPLES = "Quiet samples of each time, those in which nobody took a core away. Default: 20."
+_LIMIT = "Seconds that one time may take; then it has fewer samples, and says so. Default: 30."
+_ENERGY = (
+    "rapl: counters of this processor; paper: the power of the paper's CPU (Table V); tdp: --tdp-watts. Default: no "
+    "energy."
+)
+_QUICK_HELP = (
+    f"A look, not a measurement: {QUICK_SAMPLES} samples, batch 1, one thread, cold, where no option says otherwise."
+)
+
+
+def measure(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE.eie", help=_FILE, show_default=False)] = None,
+    layers: Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")] = None,
+    act_density: Annotated[
+        float | None, option(INPUT_PANEL, "Share of active inputs for a file. Default: 1.", "0..1", min=0, max=1)
+    ] = None,
+    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
+    batch: Annotated[str | None, option(MEASURE_PANEL, _BATCH, "N,N,...")] = None,
+    threads: Annotated[str | None, option(MEASURE_PANEL, _THREADS, "N,all,...")] = None,
+    cache: Annotated[str | None, option(MEASURE_PANEL, _CACHE, "cold,hot")] = None,
+    libraries: Annotated[str | None, option(MEASURE_PANEL, _LIBRARIES, "A,B,...")] = None,
+    samples: Annotated[int | None, option(MEASURE_PANEL, _SAMPLES, "N", min=1)] = None,
+    limit: Annotated[float | None, option(MEASURE_PANEL, _LIMIT, "SECONDS", min=0.001)] = None,
+    energy: Annotated[str | None, option(MEASURE_PANEL, _ENERGY, "rapl|paper|tdp")] = None,
+    tdp_watts: Annotated[
+        float | None, option(MEASURE_PANEL, "Constant power of the processor for --energy tdp.", "W")
+    ] = None,
+    quick: Annotated[bool, option(MEASURE_PANEL, _QUICK_HELP, None, "--quick")] = False,
+    as_json: Json = False,
+    out: Annotated[Path | None, option(OUTPUT_PANEL, "Write the measurement there, as JSON.", "FILE.json")] = None,
+) -> None:
+    """Time this host on the layers: dense and sparse, with every library that is installed.
+
+    Batch 1 and 64, one and all threads, hot and cold caches: some minutes for the nine layers. Times are medians of
+    quiet samples; do not use the machine meanwhile.
+    """
+    from compressor.console.targets import check_target_file
+    from eie_sim.baselines.cpu_measurement import LEAST_SAMPLES, write_cpu_measurement
+    from eie_sim.baselines.energy_sources import energy_source
+    from eie_sim.baselines.measure_cpu import LIMIT_S, check_conditions, measure_cpu
+    from eie_sim.cli.console import Printer
+
+    batches, counts, states = batch or "1,64", threads or "1,all", cache or "cold,hot"
+    if quick:
+        batches, counts, states = batch or "1", threads or "1", cache or "cold"
+    asked = None if libraries is None else _texts("--libraries", libraries)
+    conditions = check_conditions(
+        _numbers("--batch", batches),
+        _threads(counts),
+        _texts("--cache", states),
+        asked,
+        samples or (QUICK_SAMPLES if quick else LEAST_SAMPLES),
+        limit or LIMIT_S,
+    )
+    source = energy_source(energy, tdp_watts)
+    if out is not None:
+        check_target_file("--out", out)
+    printer = Printer()
+    workloads = _workloads(file, layers, act_density, seed, max(conditions.batches), printer)
+    try:
+        with printer.counting() as count:
+            measurement = measure_cpu(
+                workloads,
+                batches=conditions.batches,
+                threads=conditions.threads,
+                caches=conditions.caches,
+                libraries=asked,
+                samples=conditions.samples,
+                limit_s=conditions.limit_s,
+                energy=source,
+                progress=count,
+            )
+    except KeyboardInterrupt:
+        printer.note("interrupted: nothing was written")
+        raise typer.Exit(INTERRUPTED) from None
+    _say_what_is_missing(measurement, printer)
+    if out is not None:
+        write_cpu_measurement(measurement, out)
+        printer.note(f"wrote {out}")
+    if as_json:
+        typer.echo(measurement.to_json())
+    else:
+        _print(measurement, printer)
+
+
+# What to measure ------------------------------------------------------------------------------------------------------
+
+
+def _texts(name: str, text: str) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ValueError(f"{name}: {text!r}, but it must name at least one")
+    return found
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    for part in _texts(name, text):
+        if not (part.isascii() and part.isdecimal()):
+            raise ValueError(f"{name}: {part!r} is not a whole number")
+    return [int(part) for part in _texts(name, text)]
+
+
+def _threads(text: str) -> list[int]:
+    from compressor._jit import available_cores
+
+    parts = _texts("--threads", text)
+    return _numbers("--threads", ",".join(str(available_cores()) if part == "all" else part for part in parts))
+
+
+def _workloads(
+    file: Path | None, layers: str | None, act_density: float | None, seed: int, n_vectors: int, printer: "Printer"
+) -> "list[Workload]":
+    """The layers, and as many inputs as the largest batch takes."""
+    from eie_sim.networks import published_layers
+    from eie_sim.workload import calibrated_layer
+
+    if file is not None:
+        return _of_file(file, layers, act_density, seed, n_vectors)
+    if act_density is not None:
+        raise ValueError("--act-density: means nothing without a file")
+    names = _picked(layers, list(published_layers()))
+    with printer.progress(len(names)) as advance:
+        found = []
+        for name in names:
+            advance(f"drawing {name}")
+            found.append(calibrated_layer(name, seed, n_vectors=n_vectors))
+            advance(f"drawing {name}", done=1)
+    return found
+
+
+def _of_file(file: Path, layers: str | None, act_density: float | None, seed: int, n_vectors: int) -> "list[Workload]":
+    from numpy.random import SeedSequence
+
+    from compressor.packed_file import load_model
+    from eie_sim.networks.generator import draw_acts
+    from eie_sim.networks.statistics import LayerStatistics
+    from eie_sim.workload import Workload
+
+    model = load_model(file)
+    picked = _picked(layers, [layer.name for layer in model.layers])
+    density = 1.0 if act_density is None else act_density
+    origin = f"{file.name}; inputs drawn with seed {seed}, {100 * density:g} % active"
+    return [
+        Workload(layer, draw_acts(layer.n_cols, LayerStatistics(1.0, density), n_vectors, of_acts), origin)
+        for layer in model.layers
+        if layer.name in picked
+        for of_acts in [SeedSequence([seed, int.from_bytes(layer.name.encode())])]
+    ]
+
+
+def _picked(layers: str | None, names: Sequence[str]) -> list[str]:
+    if layers is None:
+        return list(names)
+    wanted = _texts("--layers", layers)
+    if unknown := [name for name in wanted if name not in names]:
+        raise ValueError(f"--layers: {', '.join(unknown)!r}, but the layers are {', '.join(names)}")
+    return [name for name in names if name in wanted]
+
+
+# What was found -------------------------------------------------------------------------------------------------------
+
+
+def _say_what_is_missing(measurement: "CpuMeasurement", printer: "Printer") -> None:
+    for library, how in measurement.absent.items():
+        printer.note(f"{library} is not installed and was not measured ({how})")
+    if short := measurement.short_cells():
+        first = short[0]
+        more = f", and {len(short) - 1} more like it" if len(short) > 1 else ""
+        printer.warn(
+            f"{first.condition}: {len(first.samples_us)} quiet samples of {measurement.samples_wanted} in "
+            f"{measurement.limit_s:g} s{more}; is the machine busy?"
+        )
+
+
+def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
+    from eie_sim.cli.grid import grid
+
+    for threads in measurement.threads:
+        for batch in measurement.batches:
+            for cache in measurement.caches:
+                title = f"batch {batch}, {threads} thread{'s' if threads > 1 else ''}, {cache} caches"
+                groups = _groups(measurement, batch, threads, cache)
+                laid_out = grid(groups, printer.out.width, printer.out)
+                printer.lines([f"us per input vector, {title}:", "", *laid_out.lines, ""])
+                if remark := laid_out.remark("--json and --out"):
+                    printer.remark(remark)
+    for line in _remarks(measurement):
+        printer.remark(line)
+
+
+def _groups(measurement: "CpuMeasurement", batch: int, threads: int, cache: str) -> "list[Group]":
+    from rich.text import Text
+
+    from eie_sim.cli.console import short
+    from eie_sim.cli.grid import Group, column
+
+    names = [layer.name for layer in measurement.layers]
+    groups = [column("layer", [short(name) for name in names], left=True)]
+    for at, method in enumerate(measurement.methods):
+        cells = [measurement.cell(name, method.name, batch, threads, cache) for name in names]
+        rows = [[Text(_figure(cell.median_us)), Text(_spread(cell.q1_us, cell.q3_us), "dim")] for cell in cells]
+        groups.append(Group(method.name, ("median", "+-%"), rows, at))
+    pairs = measurement.pairs()
+    if pairs:
+        dense, sparse = pairs[0]
+        ratios = [_ratio(measurement, name, pairs[0], batch, threads, cache) for name in names]
+        groups.append(column(f"{dense} / {sparse.rpartition('-')[2]}", ratios))
+    return groups
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _spread(q1_us: float | None, q3_us: float | None) -> str:
+    """Half the distance of the quartiles, in percent of their middle."""
+    if q1_us is None or q3_us is None:
+        return "-"
+    return f"{100 * (q3_us - q1_us) / (q3_us + q1_us):.0f}"
+
+
+def _ratio(
+    measurement: "CpuMeasurement", layer: str, pair: tuple[str, str], batch: int, threads: int, cache: str
+) -> str:
+    cells = [measurement.cell(layer, method, batch, threads, cache) for method in pair]
+    if any(cell.median_us is None for cell in cells):
+        return "-"
+    return f"{measurement.ratio(layer, pair, batch, threads, cache):.2f}"
+
+
+def _remarks(measurement: "CpuMeasurement") -> list[str]:
+    host = measurement.host
+    counts = [len(cell.samples_us) for cell in measurement.cells]
+    caches = ", ".join(f"L{c.level} {c.kind.lower()} {c.size_bytes // 1024:,} KB" for c in host.caches) or "unknown"
+    blas = {f"{b.library} {b.version} {b.kernel}": None for p in measurement.processes for b in p.blas}
+    lines = [
+        f"Median of {_range(min(counts), max(counts))} quiet samples; +-%: half the distance of the quartiles.",
+        f"{host.cpu}, {host.cores} cores; caches: {caches}.",
+        f"Python {host.python}, {', '.join(f'{k} {v}' for k, v in host.versions.items())}; {'; '.join(blas)}.",
+    ]
+    return [*lines, *_energy_remark(measurement)]
+
+
+def _range(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _energy_remark(measurement: "CpuMeasurement") -> list[str]:
+    energy: Any = measurement.energy
+    if energy is None:
+        return ["No energy: no source was named (--energy)."]
+    watts = "" if energy.power_w is None else f", {energy.power_w:g} W"
+    return [f"Energy, in --json and --out: {energy.source}{watts}: {energy.note}."]
