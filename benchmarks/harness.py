@@ -8,6 +8,7 @@ A benchmark is a function that returns a `Report`; `command` turns it into a com
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
