@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-SIMULATE, COMPRESS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SIMULATE, ENERGY, COMPRESS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def run(code, folder):
@@ -22,6 +22,14 @@ def run(code, folder):
 def test_the_example_of_a_simulation_runs_and_prints_what_it_says(tmp_path):
     printed = run(SIMULATE, tmp_path)
     assert re.fullmatch(r"\d+ cycles, \d+\.\d\d us, load balance \d\d\.\d%\n\d+ rows read, \d+ bypasses\n", printed)
+
+
+@pytest.mark.compiled_only
+def test_the_example_of_energy_goes_on_from_there_and_prints_what_it_says(tmp_path):
+    printed = run(SIMULATE + ENERGY, tmp_path).splitlines()[2:]
+    assert re.fullmatch(r"\d+ nJ, \d\.\d\d W, \d+\.\d pJ a useful MAC \(table2-8cycle\)", printed[0])
+    assert re.fullmatch(r"\{'table2-8cycle': '\d+ nJ', .*'paper-constant-table5': '\d+ nJ'\}", printed[1])
+    assert printed[2:] == ["40.8 mm2"]
 
 
 @pytest.mark.compiled_only
