@@ -57,6 +57,13 @@ def measure(options: argparse.Namespace) -> Report:
     return Report(tuple(figures), (), facts)
 
 
+def alex8_folder(text: str) -> Path:
+    """A folder that holds the EIE authors' Alex-8; the `type` of an option."""
+    if not (Path(text) / "act.dat").is_file():
+        raise argparse.ArgumentTypeError(f"{text}: there is no act.dat")
+    return Path(text)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "items", nargs="*", choices=[*ITEMS, []], default=list(ITEMS), metavar="ITEM", help="default all"
@@ -64,8 +71,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--summary", action="store_true", help="judge alone, write no files")
     parser.add_argument("--out", type=Path, default=Path("out/paper"), metavar="DIR", help="default out/paper")
     parser.add_argument("--seeds", type=positive, default=8, help="draws of each layer (default 8)")
-    parser.add_argument("--alex8", type=Path, default=found_alex8(), metavar="DIR", help="the EIE authors' Alex-8 data")
+    parser.add_argument(
+        "--alex8", type=alex8_folder, default=found_alex8(), metavar="DIR", help="the EIE authors' Alex-8 data"
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(command("", __doc__, measure, add_options=add_options))
+    sys.exit(command("__main__", __doc__, measure, add_options=add_options))

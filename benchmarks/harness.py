@@ -243,7 +243,7 @@ def command(
         Adds options of this benchmark alone.
     """
     parser = argparse.ArgumentParser(
-        prog=f"python -m benchmarks.{name}",
+        prog=f"python -m benchmarks.{name}".removesuffix(".__main__"),
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

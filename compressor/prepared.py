@@ -64,7 +64,7 @@ class PreparedLayer:
 
     @cached_property
     def by_lane_wide(self) -> tuple[NDArray[np.unsignedinteger[Any]], ...]:
-        """`by_lane` with addresses in 32 bits, for queues so deep that their backlog may not fit in 16."""
+        """`by_lane` with addresses in 32 bits: for queues so deep, or SRAM rows so wide, that 16 are too few."""
         address = self.by_lane[0]
         if address.dtype != np.uint32:
             address = address.astype(np.uint32)

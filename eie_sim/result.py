@@ -18,8 +18,25 @@ Scalar = TypeVar("Scalar")
 Integers = NDArray[np.int64]
 
 
+class _Lasting:
+    """What is copied or sent to another process stays read-only there."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if "_table" in state:  # what was made of it is made again
+            for name in (*_PLACES, "counts"):
+                state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+        self.__dict__.update(state)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Counts(Generic[Scalar]):
+class Counts(_Lasting, Generic[Scalar]):
     """What each unit did. Scalars are of the whole machine; arrays are int64, shape (n_pe,).
 
     In a batch of B inputs, scalars are int64 (B,) and arrays (B, n_pe).
@@ -92,9 +109,9 @@ class Counts(Generic[Scalar]):
         place = _PLACES.get(name)
         if place is None or "_table" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        row = self.__dict__["_table"].reshape(len(PER_PE), -1)[place]
-        row.flags.writeable = False
-        return self.__dict__.setdefault(name, row)
+        table = self.__dict__["_table"]
+        table.flags.writeable = False
+        return self.__dict__.setdefault(name, table.reshape(len(PER_PE), -1)[place])
 
 
 def freeze(record: object) -> None:
@@ -115,7 +132,7 @@ _PLACES = {name: place for place, name in enumerate(PER_PE)}
 
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
+class Schedule(_Lasting):
     """When everything happened: enough, with the layer, to tell the state of every unit in every cycle.
 
     Attributes
@@ -148,7 +165,7 @@ class Schedule:
         freeze(self)
 
 
-class _Figures:
+class _Figures(_Lasting):
     """Figures of merit that follow from cycles and counts alone (definitions: EIE Table IV, Figs 8, 12, 13)."""
 
     cycles: int
@@ -283,7 +300,7 @@ def result_of_table(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BatchResult:
+class BatchResult(_Lasting):
     """One layer on one machine with B input vectors, one after another; each from an empty machine.
 
     Attributes

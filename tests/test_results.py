@@ -1,5 +1,7 @@
 """What comes back: figures that follow from the counts, batches taken apart, and what counts as equal."""
 
+import copy
+import pickle
 from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
@@ -185,3 +187,24 @@ def test_results_show_themselves_in_a_line():
     assert "entries=3" in repr(result.counts)
     assert repr(simulate_batch(layer, [[1, 1]], arch)) == "BatchResult('fc' on 'eie': 1 inputs, engine 'fast')"
     assert repr(result) in repr(simulate_model(PackedModel([layer], ["none"]), [1, 1], arch))
+
+
+def through_a_pickle(one):
+    return pickle.loads(pickle.dumps(one))  # noqa: S301  (as between processes)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, through_a_pickle])
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_copy_of_a_result_is_equal_and_read_only(again, read_before):
+    layer = pack_codes(np.array([[1, 0], [2, 3]], np.uint8), np.arange(16, dtype=np.float32), n_pe=1)
+    first = simulate(layer, [1, 1], ArchConfig(n_pe=1), schedule=True)
+    if read_before:
+        assert first.counts.entries.sum() == 3
+    second = again(first)
+    assert differences(first, second) == []
+    for name in sorted(ALL - set(Counts.SCALARS)):
+        array = getattr(second.counts, name)
+        assert not array.flags.writeable
+        assert array.base is None or not array.base.flags.writeable
+    assert not second.output.flags.writeable
+    assert not second.schedule.pop_cycle.flags.writeable

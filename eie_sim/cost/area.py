@@ -1,10 +1,13 @@
-"""The area of a machine: Table II, its memories scaled by CACTI."""
+"""The area of a machine: Table II, its SRAMs scaled by CACTI, its queue and registers by what they hold.
+
+The arithmetic is that of 16 bits, whatever numbers the machine computes with: the paper gives no other.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eie_sim import paper
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ACT_BYTES, ArchConfig
 from eie_sim.cost.energy import lnzd_nodes
 from eie_sim.cost.prices import LNZD, UNITS
 from eie_sim.cost.technology import SCALINGS, memory, scaling
@@ -58,8 +61,8 @@ def area(arch: ArchConfig, rule: str = "paper") -> AreaReport:
         / memory(usual.spmat_bytes, usual.spmat_width_bits).area_mm2,
         "ptr_read": memory(arch.ptr_bytes / 2, 16).area_mm2 / memory(usual.ptr_bytes / 2, 16).area_mm2,
         "act_queue": arch.act_queue_depth / usual.act_queue_depth,
-        "act_rw": (arch.act_regfile_entries * 2 + arch.act_sram_bytes)
-        / (usual.act_regfile_entries * 2 + usual.act_sram_bytes),
+        "act_rw": (arch.act_regfile_entries * ACT_BYTES + arch.act_sram_bytes)
+        / (usual.act_regfile_entries * ACT_BYTES + usual.act_sram_bytes),
     }
     pe = {unit: _um2(unit) * factors.get(unit, 1.0) * shrunk for unit in (*UNITS, FILLER)}
     node = paper.LNZD_UNIT.at("lnzd", "area_um2")

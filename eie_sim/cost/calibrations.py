@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from eie_sim import paper
+from eie_sim.arch import ACT_BYTES
 from eie_sim.cost.prices import UNITS, CostTable, Price
 from eie_sim.cost.technology import ADD_16, MULTIPLY_16, memory
 from eie_sim.presets import preset
@@ -71,7 +72,8 @@ ALEX_7 = Activity(
             "acc_writes": 5.76,
         }
     ),
-    "a column of Alex-7: 4,096 x 9 % / 64 entries, rows kept between columns, as the engines count; no stall",
+    "a column of Alex-7 by its printed density, 4,096 x 9 % / 64 entries, rows kept between columns, as the engines "
+    "count; without fillers, empty columns and stalls, of which a simulated Alex-7 has some",
 )
 
 
@@ -115,8 +117,8 @@ def _bottom_up(name: str, clock: float, leak: float) -> CostTable:
     machine = preset(paper.MACHINE)
     bank = memory(machine.ptr_bytes / 2, 16)
     rows = memory(machine.spmat_bytes, machine.spmat_width_bits)
-    registers = memory(machine.act_regfile_entries * 2, 16)
-    codebook = memory((1 << machine.weight_bits) * 2, 16)
+    registers = memory(machine.act_regfile_entries * ACT_BYTES, 8 * ACT_BYTES)
+    codebook = memory((1 << machine.weight_bits) * ACT_BYTES, 8 * ACT_BYTES)
     queue = memory(machine.act_queue_depth * 4, 32)
     operation = MULTIPLY_16.value + ADD_16.value + codebook.read_pj
     prices = (
@@ -128,10 +130,12 @@ def _bottom_up(name: str, clock: float, leak: float) -> CostTable:
         Price("acc_writes", "act_rw", registers.write_pj, "CACTI"),
     )
     clocks = {unit: _table_ii(unit) * clock * _NS_A_CYCLE for unit in UNITS}
-    leaks = {"ptr_read": 2 * bank.leakage_mw, "spmat_read": rows.leakage_mw}
-    leaks = {unit: value + _table_ii(unit) * leak for unit, value in leaks.items()}
+    leaks = {unit: _table_ii(unit) * leak for unit in UNITS}
+    leaks["ptr_read"] += 2 * bank.leakage_mw
+    leaks["spmat_read"] += rows.leakage_mw
     assumed = (
-        f"clock: {clock:.1%} of Table II's power of every unit, in every cycle; leakage: CACTI's of the memories",
+        f"clock: {clock:.1%} of Table II's power of every unit, in every cycle",
+        f"leakage: CACTI's of the memories, and {leak:.1%} of Table II's power of every unit",
         "pipeline registers and control are not counted",
     )
     return CostTable(name, prices, clocks, leaks, _lnzd_pj(), assumed)
@@ -191,4 +195,5 @@ def calibration(name: str = DEFAULT, clock: float | None = None, leak: float = 0
     share = clock_fraction() if clock is None else clock
     if not (share >= 0 and leak >= 0 and share + leak <= 1):
         raise ValueError(f"clock, leak: {share}, {leak}, but they must be shares that come to at most 1")
-    return CALIBRATIONS[name](name, share, leak)
+    called = name if clock is None and not leak else f"{name}, clock {share:.1%}, leakage {leak:.1%}"
+    return CALIBRATIONS[name](called, share, leak)

@@ -1,17 +1,18 @@
 """The energy of a run: its counts times a table, after the run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
-from compressor.packed import POINTER_BYTES, PackedLayer
+from compressor.checks import whole_number
+from compressor.packed import POINTER_BYTES, PackedLayer, PackedModel
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
-from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, memory, scaling
+from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
 from eie_sim.presets import preset
 from eie_sim.result import ModelResult, SimResult
 
@@ -177,10 +178,14 @@ def energy(
     Raises
     ------
     ValueError
-        When there is no such calibration or rule, the node is neither 45 nor 28 nm, or `dram_bytes` is negative.
+        When the result is that of no single run, there is no such calibration or rule, the node is neither 45 nor 28
+        nm, or `dram_bytes` is no whole number or negative.
     """
-    if dram_bytes < 0:
-        raise ValueError(f"dram_bytes: {dram_bytes}, but it must not be negative")
+    if not isinstance(result, SimResult):
+        raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; batch[i] is one")
+    if not isinstance(table, (CostTable, str)):
+        raise ValueError(f"table: {table!r}, but it must be a CostTable or the name of a calibration")
+    whole_number("dram_bytes", dram_bytes, 0)
     arch, counts = result.arch, result.counts
     chosen = calibration(table) if isinstance(table, str) else table
     name, priced = chosen.name, table_for(chosen, arch, rule)
@@ -234,7 +239,7 @@ def by_calibration(result: SimResult, rule: str = "paper") -> Mapping[str, Energ
 def band(result: SimResult, table: CostTable | str = DEFAULT) -> Mapping[str, EnergyReport]:
     """The energy of a run at 28 nm by every published scaling rule; the first is the paper's.
 
-    The rules differ by a factor of 1.6 in energy: a figure at 28 nm without its rule says little.
+    The rules differ by a factor of 1.6 in the energy of an event: a figure at 28 nm without its rule says little.
 
     Raises
     ------
@@ -247,17 +252,33 @@ def band(result: SimResult, table: CostTable | str = DEFAULT) -> Mapping[str, En
     return {rule: energy(result, table, rule) for rule in SCALINGS}
 
 
-def missing_bytes(layer: PackedLayer, arch: ArchConfig) -> int:
-    """Bytes of entries and pointers of a layer, over all PEs, for which the SRAMs have no place.
+def missing_bytes(layers: PackedLayer | PackedModel, arch: ArchConfig) -> tuple[int, ...]:
+    """Bytes of entries and pointers of each layer, over all PEs, for which the SRAMs have no place.
 
-    They are taken to come from DRAM once for every input vector, while what fits stays: the least that a machine would
-    have to read.
+    The layers of a model lie in the SRAMs at once (EIE section V): the first ones take what place there is. What has
+    none is taken to come from DRAM once for every input vector, columns of zero inputs too.
+
+    Parameters
+    ----------
+    layers : PackedLayer or PackedModel
+    arch : ArchConfig
+
+    Returns
+    -------
+    tuple of int
+        One number a layer; `energy` and `model_energy` take it as `dram_bytes`.
     """
     entry_bits = arch.weight_bits + arch.index_bits
     places, pointers, *_ = arch.sram_limits
-    beyond = np.maximum(np.asarray(layer.entries_per_pe, np.int64) - places, 0)
-    entry_bytes = int(np.sum(-(-beyond * entry_bits // 8)))
-    return entry_bytes + max(int(layer.pointers.shape[0]) - pointers, 0) * POINTER_BYTES * layer.n_pe
+    free = np.full(arch.n_pe, places, np.int64)
+    missing = []
+    for layer in (layers,) if isinstance(layers, PackedLayer) else layers.layers:
+        entries = np.asarray(layer.entries_per_pe, np.int64)
+        entry_bytes = int(np.sum(-(-np.maximum(entries - free, 0) * entry_bits // 8)))
+        n_pointers = int(layer.pointers.shape[0])
+        missing.append(entry_bytes + max(n_pointers - pointers, 0) * POINTER_BYTES * layer.n_pe)
+        free, pointers = np.maximum(free - entries, 0), max(pointers - n_pointers, 0)
+    return tuple(missing)
 
 
 def lnzd_nodes(arch: ArchConfig) -> int:
@@ -272,28 +293,43 @@ def lnzd_nodes(arch: ArchConfig) -> int:
 def table_for(table: CostTable, arch: ArchConfig, rule: str = "paper") -> CostTable:
     """A table for the paper's PE, scaled to the memories, numbers and node of `arch`.
 
-    Each memory by the ratio of its energy in CACTI to that of the paper's, which cancels what the two differ by.
+    Each memory by the ratio of its energy in CACTI to that of the paper's, which cancels what the two differ by; the
+    arithmetic by its multiplication and addition. Clock and codebook are those of the paper's PE.
     """
     usual = preset(paper.MACHINE)
 
-    def ratio(n_bytes: float, width: float, usual_bytes: float, usual_width: float, what: str = "read_pj") -> float:
-        of_arch, of_usual = memory(n_bytes, width), memory(usual_bytes, usual_width)
-        return cast(float, getattr(of_arch, what) / getattr(of_usual, what))
+    def ratio(of: Callable[[ArchConfig], Memory], *what: str) -> float:
+        ours, theirs = of(arch), of(usual)
+        return cast(float, sum(getattr(ours, name) for name in what) / sum(getattr(theirs, name) for name in what))
 
-    factors = {
-        "spmat_read": ratio(arch.spmat_bytes, arch.spmat_width_bits, usual.spmat_bytes, usual.spmat_width_bits),
-        "ptr_read": ratio(arch.ptr_bytes / 2, 16, usual.ptr_bytes / 2, 16),
-        "act_queue": ratio(arch.act_queue_depth * 4, 32, usual.act_queue_depth * 4, 32),
-        "act_rw": ratio(
-            arch.act_regfile_entries * _number_bytes(arch),
-            8 * _number_bytes(arch),
-            usual.act_regfile_entries * _number_bytes(usual),
-            8 * _number_bytes(usual),
-        ),
-        "arithmetic": MULTIPLY_ADD_PJ[8 * _number_bytes(arch)] / MULTIPLY_ADD_PJ[8 * _number_bytes(usual)],
+    by_event = {
+        "spmat_row_reads": ratio(_spmat, "read_pj"),
+        "ptr_reads": ratio(_pointer_bank, "read_pj"),
+        "broadcasts": ratio(_queue, "read_pj", "write_pj"),
+        "acc_reads": ratio(_registers, "read_pj"),
+        "acc_writes": ratio(_registers, "write_pj"),
+        "entries": MULTIPLY_ADD_PJ[8 * _number_bytes(arch)] / MULTIPLY_ADD_PJ[8 * _number_bytes(usual)],
     }
+    leakage_of = {"spmat_read": ratio(_spmat, "leakage_mw"), "ptr_read": ratio(_pointer_bank, "leakage_mw")}
     shrunk = scaling(arch.technology_nm, rule)
-    return table.scaled(shrunk.energy, shrunk.power, factors)
+    return table.scaled(shrunk.energy, shrunk.power, by_event, leakage_of)
+
+
+def _spmat(arch: ArchConfig) -> Memory:
+    return memory(arch.spmat_bytes, arch.spmat_width_bits)
+
+
+def _pointer_bank(arch: ArchConfig) -> Memory:
+    return memory(arch.ptr_bytes / 2, 8 * POINTER_BYTES)
+
+
+def _queue(arch: ArchConfig) -> Memory:
+    """An entry is an activation and its column, 32 bits together."""
+    return memory(arch.act_queue_depth * 4, 32)
+
+
+def _registers(arch: ArchConfig) -> Memory:
+    return memory(arch.act_regfile_entries * _number_bytes(arch), 8 * _number_bytes(arch))
 
 
 def _number_bytes(arch: ArchConfig) -> int:

@@ -86,8 +86,14 @@ class CostTable:
             if not isfinite(value) or value < 0:
                 raise ValueError(f"{name}: {value}, but it must be finite and not negative")
 
-    def scaled(self, energy: float, power: float, by_unit: Mapping[str, float] | None = None) -> "CostTable":
-        """The table with energies times `energy`, leakage times `power`, and events of a unit times its own factor.
+    def scaled(
+        self,
+        energy: float,
+        power: float,
+        by_event: Mapping[str, float] | None = None,
+        leakage_of: Mapping[str, float] | None = None,
+    ) -> "CostTable":
+        """The table with energies times `energy` and leakage times `power`, and further factors of some of them.
 
         Parameters
         ----------
@@ -95,14 +101,16 @@ class CostTable:
             Factor of the energy of every event and every cycle of the clock.
         power : float
             Factor of the leakage.
-        by_unit : mapping of str to float, or None
-            Further factors of the events of some units.
+        by_event : mapping of str to float, or None
+            Further factors of the prices of some events.
+        leakage_of : mapping of str to float, or None
+            Further factors of the leakage of some units.
         """
-        factors = by_unit or {}
+        factors, leaks = by_event or {}, leakage_of or {}
         return replace(
             self,
-            prices=tuple(replace(p, pj=p.pj * energy * factors.get(p.unit, 1.0)) for p in self.prices),
+            prices=tuple(replace(p, pj=p.pj * energy * factors.get(p.event, 1.0)) for p in self.prices),
             clock_pj={unit: value * energy for unit, value in self.clock_pj.items()},
-            leak_mw={unit: value * power for unit, value in self.leak_mw.items()},
+            leak_mw={unit: value * power * leaks.get(unit, 1.0) for unit, value in self.leak_mw.items()},
             lnzd_pj=self.lnzd_pj * energy,
         )

@@ -263,6 +263,7 @@ def _inputs(layer: PackedLayer, acts: ArrayLike, shape: tuple[int, ...], arch: A
     if (
         type(acts) is np.ndarray
         and acts.dtype.type is dtype
+        and acts.dtype.isnative
         and acts.shape == shape
         # One vector is contiguous by its only stride, which is told sooner than `flags` when nothing is in a cache.
         and (acts.strides == (acts.itemsize,) or acts.flags.c_contiguous)

@@ -23,7 +23,7 @@ from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, S
 
 NAME = "fast"
 
-# Edges are counted in 32 bits inside the kernels.
+# Cycles of a run that the kernels can count, also where words have 32 bits.
 _MOST_CYCLES = 2**31 - 1
 
 # Edges that a PE may be behind the broadcast where the kernel counts in 16 bits.

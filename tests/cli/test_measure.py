@@ -50,6 +50,7 @@ def test_json_is_the_file(cli, files, tmp_path):
     assert (measurement.energy.source, measurement.energy.power_w) == ("tdp", 9)
 
 
+@pytest.mark.compiled_only  # every library and both caches, each to its limit of time
 def test_without_options_everything_is_measured(cli, measured):
     from compressor._jit import available_cores
     from eie_sim.paper import LAYERS

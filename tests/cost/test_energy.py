@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.paper import table2
 from compressor import PackedModel, pack_codes
-from eie_sim import ArchConfig, paper, preset, simulate, simulate_model
+from eie_sim import ArchConfig, paper, preset, simulate, simulate_batch, simulate_model
 from eie_sim.cost import (
     CALIBRATIONS,
     SCALINGS,
@@ -21,24 +22,17 @@ from eie_sim.cost.calibrations import ALEX_7, EVERY_8_CYCLES, clock_fraction
 from eie_sim.cost.energy import CLOCK, DRAM, LEAKAGE, SCAN, lnzd_nodes, table_for
 from eie_sim.cost.prices import LNZD, UNITS
 from eie_sim.presets import PRESETS
-from eie_sim.result import PER_PE, Counts, SimResult
 from tests.strategies import cases
 
 MACHINE = preset(paper.MACHINE)
-ACTIVITIES = {"table2-8cycle": EVERY_8_CYCLES, "table2-alex7": ALEX_7}
+ACTIVITIES = table2.ACTIVITIES
 SHARES = st.tuples(st.floats(0, 0.6), st.floats(0, 0.4))
 SMALL = pack_codes(np.array([[1, 0, 2], [0, 3, 0], [4, 5, 6]], np.uint8), np.arange(16, dtype=np.float32), n_pe=2)
 
 
-def run_of(activity, arch=MACHINE, times=1000):
-    """A result in which every PE did what `activity` says, `times` over."""
-    cycles = round(activity.cycles * times)
-    per_pe = {name: np.zeros(arch.n_pe, np.int64) for name in PER_PE}
-    for name, number in activity.events.items():
-        if name != "broadcasts":
-            per_pe[name] = np.full(arch.n_pe, round(number * times))
-    counts = Counts(round(activity.events["broadcasts"] * times), 0, 0, 0, **per_pe)
-    return SimResult(cycles, None, counts, None, arch, "of Table II", 1, 1, "none", "0")
+def run_of(activity, arch=MACHINE):
+    """A result in which every PE did what `activity` says."""
+    return table2.run_of(activity, arch)
 
 
 @pytest.mark.parametrize("name", ACTIVITIES)
@@ -200,17 +194,25 @@ def test_dram_costs_640_pj_for_32_bits():
     report = energy(result, dram_bytes=4000)
     assert report.by_unit_nj[DRAM] == pytest.approx(1000 * 0.640)
     assert DRAM not in energy(result).by_unit_nj
-    with pytest.raises(ValueError, match="dram_bytes: -1, but it must not be negative"):
+    with pytest.raises(ValueError, match="dram_bytes: -1"):
         energy(result, dram_bytes=-1)
+    with pytest.raises(ValueError, match="dram_bytes: nan"):
+        energy(result, dram_bytes=float("nan"))
 
 
 def test_what_fits_is_not_missing_and_what_does_not_is():
     layer = pack_codes(np.ones((64, 40), np.uint8), np.arange(16, dtype=np.float32), n_pe=2)
     arch = ArchConfig(n_pe=2)
-    assert missing_bytes(layer, arch) == 0
+    assert missing_bytes(layer, arch) == (0,)
     # 1,280 entries of a byte and 41 pointers of two in each PE.
-    assert missing_bytes(layer, arch.replace(spmat_bytes=1024)) == 2 * 256
-    assert missing_bytes(layer, arch.replace(ptr_bytes=64)) == 2 * 9 * 2
+    assert missing_bytes(layer, arch.replace(spmat_bytes=1024)) == (2 * 256,)
+    assert missing_bytes(layer, arch.replace(ptr_bytes=64)) == (2 * 9 * 2,)
+    # Together two of them need what one leaves.
+    second = pack_codes(np.ones((64, 40), np.uint8), np.arange(16, dtype=np.float32), n_pe=2, name="second")
+    model = PackedModel((layer, second), ("relu", "none"))
+    assert missing_bytes(model, arch) == (0, 0)
+    assert missing_bytes(model, arch.replace(spmat_bytes=2048)) == (0, 2 * 512)
+    assert missing_bytes(model, arch.replace(ptr_bytes=2 * 50)) == (0, 2 * 32 * 2)
 
 
 def test_a_model_costs_what_its_layers_do():
@@ -231,7 +233,47 @@ def test_a_model_costs_what_its_layers_do():
         model_energy(result, dram_bytes=(1,))
 
 
+def test_a_pe_by_hand():
+    # Energies of one PE at the paper's activity, less the clock's 20.46 %: energy.md's 49.6, 18.1, 1.12 and 1.45 pJ.
+    shares = {price.event: price.pj / (1 - clock_fraction()) for price in calibration().prices}
+    assert shares["spmat_row_reads"] == pytest.approx(49.55, abs=0.01)
+    assert shares["ptr_reads"] == pytest.approx(18.07, abs=0.01)
+    assert shares["broadcasts"] == pytest.approx(1.12, abs=0.01)
+    assert shares["entries"] == pytest.approx(1.4525, abs=0.001)
+    assert shares["acc_reads"] == shares["acc_writes"] == pytest.approx(0.70, abs=0.002)
+
+
+def test_leakage_of_bottom_up_is_cactis_and_the_share():
+    plain, leaking = calibration("bottom-up"), calibration("bottom-up", leak=0.3)
+    assert plain.leak_mw["spmat_read"] == pytest.approx(0.0034, abs=2e-4)
+    for unit in UNITS:
+        share = 0.3 * paper.TABLE_II.at(unit, "power_mw")
+        assert leaking.leak_mw[unit] - plain.leak_mw[unit] == pytest.approx(share)
+
+
+def test_a_calibration_with_other_shares_says_so():
+    assert calibration("table2-8cycle", clock=0.5, leak=0.2).name == "table2-8cycle, clock 50.0%, leakage 20.0%"
+
+
+def test_a_larger_memory_leaks_more():
+    arch = MACHINE.replace(spmat_bytes=8 * MACHINE.spmat_bytes)
+    leaking = calibration("table2-8cycle", leak=0.1)
+    assert table_for(leaking, arch).leak_mw["spmat_read"] == pytest.approx(8 * leaking.leak_mw["spmat_read"])
+
+
 # Errors ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_refused():
+    batch = simulate_batch(SMALL, np.ones((2, 3)), ArchConfig(n_pe=2))
+    with pytest.raises(ValueError, match=r"result: a BatchResult, but energy is of one SimResult; batch\[i\] is one"):
+        energy(batch)
+    assert energy(batch[0]).total_nj == energy(simulate(SMALL, np.ones(3), ArchConfig(n_pe=2))).total_nj
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(ValueError, match="table: None, but it must be a CostTable or the name of a calibration"):
+        energy(run_of(EVERY_8_CYCLES), None)
 
 
 def test_an_unknown_calibration_is_an_error():

@@ -131,7 +131,7 @@ def test_a_layer_is_packed_for_every_number_of_pes():
 # Items ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [table1, table2, fig10], ids=["table1", "table2", "fig10"])
+@pytest.mark.parametrize("module", [table1, table2, pytest.param(fig10, marks=pytest.mark.compiled_only)])
 def test_an_item_that_needs_no_simulated_layer_is_within_its_limits(module, tmp_path):
     made = module.reproduce(Bench(1, None))
     figures = judged(made, tolerances()[made.name], frozenset())
