@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compressor._jit import in_threads
 from compressor.importers import read_eie_simulator
-from compressor.packed import PackedLayer
+from compressor.packed import PackedLayer, pack_sparse
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.networks import FITS
 from eie_sim.paper import LAYERS, MACHINE, SPMAT_WIDTHS_BITS
@@ -120,5 +120,17 @@ def unkept_reads(layer: PackedLayer, acts: NDArray[np.float32]) -> tuple[int, ..
 
 def results_on(layer: PackedLayer, acts: NDArray[np.float32], machines: Sequence[Machine]) -> dict[Machine, SimResult]:
     """Counts of one layer on several machines, packed once for each number of PEs."""
-    packed = {n_pe: layer.repack(n_pe=n_pe) for n_pe in sorted({machine.n_pe for machine in machines})}
+    packed = packed_for(layer, sorted({machine.n_pe for machine in machines}))
     return {machine: simulate(packed[machine.n_pe], acts, machine.arch, output=False) for machine in machines}
+
+
+def packed_for(layer: PackedLayer, numbers: Sequence[int]) -> dict[int, PackedLayer]:
+    """The layer on machines of several numbers of PEs; without a bias its columns are taken apart once for all."""
+    if layer.has_bias or layer.row_permutation is not None:
+        return {n_pe: layer.repack(n_pe=n_pe) for n_pe in numbers}
+    columns = layer.sparse_codes()
+    parts = columns.indptr, columns.rows, columns.values
+    return {
+        n_pe: pack_sparse(*parts, columns.shape, layer.codebook, n_pe, layer.index_bits, name=layer.name)
+        for n_pe in numbers
+    }

@@ -137,7 +137,7 @@ def test_a_reader_that_has_enough_ends_it_quietly():
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a child on this system")
 def test_ctrl_c_ends_it_quietly_with_130():
     child = subprocess.Popen(
-        [sys.executable, "-m", "eie_sim", "run", "--engine", "reference", "--layers", "NT-We"],
+        [sys.executable, "-m", "eie_sim", "run", "--engine", "reference", "--layers", "Alex-6,VGG-6"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
