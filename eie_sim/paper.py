@@ -76,6 +76,19 @@ class Published:
             raise ValueError(f"{self.source}: no column {column!r}; there are {', '.join(map(str, self.columns))}")
         return self.rows[row][self.columns.index(column)]
 
+    def given(self, row: str, column: str | int) -> float:
+        """The value of `row` at `column`, where there is one.
+
+        Raises
+        ------
+        ValueError
+            When there is no such row or column, or the paper gives no value there.
+        """
+        value = self.at(row, column)
+        if value is None:
+            raise ValueError(f"{self.source}: no value of {row!r} at {column!r}")
+        return value
+
     def error_at(self, row: str, column: str | int) -> Value:
         """Half width of the error bar of that value, in `unit`; None where there is no value."""
         value = self.at(row, column)
@@ -239,9 +252,7 @@ def published_entries(layer: str) -> int:
 
 
 def _in_units_of(layer: str, row: str, per_us: float) -> int:
-    time_us = TABLE_IV.at(row, layer)
-    assert time_us is not None  # the EIE rows of Table IV have no gaps
-    return round(time_us * per_us)
+    return round(TABLE_IV.given(row, layer) * per_us)
 
 
 TABLE_V = Published(
@@ -269,6 +280,12 @@ TABLE_V = Published(
         "DaDianNao's frames are an estimate from its peak bandwidth. Parameters of the first four are upper limits.",
     ),
 )
+
+TABLE_V_SPEED_OF_256_PES = 3.25
+"""Speed of 256 PEs over 64 in the projection (footnote of Table V)."""
+
+TABLE_V_CLOCK_FACTOR = 1.6
+"""Factor of the clock behind the frames of the 256 PEs; the row of clocks says 1.5 (derived)."""
 
 TABLE_V_KINDS: Mapping[str, str] = {
     "i7-5930K": "CPU",

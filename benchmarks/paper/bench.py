@@ -13,6 +13,7 @@ from compressor._jit import in_threads
 from compressor.importers import read_eie_simulator
 from compressor.packed import PackedLayer, pack_sparse
 from eie_sim import ArchConfig, preset, simulate
+from eie_sim.cost import energy
 from eie_sim.networks import FITS
 from eie_sim.paper import LAYERS, MACHINE, SPMAT_WIDTHS_BITS
 from eie_sim.result import SimResult
@@ -105,6 +106,11 @@ class Bench:
             return None
         layer, acts = read_eie_simulator(self.alex8, n_rows=ALEX8_ROWS, n_pe=64)
         return results_on(layer, acts, tuple(machines))
+
+
+def of_energy(name: str, calibration: str) -> Callable[[SimResult], float]:
+    """A figure of the energy of a result, by one calibration; for `Bench.mean`."""
+    return lambda result: float(getattr(energy(result, calibration), name))
 
 
 def unkept_reads(layer: PackedLayer, acts: NDArray[np.float32]) -> tuple[int, ...]:

@@ -2,9 +2,9 @@
 
 import statistics
 
-from benchmarks.paper.bench import Bench, Machine
+from benchmarks.paper.bench import Bench, Machine, of_energy
 from benchmarks.paper.reproduced import Point, Reproduced, beyond_print, dots_beside
-from eie_sim.cost import CALIBRATIONS, energy
+from eie_sim.cost import CALIBRATIONS
 from eie_sim.paper import FIG_7, FIG_7_EIE_POWER_W, LAYERS, POWER_PER_LAYER, TABLE_IV
 
 FROM_PRINT = "printed times and powers"
@@ -23,8 +23,8 @@ def reproduce(bench: Bench) -> Reproduced:
     fit = bench.fits[0]
     for name in CALIBRATIONS:
         for layer in POWER_PER_LAYER.columns:
-            ours_uj = bench.mean(str(layer), fit, Machine(), lambda r, name=name: energy(r, name).total_nj * 1e-3)  # type: ignore[misc]
-            here, printed = dense_uj(str(layer)) / ours_uj, FIG_7.at("eie", layer)
+            ours_nj = bench.mean(str(layer), fit, Machine(), of_energy("total_nj", name))
+            here, printed = dense_uj(str(layer)) / (ours_nj * 1e-3), FIG_7.at("eie", layer)
             remark = CONSTANT if name.startswith("paper-constant") else BY_MODEL
             points.append(Point("eie", str(layer), here, printed, "x", FIG_7.error, name, False, remark))
     judged = [point for point in points if point.judged]
@@ -49,14 +49,9 @@ def dense_uj(layer: str) -> float:
 
 def _energy_uj(row: str, layer: str) -> float:
     if row == "eie":
-        return _printed(TABLE_IV.at("eie actual", layer)) * FIG_7_EIE_POWER_W
+        return TABLE_IV.given("eie actual", layer) * FIG_7_EIE_POWER_W
     name = row.replace(" ", " batch 1 ")
-    return _printed(TABLE_IV.at(name, layer)) * _printed(POWER_PER_LAYER.at(name, layer))
-
-
-def _printed(value: float | None) -> float:
-    assert value is not None
-    return value
+    return TABLE_IV.given(name, layer) * POWER_PER_LAYER.given(name, layer)
 
 
 def _mean_pct(points: list[Point]) -> float:

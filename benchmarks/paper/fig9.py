@@ -69,7 +69,7 @@ def _energy_points(layer: str, reads: Sequence[float], fit: str) -> list[Point]:
 def best_widths(bench: Bench) -> list[str]:
     """The width of least energy over the nine layers, by both reuse rules and three energies of a read."""
     fit, spmat_bytes = bench.fits[0], preset(MACHINE).spmat_bytes
-    bars = [value or 0.0 for value in FIG_9_LEFT_ENERGY.rows["energy"]]
+    bars = [FIG_9_LEFT_ENERGY.given("energy", width) for width in SPMAT_WIDTHS_BITS]
     energies: Mapping[str, Sequence[float]] = {
         "the figure's bars": bars,
         "what its right panel implies": FIG_9_IMPLIED_PJ,

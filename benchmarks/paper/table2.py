@@ -50,7 +50,7 @@ def reproduce(_bench: Bench) -> Reproduced:
         points.append(_point("total", "power_mw", sum(powers[unit] for unit in UNITS), name))
         whole_w = (arch.n_pe * sum(powers[unit] for unit in UNITS) + powers["lnzd"]) * 1e-3
         points.append(Point("64 PEs", "power_w", whole_w, TABLE_V.at("power_w", "EIE 64 PEs"), "W", 0.005, name))
-    added = sum(TABLE_II.at(kind, "power_mw") or 0.0 for kind in KINDS)
+    added = sum(TABLE_II.given(kind, "power_mw") for kind in KINDS)
     points.append(_point("total", "power_mw", added, "kinds of cells added up"))
     points += [_point(unit, "area_um2", of_pe[unit], "area model") for unit in UNITS]
     points.append(_point("total", "area_um2", sum(of_pe.values()), "area model"))

@@ -1,11 +1,13 @@
 """Table IV: wall-clock time of one input vector, EIE's rows; those of the other platforms stand in baseline_models."""
 
 import statistics
+from operator import attrgetter
 
 from benchmarks.paper.bench import ALEX8, Bench, Machine
 from benchmarks.paper.reproduced import Point, Reproduced, dots_beside
 from eie_sim.paper import LAYERS, REAL_ALEX8_CYCLES, TABLE_IV, published_cycles, published_entries
 
+COUNTED = {"entries": ("entries_walked", published_entries), "cycles": ("cycles", published_cycles)}
 ROWS = {"eie theoretical": "theoretical_us", "eie actual": "time_us"}
 
 
@@ -16,14 +18,10 @@ def reproduce(bench: Bench) -> Reproduced:
     for fit in bench.fits:
         for row, name in ROWS.items():
             for layer in LAYERS:
-                here = bench.mean(layer, fit, Machine(), lambda r, name=name: float(getattr(r, name)))  # type: ignore[misc]
+                here = bench.mean(layer, fit, Machine(), attrgetter(name))
                 points.append(Point(row, layer, here, TABLE_IV.at(row, layer), "us", TABLE_IV.error, fit))
-        for what, published in (("entries", published_entries), ("cycles", published_cycles)):
-            name = "entries_walked" if what == "entries" else "cycles"
-            off = [
-                abs(bench.mean(x, fit, Machine(), lambda r, name=name: float(getattr(r, name))) / published(x) - 1)  # type: ignore[misc]
-                for x in LAYERS
-            ]
+        for what, (name, published) in COUNTED.items():
+            off = [abs(bench.mean(layer, fit, Machine(), attrgetter(name)) / published(layer) - 1) for layer in LAYERS]
             measures[f"{fit}: worst layer's {what} %"] = 100 * max(off)
             measures[f"{fit}: mean {what} %"] = 100 * statistics.fmean(off)
     notes = [bench.note]

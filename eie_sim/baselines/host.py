@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -148,7 +148,7 @@ def loaded_blas() -> list[Blas]:
 
 
 def _built_with() -> Blas:
-    config: dict[str, Any] = np.show_config(mode="dicts")  # type: ignore[assignment]
+    config = cast("dict[str, Any]", np.show_config(mode="dicts"))
     blas = config.get("Build Dependencies", {}).get("blas", {})
     return Blas(library=str(blas.get("name", UNKNOWN)), version=str(blas.get("version", UNKNOWN)))
 

@@ -16,7 +16,6 @@ from eie_sim.paper import (
     TABLE_IV,
     TABLE_IV_PLATFORMS,
     TABLE_V,
-    Published,
 )
 
 KINDS: tuple[Kind, ...] = ("dense", "sparse")
@@ -76,7 +75,7 @@ def published_time_us(device: Device, layer: str, kind: Kind, batch: int) -> flo
     ValueError
         When the device, the layer, the kind or the batch size is not in Table IV.
     """
-    return _given(TABLE_IV, _row(device, kind, batch), layer)
+    return TABLE_IV.given(_row(device, kind, batch), layer)
 
 
 def published_power_w(device: Device, layer: str, kind: Kind, batch: int) -> tuple[float, str]:
@@ -92,11 +91,11 @@ def published_power_w(device: Device, layer: str, kind: Kind, batch: int) -> tup
     """
     published_time_us(device, layer, kind, batch)  # what is not in Table IV is an error here too
     if layer in POWER_PER_LAYER.columns:
-        return _given(POWER_PER_LAYER, _row(device, kind, batch), layer), POWER_PER_LAYER.source
+        return POWER_PER_LAYER.given(_row(device, kind, batch), layer), POWER_PER_LAYER.source
     if batch == 1:
         return power_of_fig_7_w(device, layer, kind), f"{FIG_7.source}, implied"
     assert device.published_as is not None  # or there was no published time
-    return _given(TABLE_V, "power_w", device.published_as), TABLE_V.source
+    return TABLE_V.given("power_w", device.published_as), TABLE_V.source
 
 
 def power_of_fig_7_w(device: Device, layer: str, kind: Kind) -> float:
@@ -111,9 +110,9 @@ def power_of_fig_7_w(device: Device, layer: str, kind: Kind) -> float:
         As for `published_time_us`.
     """
     time_us = published_time_us(device, layer, kind, 1)
-    energy_uj = _given(FIG_7, "eie", layer) * _given(TABLE_IV, "eie actual", layer) * FIG_7_EIE_POWER_W
+    energy_uj = FIG_7.given("eie", layer) * TABLE_IV.given("eie actual", layer) * FIG_7_EIE_POWER_W
     row = _row(device, kind, 1).replace(" batch 1", "")
-    return energy_uj / time_us / (1 if row == "cpu dense" else _given(FIG_7, row, layer))
+    return energy_uj / time_us / (1 if row == "cpu dense" else FIG_7.given(row, layer))
 
 
 def layer_work(layer: str, kind: Kind, batch: int) -> Work:
@@ -170,12 +169,6 @@ def _compared(device: Device, layer: str, kind: Kind, batch: int) -> LayerCompar
         frame_time(device, work, others).time_us,
         *published_power_w(device, layer, kind, batch),
     )
-
-
-def _given(table: Published, row: str, column: str) -> float:
-    value = table.at(row, column)
-    assert value is not None  # the rows that are used here have no gaps
-    return value
 
 
 def _row(device: Device, kind: str, batch: int) -> str:

@@ -64,10 +64,8 @@ def area(arch: ArchConfig, rule: str = "paper") -> AreaReport:
         "act_rw": (arch.act_regfile_entries * ACT_BYTES + arch.act_sram_bytes)
         / (usual.act_regfile_entries * ACT_BYTES + usual.act_sram_bytes),
     }
-    pe = {unit: _um2(unit) * factors.get(unit, 1.0) * shrunk for unit in (*UNITS, FILLER)}
-    node = paper.LNZD_UNIT.at("lnzd", "area_um2")
-    assert node is not None
-    return AreaReport(pe, lnzd_nodes(arch) * node * shrunk, arch.n_pe)
+    pe = {unit: paper.TABLE_II.given(unit, "area_um2") * factors.get(unit, 1.0) * shrunk for unit in (*UNITS, FILLER)}
+    return AreaReport(pe, lnzd_nodes(arch) * paper.LNZD_UNIT.given("lnzd", "area_um2") * shrunk, arch.n_pe)
 
 
 def area_band(arch: ArchConfig) -> Mapping[str, AreaReport]:
@@ -79,9 +77,3 @@ def area_band(arch: ArchConfig) -> Mapping[str, AreaReport]:
         When the machine is at neither 45 nor 28 nm.
     """
     return {rule: area(arch, rule) for rule, scaling in SCALINGS.items() if scaling.area is not None}
-
-
-def _um2(row: str) -> float:
-    value = paper.TABLE_II.at(row, "area_um2")
-    assert value is not None
-    return value

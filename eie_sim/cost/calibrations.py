@@ -83,15 +83,11 @@ def clock_fraction() -> float:
 
 
 def _table_ii(row: str) -> float:
-    value = paper.TABLE_II.at(row, "power_mw")
-    assert value is not None
-    return value
+    return paper.TABLE_II.given(row, "power_mw")
 
 
 def _lnzd_pj() -> float:
-    value = paper.LNZD_UNIT.at("lnzd", "power_mw")
-    assert value is not None
-    return value * _NS_A_CYCLE
+    return paper.LNZD_UNIT.given("lnzd", "power_mw") * _NS_A_CYCLE
 
 
 def _shared_out(name: str, activity: Activity, clock: float, leak: float) -> CostTable:
@@ -150,12 +146,6 @@ def _constant(name: str, power_w: float, source: str) -> CostTable:
     return CostTable(name, prices, {}, leaks, 0.0, assumed)
 
 
-def _table_v_power_w() -> float:
-    value = paper.TABLE_V.at("power_w", "EIE 64 PEs")
-    assert value is not None
-    return value
-
-
 Make = Callable[[str, float, float], CostTable]
 
 CALIBRATIONS: Mapping[str, Make] = MappingProxyType(
@@ -166,7 +156,9 @@ CALIBRATIONS: Mapping[str, Make] = MappingProxyType(
         "paper-constant": lambda name, _clock, _leak: _constant(
             name, paper.FIG_7_EIE_POWER_W, "what Fig. 7 and Table IV imply"
         ),
-        "paper-constant-table5": lambda name, _clock, _leak: _constant(name, _table_v_power_w(), "EIE, Table V"),
+        "paper-constant-table5": lambda name, _clock, _leak: _constant(
+            name, paper.TABLE_V.given("power_w", "EIE 64 PEs"), "EIE, Table V"
+        ),
     }
 )
 """By name; the first is the default. The last two are the paper's own method, constant power x time."""
