@@ -11,15 +11,13 @@ where that is.
 import argparse
 import sys
 import time
-import warnings
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.harness import Report, command, found_alex8, positive
+from benchmarks.harness import Report, as_if_it_fitted, command, found_alex8, positive
 from benchmarks.paper.bench import Bench
 from benchmarks.paper.judge import judged, tolerances
 from benchmarks.paper.reproduced import Reproduced
-from eie_sim import CapacityWarning
 
 ITEMS = (
     *("table1", "table2", "table3", "table4", "table5"),
@@ -39,9 +37,7 @@ def measure(options: argparse.Namespace) -> Report:
     present = frozenset({"alex8"} if options.alex8 else ())
     limits = tolerances()
     figures, written = [], []
-    with warnings.catch_warnings():
-        # The paper itself runs layers whose pointers its SRAM cannot hold (VGG-6: 25,089 of 16,384).
-        warnings.simplefilter("ignore", CapacityWarning)
+    with as_if_it_fitted():
         for number, name in enumerate(options.items, 1):
             item = reproduced(name, bench)
             if not options.summary:

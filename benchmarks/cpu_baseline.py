@@ -12,13 +12,12 @@ The times of two runs differ by some ten percent a cell; the spread is that of t
 import argparse
 import statistics
 import sys
-import warnings
 
 import numpy as np
 from rich.console import Console
 
-from benchmarks.harness import Figure, Report, Table, command, geometric_mean, positive
-from eie_sim import CapacityWarning, preset, simulate
+from benchmarks.harness import Figure, Report, Table, as_if_it_fitted, command, geometric_mean, positive
+from eie_sim import preset, simulate
 from eie_sim.baselines.cpu_measurement import LEAST_SAMPLES, CacheState, CpuMeasurement
 from eie_sim.baselines.measure_cpu import LIMIT_S, measure_cpu
 from eie_sim.paper import HEADLINES, LAYERS, MACHINE, TABLE_IV
@@ -50,8 +49,7 @@ def _paper(row: str, layer: str) -> float:
 
 def eie_us(workload: Workload) -> float:
     """Simulated time of one input vector."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CapacityWarning)
+    with as_if_it_fitted():
         acts = workload.acts[0] if workload.is_batch else workload.acts
         return simulate(workload.layer, acts, preset(MACHINE), output=False).time_us
 

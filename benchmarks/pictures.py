@@ -7,12 +7,11 @@ The same sources give the same bytes (with one release of matplotlib), so a pict
 import argparse
 import sys
 import time
-import warnings
 from pathlib import Path
 
-from benchmarks.harness import Figure, Report, command
+from benchmarks.harness import Figure, Report, as_if_it_fitted, command
 from compressor.models import MODELS, packaged_digits, packaged_model
-from eie_sim import CapacityWarning, SimResult, preset, simulate
+from eie_sim import SimResult, preset, simulate
 from eie_sim.inference import classify, in_fixed_point
 from eie_sim.paper import LAYERS, MACHINE
 from eie_sim.report import figures, plots
@@ -59,9 +58,7 @@ def draw_all(folder: Path) -> list[Path]:
 
 def measure(options: argparse.Namespace) -> Report:
     began = time.perf_counter()
-    with warnings.catch_warnings():
-        # The paper itself runs layers whose pointers its SRAM cannot hold (VGG-6: 25,089 of 16,384).
-        warnings.simplefilter("ignore", CapacityWarning)
+    with as_if_it_fitted():
         written = draw_all(options.out)
     sizes = tuple(Figure(str(path), path.stat().st_size / 1000, "kB", MOST_KB) for path in written)
     return Report(sizes, facts={"seconds": round(time.perf_counter() - began, 2)})
