@@ -95,8 +95,10 @@ def _serve(
 @inlined
 def _count_row_reads(columns: Arg, n_pe: Arg, lanes: Arg, address: Arg, entries_per_row: Arg, reads: Arg) -> None:
     """Row reads where the entries in an SRAM row are no power of two, so that `_serve` cannot count them."""
-    buffered = np.full(n_pe, -1, np.int64)
-    reads[:] = 0
+    buffered = np.empty(n_pe, np.int64)
+    for k in range(n_pe):  # numba compiles a loop sooner than np.full and a slice
+        buffered[k] = -1
+        reads[k] = 0
     for j in range(len(columns)):
         at = columns[j] * lanes
         for k in range(n_pe):
@@ -131,7 +133,9 @@ def _count_fillers(state: Arg, offset: Arg, at: Arg, n: Arg, fillers: Arg) -> No
 @inlined
 def _new_state(lanes: Arg, word: Arg) -> Arg:
     """The state of `lanes` PEs before the first cycle, in numbers of the type `word`."""
-    state = np.zeros((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
+    state = np.empty((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
+    for at in range(len(state)):
+        state[at] = 0
     for lane in range(lanes):
         state[_place(lane) + _FREE] = 1
     return state
