@@ -53,6 +53,13 @@ def measure(options: argparse.Namespace) -> Report:
     return Report(tuple(figures), (), facts)
 
 
+def item_name(text: str) -> str:
+    """One of `ITEMS`; the `type` of an argument (argparse compares the default of a list with choices as a whole)."""
+    if text not in ITEMS:
+        raise argparse.ArgumentTypeError(f"{text!r}, but it must be one of {', '.join(ITEMS)}")
+    return text
+
+
 def alex8_folder(text: str) -> Path:
     """A folder that holds the EIE authors' Alex-8; the `type` of an option."""
     if not (Path(text) / "act.dat").is_file():
@@ -61,9 +68,7 @@ def alex8_folder(text: str) -> Path:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "items", nargs="*", choices=[*ITEMS, []], default=list(ITEMS), metavar="ITEM", help="default all"
-    )
+    parser.add_argument("items", nargs="*", type=item_name, default=ITEMS, metavar="ITEM", help="default all")
     parser.add_argument("--summary", action="store_true", help="judge alone, write no files")
     parser.add_argument("--out", type=Path, default=Path("out/paper"), metavar="DIR", help="default out/paper")
     parser.add_argument("--seeds", type=positive, default=8, help="draws of each layer (default 8)")

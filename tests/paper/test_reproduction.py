@@ -142,6 +142,27 @@ def test_an_item_that_needs_no_simulated_layer_is_within_its_limits(module, tmp_
     assert all(note in page for note in (*made.notes, *made.published.notes))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "items"), [([], benchmarks_main.ITEMS), (["fig8", "table5"], ["fig8", "table5"])]
+)
+def test_all_items_are_made_unless_some_are_named(arguments, items):
+    parser = argparse.ArgumentParser()
+    benchmarks_main.add_options(parser)
+    assert parser.parse_args(arguments).items == items
+
+
+def test_an_unknown_item_and_a_folder_without_data_are_errors_of_one_line(capsys, tmp_path):
+    parser = argparse.ArgumentParser()
+    benchmarks_main.add_options(parser)
+    for arguments, told in (
+        (["fig5"], "'fig5', but it must be one of table1"),
+        (["--alex8", str(tmp_path)], "no act.dat"),
+    ):
+        with pytest.raises(SystemExit):
+            parser.parse_args(arguments)
+        assert told in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_dots_stand_in_panels():
     rows = (DotRow("a", {"x": 1.0, "y": 2.0}, 1.5), DotRow("b", {"y": 1e4}, None))
     figure = plots.dot_panels(DotPanels((DotPanel("found", "us", rows),) * 3, "note", columns=2))
