@@ -381,7 +381,7 @@ def curve_panels(data: compression_figures.CurvePanels) -> Figure:
     grid = figure.subplots(n_rows, data.columns, squeeze=False)
     for at, axes in enumerate(grid.flat):
         if at < len(data.panels):
-            _draw_curves(axes, data.panels[at], with_legend=not small or at == 0)
+            _draw_curves(axes, data.panels[at], with_legend=not small or at == 0, small=small)
             if small and at < len(data.panels) - data.columns:
                 axes.set_xlabel("")
             if small and at % data.columns:
@@ -392,7 +392,7 @@ def curve_panels(data: compression_figures.CurvePanels) -> Figure:
     return figure
 
 
-def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend: bool) -> None:
+def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend: bool, small: bool) -> None:
     for at, curve in enumerate(panel.curves):
         which = (at if curve.colour is None else curve.colour) % len(_CURVE_COLOURS)
         colour, hollow = _CURVE_COLOURS[which], PAPER if curve.dashed else _CURVE_COLOURS[which]
@@ -405,7 +405,7 @@ def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend:
         axes.axhline(panel.level, color=SOFT, linewidth=0.9, linestyle=":", label=panel.level_name)
     if panel.log_x:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(base=4) if small else LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if panel.log_y:
