@@ -38,13 +38,7 @@ SKIPPING = "numba-csc"
 
 def paper_ratio(layer: str, batch: int = BATCH) -> float:
     """Dense over sparse time of the paper's CPU."""
-    return _paper(f"cpu batch {batch} dense", layer) / _paper(f"cpu batch {batch} sparse", layer)
-
-
-def _paper(row: str, layer: str) -> float:
-    value = TABLE_IV.at(row, layer)
-    assert value is not None  # Table IV has no gaps
-    return value
+    return TABLE_IV.given(f"cpu batch {batch} dense", layer) / TABLE_IV.given(f"cpu batch {batch} sparse", layer)
 
 
 def eie_us(workload: Workload) -> float:
@@ -87,7 +81,9 @@ def speed_up(measurement: CpuMeasurement, method: str, eie: dict[str, float]) ->
     names = list(eie)
     speed = geometric_mean([measurement.median_us(n, method, BATCH, THREADS, CACHE) / eie[n] for n in names])
     dense = method.endswith("dense")
-    printed = geometric_mean([_paper(f"cpu batch {BATCH} dense", n) / _paper("eie actual", n) for n in names])
+    printed = geometric_mean(
+        [TABLE_IV.given(f"cpu batch {BATCH} dense", n) / TABLE_IV.given("eie actual", n) for n in names]
+    )
     paper = f"paper, from Table IV: {printed:.1f} x; abstract, nine layers: {HEADLINES['speed_vs_cpu']:g} x"
     return Figure(f"EIE speed-up over {method}", speed, "x", note=paper if dense else "")
 
@@ -99,7 +95,7 @@ def ratio_table(measurement: CpuMeasurement, pair: tuple[str, str], eie: dict[st
     for layer in measurement.layers:
         cells = [measurement.cell(layer.name, method, BATCH, THREADS, CACHE) for method in pair]
         medians = [measurement.median_us(layer.name, method, BATCH, THREADS, CACHE) for method in pair]
-        paper = [_paper(f"cpu batch {BATCH} {kind}", layer.name) for kind in ("dense", "sparse")]
+        paper = [TABLE_IV.given(f"cpu batch {BATCH} {kind}", layer.name) for kind in ("dense", "sparse")]
         # Both medians at the quartile that makes the ratio small, and large.
         low = (cells[0].q1_us or 0) / (cells[1].q3_us or 1)
         high = (cells[0].q3_us or 0) / (cells[1].q1_us or 1)

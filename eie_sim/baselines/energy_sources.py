@@ -66,10 +66,8 @@ def paper_power(device: str = PAPER_CPU) -> EnergySource:
     ValueError
         When Table V has no such device.
     """
-    power_w = TABLE_V.at("power_w", device)
-    assert power_w is not None  # that row has no gaps
     note = f"constant power of the {device} of {TABLE_V.source}, not of this host"
-    return EnergySource(source="paper", power_w=power_w, note=note)
+    return EnergySource(source="paper", power_w=TABLE_V.given("power_w", device), note=note)
 
 
 def tdp_power(power_w: float) -> EnergySource:

@@ -65,18 +65,12 @@ def _platform(name: str) -> Platform:
     return Platform(
         name,
         kind=TABLE_V_KINDS[name],
-        technology_nm=_given(name, "technology_nm"),
+        technology_nm=TABLE_V.given("technology_nm", name),
         clock_mhz=TABLE_V.at("clock_mhz", name),
         area_mm2=TABLE_V.at("area_mm2", name),
-        power_w=_given(name, "power_w"),
-        frames_per_s=_given(name, "frames_per_s"),
-        frames_per_j=_given(name, "frames_per_j"),
+        power_w=TABLE_V.given("power_w", name),
+        frames_per_s=TABLE_V.given("frames_per_s", name),
+        frames_per_j=TABLE_V.given("frames_per_j", name),
         source=TABLE_V.source,
         note=_NOTES.get(name, ""),
     )
-
-
-def _given(name: str, row: str) -> float:
-    value = TABLE_V.at(row, name)
-    assert value is not None  # these rows of Table V have no gaps
-    return value
