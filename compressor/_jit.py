@@ -11,7 +11,8 @@ Where no folder is writable, it is compiled anew in each process and everything 
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -70,10 +71,33 @@ def kernel(function: Function) -> Function:
         config.CACHE_DIR = before
     # numba takes a cached kernel for fresh while the file it stands in is unchanged; but it holds the code of kernels
     # that it calls in other files too. One stamp for all of them keeps an upgrade from running yesterday's arithmetic.
-    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    file = _cache_file(compiled)
     if file is not None and hasattr(file, "_source_stamp"):
         file._source_stamp = (file._source_stamp, _source_stamp())
+        file.save = partial(_keep, file)
     return cast(Function, compiled)
+
+
+def _cache_file(compiled: Function) -> Any:
+    """Where numba keeps a kernel on disk; None for one that is kept nowhere."""
+    return getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+
+
+def _keep(file: Any, key: Any, data: Any) -> None:
+    """Save a compiled kernel as numba does, but under a name of its own.
+
+    numba numbers its files: two processes that save at once take the same number, and one finds the other's code there.
+    A process that loses its line of the index here only compiles again.
+    """
+    name = file._data_name(int.from_bytes(sha256(repr(key).encode()).digest()[:6]))
+    file._save_data(name, data)  # before the index tells others of it
+    file._save_index({**file._load_index(), key: name})
+
+
+def will_be_kept(compiled: Function) -> bool:
+    """Whether a kernel's first call will compile it and keep it on disk: nothing of it is there yet."""
+    file = _cache_file(compiled)
+    return file is not None and not file._load_index()
 
 
 def inlined(function: Function) -> Function:

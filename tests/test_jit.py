@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 from compressor import _jit
@@ -69,3 +70,30 @@ def test_kernels_work_where_no_folder_can_hold_their_cache(tmp_path):
     cache.mkdir()
     assert run_with(cache, hide + CODE) == "2\n"
     assert list(cache.rglob("*")) == []
+
+
+@pytest.mark.compiled_only
+def test_two_processes_that_keep_kernels_at_once_do_not_mix_them_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    first, second = _jit.kernel(_twice), _jit.kernel(_twice)
+    with monkeypatch.context() as both_at_once:  # neither sees what the other has written
+        both_at_once.setattr(_jit._cache_file(first), "_load_index", dict)
+        both_at_once.setattr(_jit._cache_file(second), "_load_index", dict)
+        assert (first(2), second(2.5)) == (4, 5.0)
+    later = _jit.kernel(_twice)
+    assert (later(2), later(2.5)) == (4, 5.0)
+    assert sum(later.stats.cache_hits.values()) == 1  # the one whose line of the index was lost is compiled again
+
+
+@pytest.mark.compiled_only
+def test_a_kernel_will_be_kept_until_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    compiled = _jit.kernel(_twice)
+    assert _jit.will_be_kept(compiled)
+    compiled(2)
+    assert not _jit.will_be_kept(compiled)
+    assert not _jit.will_be_kept(_twice)
+
+
+def _twice(number):
+    return number + number

@@ -60,6 +60,7 @@ def run(
     from eie_sim.cli.result_table import print_results
     from eie_sim.cli.running import simulate_plan
     from eie_sim.cli.saving import check_targets, save
+    from eie_sim.engines import warm_up
     from eie_sim.engines.base import engine_named
 
     printer = Printer()
@@ -75,6 +76,8 @@ def run(
     check_model(model)
     check_targets(csv, out)
     plan = Planner(request, machine, printer.note).plan()
+    if engine == "fast" and not own and layers is None:
+        warm_up.start()
     on_stdout = as_json or str(csv) == "-"
     answers = None if model == NONE else answer(model, machine, engine, printer)
     if answers is not None and not on_stdout:
