@@ -1,8 +1,8 @@
 """The three ways to divide a matrix among PEs (EIE section VII-A): rows, columns, blocks; with what they communicate.
 
 A simple model for all three alike, so that they can be compared: a PE takes a cycle for each weight of an active column
-that it holds (no fillers, no queues); a broadcast sends one active input a cycle to a group of PEs; a reduction adds the
-partial sums of a group in a tree, a number a cycle and stage on every link, stages one after another.
+that it holds (no fillers, no queues); a broadcast sends one active input a cycle to a group of PEs; a reduction adds
+the partial sums of a group in a tree, a number a cycle and stage on every link, stages one after another.
 """
 
 from dataclasses import dataclass

@@ -120,7 +120,12 @@ def test_headlines_are_geometric_means(own, published):
     small = preset("eie-64pe-45nm")
     twice = run_report(results_of(published, published, arch=small), [CPU], "paper-constant")
     dense = headline(twice)[0]
-    assert (dense["baseline"], dense["kind"], dense["made_by"], dense["layers"]) == ("i7-5930K", "dense", "published", 2)
+    assert (dense["baseline"], dense["kind"], dense["made_by"], dense["layers"]) == (
+        "i7-5930K",
+        "dense",
+        "published",
+        2,
+    )
     assert dense["speedup"] == pytest.approx(605.0 / published.time_us)
 
 
