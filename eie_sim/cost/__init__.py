@@ -15,6 +15,7 @@ from eie_sim.cost.energy import (
     band,
     by_calibration,
     energy,
+    energy_of_events,
     missing_bytes,
     model_energy,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "by_calibration",
     "calibration",
     "energy",
+    "energy_of_events",
     "missing_bytes",
     "model_energy",
 ]

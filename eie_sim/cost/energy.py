@@ -14,7 +14,7 @@ from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
 from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
 from eie_sim.presets import preset
-from eie_sim.result import ModelResult, SimResult
+from eie_sim.result import Counts, ModelResult, SimResult
 
 CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"
 """Causes of energy that are no events of a unit."""
@@ -183,28 +183,58 @@ def energy(
     """
     if not isinstance(result, SimResult):
         raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; batch[i] is one")
+    events = {event: int(np.sum(getattr(result.counts, event))) for event in Counts.EVENTS}
+    return energy_of_events(result.layer, result.arch, result.cycles, events, table, rule, dram_bytes)
+
+
+def energy_of_events(
+    layer: str,
+    arch: ArchConfig,
+    cycles: int,
+    events: Mapping[str, int],
+    table: CostTable | str = DEFAULT,
+    rule: str = "paper",
+    dram_bytes: int = 0,
+) -> EnergyReport:
+    """The energy of a run of which only the counts are left, such as a row of a results file.
+
+    Parameters
+    ----------
+    layer : str
+    arch : ArchConfig
+    cycles : int
+    events : mapping of str to int
+        Number of each of `eie_sim.result.Counts.EVENTS`, over all PEs.
+    table, rule, dram_bytes
+        As for `energy`.
+
+    Raises
+    ------
+    ValueError
+        As for `energy`, or when an event is missing.
+    """
     if not isinstance(table, (CostTable, str)):
         raise ValueError(f"table: {table!r}, but it must be a CostTable or the name of a calibration")
     whole_number("dram_bytes", dram_bytes, 0)
-    arch, counts = result.arch, result.counts
+    if missing := [event for event in Counts.EVENTS if event not in events]:
+        raise ValueError(f"events: {missing[0]!r} is missing")
     chosen = calibration(table) if isinstance(table, str) else table
     name, priced = chosen.name, table_for(chosen, arch, rule)
     if arch.technology_nm != preset(paper.MACHINE).technology_nm:
         name = f"{name}, {arch.technology_nm:g} nm by {rule}"
+    time_us = cycles / arch.clock_hz * 1e6
     rows = []
     for price in priced.prices:
-        happened = int(np.sum(getattr(counts, price.event)))
         # A broadcast is an event of the machine, and an entry in the queue of every PE.
-        rows.append(
-            EnergyRow(price.unit, price.event, happened * (arch.n_pe if price.event == "broadcasts" else 1), price.pj)
-        )
-    rows += [EnergyRow(unit, CLOCK, result.cycles * arch.n_pe, pj) for unit, pj in priced.clock_pj.items()]
-    rows += [EnergyRow(unit, LEAKAGE, result.time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
-    rows.append(EnergyRow(LNZD, SCAN, result.cycles * lnzd_nodes(arch), priced.lnzd_pj))
+        count = events[price.event] * (arch.n_pe if price.event == "broadcasts" else 1)
+        rows.append(EnergyRow(price.unit, price.event, count, price.pj))
+    rows += [EnergyRow(unit, CLOCK, cycles * arch.n_pe, pj) for unit, pj in priced.clock_pj.items()]
+    rows += [EnergyRow(unit, LEAKAGE, time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
+    rows.append(EnergyRow(LNZD, SCAN, cycles * lnzd_nodes(arch), priced.lnzd_pj))
     if dram_bytes:
         rows.append(EnergyRow(DRAM, DRAM, 8 * dram_bytes, DRAM_BIT.value))
-    macs = int(np.sum(counts.acc_writes))
-    return EnergyReport(result.layer, name, tuple(rows), result.time_us, macs, priced.assumptions)
+    # One accumulator is written for each entry that is no filler.
+    return EnergyReport(layer, name, tuple(rows), time_us, events["acc_writes"], priced.assumptions)
 
 
 def model_energy(

@@ -1,0 +1,96 @@
+"""The three ways to divide a matrix among PEs (EIE section VII-A): rows, columns, blocks; with what they communicate.
+
+A simple model for all three alike, so that they can be compared: a PE takes a cycle for each weight of an active column
+that it holds (no fillers, no queues); a broadcast sends one active input a cycle to a group of PEs; a reduction adds
+the partial sums of a group in a tree, a number a cycle and stage on every link, stages one after another.
+"""
+
+from dataclasses import dataclass
+from math import ceil, log2
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from compressor.checks import as_floats
+from compressor.packed import PackedLayer
+
+
+@dataclass(frozen=True)
+class Partitioned:
+    """One way to divide a layer.
+
+    Attributes
+    ----------
+    name : str
+    pe_rows, pe_columns : int
+        The grid of PEs: rows of the matrix go to `pe_rows` groups, columns to `pe_columns`.
+    work_cycles : int
+        Weights of the busiest PE.
+    broadcast_cycles : int
+        Active inputs of the busiest group of PEs that share columns.
+    reduction_cycles : int
+        Adding up the partial sums of the PEs that share rows; 0 with one of them.
+    balance : float
+        Mean weights of a PE over those of the busiest.
+    """
+
+    name: str
+    pe_rows: int
+    pe_columns: int
+    work_cycles: int
+    broadcast_cycles: int
+    reduction_cycles: int
+    balance: float
+
+    @property
+    def cycles(self) -> int:
+        """Broadcast and work overlap; the reduction follows."""
+        return max(self.work_cycles, self.broadcast_cycles) + self.reduction_cycles
+
+
+def partitionings(layer: PackedLayer, acts: ArrayLike, n_pe: int) -> list[Partitioned]:
+    """Rows to PEs (EIE), columns to PEs, and the blocks between, for a power of two of PEs.
+
+    Raises
+    ------
+    ValueError
+        When `n_pe` is no power of two, or the inputs do not fit the layer.
+    """
+    if n_pe < 1 or n_pe & (n_pe - 1):
+        raise ValueError(f"n_pe: {n_pe}, but it must be a power of two")
+    vector = as_floats("acts", acts)
+    if vector.shape != (layer.n_cols,):
+        raise ValueError(f"acts: shape {vector.shape}, but layer {layer.name!r} takes ({layer.n_cols},)")
+    active = np.flatnonzero(vector)
+    sparse = layer.sparse_codes()
+    column_of = np.repeat(np.arange(len(sparse.indptr) - 1), np.diff(sparse.indptr))
+    walked = np.isin(column_of, active)
+    rows, columns = sparse.rows[walked].astype(np.int64), column_of[walked]
+    sides = [1 << power for power in range(n_pe.bit_length())]
+    return [_divided(layer, active, rows, columns, n_pe // side, side) for side in sides]
+
+
+def _divided(
+    layer: PackedLayer,
+    active: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    pe_rows: int,
+    pe_columns: int,
+) -> Partitioned:
+    homes = rows % pe_rows * pe_columns + columns % pe_columns
+    weights = np.bincount(homes, minlength=pe_rows * pe_columns)
+    inputs = np.bincount(active % pe_columns, minlength=pe_columns)
+    partial_sums = ceil(layer.n_rows / pe_rows)
+    stages = ceil(log2(pe_columns))
+    name = "rows" if pe_columns == 1 else "columns" if pe_rows == 1 else f"blocks, {pe_rows} x {pe_columns}"
+    busiest = int(weights.max())
+    return Partitioned(
+        name,
+        pe_rows,
+        pe_columns,
+        busiest,
+        int(inputs.max()),
+        stages * partial_sums,
+        float(weights.mean() / busiest) if busiest else 1.0,
+    )

@@ -1,0 +1,82 @@
+"""``eie-sim report``: from a run, or from its file, to the comparison."""
+
+import csv
+import json
+
+import pytest
+
+from eie_sim.cost import CALIBRATIONS
+from eie_sim.report.comparison import REPORTS
+
+
+@pytest.fixture
+def saved(cli, files, tmp_path):
+    """The results file of a run of the chain."""
+    path = tmp_path / "results.json"
+    path.write_text(cli("run", files / "chain.eie", "--acts", files / "acts.npy", "--json").stdout)
+    return path
+
+
+def test_a_run_and_its_file_have_one_report(cli, files, saved):
+    from_file = json.loads(cli("report", saved, "--json").stdout)
+    of_a_run = json.loads(cli("report", files / "chain.eie", "--acts", files / "acts.npy", "--json").stdout)
+    assert from_file == of_a_run
+    assert [row["layer"] for row in from_file["reports"]["COMPUTE_REPORT"]] == ["fc1", "fc2", "fc3"]
+    assert {row["baseline"] for row in from_file["reports"]["COMPARISON_REPORT"]} == {"i7-5930K", "Titan X", "Tegra K1"}
+
+
+def test_the_terminal_shows_energy_by_every_calibration_and_the_baselines(cli, saved):
+    result = cli("report", saved)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("eie-64pe-45nm: 64 PEs, 800 MHz, 40.8 mm2\n")
+    assert all(name in result.stdout for name in ("fc1", "i7-5930K", "Tegra K1", "speed-up", "less energy"))
+    assert "Energy by table2-8cycle, scaling rule paper" in result.stdout
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_the_calibration_is_chosen_and_named(cli, saved, name):
+    document = json.loads(cli("report", saved, "--calibration", name, "--json").stdout)
+    assert document["calibration"] == name
+    assert {row["calibration"] for row in document["reports"]["COMPUTE_REPORT"]} == {name}
+
+
+def test_a_folder_gets_every_report_under_the_names_that_users_know(cli, saved, tmp_path):
+    out = tmp_path / "out"
+    assert cli("report", saved, "--out", out).exit_code == 0
+    assert {path.name for path in out.iterdir()} == {"report.json", "report.md", *(f"{name}.csv" for name in REPORTS)}
+    with (out / "COMPUTE_REPORT.csv").open() as lines:
+        assert [row["layer"] for row in csv.DictReader(lines)] == ["fc1", "fc2", "fc3"]
+
+
+def test_markdown_goes_to_stdout(cli, saved):
+    result = cli("report", saved, "--markdown")
+    assert result.stdout.startswith("# eie-64pe-45nm: 64 PEs, 800 MHz, 45 nm\n")
+    assert "## Compute report" in result.stdout
+
+
+def test_some_layers_of_a_file_are_reported(cli, saved):
+    document = json.loads(cli("report", saved, "--layers", "fc2", "--json").stdout)
+    assert [row["layer"] for row in document["reports"]["COMPUTE_REPORT"]] == ["fc2"]
+
+
+def test_a_device_of_ones_own_stands_beside(cli, saved, tmp_path):
+    import eie_sim.baselines.devices as home
+    from eie_sim.baselines.devices import device, write_device
+
+    mine = device("i7-5930K").model_copy(update={"name": "mine", "published_as": None, "power_w": 10.0})
+    write_device(tmp_path / "mine.toml", mine)
+    document = json.loads(cli("report", saved, "--device", tmp_path / "mine.toml", "--json").stdout)
+    assert {row["baseline"] for row in document["reports"]["COMPARISON_REPORT"]} == {"mine"}
+    assert home.device("i7-5930K").name == "i7-5930K"
+
+
+def test_errors_are_one_line(fails, saved, files):
+    assert fails("report", saved, "--json", "--markdown") == "--json and --markdown: both want stdout; give one of them"
+    assert fails("report", saved, "--calibration", "guess").startswith("--calibration: 'guess', but it must be one of ")
+    assert fails("report", saved, "--layers", "fc9").startswith("--layers: 'fc9', but ")
+    assert fails("report", saved, "--set", "n_pe=8").endswith("are for a new run")
+    assert fails("report", saved, "--batch", "0").startswith("--batch: '0', but it must be whole numbers")
+    assert fails("report", saved, "--device", "abacus").startswith("device: 'abacus', but it must be one of ")
+    assert "no CPU measurement" in fails("report", saved, "--cpu", saved)
+    assert fails("report", saved, "--set", "technology_nm=28").endswith("are for a new run")
+    assert "scaling: 'moore'" in fails("report", saved, "--rule", "moore")
