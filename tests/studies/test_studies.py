@@ -15,11 +15,11 @@ from eie_sim.studies.partitioning import partitionings
 from eie_sim.studies.permutation import (
     STRATEGIES,
     by_columns,
-    gates_together,
     greedy,
     order_by,
     permutations,
     row_weights,
+    split_units,
 )
 from eie_sim.studies.recurrence import cycles_with
 from eie_sim.studies.scaling import more_pes
@@ -84,12 +84,13 @@ def test_the_recurrence_refuses_what_it_cannot_answer():
 
 
 @few
-@given(weights=st.lists(st.integers(0, 50), min_size=1, max_size=60), n_pe=st.integers(1, 9))
-def test_greedy_names_every_row_once_and_no_swap_of_its_pes_is_needed(weights, n_pe):
-    order = greedy(np.array(weights, np.int64), n_pe)
-    assert sorted(order) == list(range(len(weights)))
+@given(seed=st.integers(0, 1000), n_pe=st.integers(1, 9), n_rows=st.integers(1, 60))
+def test_greedy_names_every_row_once_and_no_swap_of_its_pes_is_needed(seed, n_pe, n_rows):
+    layer, _ = a_layer(n_rows=n_rows, n_cols=30, n_pe=n_pe, seed=seed, uneven=0.8)
+    weights, order = row_weights(layer), greedy(layer, n_pe)
+    assert sorted(order) == list(range(n_rows))
     totals = [sum(weights[row] for row in order[pe::n_pe]) for pe in range(n_pe)]
-    assert max(totals) - min(totals) <= max(weights) * (1 if len(weights) % n_pe == 0 else 2)
+    assert max(totals) - min(totals) <= max(weights) * (1 if n_rows % n_pe == 0 else 2)
 
 
 @few
@@ -111,7 +112,7 @@ def test_an_order_changes_no_output(strategy):
 def test_uneven_rows_gain_from_another_order():
     layer, acts = a_layer(n_rows=240, n_cols=200, uneven=0.9)
     plain, even, columns = permutations(layer, acts, ArchConfig(n_pe=8))
-    assert (plain.strategy, plain.saved_pct, plain.index_bits) == ("as it is", 0, 0)
+    assert (plain.strategy, plain.saved_pct, plain.index_bits, plain.split_units) == ("as it is", 0, 0, 0)
     assert columns.cycles < plain.cycles
     assert even.index_bits == columns.index_bits == 240 * 8
     assert columns.saved_pct == pytest.approx(100 * (1 - columns.cycles / plain.cycles))
@@ -123,14 +124,32 @@ def test_an_unknown_strategy_is_an_error():
         permutations(layer, acts, ArchConfig(n_pe=8), ("luck",))
 
 
-def test_the_gates_of_a_unit_stay_in_one_pe():
-    units, n_gates, n_pe = 24, 4, 8
-    order = gates_together(greedy(np.arange(units), n_pe), n_gates, n_pe)
-    home = np.empty(units * n_gates, np.int64)
-    home[order] = np.arange(units * n_gates) % n_pe
-    assert all(len(set(home[unit::units])) == 1 for unit in range(units))
-    with pytest.raises(ValueError, match="units: 25, but gates stay together only where they are a multiple of 8 PEs"):
-        gates_together(np.arange(25), 4, 8)
+@pytest.mark.parametrize("place", [greedy, by_columns])
+def test_the_gates_of_a_unit_stay_in_one_pe(place):
+    layer, _ = a_layer(n_rows=4 * 24)
+    order = place(layer, 8, n_gates=4)
+    home = np.empty(96, np.int64)
+    home[order] = np.arange(96) % 8
+    assert all(len(set(home[unit::24])) == 1 for unit in range(24))
+    assert split_units(order, 8, 4) == 0
+    assert split_units(np.arange(96), 8, 4) == 0  # 24 units are a multiple of 8 PEs
+
+
+@few
+@given(units=st.integers(1, 40), n_pe=st.integers(1, 9), n_gates=st.integers(1, 4))
+def test_only_units_are_split_for_which_no_pe_has_places_for_all_gates(units, n_pe, n_gates):
+    layer, _ = a_layer(n_rows=units * n_gates, n_cols=20)
+    fit = sum(len(range(pe, units * n_gates, n_pe)) // n_gates for pe in range(n_pe))
+    for place in (greedy, by_columns):
+        order = place(layer, n_pe, n_gates)
+        assert sorted(order) == list(range(units * n_gates))
+        assert split_units(order, n_pe, n_gates) <= units - fit
+
+
+def test_rows_that_are_no_multiple_of_the_gates_are_refused():
+    layer, acts = a_layer()
+    with pytest.raises(ValueError, match="n_gates: 4, but the 90 rows must be a multiple of it"):
+        permutations(layer, acts, ArchConfig(n_pe=8), ("greedy",), n_gates=4)
 
 
 def test_weights_of_rows_are_those_that_are_not_zero():
