@@ -174,7 +174,7 @@ def as_json(name: str, report: Report) -> str:
         "facts": dict(report.facts),
         "environment": environment(),
     }
-    return json.dumps(content, indent=2)
+    return json.dumps(content, indent=2, default=str)  # a path is a fact too
 
 
 def show(name: str, report: Report, console: Console) -> None:

@@ -424,7 +424,7 @@ def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend:
 
 @_styled
 def dot_panels(data: reproduction.DotPanels) -> Figure:
-    """Values beside the paper's, a line for each, on logarithmic axes."""
+    """Values beside the paper's, a line for each, on logarithmic axes where all are positive."""
     n_rows = -(-len(data.panels) // data.columns)
     most = max(len(panel.rows) for panel in data.panels)
     figure = _new_figure((0.21 * most + 0.9) * n_rows + 0.5)
@@ -444,15 +444,17 @@ def dot_panels(data: reproduction.DotPanels) -> Figure:
 def _draw_dots(axes: Axes, panel: reproduction.DotPanel, made: Sequence[str]) -> None:
     places = np.arange(len(panel.rows))
     paper = [np.nan if row.paper is None else row.paper for row in panel.rows]
-    axes.plot(paper, places, "s", color=RUST, markerfacecolor=PAPER, markersize=7, label="paper")
+    if not np.all(np.isnan(paper)):
+        axes.plot(paper, places, "s", color=RUST, markerfacecolor=PAPER, markersize=7, label="paper")
     for at, name in enumerate(made):
         ours = [row.here.get(name, np.nan) for row in panel.rows]
         which = (0, 2, 3, 4, 5)[at % 5]
         axes.plot(ours, places, _CURVE_MARKS[which], color=_CURVE_COLOURS[which], markersize=4, label=name)
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _NARROW * low else (1,)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    if min(value for row in panel.rows for value in row.here.values()) > 0:
+        axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _NARROW * low else (1,)))
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_yticks(places, [row.name for row in panel.rows])
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)

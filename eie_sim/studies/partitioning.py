@@ -83,7 +83,7 @@ def _divided(
     inputs = np.bincount(active % pe_columns, minlength=pe_columns)
     partial_sums = ceil(layer.n_rows / pe_rows)
     stages = ceil(log2(pe_columns))
-    name = "rows" if pe_columns == 1 else "columns" if pe_rows == 1 else f"blocks, {pe_rows} x {pe_columns}"
+    name = "rows" if pe_columns == 1 else "columns" if pe_rows == 1 else f"{pe_rows} x {pe_columns}"
     busiest = int(weights.max())
     return Partitioned(
         name,
