@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from os import PathLike
 from pathlib import Path
@@ -12,20 +12,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from compressor._version import __version__
-from compressor.container import strict_json
-from compressor.files import errors_name, file_size, replacing
+from compressor.files import errors_name, replacing
+from compressor.json_file import JsonKind
 from eie_sim.baselines.cpu_methods import PAIRS, Kind
 from eie_sim.baselines.energy_sources import EnergySource
 from eie_sim.baselines.host import Blas, Host
 
-FORMAT = "eie-sim-cpu"
-FORMAT_VERSION = 1
+KIND = JsonKind("CPU measurement", "eie-sim-cpu", version=1, most_bytes=2**28)
 
 LEAST_SAMPLES = 20
 """Quiet samples that a time needs before it is set beside others."""
-
-MAX_BYTES = 2**28
-"""Largest file that is read."""
 
 CacheState = Literal["cold", "hot"]
 CACHE_STATES: tuple[CacheState, ...] = ("cold", "hot")
@@ -239,7 +235,7 @@ class CpuMeasurement(_Frozen):
 
     def to_json(self) -> str:
         """The measurement as a JSON document."""
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION, **self.model_dump(mode="json")}
+        document = {**KIND.head, **self.model_dump(mode="json")}
         return json.dumps(document, indent=1, allow_nan=False)
 
 
@@ -271,26 +267,13 @@ def read_cpu_measurement(path: str | PathLike[str], least_samples: int = LEAST_S
     OSError
         When it cannot be read.
     """
-    file = Path(path)
-    if (size := file_size(file)) > MAX_BYTES:
-        raise ValueError(f"{path}: {size} bytes, but a CPU measurement has at most {MAX_BYTES}")
-    with errors_name(file):
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"no CPU measurement: {error}") from None
-        measurement = _checked(strict_json("CPU measurement", text))
+    with errors_name(Path(path)):
+        measurement = _checked(KIND.read(path))
         measurement.check_samples(least_samples)
         return measurement
 
 
-def _checked(document: object) -> CpuMeasurement:
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ValueError(f"no CPU measurement: it must be a JSON object with format {FORMAT!r}")
-    version = document.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise ValueError(f"format_version: {version!r}, but this version of eie-sim reads {FORMAT_VERSION}")
-    content = {key: value for key, value in document.items() if key not in ("format", "format_version")}
+def _checked(content: Mapping[str, Any]) -> CpuMeasurement:
     if "eie_sim_version" not in content:
         raise ValueError("eie_sim_version: is missing")
     try:

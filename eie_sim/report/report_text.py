@@ -5,11 +5,11 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 
+from compressor.json_file import JsonKind
 from eie_sim.report.comparison import REPORTS, RunReport, headline
 from eie_sim.report.tables import Cell, Row
 
-FORMAT = "eie-sim-report"
-FORMAT_VERSION = 1
+KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 
 _DIGITS = 4
 """Significant digits of a number in Markdown; JSON and CSV have all."""
@@ -18,8 +18,7 @@ _DIGITS = 4
 def to_json(report: RunReport) -> str:
     """The report as a JSON document: every table, the definition of every column."""
     document = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        **KIND.head,
         "eie_sim_version": report.version,
         "engine": report.engine,
         "machine": report.machine.model_dump(),

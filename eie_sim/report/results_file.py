@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor._version import __version__
-from compressor.files import errors_name, file_size, replacing
+from compressor.files import errors_name, replacing
+from compressor.json_file import JsonKind
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, MEASURED, Cell, Row, by_layer, column_definitions, summary
 
-FORMAT = "eie-sim-results"
-FORMAT_VERSION = 1
-MAX_BYTES = 2**30
+KIND = JsonKind("results file", "eie-sim-results", version=1, most_bytes=2**30)
 """Largest results file that is read."""
 
 
@@ -92,8 +91,7 @@ def to_json(results: Results) -> str:
     per_layer = by_layer(results.rows)
     names = [column.name for column in MEASURED]
     document: dict[str, Any] = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        **KIND.head,
         "eie_sim_version": results.version,
         "engine": results.engine,
         "machine": dict(results.arch),
@@ -153,29 +151,11 @@ def read_results(path: str | PathLike[str]) -> Results:
     OSError
         When it cannot be read.
     """
-    file = Path(path)
-    if (size := file_size(file)) > MAX_BYTES:
-        raise ValueError(f"{path}: {size} bytes, but a results file has at most {MAX_BYTES}")
-    with errors_name(file):
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
-        except RecursionError:
-            raise ValueError("no results file: nested too deeply") from None
-        except ValueError as error:
-            raise ValueError(f"no results file: {error}") from None
-        return _checked(document)
+    with errors_name(Path(path)):
+        return _checked(KIND.read(path))
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _checked(document: object) -> Results:
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ValueError(f"no results file: it must be a JSON object with format {FORMAT!r}")
-    version = document.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ValueError(f"format_version: {version!r}, but this version reads {FORMAT_VERSION}")
+def _checked(document: Mapping[str, Any]) -> Results:
     machine, rows = document.get("machine"), document.get("results")
     if not isinstance(machine, dict):
         raise ValueError("machine: must be an object")

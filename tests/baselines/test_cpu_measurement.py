@@ -69,7 +69,7 @@ def test_too_few_samples_are_an_error_unless_fewer_will_do(tmp_path):
 
 MUTATIONS = {
     "another format": (lambda d: d.update(format="x"), "no CPU measurement: it must be"),
-    "a version to come": (lambda d: d.update(format_version=2), "format_version: 2, but this version .* reads 1"),
+    "a version to come": (lambda d: d.update(format_version=2), "format_version: 2, but this version reads 1"),
     "no version": (lambda d: d.pop("format_version"), "format_version: None"),
     "a version that is true": (lambda d: d.update(format_version=True), "format_version: True"),
     "no version of the package": (lambda d: d.pop("eie_sim_version"), "eie_sim_version: is missing"),

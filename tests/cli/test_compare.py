@@ -87,7 +87,7 @@ def test_batches_name_the_input(cli, files, tmp_path):
     ("content", "message"),
     [
         (b"\xff\xfe", "no results file: 'utf-8' codec"),
-        (b"{", "no results file: Expecting"),
+        (b"{", "no results file: is no strict JSON: Expecting"),
         (b"[" * 100_000, "no results file: "),
         (b"[]", "it must be a JSON object with format 'eie-sim-results'"),
         (b'{"format": "other"}', "it must be a JSON object with format 'eie-sim-results'"),
@@ -144,9 +144,9 @@ def test_outputs_that_differ_in_nothing_but_their_values_are_a_difference(cli, t
 def test_deviations_beyond_any_float_are_none(cli, results):
     a, b = results("a"), results("b")
     document = json.loads(a.read_text())
-    document["results"][0] |= {"time_us": 1e-320, "cycles": 10**400}
+    document["results"][0] |= {"time_us": 1e-320}
     a.write_text(json.dumps(document))
     for first, second in ((a, b), (b, a)):
         found = json.loads(cli("compare", first, second, "--json").stdout)["cells"]
-        assert {cell["column"] for cell in found} == {"time_us", "cycles"}
+        assert {cell["column"] for cell in found} == {"time_us"}
         assert cli("compare", first, second).exit_code == 0

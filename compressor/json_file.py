@@ -1,0 +1,59 @@
+"""Our JSON files: what those of results and of measurements have in common."""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from compressor.container import strict_json
+from compressor.files import file_size
+
+
+@dataclass(frozen=True)
+class JsonKind:
+    """One kind of JSON file: an object with ``format`` and ``format_version``.
+
+    Attributes
+    ----------
+    name : str
+        What a message calls the file, such as ``"results file"``.
+    format, version : str, int
+        Of the object's ``format`` and ``format_version``.
+    most_bytes : int
+        Longest file that is read.
+    """
+
+    name: str
+    format: str
+    version: int
+    most_bytes: int
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The keys that say what the file is."""
+        return {"format": self.format, "format_version": self.version}
+
+    def read(self, path: str | PathLike[str]) -> dict[str, Any]:
+        """The object in a file, without the keys that say what it is; the rest is not checked.
+
+        Raises
+        ------
+        ValueError
+            When it is something else.
+        OSError
+            When it cannot be read.
+        """
+        file = Path(path)
+        if (size := file_size(file)) > self.most_bytes:
+            raise ValueError(f"{size} bytes, but a {self.name} has at most {self.most_bytes}")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"no {self.name}: {error}") from None
+        document = strict_json(f"no {self.name}", text)
+        if not isinstance(document, dict) or document.get("format") != self.format:
+            raise ValueError(f"no {self.name}: it must be a JSON object with format {self.format!r}")
+        version = document.get("format_version")
+        if type(version) is not int or version != self.version:
+            raise ValueError(f"format_version: {version!r}, but this version reads {self.version}")
+        return {key: value for key, value in document.items() if key not in self.head}
