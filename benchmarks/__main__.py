@@ -11,13 +11,15 @@ where that is.
 import argparse
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.harness import Report, as_if_it_fitted, command, found_alex8, positive
+from benchmarks.harness import Figure, Report, as_if_it_fitted, command, found_alex8, positive
 from benchmarks.paper.bench import Bench
 from benchmarks.paper.judge import judged, tolerances
 from benchmarks.paper.reproduced import Reproduced
+from benchmarks.reproduction.files import as_markdown, write_texts
 
 ITEMS = (
     *("table1", "table2", "table3", "table4", "table5"),
@@ -37,13 +39,17 @@ def measure(options: argparse.Namespace) -> Report:
     present = frozenset({"alex8"} if options.alex8 else ())
     limits = tolerances()
     figures, written = [], []
+    titles = {}
     with as_if_it_fitted():
         for number, name in enumerate(options.items, 1):
             item = reproduced(name, bench)
+            titles[name] = item.title
             if not options.summary:
                 written += item.write(options.out)
             figures += judged(item, limits[name], present)
             print(f"{name}: {number} of {len(options.items)}, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    if not options.summary:
+        written += write_texts(options.out, {"README.md": overview(titles, figures, bench)})
     facts = {
         "seeds": options.seeds,
         "alex8": options.alex8 or "not here",
@@ -51,6 +57,32 @@ def measure(options: argparse.Namespace) -> Report:
         "seconds": round(time.perf_counter() - began, 1),
     }
     return Report(tuple(figures), (), facts)
+
+
+def overview(titles: Mapping[str, str], figures: Sequence[Figure], bench: Bench) -> str:
+    """A page with every item that was made, and its measures beside their limits."""
+    real = "" if bench.alex8 is None else "; Alex-8 also from the EIE authors' data"
+    parts = [
+        "# The EIE paper, made again",
+        f"Layers drawn with statistics by both fits, seeds 0 to {bench.seeds - 1}{real}. `python -m benchmarks` "
+        "makes these files; each page lists every point beside the paper's, its deviation, and what of the paper is "
+        "known to be wrong.",
+        "\n".join(f"- [{title}]({name}.md)" for name, title in titles.items()),
+        "## Measures and their limits",
+        as_markdown(
+            ("measure", "here", "at most", "met", "why this limit"),
+            [
+                (f.name, _digits(f.value), _digits(f.bar), "" if f.bar is None else "yes" if f.met else "NO", f.note)
+                for f in figures
+            ],
+        ),
+        "The limits stand in `benchmarks/paper/tolerances.toml`; `python -m benchmarks --summary --check` judges anew.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def item_name(text: str) -> str:

@@ -274,7 +274,7 @@ def command(
         print(as_json(name, report))
     else:
         # Piped, the tables are not cut to the width of a terminal that is not there.
-        show(name, report, Console(width=None if sys.stdout.isatty() else 180))
+        show(name.replace("__main__", "benchmarks"), report, Console(width=None if sys.stdout.isatty() else 180))
     if options.check and not report.met:
         missed = ", ".join(figure.name for figure in report.figures if not figure.met)
         print(f"{name}: missed: {missed}", file=sys.stderr)

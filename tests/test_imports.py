@@ -29,6 +29,9 @@ PUBLIC = {
         "CALIBRATIONS", "CostTable", "EnergyReport", "area", "band", "by_calibration", "calibration", "energy",
         "missing_bytes", "model_energy",
     ],
+    "eie_sim.studies": [
+        "depths_and_widths", "index_widths", "more_pes", "partitionings", "permutations", "skip_empty_columns",
+    ],
     "eie_sim": ["ArchConfig", "simulate", "simulate_batch", "simulate_model", "preset"],
 }  # fmt: skip
 

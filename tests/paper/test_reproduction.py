@@ -151,6 +151,16 @@ def test_all_items_are_made_unless_some_are_named(arguments, items):
     assert parser.parse_args(arguments).items == items
 
 
+def test_the_overview_links_every_item_and_sets_its_measures_beside_their_limits(tmp_path):
+    options = argparse.Namespace(items=["table1", "table2"], summary=False, out=tmp_path, seeds=1, alex8=None)
+    report = benchmarks_main.measure(options)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for name in options.items:
+        assert f"]({name}.md)" in page
+    assert all(f"| {figure.name} |" in page and figure.note in page for figure in report.figures)
+    assert "| yes |" in page
+
+
 def test_an_unknown_item_and_a_folder_without_data_are_errors_of_one_line(capsys, tmp_path):
     parser = argparse.ArgumentParser()
     benchmarks_main.add_options(parser)
@@ -175,4 +185,4 @@ def test_every_table_and_figure_is_within_its_limits(tmp_path):
     options = argparse.Namespace(items=benchmarks_main.ITEMS, summary=False, out=tmp_path, seeds=3, alex8=found_alex8())
     report = benchmarks_main.measure(options)
     assert [figure.name for figure in report.figures if not figure.met] == []
-    assert len(list(Path(tmp_path).iterdir())) == 3 * len(benchmarks_main.ITEMS)
+    assert len(list(Path(tmp_path).iterdir())) == 3 * len(benchmarks_main.ITEMS) + 1  # and README.md
