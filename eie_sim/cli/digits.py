@@ -10,9 +10,9 @@ from compressor.models import MODELS, Digits, packaged_digits, packaged_model
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer
 from eie_sim.cli.grid import Group, grid
+from eie_sim.columns import Row
 from eie_sim.inference import Classification, classify, in_fixed_point
 from eie_sim.report.classifications import classification_row
-from eie_sim.report.tables import Row
 
 NONE = "none"
 """What ``--model`` takes to leave the networks out."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from eie_sim.arch import ArchConfig
     from eie_sim.baselines.devices import Device
     from eie_sim.cli.console import Printer
+    from eie_sim.columns import Cell
     from eie_sim.report.comparison import RunReport
     from eie_sim.report.results_file import Results
-    from eie_sim.report.tables import Cell
 
 COST_PANEL = "Energy and baselines"
 

@@ -9,8 +9,9 @@ from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer, printable, short
 from eie_sim.cli.grid import Group, grid
+from eie_sim.columns import Cell, Row
 from eie_sim.report.results_file import Results
-from eie_sim.report.tables import COMPARED, Cell, Compared, Row, by_layer, summary
+from eie_sim.report.tables import COMPARED, Compared, by_layer, summary
 
 GOOD, FAIR = 2.5, 5.0
 """Deviations up to here are green and yellow, in percent or points; the calibration keeps cycles within 2.5 %."""

@@ -12,9 +12,10 @@ from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning, check_capacity, check_model_capacity
 from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
+from eie_sim.columns import Row
 from eie_sim.engines.base import run_layers, simulate_batch
 from eie_sim.report.results_file import Results
-from eie_sim.report.tables import Row, result_row
+from eie_sim.report.tables import result_row
 from eie_sim.result import BatchResult
 from eie_sim.workload import Workload
 

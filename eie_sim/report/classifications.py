@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from eie_sim.columns import Cell, Row
 from eie_sim.inference import Classification
-from eie_sim.report.tables import Cell, Row
 
 QUANTILES = {"min_us": 0.0, "median_us": 0.5, "p99_us": 0.99, "max_us": 1.0}
 """Columns of the latency's distribution, and which share of the inputs takes at most so long."""

@@ -13,10 +13,11 @@ from eie_sim.baselines.cpu_measurement import LEAST_SAMPLES, CpuMeasurement
 from eie_sim.baselines.devices import Device, Kind
 from eie_sim.baselines.published import KINDS, published_power_w, published_time_us
 from eie_sim.baselines.roofline import dense_work, frame_time, sparse_work
+from eie_sim.columns import ENERGY, Cell, Row
 from eie_sim.cost import EnergyReport, area, energy_of_events
 from eie_sim.networks import published_layers
 from eie_sim.report.results_file import Results
-from eie_sim.report.tables import Cell, Row, column_definitions
+from eie_sim.report.tables import column_definitions
 from eie_sim.result import Counts
 
 _SHARED = (
@@ -29,12 +30,7 @@ _OF_RESULTS = column_definitions()
 
 COMPUTE_COLUMNS: Mapping[str, Mapping[str, str]] = {
     **{name: _OF_RESULTS[name] for name in _SHARED},
-    "energy_nj": {"unit": "nJ", "definition": "Energy of the input vector: events x prices, clock, leakage, scan."},
-    "power_w": {"unit": "W", "definition": "energy_nj / time_us: mean power of the whole machine."},
-    "pj_per_mac": {"unit": "pJ", "definition": "energy_nj over the multiplications of real weights."},
-    "edp_nj_us": {"unit": "nJ us", "definition": "energy_nj x time_us: the energy-delay product."},
-    "area_mm2": {"unit": "mm2", "definition": "Area of the machine (EIE Table II; memories by CACTI's ratios)."},
-    "calibration": {"unit": "", "definition": "What the prices were made from; one of eie_sim.cost.CALIBRATIONS."},
+    **ENERGY,
 }
 """Unit and definition of every column of the compute report."""
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.packed import PackedLayer
+from eie_sim.columns import Row
 from eie_sim.inference import Classification
-from eie_sim.report.tables import Row, by_layer
+from eie_sim.report.tables import by_layer
 from eie_sim.result import SimResult
 from eie_sim.views import utilisation
 

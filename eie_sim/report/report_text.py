@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from compressor.json_file import JsonKind
+from eie_sim.columns import Cell, Row
 from eie_sim.report.comparison import REPORTS, RunReport, headline
-from eie_sim.report.tables import Cell, Row
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from compressor._version import __version__
 from compressor.files import errors_name, replacing
 from compressor.json_file import JsonKind
+from eie_sim.columns import MEASURED, Cell, Row
 from eie_sim.report.classifications import DEFINITIONS
-from eie_sim.report.tables import COLUMNS, KEYS, MEASURED, Cell, Row, by_layer, column_definitions, summary
+from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
 
 KIND = JsonKind("results file", "eie-sim-results", version=1, most_bytes=2**30)
 """Largest results file that is read."""

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from eie_sim import preset, simulate
+from eie_sim.columns import MEASURED
 from eie_sim.report.results_file import Results, read_results, to_csv, to_json, write_text
-from eie_sim.report.tables import COLUMNS, COMPARED, MEASURED, column_definitions, is_published, result_row
+from eie_sim.report.tables import COLUMNS, COMPARED, column_definitions, is_published, result_row
 from eie_sim.result import Counts
 from eie_sim.workload import random_layer
 from tests.cli.conftest import a_layer
