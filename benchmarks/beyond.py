@@ -13,13 +13,13 @@ from pathlib import Path
 
 from benchmarks.__main__ import alex8_folder
 from benchmarks.harness import Figure, Report, Table, as_if_it_fitted, command, found_alex8
-from benchmarks.studies.study import GAIN_COLUMNS, Bench, Study, saved_pct, write_page
+from benchmarks.studies.study import GAIN_COLUMNS, Bench, Study, mean_ratio, write_page
 
 STUDIES = ("more_pes", "orders", "index_width", "empty_columns", "depth_and_width", "partitioning")
 
 _NOTE = (
-    "Six studies of `eie_sim.studies` on the nine layers of the paper{real}, drawn with their statistics (seed "
-    "{seed}); 64 PEs, 800 MHz, 45 nm unless a study says otherwise. `python -m benchmarks.beyond` makes this page."
+    "Six studies of `eie_sim.studies` on the nine layers of the paper, drawn with their statistics (seed "
+    "{seed}){real}; 64 PEs, 800 MHz, 45 nm unless a study says otherwise. `python -m benchmarks.beyond` makes this page."
 )
 
 
@@ -37,10 +37,10 @@ def measure(options: argparse.Namespace) -> Report:
         for number, name in enumerate(STUDIES, 1):
             found.append(studied(name, bench))
             print(f"{name}: {number} of {len(STUDIES)}, {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    note = _NOTE.format(real=" and the real Alex-8" if options.alex8 else "", seed=options.seed)
+    note = _NOTE.format(real=", and on the real Alex-8" if options.alex8 else "", seed=options.seed)
     written = write_page(found, options.out, note)
     gains = [gain for study in found for gain in study.gains]
-    figures = [Figure(gain.change, saved_pct(gain.cycles), "% fewer cycles") for gain in gains]
+    figures = [Figure(gain.change, mean_ratio(gain.cycles), "of EIE's cycles") for gain in gains]
     table = Table("what each would have given EIE", GAIN_COLUMNS, tuple(gain.cells() for gain in gains))
     facts = {"seed": options.seed, "alex8": options.alex8 or "not here", "written": f"{len(written)} files"}
     return Report(tuple(figures), (table,), {**facts, "seconds": round(time.perf_counter() - began, 1)})

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import beyond
 from benchmarks.harness import command
-from benchmarks.studies.study import Bench, Gain, saved_pct, write_page
+from benchmarks.studies.study import REAL, Bench, Gain, saved_pct, write_page
 
 pytestmark = pytest.mark.compiled_only  # on layers of full size
 
@@ -43,9 +43,9 @@ def test_the_gates_of_an_lstm_are_a_row_of_their_own(bench):
 
 
 def test_a_gain_is_the_geometric_mean_over_the_layers():
-    gain = Gain("less", {"a": 0.5, "b": 0.5, "c": 0.25}, {}, "nothing")
+    gain = Gain("less", {"a": 0.5, "b": 0.5, "c": 0.25, REAL: 8.0}, {}, "nothing")
     assert saved_pct({"a": 0.5, "b": 2.0}) == pytest.approx(0)
-    assert gain.cells() == ("less", "+60.3", "a +50.0, c +75.0", "", "nothing")
+    assert gain.cells() == ("less", "0.397", "a 0.500, c 0.250", "no price", "nothing")
 
 
 def test_the_command_writes_the_page(tmp_path, capsys, monkeypatch):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from eie_sim.baselines.devices import read_device
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -35,6 +37,12 @@ def test_the_example_of_energy_goes_on_from_there_and_prints_what_it_says(tmp_pa
 @pytest.mark.compiled_only
 def test_the_example_of_a_compression_runs_and_prints_the_size_of_its_file(tmp_path):
     assert run(COMPRESS, tmp_path) == f"{(tmp_path / 'model.dcz').stat().st_size} bytes\n"
+
+
+def test_the_example_of_a_device_is_one(tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "my.toml").write_text(example, encoding="utf-8")
+    assert read_device(tmp_path / "my.toml").name == "My card"
 
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

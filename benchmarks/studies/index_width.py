@@ -36,7 +36,7 @@ def study(bench: Bench) -> Study:
     chosen = ", ".join(f"{layer} {w.index_bits}" for layer, w in best.items())
     notes = (
         f"Bits of the least energy (best in the titles): {chosen}.",
-        f"Bits of the fewest bytes: {', '.join(f'{layer} {w.index_bits}' for layer, w in smallest.items())}.",
+        f"Those of the fewest bytes are {'the same' if best == smallest else 'others (see the table)'}.",
         "An entry is one real weight or filler of 4 bits and its index; entries do not straddle SRAM rows.",
     )
     columns = ("layer", "index bits", "entries", "fillers", "bytes", "cycles", "row reads", "energy nJ")

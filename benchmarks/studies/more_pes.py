@@ -23,7 +23,7 @@ def study(bench: Bench) -> Study:
     """Every layer on every number of PEs."""
 
     def run(workload: Workload) -> dict[int, Scaled]:
-        return {one.n_pe: one for one in more_pes(workload.layer, workload.acts, NUMBERS, bench.arch)}
+        return {one.n_pe: one for one in more_pes(workload.layer, workload.acts, bench.arch, NUMBERS)}
 
     found = bench.each(run)
     rows = tuple(
@@ -61,7 +61,7 @@ def study(bench: Bench) -> Study:
         f"Mean over the layers on {_EIE} PEs: {mean(_EIE, 'filler_share'):.1f} % fillers, "
         f"{mean(_EIE, 'empty_share'):.1f} % empty columns; on 512: {mean(512, 'filler_share'):.1f} % and "
         f"{mean(512, 'empty_share'):.1f} %.",
-        "Energy has no price for the wires of a longer broadcast.",
+        "Energy has no price for the wires of a longer broadcast; on few PEs layers are run as if they fitted.",
     )
     drawn = plots.curve_panels(CurvePanels(tuple(panels), bench.note, columns=3))
     columns = (

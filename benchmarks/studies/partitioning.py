@@ -11,7 +11,7 @@ def study(bench: Bench) -> Study:
     """Every layer divided in every way over the PEs of EIE."""
 
     def run(workload: Workload) -> list[Partitioned]:
-        return partitionings(workload.layer, workload.acts, bench.arch.n_pe)
+        return partitionings(workload.layer, workload.acts, bench.arch)
 
     found = bench.each(run)
     rows = tuple(
@@ -52,7 +52,7 @@ def study(bench: Bench) -> Study:
     )
     notes = (
         "One model for all three: a PE takes a cycle for each weight of an active column that it holds; no fillers and "
-        "no queues. Partial sums are added in a tree, a number a cycle, one stage after another.",
+        "no queues. Partial sums are added in a tree that takes a number a cycle.",
         f"Left is the division by rows (EIE), right that by columns, between them blocks; {pes} PEs.",
         "Few outputs and many active inputs favour blocks; the paper chose rows, for which no sum leaves its PE.",
     )

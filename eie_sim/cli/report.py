@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from eie_sim.arch import ArchConfig
     from eie_sim.baselines.devices import Device
     from eie_sim.cli.console import Printer
+    from eie_sim.cli.grid import Group
     from eie_sim.columns import Cell
     from eie_sim.report.comparison import RunReport
     from eie_sim.report.results_file import Results
@@ -25,8 +26,12 @@ _FILE = (
 )
 _CALIBRATION = "What energies are made from. Default: table2-8cycle; the table shows all of them side by side."
 _RULE = "How energy and area shrink at 28 nm. Default: paper."
-_DEVICE = "A device: i7-5930K, 'Titan X', 'Tegra K1' or a TOML file; may be repeated. Default: these three."
-_CPU = "A measurement of `eie-sim measure --out`."
+_DEVICE = (
+    "A device in place of the default ones: i7-5930K, 'Titan X', 'Tegra K1' (all three by default, and beside Alex-7 "
+    "the accelerators of EIE Table V) or a TOML file; may be repeated."
+)
+_CPU = "A measurement of `eie-sim measure --out`; times of --quick are marked as of few samples."
+_DRAM = "Count what does not fit the SRAMs as read from DRAM for every input; else energy is as if it fitted."
 _BATCH = "Input vectors that the baselines compute together: 1 (default), 64 or 1,64."
 _OUT = "Write report.json, report.md and COMPUTE_REPORT.csv, ENERGY_REPORT.csv ... there."
 
@@ -35,7 +40,7 @@ def report(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
     layers: Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")] = None,
     acts: Annotated[Path | None, option(INPUT_PANEL, "Inputs, as for `eie-sim run`.", "FILE.npy")] = None,
-    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
+    seed: Annotated[int | None, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -44,6 +49,7 @@ def report(
     device: Annotated[list[str] | None, option(COST_PANEL, _DEVICE, "NAME|FILE.toml")] = None,
     cpu: Annotated[Path | None, option(COST_PANEL, _CPU, "FILE.json")] = None,
     batch: Annotated[str, option(COST_PANEL, _BATCH, "N,N")] = "1",
+    dram: Annotated[bool, option(COST_PANEL, _DRAM, None, "--dram")] = False,
     as_json: Json = False,
     markdown: Annotated[bool, option(OUTPUT_PANEL, "Print Markdown on stdout.", None, "--markdown")] = False,
     out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "DIR")] = None,
@@ -51,25 +57,34 @@ def report(
     """Set a run beside the baselines: time, energy, area, speed-up and energy efficiency, modelled and measured."""
     if as_json and markdown:
         raise ValueError("--json and --markdown: both want stdout; give one of them")
+    from contextlib import nullcontext
+
     from compressor.console.targets import check_target_folder
+    from compressor.files import errors_name
     from eie_sim.baselines.cpu_measurement import read_cpu_measurement
     from eie_sim.cli.console import Printer
     from eie_sim.cost import CALIBRATIONS
     from eie_sim.cost.calibrations import DEFAULT
-    from eie_sim.report.comparison import REPORTS, run_report
+    from eie_sim.cost.technology import SCALINGS
+    from eie_sim.report.comparison import run_report
+    from eie_sim.report.report_columns import REPORTS
     from eie_sim.report.report_text import to_json, to_markdown
 
     printer = Printer()
-    chosen = calibration or DEFAULT
+    chosen = DEFAULT if calibration is None else calibration
     if chosen not in CALIBRATIONS:
         raise ValueError(f"--calibration: {chosen!r}, but it must be one of {', '.join(CALIBRATIONS)}")
+    if rule not in SCALINGS:
+        raise ValueError(f"--rule: {rule!r}, but it must be one of {', '.join(SCALINGS)}")
     devices = _devices(device)
     batches = _batches(batch)
     measured = None if cpu is None else read_cpu_measurement(cpu, least_samples=0)  # what has few is left out
+    file = _results_file(file)
     if out is not None:
         check_target_folder("--out", out, ["report.json", "report.md", *(f"{name}.csv" for name in REPORTS)])
     results = _results(file, layers, acts, seed, (preset, arch, settings), printer)
-    found = run_report(results, devices, chosen, rule, measured, batches)
+    with errors_name(file) if file is not None and file.suffix.lower() == ".json" else nullcontext():
+        found = run_report(results, devices, chosen, rule, measured, batches, accelerators=not device, dram=dram)
     if out is not None:
         _save(found, out, printer)
     if as_json:
@@ -77,15 +92,28 @@ def report(
     elif markdown:
         sys.stdout.write(to_markdown(found))
     else:
-        others = [run_report(results, (), name, rule) for name in CALIBRATIONS]
-        _print(found, others, printer)
+        _print(found, printer)
+
+
+def _results_file(file: Path | None) -> Path | None:
+    """The file to read; of a folder of `eie-sim run --out`, its results.json."""
+    if file is None:
+        return None
+    inside = file / "results.json"
+    if file.is_dir() and inside.is_file():
+        return inside
+    if file.suffix.lower() == ".csv" and file.is_file():
+        with file.open("rb") as content:
+            if content.read(12) == b"layer,input,":
+                raise ValueError(f"{file}: a table of results; give results.json, which `eie-sim run --out` writes too")
+    return file
 
 
 def _results(
     file: Path | None,
     layers: str | None,
     acts: Path | None,
-    seed: int,
+    seed: int | None,
     machine_options: tuple[str | None, Path | None, list[str] | None],
     printer: "Printer",
 ) -> "Results":
@@ -93,8 +121,8 @@ def _results(
 
     if file is None or file.suffix.lower() != ".json":
         return _run(file, layers, acts, seed, machine_options, printer)
-    if any(machine_options) or acts is not None:
-        raise ValueError(f"{file}: was simulated already; --preset, --arch, --set and --acts are for a new run")
+    if any(machine_options) or acts is not None or seed is not None:
+        raise ValueError(f"{file}: was simulated already; --preset, --arch, --set, --acts and --seed are for a new run")
     results = read_results(file)
     if layers is None:
         return results
@@ -111,16 +139,19 @@ def _run(
     file: Path | None,
     layers: str | None,
     acts: Path | None,
-    seed: int,
+    seed: int | None,
     machine_options: tuple[str | None, Path | None, list[str] | None],
     printer: "Printer",
 ) -> "Results":
     from eie_sim.cli.inputs import Planner, Request
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.running import simulate_plan
+    from eie_sim.engines import warm_up
 
     machine: ArchConfig = chosen_machine(*machine_options)
-    request = Request(file, None, None, None, layers, acts, None, None, seed, None)
+    request = Request(file, None, None, None, layers, acts, None, None, seed or 0, None)
+    if file is None and layers is None:
+        warm_up.start()
     plan = Planner(request, machine, printer.note).plan()
     return simulate_plan(plan, machine, "fast", printer)
 
@@ -135,14 +166,14 @@ def _devices(names: Sequence[str] | None) -> "list[Device]":
 
 def _batches(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(f"--batch: {text!r}, but it must be whole numbers of at least 1, separated by commas")
     return tuple(dict.fromkeys(map(int, parts)))
 
 
 def _save(found: "RunReport", out: Path, printer: "Printer") -> None:
     from compressor.files import replacing_in
-    from eie_sim.report.comparison import REPORTS
+    from eie_sim.report.report_columns import REPORTS
     from eie_sim.report.report_text import to_csv, to_json, to_markdown
     from eie_sim.report.results_file import write_text
 
@@ -157,54 +188,103 @@ def _save(found: "RunReport", out: Path, printer: "Printer") -> None:
 # On the terminal ------------------------------------------------------------------------------------------------------
 
 
-def _print(found: "RunReport", others: "Sequence[RunReport]", printer: "Printer") -> None:
+def _print(found: "RunReport", printer: "Printer") -> None:
     from eie_sim.cli.console import printable, short
     from eie_sim.cli.grid import column, grid
     from eie_sim.report.comparison import headline
+    from eie_sim.report.report_text import means_of
 
     rows = found.tables["COMPUTE_REPORT"]
     machine = found.machine
-    area_mm2 = rows[0]["area_mm2"] if rows else None
-    title = f"{machine.name}: {machine.n_pe} PEs, {machine.clock_hz / 1e6:g} MHz, {_figure(area_mm2)} mm2"
-    shown = {
-        "cycles": "cycles",
-        "time_us": "time us",
-        "load_balance": "load balance",
-        "gops": "GOP/s",
-        "dense_gops": "dense GOP/s",
-        "energy_nj": "energy nJ",
-        "power_w": "power W",
-        "pj_per_mac": "pJ/MAC",
-        "edp_nj_us": "EDP nJ us",
-    }
-    names = [short(str(row["layer"])) for row in rows]
+    title = (
+        f"{machine.name}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
+        f"{_figure(rows[0]['area_mm2'])} mm2"
+    )
+
+    def show(groups: "list[Group]") -> None:
+        printer.lines([*grid(groups, printer.out.width, printer.out).lines, ""])
+
+    several = len({row["input"] for row in rows}) > 1
+    names = [short(str(row["layer"])) + (f" [{row['input']}]" if several else "") for row in rows]
+    printer.lines([title, ""])
     groups = [column("layer", names, left=True)]
-    groups += [column(told, [_figure(row[name]) for row in rows]) for name, told in shown.items()]
-    printer.lines([title, "", *grid(groups, printer.out.width, printer.out).lines, ""])
-    by_name = {other.calibration: other.tables["COMPUTE_REPORT"] for other in others}
-    groups = [column("energy nJ", names, left=True)]
-    groups += [column(name, [_figure(row["energy_nj"]) for row in of]) for name, of in by_name.items()]
-    printer.lines([*grid(groups, printer.out.width, printer.out).lines, ""])
+    groups += [column(told, [_figure(row[name], scale) for row in rows]) for name, (told, scale) in _SHOWN.items()]
+    if any(row["missing_bytes"] for row in rows):
+        groups.append(column("no place, bytes", [_figure(row["missing_bytes"]) for row in rows]))
+    show(groups)
+    if found.chained:
+        sums = found.tables["INFERENCE_REPORT"]
+        groups = [column("inference", [str(row["input"]) for row in sums])]
+        groups += [
+            column(told, [_figure(row[name], scale) for row in sums])
+            for name, (told, scale) in _SHOWN.items()
+            if name in sums[0]
+        ]
+        show(groups)
+    by_name: dict[str, list[Cell]] = {}
+    for row in found.tables["CALIBRATION_REPORT"]:
+        key = " ".join(filter(None, (str(row["calibration"]), str(row["scaling_rule"]))))
+        if row["scaling_rule"] in ("", found.rule):
+            by_name.setdefault(key, []).append(row["energy_nj"])
+    groups = [column("energy, nJ", names, left=True)]
+    show([*groups, *(column(name, [_figure(cell) for cell in cells]) for name, cells in by_name.items())])
+    areas = _areas(found)
+    units = list(dict.fromkeys([*(str(row["unit"]) for row in found.tables["ENERGY_REPORT"]), *areas]))
+    total = sum(_of_units(found, unit) for unit in units)
+    groups = [column("energy by unit", units, left=True)]
+    groups.append(column("%", [f"{100 * _of_units(found, unit) / total:.1f}" for unit in units]))
+    show([*groups, column("area, mm2", [_figure(areas.get(unit)) for unit in units])])
     means = headline(found)
-    groups = [
-        column("geometric means against", [printable(str(row["baseline"])) for row in means], left=True),
-        column("weights", [str(row["kind"]) for row in means], left=True),
-        column("time", [str(row["made_by"]) for row in means], left=True),
-        column("batch", [str(row["batch"]) for row in means]),
-        column("layers", [str(row["layers"]) for row in means]),
-        column("speed-up", [_figure(row["speedup"]) for row in means]),
-        column("less energy", [_figure(row["energy_ratio"]) for row in means]),
-    ]
-    printer.lines([*grid(groups, printer.out.width, printer.out).lines, ""])
-    printer.remark(f"Energy by {found.calibration}, scaling rule {found.rule}: " + "; ".join(found.assumptions) + ".")
+    if means:
+        groups = [
+            column("against", [printable(str(row["baseline"])) for row in means], left=True),
+            column("weights", [str(row["kind"]) for row in means], left=True),
+            column("its time", [str(row["made_by"]) for row in means], left=True),
+            column("batch", [str(row["batch"]) for row in means]),
+            column("layers", [str(row["layers"]) for row in means]),
+            column("times faster", [_figure(row["speedup"]) for row in means]),
+            column("times less energy", [_figure(row["energy_ratio"]) for row in means]),
+        ]
+        show(groups)
+        printer.remark(f"Against the baselines: {means_of(found)}. Skipping: sparse, and zero inputs skipped too.")
+    rule = f", scaling rule {found.rule}" if found.rule else ""
+    printer.remark(f"Energy by {found.calibration}{rule}: " + "; ".join(found.assumptions) + ".")
     for note in found.notes:
         printer.remark(note)
-    printer.remark("Every layer beside every baseline, energy by unit and event: --out, --json, --markdown.")
+    printer.remark(
+        "Every layer beside every baseline, energy by unit and event, every rule: --out, --json, --markdown."
+    )
 
 
-def _figure(value: "Cell") -> str:
+_SHOWN = {
+    "cycles": ("cycles", 1),
+    "time_us": ("time us", 1),
+    "load_balance": ("load balance %", 100),
+    "gops": ("GOP/s", 1),
+    "dense_gops": ("dense GOP/s", 1),
+    "energy_nj": ("energy nJ", 1),
+    "power_w": ("power W", 1),
+    "pj_per_mac": ("pJ/MAC", 1),
+    "edp_nj_us": ("EDP nJ us", 1),
+}
+"""Columns on the terminal: what they are called there, and times what they are shown."""
+
+
+def _of_units(found: "RunReport", unit: str) -> float:
+    """Energy of a unit over all rows, nJ."""
+    values = [row["energy_nj"] for row in found.tables["ENERGY_REPORT"] if row["unit"] == unit]
+    return sum(value for value in values if isinstance(value, (int, float)))
+
+
+def _areas(found: "RunReport") -> "dict[str, Cell]":
+    rows = found.tables["AREA_REPORT"]
+    return {str(row["unit"]): row["area_mm2"] for row in rows if row["scaling_rule"] in ("", found.rule)}
+
+
+def _figure(value: "Cell", scale: int = 1) -> str:
     if not isinstance(value, (int, float)):
         return "-" if value is None else str(value)
+    value = value * scale
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"

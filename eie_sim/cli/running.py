@@ -4,17 +4,20 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning, check_capacity, check_model_capacity
 from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
 from eie_sim.columns import Row
+from eie_sim.cost import missing_bytes
 from eie_sim.engines.base import run_layers, simulate_batch
-from eie_sim.report.results_file import Results
+from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
 from eie_sim.result import BatchResult
 from eie_sim.workload import Workload
@@ -31,17 +34,20 @@ def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer, k
     rows: list[Row] = []
     origins: dict[str, str] = {}
     outputs: dict[str, NDArray[np.floating]] = {}
+    facts: dict[str, LayerFacts] = {}
     batches = _of_layers(plan, arch, engine, printer) if plan.chain is None else _of_chain(plan, arch, engine, printer)
     with _capacity_told_once(), printer.progress(len(plan.names)) as advance:
         advance(plan.names[0])
-        for number, (workload, batch) in enumerate(batches, 1):
+        for number, (workload, layer, missing, batch) in enumerate(batches, 1):
+            facts[layer.name] = LayerFacts(layer.density, missing)
             rows += [result_row(batch[at], at) for at in range(len(batch))]
             origins[batch.layer] = workload.origin
             if keep_outputs and batch.output is not None:
                 outputs[batch.layer] = batch.output if workload.is_batch else batch.output[0]
             advance(plan.names[min(number, len(plan.names) - 1)], done=1)
     chained = plan.chain is not None
-    return Results(rows, arch.model_dump(), engine, origins, tuple(printer.notes), chained, outputs=outputs)
+    notes = tuple(printer.notes)
+    return Results(rows, arch.model_dump(), engine, origins, notes, chained, layers=facts, outputs=outputs)
 
 
 @contextmanager
@@ -60,22 +66,29 @@ def _tell_capacity(check: Callable[[], object], printer: Printer) -> None:
         printer.warn(str(warning.message))
 
 
-def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[tuple[Workload, BatchResult]]:
+_Ran: TypeAlias = tuple[Workload, PackedLayer, int, BatchResult]
+"""What ran: a workload, one of its layers, what of that has no place in the SRAMs, in bytes, and the results."""
+
+
+def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
     """Each layer with inputs of its own."""
     for workload in plan.workloads:
         _tell_capacity(partial(check_capacity, workload.layer, arch), printer)
-        yield workload, simulate_batch(workload.layer, _vectors(workload), arch, engine)
+        (missing,) = missing_bytes(workload.layer, arch)
+        yield workload, workload.layer, missing, simulate_batch(workload.layer, _vectors(workload), arch, engine)
 
 
-def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[tuple[Workload, BatchResult]]:
+def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
     """The layers one after another, all vectors at once: what `simulate_model` does with each, on all cores."""
     assert plan.chain is not None
     (workload,) = plan.workloads
     for layer in plan.chain.layers:
         _tell_capacity(partial(check_capacity, layer, arch), printer)
     _tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
-    for batch in run_layers(plan.chain, _vectors(workload), arch, engine):
-        yield workload, batch
+    missing = missing_bytes(plan.chain, arch)
+    batches = run_layers(plan.chain, _vectors(workload), arch, engine)
+    for layer, has_no_place, batch in zip(plan.chain.layers, missing, batches, strict=True):
+        yield workload, layer, has_no_place, batch
 
 
 def _vectors(workload: Workload) -> NDArray[np.float32]:

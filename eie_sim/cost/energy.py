@@ -1,7 +1,7 @@
 """The energy of a run: its counts times a table, after the run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -342,7 +342,14 @@ def table_for(table: CostTable, arch: ArchConfig, rule: str = "paper") -> CostTa
     }
     leakage_of = {"spmat_read": ratio(_spmat, "leakage_mw"), "ptr_read": ratio(_pointer_bank, "leakage_mw")}
     shrunk = scaling(arch.technology_nm, rule)
-    return table.scaled(shrunk.energy, shrunk.power, by_event, leakage_of)
+    priced = table.scaled(shrunk.energy, shrunk.power, by_event, leakage_of)
+    if arch.technology_nm == usual.technology_nm:
+        return priced
+    told = (
+        f"{arch.technology_nm:g} nm by the rule {rule}: energy of an event x {shrunk.energy:.3g}, power x "
+        f"{shrunk.power:.3g} of those at {usual.technology_nm:g} nm"
+    )
+    return replace(priced, assumptions=(*priced.assumptions, told))
 
 
 def _spmat(arch: ArchConfig) -> Memory:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from compressor.json_file import JsonKind
 from eie_sim.columns import Cell, Row
-from eie_sim.report.comparison import REPORTS, RunReport, headline
+from eie_sim.report.comparison import RunReport, headline
+from eie_sim.report.report_columns import REPORTS, Definitions
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 
@@ -26,6 +27,8 @@ def to_json(report: RunReport) -> str:
         "scaling_rule": report.rule,
         "assumptions": list(report.assumptions),
         "notes": list(report.notes),
+        "origins": dict(report.origins),
+        "chained": report.chained,
         "columns": REPORTS,
         "headline": headline(report),
         "reports": {name: list(rows) for name, rows in report.tables.items()},
@@ -51,31 +54,56 @@ def to_csv(report: RunReport, name: str) -> str:
 
 
 def to_markdown(report: RunReport) -> str:
-    """The compute report, the comparison and their headline, with the definition of every column."""
-    machine = report.machine
+    """The reports for a reader, without accesses and bandwidths; the definition of every column of every report."""
+    machine, tables = report.machine, report.tables
+    by = report.calibration + (f", scaling rule {report.rule}" if report.rule else "")
     parts = [
-        f"# {machine.name}: {machine.n_pe} PEs, {machine.clock_hz / 1e6:g} MHz, {machine.technology_nm:g} nm",
-        f"eie-sim {report.version}, engine {report.engine}; energy by {report.calibration}, scaling {report.rule}.",
-        "## Against the baselines, geometric means over the layers",
-        _table(["baseline", "kind", "made_by", "batch", "layers", "speedup", "energy_ratio"], headline(report)),
-        "## Compute report",
-        _table(list(REPORTS["COMPUTE_REPORT"]), report.tables["COMPUTE_REPORT"]),
-        "## Comparison",
-        _table(list(REPORTS["COMPARISON_REPORT"]), report.tables["COMPARISON_REPORT"]),
-        "## What the energy assumes",
-        "\n".join(f"- {text}" for text in report.assumptions),
+        f"# {machine.name}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
+        f"{machine.technology_nm:g} nm",
+        f"eie-sim {report.version}, engine {report.engine}; energy by {by}.",
+        *_list("## Notes", report.notes),
+        *_list("## Weights and inputs", [f"{layer}: {origin}" for layer, origin in report.origins.items()]),
+        "## Against the baselines: " + means_of(report),
+        _table(tuple(HEADLINE), headline(report)),
     ]
-    if report.notes:
-        parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
-    parts += ["## Columns", _definitions()]
+    shown = ["COMPUTE_REPORT", *["INFERENCE_REPORT"] * report.chained, "CALIBRATION_REPORT", "AREA_REPORT"]
+    for name in (*shown, "COMPARISON_REPORT"):
+        parts += [f"## {name}", _table(list(REPORTS[name]), tables[name])]
+    parts += ["## Energy by unit, nJ", _energy_by_unit(tables["ENERGY_REPORT"])]
+    parts += _list("## What the energy assumes", report.assumptions)
+    parts += ["## Columns", *(f"### {name}\n\n{_definitions(columns)}" for name, columns in REPORTS.items())]
     return "\n\n".join(parts) + "\n"
 
 
-def _definitions() -> str:
-    columns = {**REPORTS["COMPUTE_REPORT"], **REPORTS["COMPARISON_REPORT"]}
-    rows: list[Row] = [
-        {"column": name, "unit": c["unit"], "definition": c["definition"]} for name, c in columns.items()
-    ]
+HEADLINE = ("baseline", "kind", "made_by", "batch", "layers", "inputs", "speedup", "energy_ratio")
+
+
+def means_of(report: RunReport) -> str:
+    """What the figures of `headline` are."""
+    return "whole inferences, all layers one after another" if report.chained else "geometric means over the layers"
+
+
+def _list(heading: str, texts: Sequence[str]) -> list[str]:
+    return [heading, "\n".join(f"- {text}" for text in texts)] if texts else []
+
+
+def _energy_by_unit(rows: Sequence[Row]) -> str:
+    units = list(dict.fromkeys(str(row["unit"]) for row in rows))
+    found: dict[tuple[Cell, Cell], Row] = {}
+    for row in rows:
+        energy_nj = row["energy_nj"]
+        assert isinstance(energy_nj, (int, float))
+        line = found.setdefault(
+            (row["layer"], row["input"]), {"layer": row["layer"], "input": row["input"], **dict.fromkeys(units, 0.0)}
+        )
+        so_far = line[str(row["unit"])]
+        assert isinstance(so_far, (int, float))
+        line[str(row["unit"])] = so_far + energy_nj
+    return _table(["layer", "input", *units], list(found.values()))
+
+
+def _definitions(columns: Definitions) -> str:
+    rows: list[Row] = [{"column": name, **told} for name, told in columns.items()]
     return _table(["column", "unit", "definition"], rows)
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,22 @@ from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, s
 
 KIND = JsonKind("results file", "eie-sim-results", version=1, most_bytes=2**30)
 """Largest results file that is read."""
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What the rows of a layer do not tell of it.
+
+    Attributes
+    ----------
+    weight_density : float
+        Real weights over all, 0 .. 1, the bias apart.
+    missing_bytes : int
+        Entries and pointers for which the SRAMs have no place, all PEs together.
+    """
+
+    weight_density: float
+    missing_bytes: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,8 @@ class Results:
         Version of eie-sim that made the results.
     classifications : list of dict
         As `eie_sim.report.classifications.classification_row` makes them; of networks that ran beside the layers.
+    layers : mapping of str to LayerFacts
+        What rows do not tell of a layer; empty for results of a version that did not keep it.
     outputs : mapping of str to ndarray
         For each layer, where they were kept: its outputs before the activation function, shape (n_rows,), or
         (B, n_rows) for B input vectors. No part of the JSON document or the CSV.
@@ -61,6 +79,7 @@ class Results:
     chained: bool = False
     version: str = __version__
     classifications: Sequence[Row] = ()
+    layers: Mapping[str, LayerFacts] = field(default_factory=dict)
     outputs: Mapping[str, NDArray[np.floating]] = field(default_factory=dict, compare=False)
 
     @property
@@ -99,6 +118,7 @@ def to_json(results: Results) -> str:
         "origins": dict(results.origins),
         "notes": list(results.notes),
         "chained": results.chained,
+        "layers": {name: asdict(facts) for name, facts in results.layers.items()},
         "columns": column_definitions(),
         "results": list(results.rows),
     }
@@ -167,8 +187,43 @@ def _checked(document: Mapping[str, Any]) -> Results:
     keys = [(row["layer"], row["input"]) for row in rows]
     if len(set(keys)) != len(keys):
         raise ValueError("results: a layer and input are there twice")
-    made_by = str(document.get("eie_sim_version", "unknown"))
-    return Results(rows, machine, str(document.get("engine", "unknown")), version=made_by)
+    return Results(
+        rows,
+        machine,
+        str(document.get("engine", "unknown")),
+        origins=_texts("origins", document.get("origins", {})),
+        notes=tuple(_texts("notes", dict(enumerate(_list("notes", document.get("notes", []))))).values()),
+        chained=document.get("chained") is True,
+        version=str(document.get("eie_sim_version", "unknown")),
+        layers=_facts(document.get("layers", {})),
+    )
+
+
+def _list(name: str, found: object) -> list[object]:
+    if not isinstance(found, list):
+        raise ValueError(f"{name}: must be a list")
+    return found
+
+
+def _texts(name: str, found: object) -> dict[Any, str]:
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError(f"{name}: must hold texts")
+    return found
+
+
+def _facts(found: object) -> dict[str, LayerFacts]:
+    if not isinstance(found, dict):
+        raise ValueError("layers: must be an object")
+    facts = {}
+    for name, one in found.items():
+        given = one if isinstance(one, dict) else {}
+        density, missing = given.get("weight_density"), given.get("missing_bytes")
+        if not isinstance(density, (int, float)) or not 0 <= density <= 1:
+            raise ValueError(f"layers: {name}: weight_density {density!r}, but it must be 0 .. 1")
+        if not isinstance(missing, int) or missing < 0:
+            raise ValueError(f"layers: {name}: missing_bytes {missing!r}, but it must be a whole number of at least 0")
+        facts[name] = LayerFacts(float(density), missing)
+    return facts
 
 
 def _check_row(number: int, row: dict[str, Any]) -> None:

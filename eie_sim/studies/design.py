@@ -21,6 +21,8 @@ class DesignPoint:
     act_queue_depth, spmat_width_bits : int
     cycles : int
     energy_nj, edp_nj_us, area_mm2 : float
+    row_reads_nj : float
+        Of the energy, that of reading rows.
     """
 
     act_queue_depth: int
@@ -29,6 +31,7 @@ class DesignPoint:
     energy_nj: float
     edp_nj_us: float
     area_mm2: float
+    row_reads_nj: float
 
 
 def depths_and_widths(
@@ -53,6 +56,14 @@ def depths_and_widths(
             result = simulate(layer, acts, machine, output=False)
             cost = energy(result, calibration)
             points.append(
-                DesignPoint(depth, width, result.cycles, cost.total_nj, cost.edp_nj_us, area(machine).total_mm2)
+                DesignPoint(
+                    depth,
+                    width,
+                    result.cycles,
+                    cost.total_nj,
+                    cost.edp_nj_us,
+                    area(machine).total_mm2,
+                    cost.by_cause_nj["spmat_row_reads"],
+                )
             )
     return points

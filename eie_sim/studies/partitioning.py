@@ -2,7 +2,8 @@
 
 A simple model for all three alike, so that they can be compared: a PE takes a cycle for each weight of an active column
 that it holds (no fillers, no queues); a broadcast sends one active input a cycle to a group of PEs; a reduction adds
-the partial sums of a group in a tree, a number a cycle and stage on every link, stages one after another.
+the partial sums of a group in a tree, a number a cycle on every link, so that the first one leaves it after as many
+cycles as it has stages.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
 from compressor.packed import PackedLayer
+from eie_sim.arch import ArchConfig
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,29 @@ class Partitioned:
         return max(self.work_cycles, self.broadcast_cycles) + self.reduction_cycles
 
 
-def partitionings(layer: PackedLayer, acts: ArrayLike, n_pe: int) -> list[Partitioned]:
+def partitionings(layer: PackedLayer, acts: ArrayLike, arch: ArchConfig) -> list[Partitioned]:
     """Rows to PEs (EIE), columns to PEs, and the blocks between, for a power of two of PEs.
+
+    Parameters
+    ----------
+    layer : PackedLayer
+        With a bias, that is one more active column.
+    acts : array_like of float, shape (n_cols,)
+    arch : ArchConfig
+        Its number of PEs alone matters.
 
     Raises
     ------
     ValueError
-        When `n_pe` is no power of two, or the inputs do not fit the layer.
+        When the PEs are no power of two, or the inputs do not fit the layer.
     """
+    n_pe = arch.n_pe
     if n_pe < 1 or n_pe & (n_pe - 1):
         raise ValueError(f"n_pe: {n_pe}, but it must be a power of two")
     vector = as_floats("acts", acts)
     if vector.shape != (layer.n_cols,):
         raise ValueError(f"acts: shape {vector.shape}, but layer {layer.name!r} takes ({layer.n_cols},)")
-    active = np.flatnonzero(vector)
+    active = np.append(np.flatnonzero(vector), [layer.n_cols] * layer.has_bias).astype(np.int64)
     sparse = layer.sparse_codes()
     column_of = np.repeat(np.arange(len(sparse.indptr) - 1), np.diff(sparse.indptr))
     walked = np.isin(column_of, active)
@@ -91,6 +102,6 @@ def _divided(
         pe_columns,
         busiest,
         int(inputs.max()),
-        stages * partial_sums,
+        partial_sums + stages - 1 if stages else 0,
         float(weights.mean() / busiest) if busiest else 1.0,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor._jit import Arg, kernel
+from compressor.checks import whole_number
 from compressor.interleave import rows_in_pe
 from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
@@ -132,8 +133,8 @@ def by_columns(layer: PackedLayer, n_pe: int, n_gates: int = 1) -> Order:
 def _order(weights: Order, n_pe: int, n_gates: int, place: Callable[[Order, Order, Order], None]) -> Order:
     """The stored order of rows that `place` gave a PE, group by group; it is given groups (n, rows of a group)."""
     n_rows = len(weights)
-    if n_gates < 1 or n_rows % n_gates:
-        raise ValueError(f"n_gates: {n_gates}, but the {n_rows} rows must be a multiple of it")
+    _check_gates(n_rows, n_gates)
+    whole_number("n_pe", n_pe, 1)
     units = np.arange(n_rows).reshape(n_gates, -1).T
     units = units[np.argsort(-weights[units].sum(axis=1), kind="stable")]
     places = rows_in_pe(n_rows, n_pe).astype(np.int64)
@@ -148,8 +149,20 @@ def _order(weights: Order, n_pe: int, n_gates: int, place: Callable[[Order, Orde
     return order
 
 
+def _check_gates(n_rows: int, n_gates: int) -> None:
+    if n_gates < 1 or n_rows % n_gates:
+        raise ValueError(f"n_gates: {n_gates}, but the {n_rows} rows must be a multiple of it")
+
+
 def split_units(order: Order, n_pe: int, n_gates: int) -> int:
-    """Units whose gates are in more than one PE, in a stored order of rows."""
+    """Units whose gates are in more than one PE, in a stored order of rows.
+
+    Raises
+    ------
+    ValueError
+        When the rows are no multiple of `n_gates`.
+    """
+    _check_gates(len(order), n_gates)
     home = np.empty(len(order), np.int64)
     home[order] = np.arange(len(order)) % n_pe
     gates = home.reshape(n_gates, -1)
@@ -184,7 +197,7 @@ def permutations(
     """
     rows: list[Permuted] = []
     plain = simulate(layer, acts, arch, output=False).cycles
-    for strategy in strategies:
+    for strategy in [strategies] if isinstance(strategies, str) else strategies:
         order = order_by(layer, strategy, arch.n_pe, n_gates)
         packed = layer if strategy == "as it is" else layer.repack(row_permutation=order)
         result = simulate(packed, acts, arch, output=False)
@@ -197,7 +210,7 @@ def permutations(
                 result.load_balance,
                 energy(result, calibration).total_nj,
                 100 * (1 - result.cycles / plain),
-                0 if packed is layer else layer.n_rows * max(layer.n_rows - 1, 1).bit_length(),
+                0 if packed.row_permutation is None else layer.n_rows * max(layer.n_rows - 1, 1).bit_length(),
                 split_units(order, arch.n_pe, n_gates),
             )
         )
@@ -213,7 +226,8 @@ def order_by(layer: PackedLayer, strategy: str, n_pe: int, n_gates: int = 1) -> 
         When there is none of that name, or as for `greedy`.
     """
     if strategy == "as it is":
-        return np.arange(layer.n_rows)
+        kept = layer.row_permutation
+        return np.arange(layer.n_rows) if kept is None else kept.astype(np.int64)
     if strategy == "greedy":
         return greedy(layer, n_pe, n_gates)
     if strategy == "by columns":

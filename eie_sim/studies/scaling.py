@@ -45,9 +45,9 @@ class Scaled:
 
 
 def more_pes(
-    layer: PackedLayer, acts: ArrayLike, numbers: Sequence[int], arch: ArchConfig, calibration: str = DEFAULT
+    layer: PackedLayer, acts: ArrayLike, arch: ArchConfig, numbers: Sequence[int], calibration: str = DEFAULT
 ) -> list[Scaled]:
-    """The same layer and inputs on machines of several numbers of PEs.
+    """The same layer and inputs on machines of several numbers of PEs, as if it fitted each of them.
 
     Fewer fillers are needed on more PEs, since a PE's rows are further apart and its runs of zeros shorter; but more
     columns have no entry in a PE, each of which costs it a cycle.

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from eie_sim.cost import CALIBRATIONS
-from eie_sim.report.comparison import REPORTS
+from eie_sim.report.report_columns import REPORTS
 
 
 @pytest.fixture
@@ -29,8 +29,12 @@ def test_the_terminal_shows_energy_by_every_calibration_and_the_baselines(cli, s
     result = cli("report", saved)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith("eie-64pe-45nm: 64 PEs, 800 MHz, 40.8 mm2\n")
-    assert all(name in result.stdout for name in ("fc1", "i7-5930K", "Tegra K1", "speed-up", "less energy"))
-    assert "Energy by table2-8cycle, scaling rule paper" in result.stdout
+    assert all(
+        name in result.stdout
+        for name in ("fc1", "i7-5930K", "Tegra K1", "times faster", "times less energy", "inference")
+    )
+    assert "Energy by table2-8cycle: " in result.stdout
+    assert all(name in result.stdout for name in CALIBRATIONS)
 
 
 @pytest.mark.parametrize("name", CALIBRATIONS)
@@ -51,7 +55,7 @@ def test_a_folder_gets_every_report_under_the_names_that_users_know(cli, saved, 
 def test_markdown_goes_to_stdout(cli, saved):
     result = cli("report", saved, "--markdown")
     assert result.stdout.startswith("# eie-64pe-45nm: 64 PEs, 800 MHz, 45 nm\n")
-    assert "## Compute report" in result.stdout
+    assert "## COMPUTE_REPORT" in result.stdout
 
 
 def test_some_layers_of_a_file_are_reported(cli, saved):
@@ -78,5 +82,24 @@ def test_errors_are_one_line(fails, saved, files):
     assert fails("report", saved, "--batch", "0").startswith("--batch: '0', but it must be whole numbers")
     assert fails("report", saved, "--device", "abacus").startswith("device: 'abacus', but it must be one of ")
     assert "no CPU measurement" in fails("report", saved, "--cpu", saved)
-    assert fails("report", saved, "--set", "technology_nm=28").endswith("are for a new run")
-    assert "scaling: 'moore'" in fails("report", saved, "--rule", "moore")
+    assert fails("report", saved, "--seed", "1").endswith("are for a new run")
+    assert fails("report", saved, "--rule", "moore").startswith("--rule: 'moore', but it must be one of ")
+    assert fails("report", saved, "--device", "i7-5930K", "--device", "i7-5930K").endswith("is there twice")
+    saved.write_text(saved.read_text().replace('"gops"', '"gaps"'))
+    assert fails("report", saved) == f"{saved}: results: layer 'fc1' has gops None, but a report needs a number"
+
+
+def test_the_folder_of_a_run_is_reported_and_its_csv_is_not(cli, fails, files, tmp_path):
+    out = tmp_path / "out"
+    assert cli("run", files / "chain.eie", "--acts", files / "acts.npy", "--out", out).exit_code == 0
+    assert cli("report", out).stdout == cli("report", out / "results.json").stdout
+    assert "give results.json" in fails("report", out / "results.csv")
+
+
+def test_a_layer_that_does_not_fit_is_told_of_in_every_form(cli):
+    narrow = ("report", "--layers", "NT-We", "--set", "ptr_bytes=1024")
+    for form in ((), ("--json",), ("--markdown",)):
+        assert "No place in the SRAMs: NT-We" in " ".join(cli(*narrow, *form).stdout.split())
+    with_dram = json.loads(cli(*narrow, "--dram", "--json").stdout)["reports"]["COMPUTE_REPORT"][0]
+    without = json.loads(cli(*narrow, "--json").stdout)["reports"]["COMPUTE_REPORT"][0]
+    assert with_dram["energy_nj"] == pytest.approx(without["energy_nj"] + without["dram_nj"])

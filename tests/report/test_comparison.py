@@ -9,22 +9,27 @@ import pytest
 
 from compressor import pack_codes
 from eie_sim import ArchConfig, preset, simulate
+from eie_sim.baselines.cpu_measurement import Cell, CpuMeasurement
 from eie_sim.baselines.devices import device, devices
+from eie_sim.baselines.platforms import platforms
 from eie_sim.baselines.published import published_power_w, published_time_us
 from eie_sim.baselines.roofline import dense_time_us, sparse_time_us
 from eie_sim.cost import CALIBRATIONS, area, energy
+from eie_sim.cost.technology import SCALINGS
 from eie_sim.paper import TABLE_IV
-from eie_sim.report.comparison import REPORTS, headline, run_report, weight_density
+from eie_sim.report.comparison import ALL, headline, run_report, walked_density
+from eie_sim.report.report_columns import REPORTS
 from eie_sim.report.report_text import to_csv, to_json, to_markdown
-from eie_sim.report.results_file import Results
+from eie_sim.report.results_file import LayerFacts, Results, read_results, write_text
+from eie_sim.report.results_file import to_json as results_json
 from eie_sim.report.tables import result_row
 from eie_sim.workload import calibrated_layer
 
 CPU = device("i7-5930K")
 
 
-def results_of(*found, arch=None):
-    return Results([result_row(r) for r in found], (arch or found[0].arch).model_dump(), "fast")
+def results_of(*found, **more):
+    return Results([result_row(r) for r in found], found[0].arch.model_dump(), "fast", **more)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,8 @@ def test_energy_and_area_are_those_of_the_run(own, name):
 
 
 def test_every_row_of_every_report_has_the_columns_that_are_defined(published):
-    report = run_report(results_of(published), list(devices().values()), "table2-8cycle", batches=(1, 64))
+    results = results_of(published, chained=True)
+    report = run_report(results, list(devices().values()), "table2-8cycle", batches=(1, 64), accelerators=True)
     assert set(report.tables) == set(REPORTS)
     for name, rows in report.tables.items():
         assert rows
@@ -97,43 +103,215 @@ def test_a_layer_of_ones_own_has_models_alone(own):
         ("sparse", "modelled"),
     ]
     (row,) = results_of(own).rows
-    assert weight_density(row) == pytest.approx(np.count_nonzero(np.arange(600) % 7) / 600)
+    assert walked_density(row) == pytest.approx(np.count_nonzero(np.arange(600) % 7) / 600)
 
 
 def test_nothing_walked_has_no_sparse_model():
     layer = pack_codes(np.ones((4, 3), np.uint8), np.arange(16, dtype=np.float32), n_pe=2, name="idle")
-    report = run_report(results_of(simulate(layer, np.zeros(3), ArchConfig(n_pe=2))), [CPU], "table2-8cycle")
+    idle = simulate(layer, np.zeros(3), ArchConfig(n_pe=2))
+    report = run_report(results_of(idle), [CPU], "table2-8cycle")
     assert [row["kind"] for row in report.tables["COMPARISON_REPORT"]] == ["dense"]
     assert report.notes == (
-        "idle: nothing was walked, so that its density is not known and no sparse baseline is modelled",
+        "idle: nothing was walked, so that its density is not known: no sparse baseline is modelled",
     )
     assert report.tables["COMPUTE_REPORT"][0]["pj_per_mac"] is None
+    known = run_report(results_of(idle, layers={"idle": LayerFacts(1.0, 0)}), [CPU], "table2-8cycle")
+    assert [row["kind"] for row in known.tables["COMPARISON_REPORT"]] == ["dense", "sparse"]
 
 
-def test_a_batch_size_without_an_efficiency_is_a_note(own):
-    report = run_report(results_of(own), [CPU], "table2-8cycle", batches=(7,))
-    assert report.tables["COMPARISON_REPORT"] == []
-    assert any("7" in note for note in report.notes)
+def test_the_density_of_a_layer_is_that_of_all_its_weights(own):
+    report = run_report(results_of(own, layers={"mine": LayerFacts(0.25, 0)}), [CPU], "table2-8cycle")
+    sparse = report.tables["COMPARISON_REPORT"][1]
+    assert sparse["baseline_us"] == pytest.approx(sparse_time_us(CPU, 30, 20, 0.25, 1))
 
 
-def test_headlines_are_geometric_means(own, published):
-    small = preset("eie-64pe-45nm")
-    twice = run_report(results_of(published, published, arch=small), [CPU], "paper-constant")
-    dense = headline(twice)[0]
-    assert (dense["baseline"], dense["kind"], dense["made_by"], dense["layers"]) == (
-        "i7-5930K",
-        "dense",
-        "published",
-        2,
+def test_a_layer_that_is_only_called_as_one_of_the_papers_has_no_published_time(published):
+    results = results_of(published, layers={"NT-We": LayerFacts(0.5, 0)})
+    report = run_report(results, [CPU], "table2-8cycle")
+    assert {row["made_by"] for row in report.tables["COMPARISON_REPORT"]} == {"modelled"}
+    assert any(note.startswith("NT-We: has another density") for note in report.notes)
+    sparse = report.tables["COMPARISON_REPORT"][1]
+    assert sparse["baseline_us"] == pytest.approx(sparse_time_us(CPU, 4096, 600, 0.5, 1))
+
+
+def test_a_batch_size_without_an_efficiency_is_an_error(own):
+    with pytest.raises(ValueError, match="batch: no device has an efficiency for 7: "):
+        run_report(results_of(own), [CPU], "table2-8cycle", batches=(7,))
+
+
+def test_two_devices_of_one_name_are_refused(own):
+    with pytest.raises(ValueError, match="device: 'i7-5930K' is there twice"):
+        run_report(results_of(own), [CPU, CPU.replace(power_w=1.0)], "table2-8cycle")
+
+
+def test_accelerators_stand_beside_alex_7_alone(own, published):
+    drawn = calibrated_layer("Alex-7", seed=0)
+    fc7 = simulate(drawn.layer, drawn.acts, preset("eie-64pe-45nm"), output=False)
+    report = run_report(results_of(fc7, published), [], "table2-8cycle", accelerators=True)
+    rows = {row["baseline"]: row for row in report.tables["COMPARISON_REPORT"]}
+    assert set(rows) == {"A-Eye", "DaDianNao"}
+    one = platforms()["A-Eye"]
+    assert rows["A-Eye"]["layer"] == "Alex-7"
+    assert rows["A-Eye"]["speedup"] == pytest.approx(1e6 / one.frames_per_s / fc7.time_us)
+    assert rows["A-Eye"]["baseline_uj"] == pytest.approx(one.power_w * 1e6 / one.frames_per_s)
+    assert run_report(results_of(own), [], "table2-8cycle", accelerators=True).tables["COMPARISON_REPORT"] == []
+
+
+def test_headlines_are_geometric_means(published):
+    drawn = calibrated_layer("Alex-7", seed=0)
+    fc7 = simulate(drawn.layer, drawn.acts, preset("eie-64pe-45nm"), output=False)
+    dense = headline(run_report(results_of(published, fc7), [CPU], "paper-constant"))[0]
+    assert (dense["baseline"], dense["kind"], dense["made_by"], dense["layers"], dense["inputs"]) == (
+        *("i7-5930K", "dense", "published"),
+        *(2, 1),
     )
-    assert dense["speedup"] == pytest.approx(605.0 / published.time_us)
+    ratios = [published_time_us(CPU, one.layer, "dense", 1) / one.time_us for one in (published, fc7)]
+    assert dense["speedup"] == pytest.approx((ratios[0] * ratios[1]) ** 0.5)
 
 
-def test_results_that_lack_a_column_are_refused(own):
+def test_a_chain_is_compared_as_a_whole(own):
+    after = simulate(
+        pack_codes(np.ones((10, 20), np.uint8), np.arange(16, dtype=np.float32), n_pe=4, name="next"),
+        np.ones(20),
+        ArchConfig(n_pe=4),
+    )
+    report = run_report(results_of(own, after, chained=True), [CPU], "table2-8cycle")
+    (total,) = report.tables["INFERENCE_REPORT"]
+    layers = report.tables["COMPUTE_REPORT"]
+    assert total["layers"] == 2
+    assert total["cycles"] == own.cycles + after.cycles
+    assert total["energy_nj"] == pytest.approx(sum(row["energy_nj"] for row in layers))
+    assert total["edp_nj_us"] == pytest.approx(total["energy_nj"] * total["time_us"])
+    dense = headline(report)[0]
+    times = dense_time_us(CPU, 30, 20) + dense_time_us(CPU, 20, 10)
+    assert dense["speedup"] == pytest.approx(times / (own.time_us + after.time_us))
+    whole = [row for row in report.tables["COMPARISON_REPORT"] if row["layer"] == ALL]
+    assert whole[0]["energy_ratio"] == pytest.approx(times * CPU.power_w / (total["energy_nj"] * 1e-3))
+    assert run_report(results_of(own, after), [CPU], "table2-8cycle").tables["INFERENCE_REPORT"] == []
+
+
+def test_what_has_no_place_is_told_and_counted_from_dram_when_asked(own):
+    results = results_of(own, layers={"mine": LayerFacts(0.5, 1000)})
+    beside, inside = (run_report(results, [CPU], "table2-8cycle", dram=dram) for dram in (False, True))
+    (without,), (counted,) = (report.tables["COMPUTE_REPORT"] for report in (beside, inside))
+    assert (without["missing_bytes"], without["dram_nj"]) == (1000, 160.0)  # 20 pJ a bit
+    assert counted["energy_nj"] == pytest.approx(without["energy_nj"] + 160)
+    for report in (beside, inside):
+        assert any(note.startswith("No place in the SRAMs: mine 1,000 bytes.") for note in report.notes)
+    assert "dram" in {row["cause"] for row in inside.tables["ENERGY_REPORT"]}
+
+
+def test_every_calibration_and_rule_stand_side_by_side(own):
+    rows = run_report(results_of(own), [], "table2-8cycle").tables["CALIBRATION_REPORT"]
+    assert [row["calibration"] for row in rows] == list(CALIBRATIONS)
+    assert all(row["energy_nj"] == pytest.approx(energy(own, str(row["calibration"])).total_nj) for row in rows)
+    small = own.arch.replace(technology_nm=28.0)
+    report = run_report(Results(results_of(own).rows, small.model_dump(), "fast"), [], "bottom-up", "deepscaletool")
+    rows = report.tables["CALIBRATION_REPORT"]
+    assert [(row["calibration"], row["scaling_rule"]) for row in rows] == [
+        (c, r) for c in CALIBRATIONS for r in SCALINGS
+    ]
+    assert report.tables["COMPUTE_REPORT"][0]["area_mm2"] is None  # the rule does not say how areas shrink
+    assert {row["scaling_rule"] for row in report.tables["AREA_REPORT"]} == {
+        rule for rule, scaling in SCALINGS.items() if scaling.area is not None
+    }
+    assert any("28 nm by the rule deepscaletool" in text for text in report.assumptions)
+
+
+# Measured -------------------------------------------------------------------------------------------------------------
+
+
+def measurement(layer, samples=20, **changes):
+    given = {
+        "name": layer.layer,
+        "n_rows": layer.n_rows,
+        "n_cols": layer.n_cols,
+        "weight_density": 0.5,
+        "act_density": 1,
+    }
+    host = {"cpu": "a CPU", "cores": 2}
+    cell = Cell.of_samples(
+        [5.0] * samples, layer=layer.layer, method="numpy-dense", batch=1, threads=1, cache="hot", thrown_away=0,
+        energy_uj=7.0,
+    )  # fmt: skip
+    return CpuMeasurement.model_construct(
+        host=type("Host", (), host),
+        layers=(type("Layer", (), {**given, **changes}),),
+        methods=(type("Method", (), {"name": "numpy-dense", "kind": "dense"}),),
+        cells=(cell,),
+        energy=None,
+    )
+
+
+def test_a_measured_time_stands_beside_the_layer(own):
+    report = run_report(results_of(own), [], "table2-8cycle", measured=measurement(own))
+    (row,) = report.tables["COMPARISON_REPORT"]
+    assert (row["baseline"], row["kind"], row["made_by"]) == ("numpy-dense, 1 thread, hot", "dense", "measured")
+    assert row["speedup"] == pytest.approx(5.0 / own.time_us)
+    assert row["baseline_uj"] == 7.0
+    assert "Measured on a CPU, 2 cores" in report.notes
+
+
+def test_times_of_few_samples_say_so(own):
+    report = run_report(results_of(own), [], "table2-8cycle", measured=measurement(own, samples=5))
+    assert [row["made_by"] for row in report.tables["COMPARISON_REPORT"]] == ["measured, 5 samples"]
+
+
+@pytest.mark.parametrize("changes", [{"n_rows": 21}, {"name": "other"}])
+def test_another_layer_was_not_measured(own, changes):
+    report = run_report(results_of(own), [], "table2-8cycle", measured=measurement(own, **changes))
+    assert report.tables["COMPARISON_REPORT"] == []
+    assert "Not among the layers that were measured, or of another size there: mine" in report.notes
+
+
+def test_other_inputs_than_those_that_were_measured_are_told_of(own):
+    report = run_report(results_of(own), [], "table2-8cycle", measured=measurement(own, act_density=0.3))
+    assert "mine: measured with 30.0 % of its inputs not zero, simulated with 100.0 %" in report.notes
+
+
+# What there must be ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ptr_reads": None}, "has ptr_reads None, but it must be a whole number of at least 0"),
+        ({"cycles": 0}, "has cycles 0, but it must be a whole number of at least 1"),
+        ({"cycles": -5}, "has cycles -5"),
+        ({"cycles": 10.7}, r"has cycles 10\.7"),
+        ({"acc_writes": -1}, "has acc_writes -1"),
+        ({"fillers": True}, "has fillers True"),
+        ({"gops": None}, "has gops None, but a report needs a number"),
+        ({"load_balance": "hello"}, "has load_balance 'hello'"),
+        ({"time_us": 1e-9}, "has time_us 1e-09, but its cycles take"),
+        ({"n_pe": 8}, "has n_pe 8, but the machine has 4"),
+    ],
+)
+def test_results_that_contradict_themselves_are_refused(own, changes, message):
     results = results_of(own)
-    del results.rows[0]["ptr_reads"]
-    with pytest.raises(ValueError, match="results: layer 'mine' has ptr_reads None, but a report needs a number"):
+    results.rows[0].update(changes)
+    with pytest.raises(ValueError, match=f"results: layer 'mine' {message}"):
         run_report(results, [], "table2-8cycle")
+
+
+def test_results_without_rows_are_refused(own):
+    with pytest.raises(ValueError, match="results: there are no rows"):
+        run_report(Results([], own.arch.model_dump(), "fast"), [], "table2-8cycle")
+
+
+def test_what_a_run_told_goes_with_it_through_its_file_into_the_report(own, tmp_path):
+    results = results_of(
+        own, origins={"mine": "drawn, seed 3"}, notes=("repacked",), chained=True, layers={"mine": LayerFacts(0.5, 7)}
+    )
+    write_text(results_json(results), tmp_path / "results.json")
+    again = read_results(tmp_path / "results.json")
+    assert (again.origins, again.notes, again.chained, again.layers) == (
+        *(results.origins, results.notes),
+        *(results.chained, results.layers),
+    )
+    text = to_markdown(run_report(again, [], "table2-8cycle"))
+    assert "- mine: drawn, seed 3" in text
+    assert "- repacked" in text
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -151,7 +329,7 @@ def test_the_document_holds_every_table_and_definition(published):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_csv_has_the_rows_of_its_report(published, name):
-    report = run_report(results_of(published), [CPU], "table2-8cycle")
+    report = run_report(results_of(published, chained=True), [CPU], "table2-8cycle")
     rows = list(csv.DictReader(io.StringIO(to_csv(report, name))))
     assert len(rows) == len(report.tables[name])
     assert list(rows[0]) == list(REPORTS[name])
@@ -163,7 +341,9 @@ def test_markdown_defines_every_column_and_says_what_the_energy_assumes(publishe
     report = run_report(results_of(published), [CPU], "table2-8cycle")
     text = to_markdown(report)
     assert all(assumption in text for assumption in report.assumptions)
-    for name in ("COMPUTE_REPORT", "COMPARISON_REPORT"):
-        assert all(column["definition"] in text for column in REPORTS[name].values())
-    widths = {line.count("|") for line in text.splitlines() if line.startswith("| ") and "energy_ratio" in line}
-    assert widths
+    for columns in REPORTS.values():
+        assert all(column["definition"] in text for column in columns.values())
+    for part in text.split("\n\n"):
+        lines = part.splitlines()
+        if lines[0].startswith("|"):
+            assert len({line.count("|") for line in lines}) == 1

@@ -67,6 +67,7 @@ def test_skipping_saves_what_empty_columns_cost():
     found = skip_empty_columns(layer, np.ones(100), ArchConfig(n_pe=2))
     assert found.cycles == found.skipping_cycles  # PE 0 decides
     assert found.bubble_share == pytest.approx(100 / (2 * found.cycles))
+    assert found.index_bytes == 25  # 100 columns, 2 PEs, a bit each
     alone = pack_codes(np.vstack([codes[1:], codes[1:]]), BOOK, n_pe=2)
     assert skip_empty_columns(alone, np.ones(100), ArchConfig(n_pe=2)).skipping_cycles < 110
 
@@ -118,6 +119,24 @@ def test_uneven_rows_gain_from_another_order():
     assert columns.saved_pct == pytest.approx(100 * (1 - columns.cycles / plain.cycles))
 
 
+def test_a_layer_that_is_in_another_order_already_keeps_it():
+    layer, acts = a_layer(n_rows=96)
+    moved = layer.repack(row_permutation=by_columns(layer, 8, 4))
+    (plain,) = permutations(moved, acts, ArchConfig(n_pe=8), "as it is", n_gates=4)
+    assert (plain.split_units, plain.index_bits, plain.saved_pct) == (0, 96 * 7, 0)
+    with pytest.raises(ValueError, match="n_gates: 5, but the 96 rows"):
+        permutations(layer, acts, ArchConfig(n_pe=8), n_gates=5)
+    with pytest.raises(ValueError, match="n_pe: 0"):
+        greedy(layer, 0)
+
+
+def test_the_bias_is_one_more_active_column():
+    codes = np.ones((16, 4), np.uint8)
+    layer = pack_codes(codes, BOOK, n_pe=2, bias_codes=np.ones(16, np.uint8))
+    rows, *_ = partitionings(layer, [1, 0, 1, 1], ArchConfig(n_pe=2))
+    assert (rows.work_cycles, rows.broadcast_cycles) == (8 * 4, 4)
+
+
 def test_an_unknown_strategy_is_an_error():
     layer, acts = a_layer()
     with pytest.raises(ValueError, match="strategy: 'luck', but it must be one of as it is, greedy, by columns"):
@@ -162,12 +181,16 @@ def test_weights_of_rows_are_those_that_are_not_zero():
 
 def test_shares_of_all_pe_cycles_sum_to_one():
     layer, acts = a_layer(n_rows=300, n_cols=100, density=0.05)
-    rows = more_pes(layer, acts, (1, 4, 16, 64), ArchConfig())
+    rows = more_pes(layer, acts, ArchConfig(), (1, 4, 16, 64))
     assert [row.n_pe for row in rows] == [1, 4, 16, 64]
     for row in rows:
         shares = (row.real_share, row.filler_share, row.empty_share, row.starved_share, row.ends_share)
         assert sum(shares) == pytest.approx(1)
         assert row.efficiency == row.real_share
+        counts = simulate(layer.repack(n_pe=row.n_pe), acts, ArchConfig(n_pe=row.n_pe)).counts
+        all_cycles = row.n_pe * row.cycles
+        assert row.empty_share == counts.bubble_cycles.sum() / all_cycles
+        assert row.starved_share == counts.starved_cycles.sum() / all_cycles
     assert rows[0].speedup == 1
     assert rows[0].filler_share > rows[-1].filler_share
     assert rows[0].empty_share < rows[-1].empty_share
@@ -203,27 +226,29 @@ def test_every_depth_stands_with_every_width():
 def test_every_way_to_divide_does_all_the_work(seed, power):
     layer, acts = a_layer(n_rows=37, n_cols=23, n_pe=4, seed=seed)
     n_pe = 1 << power
-    found = partitionings(layer, acts, n_pe)
+    found = partitionings(layer, acts, ArchConfig(n_pe=n_pe))
     walked = np.count_nonzero(layer.decode()[:, acts != 0])
     assert [p.pe_rows * p.pe_columns for p in found] == [n_pe] * (power + 1)
     for one in found:
         assert one.work_cycles * n_pe >= walked
         assert one.balance == pytest.approx(walked / n_pe / one.work_cycles)
     assert found[0].reduction_cycles == 0
-    assert found[0].broadcast_cycles == np.count_nonzero(acts)
+    for one in found:
+        groups = [np.count_nonzero(acts[first :: one.pe_columns]) for first in range(one.pe_columns)]
+        assert one.broadcast_cycles == max(groups)
 
 
 def test_columns_need_a_reduction_over_all_pes():
     layer, acts = a_layer()
-    *_, columns = partitionings(layer, acts, 8)
+    *_, columns = partitionings(layer, acts, ArchConfig(n_pe=8))
     assert columns.name == "columns"
-    assert columns.reduction_cycles == 3 * 90
-    assert columns.cycles == max(columns.work_cycles, columns.broadcast_cycles) + 270
+    assert columns.reduction_cycles == 90 + 2  # a tree of three stages
+    assert columns.cycles == max(columns.work_cycles, columns.broadcast_cycles) + 92
 
 
 def test_a_division_among_no_power_of_two_is_refused():
     layer, acts = a_layer()
     with pytest.raises(ValueError, match="n_pe: 6, but it must be a power of two"):
-        partitionings(layer, acts, 6)
+        partitionings(layer, acts, ArchConfig(n_pe=6))
     with pytest.raises(ValueError, match=r"acts: shape \(3,\), but layer 'layer' takes \(60,\)"):
-        partitionings(layer, [1, 2, 3], 8)
+        partitionings(layer, [1, 2, 3], ArchConfig(n_pe=8))
