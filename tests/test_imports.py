@@ -40,8 +40,9 @@ PUBLIC = {
 FLOORS = [
     {"compressor"},
     {
-        "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution", "eie_sim.fixed_point",
-        "eie_sim.networks", "eie_sim.paper", "eie_sim.presets", "eie_sim.result", "eie_sim.topology", "eie_sim.workload",
+        "eie_sim.acts_file", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution", "eie_sim.fixed_point",
+        "eie_sim.networks", "eie_sim.paper", "eie_sim.presets", "eie_sim.result", "eie_sim.topology",
+        "eie_sim.workload",
     },
     {"eie_sim.machine", "eie_sim.engines._kernels"},
     {"eie_sim.engines", "eie_sim.cost", "eie_sim.baselines"},
