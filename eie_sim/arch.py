@@ -23,6 +23,12 @@ ACT_BYTES = 2
 # The accumulator is int64 inside the engines: a sum of two numbers of 62 bits cannot overflow it.
 MAX_ACC_BITS = 62
 
+UNTIMED = (
+    *("clock_hz", "spmat_bytes", "ptr_bytes", "act_regfile_entries", "act_sram_bytes", "lnzd_fanin"),
+    *("technology_nm", "name", "strict_capacity"),
+)
+"""Fields of a machine on which no cycle, no count and no output depends."""
+
 
 def _plain_int(value: object) -> object:
     return int(value) if isinstance(value, np.integer) else value
@@ -121,6 +127,11 @@ class ArchConfig(BaseModel):
     def packing(self) -> tuple[int, int, int]:
         """What a layer must share with the machine: n_pe, weight_bits, index_bits."""
         return self.n_pe, self.weight_bits, self.index_bits
+
+    @cached_property
+    def timed_by(self) -> tuple[Any, ...]:
+        """What cycles, counts and outputs depend on: all fields but `UNTIMED`."""
+        return tuple(getattr(self, name) for name in type(self).model_fields if name not in UNTIMED)
 
     @cached_property
     def sram_limits(self) -> tuple[int, int, int, int]:

@@ -107,30 +107,24 @@ def classify(
     right = as_integers("labels", labels, np.int64)
     if values.ndim < 2 or right.shape != values.shape[:1] or not len(right):
         raise ValueError(f"labels: shape {right.shape} for images of shape {values.shape}; there must be one for each")
-    kinds = [tensor.kind for tensor in model.tensors]
-    n_before = kinds.index("linear") if "linear" in kinds else len(kinds)
-    if set(kinds[:n_before]) - {"conv"} or set(kinds[n_before:]) != {"linear"}:
-        raise ValueError(f"model: kinds {', '.join(kinds)}, but it must be convolutions, then matrices")
     done = 0
 
     def tell(name: str) -> None:
         nonlocal done
         done += 1
         if progress is not None:
-            progress(name, done, len(kinds))
+            progress(name, done, len(model.tensors))
 
-    if n_before and values.ndim == 3:
-        values = values[:, None]
     largest = [_magnitude(values)]
-    for tensor, function in zip(model.tensors[:n_before], model.activations, strict=False):
-        sums = convolve(values, tensor, arch)
-        largest.append(_magnitude(sums))
-        values = max_pool(activate(function, sums))
-        tell(tensor.name)
-    matrices = model.select(*(tensor.name for tensor in model.tensors[n_before:]))
+
+    def tell_convolution(name: str, size: float) -> None:
+        largest.append(size)
+        tell(name)
+
+    matrices, inputs = on_the_host(model, values, arch, tell_convolution)
     packed = matrices.pack(arch.n_pe, arch.index_bits)
     results = []
-    for batch in run_layers(packed, values.reshape(len(values), -1), arch, engine):
+    for batch in run_layers(packed, inputs, arch, engine):
         results.append(batch)
         assert batch.output is not None
         largest.append(_magnitude(batch.output))
@@ -138,6 +132,44 @@ def classify(
     assert results[-1].output is not None
     answers = activate(matrices.activations[-1], results[-1].output)
     return Classification(arch, tuple(results), answers.argmax(axis=1).astype(np.int64), right, max(largest))
+
+
+def on_the_host(
+    model: CompressedModel,
+    images: NDArray[np.floating],
+    arch: ArchConfig,
+    tell: Callable[[str, float], object] = lambda _name, _largest: None,
+) -> tuple[CompressedModel, NDArray[np.floating]]:
+    """What the host computes of a network: its convolutions, in the machine's arithmetic.
+
+    Parameters
+    ----------
+    model, images, arch
+        As for `classify`.
+    tell : function of a layer's name and the largest magnitude of its sums
+        Called when a convolution is done.
+
+    Returns
+    -------
+    matrices : CompressedModel
+        What is left for the machine.
+    inputs : ndarray of float, shape (B, inputs of the first matrix)
+
+    Raises
+    ------
+    ValueError
+        When a convolution comes after a matrix, or there is no matrix.
+    """
+    kinds = [tensor.kind for tensor in model.tensors]
+    n_before = kinds.index("linear") if "linear" in kinds else len(kinds)
+    if set(kinds[:n_before]) - {"conv"} or set(kinds[n_before:]) != {"linear"}:
+        raise ValueError(f"model: kinds {', '.join(kinds)}, but it must be convolutions, then matrices")
+    values = images[:, None] if n_before and images.ndim == 3 else images
+    for tensor, function in zip(model.tensors[:n_before], model.activations, strict=False):
+        sums = convolve(values, tensor, arch)
+        values = max_pool(activate(function, sums))
+        tell(tensor.name, _magnitude(sums))
+    return model.select(*(tensor.name for tensor in model.tensors[n_before:])), values.reshape(len(values), -1)
 
 
 def in_fixed_point(exact: Classification, bits: int = 16) -> ArchConfig:

@@ -261,6 +261,20 @@ class SimResult(_Figures):
         )
         return known.setdefault(name, counts)
 
+    def on(self, arch: ArchConfig) -> "SimResult":
+        """The same run on a machine that differs in nothing that it depends on, such as the clock.
+
+        Raises
+        ------
+        ValueError
+            When cycles, counts or outputs would be others there.
+        """
+        if arch.timed_by != self.arch.timed_by:
+            raise ValueError(f"arch: {arch.name!r} differs from {self.arch.name!r} in what cycles depend on")
+        moved = object.__new__(SimResult)
+        moved.__dict__.update(self.__dict__, arch=arch)
+        return moved
+
     def __repr__(self) -> str:
         return (
             f"SimResult({self.layer!r} on {self.arch.name!r}: {self.cycles} cycles, {self.time_us:.4g} us, "

@@ -40,7 +40,8 @@ PUBLIC = {
 FLOORS = [
     {"compressor"},
     {
-        "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution", "eie_sim.fixed_point",
+        "eie_sim.acts_file", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
+        "eie_sim.fixed_point",
         "eie_sim.networks", "eie_sim.paper", "eie_sim.presets", "eie_sim.result", "eie_sim.topology",
         "eie_sim.workload",
     },

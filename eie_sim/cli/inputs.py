@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from compressor.importers.eie_simulator import read_eie_simulator
 from compressor.packed import PackedLayer, PackedModel
 from eie_sim import networks
+from eie_sim.acts_file import read_acts
 from eie_sim.arch import ArchConfig
-from eie_sim.cli.acts import read_acts
 from eie_sim.networks.generator import draw_acts
 from eie_sim.networks.statistics import LayerStatistics
 from eie_sim.workload import Workload, calibrated_layer

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -70,7 +71,7 @@ class EnergyReport:
     macs: int
     assumptions: tuple[str, ...]
 
-    @property
+    @cached_property
     def total_nj(self) -> float:
         """All rows, in nJ."""
         return sum(row.nj for row in self.rows)
@@ -113,7 +114,7 @@ class ModelEnergyReport:
 
     layers: tuple[EnergyReport, ...]
 
-    @property
+    @cached_property
     def total_nj(self) -> float:
         """All layers, in nJ."""
         return sum(layer.total_nj for layer in self.layers)

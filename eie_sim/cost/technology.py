@@ -7,6 +7,7 @@ measurements with a named tool, or published ones, and every one has its unit, s
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, log
 from types import MappingProxyType
 
@@ -74,6 +75,7 @@ MEMORIES = (
 _NARROWEST_BITS = 32  # below it the tool scales: energy by 0.7 w / 32 + 0.3, area by w / 32
 
 
+@lru_cache(maxsize=4096)  # a sweep asks for the same few memories a hundred thousand times
 def memory(n_bytes: float, width_bits: float) -> Memory:
     """A memory of any size and width, from those that were measured.
 

@@ -1,0 +1,72 @@
+"""The columns of a sweep's rows: what determines a row, and what comes out; unit and definition of each, once."""
+
+from collections.abc import Mapping
+
+from eie_sim.arch import ArchConfig
+from eie_sim.columns import ENERGY, MEASURED
+
+NOT_SWEPT = ("name", "strict_capacity")
+"""Fields of a machine that change no number."""
+
+MACHINE = tuple(field for field in ArchConfig.model_fields if field not in NOT_SWEPT)
+"""Fields of the machine, each of which can be an axis."""
+
+WORK: Mapping[str, str] = {
+    "workload": "What runs: one of the nine layers (Alex-6 ...), a packaged network, a packed or compressed file, or "
+    "one layer of a file, as file#layer.",
+    "fit": "Of the nine layers: what their statistics were fitted to (all_points or pe64).",
+    "seed": "Of everything drawn; for a packaged network, the number of the digit.",
+    "order": "Order of the rows of each layer: as it is, greedy or by columns (eie_sim.studies.permutation).",
+}
+"""Columns that say what runs, each of which can be an axis."""
+
+PRICING: Mapping[str, str] = {
+    "calibration": "What energies are made from; one of eie_sim.cost.CALIBRATIONS.",
+    "scaling_rule": "How energy and area shrink at 28 nm; one of eie_sim.cost.technology.SCALINGS.",
+    "baseline": "What the run is compared with: a device or a TOML file of one, and dense or sparse, as in "
+    "'Titan X dense'; none: nothing.",
+    "batch": "Input vectors that the baseline computes together.",
+}
+"""Columns that price a run and need no simulation of their own, each of which can be an axis."""
+
+NO_BASELINE = "none"
+
+INPUTS = (*WORK, *MACHINE, *PRICING)
+"""Everything that determines a row, in order."""
+
+METRICS: Mapping[str, Mapping[str, str]] = {
+    "layers": {"unit": "layers", "definition": "Layers of the workload; every number is of all of them together."},
+    **{
+        column.name: {"unit": column.unit, "definition": column.definition}
+        for column in MEASURED
+        if column.name not in MACHINE
+    },
+    **{name: told for name, told in ENERGY.items() if name not in PRICING},
+    "fits_sram": {"unit": "", "definition": "1 where everything fits the SRAMs of the machine at once, else 0."},
+    "missing_bytes": {"unit": "bytes", "definition": "Entries and pointers that have no place in the SRAMs."},
+    "baseline_us": {"unit": "us", "definition": "Modelled time of the baseline for one input vector (roofline)."},
+    "speedup": {"unit": "x", "definition": "baseline_us / time_us."},
+    "baseline_uj": {"unit": "uJ", "definition": "Energy of the baseline for one input vector, by its power."},
+    "energy_ratio": {"unit": "x", "definition": "baseline_uj over energy_nj, in the same unit: times less energy."},
+}
+"""Unit and definition of what a row tells, in order."""
+
+WHOLE = frozenset(
+    column.name for column in MEASURED if column.unit not in ("us", "ratio", "GOP/s") and column.name in METRICS
+) | {"layers", "fits_sram", "missing_bytes"}
+"""Metrics that are whole numbers."""
+
+KNOWN_BEFORE = frozenset({*INPUTS, "area_mm2"})
+"""What is known of a point before it is simulated."""
+
+CONDITIONS = frozenset({*INPUTS, *METRICS})
+"""What a condition can ask for."""
+
+
+def definition(name: str) -> tuple[str, str]:
+    """Unit and definition of any column."""
+    if name in METRICS:
+        return METRICS[name]["unit"], METRICS[name]["definition"]
+    if name in MACHINE:
+        return "", ArchConfig.model_fields[name].description or ""
+    return "", {**WORK, **PRICING}[name]

@@ -1,0 +1,517 @@
+"""Runs a sweep: computes the points that a store does not have, on any executor, and writes each answer when it comes.
+
+Points of one workload go to a worker together, which makes, packs and simulates what they share once. The process that
+runs the sweep is the only one that writes.
+"""
+
+import json
+import platform
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from multiprocessing import get_context
+from os import PathLike
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor._jit import available_cores
+from compressor._version import __version__
+from eie_sim.arch import ArchConfig
+from eie_sim.columns import Cell
+from eie_sim.sweep.columns import INPUTS, MACHINE, METRICS, PRICING
+from eie_sim.sweep.evaluate import Answer, Priced, Task, compute, parsed_baseline
+from eie_sim.sweep.space import Points, Space, Value, check_alone
+from eie_sim.sweep.store import DONE, FAILED, Store
+from eie_sim.sweep.workloads import Request
+
+MOST_POINTS = 2048
+"""Points of one task: a worker that is killed loses a second or two."""
+
+MOST_ATTEMPTS = 3
+"""Workers that one point may kill before it is recorded as failed."""
+
+_AHEAD = 2
+"""Tasks given to each worker at a time: one that it works on, one that waits."""
+
+Progress = Callable[[int, int, int], object]
+"""Told how many points are done, of how many, and how many of them failed."""
+
+
+class LostWorkers(RuntimeError):
+    """All workers are gone, such as with the scheduler of a cluster; the store holds what was done before."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a sweep did.
+
+    Attributes
+    ----------
+    points : int
+        Of the space; those that are the same point by another name count once.
+    there : int
+        That the store had already.
+    done, failed : int
+        Computed now.
+    simulated : int
+        Runs of a machine among them; the others share one of these.
+    seconds : float
+    """
+
+    points: int
+    there: int
+    done: int
+    failed: int
+    simulated: int
+    seconds: float
+
+
+@dataclass
+class Plan:
+    """The points of a space that a store does not have.
+
+    Attributes
+    ----------
+    space : Space
+    points : Points
+    keys : list of str
+        Of every point.
+    machines : list of ArchConfig or str
+        Every machine that occurs, or why there is none.
+    machine_of : ndarray of int64
+        Which of them each point has.
+    missing : ndarray of int64
+        Points to compute.
+    there : int
+    """
+
+    space: Space
+    points: Points
+    keys: list[str]
+    machines: list[ArchConfig | str]
+    machine_of: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    there: int
+    requests: list[Request] = field(default_factory=list)
+    request_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def distinct(self) -> int:
+        """Points that are not another one by a second name."""
+        return len(self.missing) + self.there
+
+    def simulations(self) -> int:
+        """Runs of a machine that the missing points need."""
+        machines = {arch.timed_by: at for at, arch in enumerate(self.machines) if isinstance(arch, ArchConfig)}
+        timing = np.array([machines[a.timed_by] if isinstance(a, ArchConfig) else -1 for a in self.machines], np.int64)
+        orders, _ = self.points.groups(("order",))
+        which = np.stack([self.request_of, orders, timing[self.machine_of]])[:, self.missing]
+        return int(np.unique(which[:, which[2] >= 0], axis=1).shape[1])
+
+
+def plan(space: Space, store: Store | None, retry_failed: bool = False) -> Plan:
+    """Find the points of `space`, check them, and leave out those that `store` has.
+
+    Raises
+    ------
+    ValueError, OSError
+        When the space is empty, a value can stand in no machine, or a workload or a baseline is none.
+    """
+    points = space.points()
+    check_alone(points, space.machine)
+    for baseline in points.values["baseline"]:
+        if baseline != "none":
+            parsed_baseline(str(baseline))
+    request_of, first = points.groups(("workload", "fit", "seed"))
+    requests = [_request(space, points, int(at)) for at in first]
+    for request in {(one.name, one.folder): one for one in requests}.values():
+        request.check()
+    machine_of, first = points.groups(MACHINE)
+    machines = [_machine(points, int(at)) for at in first]
+    keys = _keys(points, [one.digest for one in requests], request_of, machines, machine_of)
+    there = store.keys(failed_too=not retry_failed) if store is not None else set()
+    _, distinct = np.unique(np.array(keys), return_index=True)
+    missing = np.array([at for at in np.sort(distinct) if keys[at] not in there], np.int64)
+    return Plan(space, points, keys, machines, machine_of, missing, len(distinct) - len(missing), requests, request_of)
+
+
+def _request(space: Space, points: Points, at: int) -> Request:
+    name, fit, seed = (points.value(column, at) for column in ("workload", "fit", "seed"))
+    assert isinstance(seed, int)
+    return Request(str(name), str(space.folder), str(fit), seed, space.acts, space.act_density)
+
+
+def _machine(points: Points, at: int) -> ArchConfig | str:
+    try:
+        return ArchConfig(**{name: points.value(name, at) for name in MACHINE})
+    except ValueError as error:
+        return str(error)
+
+
+def _keys(
+    points: Points,
+    contents: Sequence[str],
+    request_of: NDArray[np.int64],
+    machines: Sequence[ArchConfig | str],
+    machine_of: NDArray[np.int64],
+) -> list[str]:
+    """The digest of everything that determines each point."""
+    of_machine = []
+    _, first = points.groups(MACHINE)
+    for machine, at in zip(machines, first, strict=True):
+        valid = isinstance(machine, ArchConfig)
+        fields = {n: getattr(machine, n) if valid else points.value(n, int(at)) for n in MACHINE}
+        of_machine.append(_digest(fields))
+    rest = ("order", *PRICING)
+    rest_of, first = points.groups(rest)
+    of_rest = [_digest({n: points.value(n, int(at)) for n in rest} | _device(points, int(at))) for at in first]
+    version = f"eie-sim sweep 1 {__version__}".encode()
+    return [
+        sha256(b"\0".join((version, contents[r].encode(), of_machine[m], of_rest[p]))).hexdigest()
+        for r, m, p in zip(request_of.tolist(), machine_of.tolist(), rest_of.tolist(), strict=True)
+    ]
+
+
+def _device(points: Points, at: int) -> dict[str, object]:
+    baseline = str(points.value("baseline", at))
+    return {} if baseline == "none" else {"device": parsed_baseline(baseline)[0].model_dump(mode="json")}
+
+
+def _digest(fields: Mapping[str, object]) -> bytes:
+    return sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest().encode()
+
+
+def _tasks(planned: Plan) -> list[Task]:
+    """The missing points of a plan as tasks, the longest first, so that workers end together."""
+    points = planned.points
+    order_of, _ = points.groups(("order",))
+    priced_of, first = points.groups(tuple(PRICING))
+    priced = [_priced(points, int(at)) for at in first]
+    groups: dict[tuple[int, int], list[int]] = {}
+    for at in planned.missing.tolist():
+        if isinstance(planned.machines[planned.machine_of[at]], ArchConfig):
+            groups.setdefault((int(planned.request_of[at]), int(order_of[at])), []).append(at)
+    tasks = []
+    for (request, _), members in groups.items():
+        # Points of one packing stand together, and in it those of one simulation.
+        machines = {at: planned.machines[planned.machine_of[at]] for at in members}
+        members.sort(key=lambda at: (_packing(machines[at]), at))
+        order = str(points.value("order", members[0]))
+        for begin in range(0, len(members), MOST_POINTS):
+            part = members[begin : begin + MOST_POINTS]
+            task_points = tuple((at, machines[at], priced[priced_of[at]]) for at in part)
+            tasks.append(Task(planned.requests[request], order, task_points))
+    return sorted(tasks, key=lambda task: -len(task.points))
+
+
+def _packing(machine: ArchConfig | str) -> tuple[int, int, str]:
+    assert isinstance(machine, ArchConfig)
+    return machine.n_pe, machine.index_bits, repr(machine.timed_by)
+
+
+def _priced(points: Points, at: int) -> Priced:
+    calibration, rule, baseline, batch = (points.value(name, at) for name in PRICING)
+    assert isinstance(batch, int)
+    return str(calibration), str(rule), str(baseline), batch
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def _row(planned: Plan, at: int, error: str, metrics: Sequence[Cell] | None, host: str, seconds: float) -> list[Cell]:
+    machine = planned.machines[planned.machine_of[at]]
+    fields = machine.__dict__ if isinstance(machine, ArchConfig) else {}
+    inputs: list[Value] = [fields[name] if name in fields else planned.points.value(name, at) for name in INPUTS]
+    request = planned.requests[planned.request_of[at]]
+    status = DONE if metrics is not None else FAILED
+    cells = metrics if metrics is not None else [None] * len(METRICS)
+    return [planned.keys[at], *inputs, status, error or None, *cells, request.digest, __version__, host, seconds]
+
+
+# Running --------------------------------------------------------------------------------------------------------------
+
+
+def run_sweep(
+    space: Space,
+    store: str | PathLike[str],
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    progress: Progress = lambda _done, _of, _failed: None,
+) -> Summary:
+    """Compute the points of `space` that the file `store` does not have.
+
+    Rows do not depend on the executor or on the number of workers. A point that cannot be computed is a row with its
+    error. An interrupted sweep goes on when it is run again.
+
+    Parameters
+    ----------
+    space : Space
+    store : str or path
+        Made where there is none.
+    jobs : int or None
+        Processes of this computer; 1: none but this one; None: as many as there are cores.
+    executor : concurrent.futures.Executor or None
+        What computes instead, such as ``dask.distributed.Client(address).get_executor()`` or an
+        ``mpi4py.futures.MPIPoolExecutor``. Its workers need this package, and the files of the space at the same
+        places.
+    retry_failed : bool
+        Whether points that failed before are computed again.
+    progress : function of (done, of, failed)
+
+    Raises
+    ------
+    ValueError
+        As for `plan`.
+    StoreError
+        When the store cannot be written; what was written before is whole.
+    LostWorkers
+        When no worker is left that could go on.
+    """
+    began = time.perf_counter()
+    with Store(store, create=True) as opened:
+        planned = plan(space, opened, retry_failed)
+        conditions = json.dumps(space.where)
+        opened.begin(space.name, space.model_dump_json(by_alias=True), conditions, _now())
+        writer = _Writer(planned, opened, progress)
+        writer.impossible()
+        tasks = _tasks(planned)
+        workers = min(jobs or available_cores(), max(len(tasks), 1))
+        try:
+            if executor is not None:
+                _run_on(_Given(executor), tasks, writer)
+            elif workers == 1:
+                for task in tasks:
+                    writer.take(compute(task))
+            else:
+                _run_on(_Processes(workers), tasks, writer)
+        finally:
+            writer.flush()
+    return Summary(
+        planned.distinct, planned.there, writer.done, writer.failed, planned.simulations(), time.perf_counter() - began
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class _Writer:
+    """Puts answers into the store."""
+
+    def __init__(self, planned: Plan, store: Store, progress: Progress) -> None:
+        self._planned, self._store, self._progress = planned, store, progress
+        self._host = platform.node()
+        self._rows: list[list[Cell]] = []
+        self.done = self.failed = 0
+        self._tell()
+
+    def _tell(self) -> None:
+        self._progress(self.done + self.failed, len(self._planned.missing), self.failed)
+
+    def impossible(self) -> None:
+        """Record the points for which there is no machine."""
+        for at in self._planned.missing.tolist():
+            machine = self._planned.machines[self._planned.machine_of[at]]
+            if not isinstance(machine, ArchConfig):
+                self._rows.append(_row(self._planned, at, machine, None, self._host, 0.0))
+                self.failed += 1
+        self.flush()
+
+    def take(self, answers: Sequence[Answer]) -> None:
+        """Write the answers of a task, in one transaction."""
+        for one in answers:
+            self._rows.append(_row(self._planned, one.number, one.error, one.metrics, self._host, one.seconds))
+            if one.metrics is None:
+                self.failed += 1
+            else:
+                self.done += 1
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is not yet written."""
+        rows, self._rows = self._rows, []
+        if rows:
+            self._store.add(rows)
+            self._tell()
+
+
+class _Processes:
+    """Processes of this computer, made anew when one of them has died."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool = self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
+        # Not forked: numba's threads and those of BLAS do not survive it.
+        return ProcessPoolExecutor(self.workers, get_context("spawn"), _ignore_interrupts)
+
+    def submit(self, task: Task) -> "Future[list[Answer]]":
+        """Give a task to a worker."""
+        try:
+            return self._pool.submit(compute, task)
+        except BrokenProcessPool:
+            self.renew()
+            return self._pool.submit(compute, task)
+
+    def renew(self) -> None:
+        """Start again after a worker has died."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._new()
+
+    def close(self, at_once: bool) -> None:
+        """Stop."""
+        if at_once:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Given:
+    """An executor of the caller's, who closes it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.workers = int(getattr(executor, "_max_workers", None) or 16)
+
+    def submit(self, task: Task) -> "Future[list[Answer]]":
+        """Give a task to a worker."""
+        try:
+            return self._executor.submit(compute, task)
+        except Exception as error:
+            raise LostWorkers(f"the executor takes no more tasks ({type(error).__name__}: {error})") from error
+
+    def renew(self) -> None:
+        """The executor replaces its workers itself."""
+
+    def close(self, at_once: bool) -> None:
+        """Nothing: it is the caller's."""
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that runs the sweep stops the others."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run_on(workers: _Processes | _Given, tasks: Sequence[Task], writer: _Writer) -> None:
+    waiting = deque(tasks)
+    running: dict[Future[list[Answer]], Task] = {}
+    died_in_a_row = 0
+    clean = False
+    try:
+        while waiting or running:
+            while waiting and len(running) < _AHEAD * workers.workers:
+                task = waiting.popleft()
+                running[workers.submit(task)] = task
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            lost: list[Task] = []
+            for future in done:
+                task = running.pop(future)
+                answers = _answers(future)
+                if answers is None:
+                    lost.append(task)
+                else:
+                    writer.take(answers)
+                    died_in_a_row = 0
+            if lost:
+                died_in_a_row += 1
+                if died_in_a_row > _MOST_DEATHS:
+                    raise LostWorkers(f"workers died {died_in_a_row} times, and nothing was done in between")
+                if isinstance(workers, _Processes):  # all that were given to the pool are lost with it
+                    lost += running.values()
+                    running.clear()
+                    workers.renew()
+                for task in lost:
+                    again, given_up = _again(task)
+                    waiting.extendleft(reversed(again))
+                    writer.take(given_up)
+        clean = True
+    finally:
+        for future in running:
+            future.cancel()
+        workers.close(at_once=not clean)
+
+
+_MOST_DEATHS = 40
+"""Deaths of workers without an answer in between: enough to find one point that kills among a full task."""
+
+
+def _answers(future: "Future[list[Answer]]") -> list[Answer] | None:
+    """The answers of a task; None when its worker died.
+
+    Raises
+    ------
+    LostWorkers
+        When nobody is left to do it.
+    """
+    error = None if future.cancelled() else future.exception()
+    if error is None and not future.cancelled():
+        return future.result()
+    if isinstance(error, BrokenProcessPool) or type(error).__name__ in _WORKER_DIED:
+        return None
+    name = "CancelledError" if error is None else type(error).__name__
+    raise LostWorkers(f"the workers are lost ({name}{': ' + str(error) if str(error or '') else ''})")
+
+
+_WORKER_DIED = frozenset({"KilledWorker", "BrokenExecutor", "TerminatedWorkerError"})
+"""Names of errors that say that one worker died; KilledWorker is dask's, which has tried several of them."""
+
+
+def _again(task: Task) -> tuple[list[Task], list[Answer]]:
+    """What to do with a task whose worker died: its halves again, or give up on the one point that is left."""
+    if len(task.points) > 1:
+        middle = len(task.points) // 2
+        halves = [task.points[:middle], task.points[middle:]]
+        return [replace(task, points=half, attempt=0) for half in halves], []
+    if task.attempt + 1 < MOST_ATTEMPTS:
+        return [replace(task, attempt=task.attempt + 1)], []
+    (number, _, _) = task.points[0]
+    return [], [Answer(number, None, f"its worker died {MOST_ATTEMPTS} times", 0.0)]
+
+
+def estimate(planned: Plan, seconds: float = 5.0) -> tuple[float, int]:
+    """Seconds that the missing points would take one process, from some that are tried, and how many were tried.
+
+    Parameters
+    ----------
+    planned : Plan
+    seconds : float
+        Most time to spend.
+    """
+    tasks = _tasks(planned)
+    rng = np.random.default_rng(0)
+    began, tried, spent = time.perf_counter(), 0, 0.0
+    for at in rng.permutation(len(tasks)):
+        task = tasks[at]
+        few = replace(task, points=task.points[:32])
+        before = time.perf_counter()
+        compute(few)  # compiles, makes and packs
+        made = time.perf_counter()
+        compute(few)
+        again = time.perf_counter() - made
+        each = again / len(few.points)
+        packings = len({_packing(machine)[:2] for _, machine, _ in task.points})
+        here = {_packing(machine)[:2] for _, machine, _ in few.points}
+        spent += (made - before - again) * packings / len(here) + each * len(task.points)
+        tried += len(task.points)
+        if time.perf_counter() - began > seconds:
+            break
+    return (spent / tried * len(planned.missing) if tried else 0.0), tried
+
+
+def failures(store: Store) -> Iterator[tuple[str, int]]:
+    """Errors of the points that failed, the most frequent first, with how many."""
+    counted: dict[str, int] = {}
+    for row in store.rows(("status", "error")):
+        if row["status"] == FAILED:
+            counted[str(row["error"])] = counted.get(str(row["error"]), 0) + 1
+    yield from sorted(counted.items(), key=lambda one: (-one[1], one[0]))

@@ -1,0 +1,347 @@
+"""The store of a sweep: an SQLite file with one row a point, keyed by the digest of everything that determines it.
+
+It is written in transactions, with a write-ahead log: killed at any moment it holds whole rows and nothing else, and
+other processes can read it, and write their own sweep to it, at the same time. It must lie on a disk of this computer:
+a write-ahead log does not work over a network.
+"""
+
+import csv
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from compressor._version import __version__
+from compressor.files import file_size, replacing
+from eie_sim.arch import ArchConfig
+from eie_sim.columns import Cell, Row
+from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
+
+SCHEMA_VERSION = 1
+
+APPLICATION_ID = 0x65696573
+"""In the header of the file: "eies"."""
+
+WAIT_S = 60.0
+"""How long a writer waits for another one, which holds the file for some milliseconds at a time."""
+
+DONE, FAILED = "done", "failed"
+
+PROVENANCE: Mapping[str, str] = {
+    "workload_sha256": "SHA-256 of what ran: contents of files, or statistics and seed of what was drawn.",
+    "package_version": "Version of eie-sim.",
+}
+"""Columns that say where a row comes from, the same wherever it is computed."""
+
+ABOUT_THE_RUN: Mapping[str, str] = {
+    "host": "Computer that wrote the row.",
+    "seconds": "Time it took a worker, a share of what it shared with others.",
+}
+"""Columns that differ from one run to the next, and are left out of an export."""
+
+COLUMNS = ("key", *INPUTS, "status", "error", *METRICS, *PROVENANCE, *ABOUT_THE_RUN)
+
+EXPORTED = tuple(name for name in COLUMNS if name not in ABOUT_THE_RUN)
+
+_TEXTS = frozenset({*WORK, *PRICING, "arithmetic", "rounding"}) - {"seed", "batch"}
+
+_BATCH = 500
+
+
+class StoreError(OSError):
+    """The store cannot be used; the message names the file and says why. What was written before is whole."""
+
+
+def _sql_type(name: str) -> str:
+    if name in METRICS:
+        return "INTEGER" if name in WHOLE else "REAL"
+    if name in INPUTS and name not in _TEXTS:
+        field = ArchConfig.model_fields.get(name)
+        return "REAL" if field is not None and field.annotation is float else "INTEGER"
+    return "REAL" if name == "seconds" else "TEXT"
+
+
+_SCHEMA = f"""
+CREATE TABLE points (
+    key TEXT PRIMARY KEY NOT NULL,
+    {", ".join(f'"{name}" {_sql_type(name)}' for name in COLUMNS[1:])}
+) WITHOUT ROWID;
+CREATE TABLE sweeps (
+    name TEXT NOT NULL,
+    space TEXT NOT NULL,
+    conditions TEXT NOT NULL,
+    started TEXT NOT NULL
+);
+"""
+
+# From each version to the next one. A file of an older version is brought up to date when it is opened for writing.
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {}
+
+
+class Store:
+    """Rows of sweeps in a file.
+
+    Parameters
+    ----------
+    path : str or path
+    create : bool
+        Whether to make the file where there is none.
+    max_pages : int or None
+        Most pages of 4 KiB that the file may have; None: what the disk holds.
+
+    Raises
+    ------
+    StoreError
+        When it is no store, is of a newer version, or cannot be opened.
+    FileNotFoundError
+        When there is none, and none is to be made.
+    """
+
+    def __init__(self, path: str | PathLike[str], create: bool = False, max_pages: int | None = None) -> None:
+        self.path = Path(path)
+        if not create:
+            file_size(self.path)
+        with self._errors():
+            self._connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
+            try:
+                self._open(max_pages)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _open(self, max_pages: int | None) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")  # with the log: nothing breaks when a process is killed
+        if max_pages is not None:
+            self._connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+        with self._transaction():
+            tables = {
+                name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            identity = self._connection.execute("PRAGMA application_id").fetchone()[0]
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if not tables and not identity:
+                for statement in _SCHEMA.split(";")[:-1]:
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                return
+            if identity != APPLICATION_ID or not {"points", "sweeps"} <= tables:
+                raise StoreError(f"{self.path}: is no store of a sweep")
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{self.path}: schema version {version}, but eie-sim {__version__} knows up to {SCHEMA_VERSION}: a "
+                    "newer version wrote it"
+                )
+            while version < SCHEMA_VERSION:
+                MIGRATIONS[version](self._connection)
+                version += 1
+                self._connection.execute(f"PRAGMA user_version = {version}")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What SQLite says becomes one line that names the file."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            if "full" in text:
+                text += ": no room for more rows; those that are there are whole, and the sweep can go on from them"
+            elif "locked" in text:
+                text += f": another process has been writing to it for {WAIT_S:g} s"
+            elif "not a database" in text:
+                text = "is no store of a sweep"
+            raise StoreError(f"{self.path}: {text}") from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file; the last process to do so folds the log into it."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        with self._errors():
+            return int(self._connection.execute("SELECT count(*) FROM points").fetchone()[0])
+
+    def begin(self, name: str, space: str, conditions: str, started: str) -> None:
+        """Note that a sweep begins.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        with self._errors(), self._transaction():
+            self._connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (name, space, conditions, started))
+
+    def sweeps(self) -> list[tuple[str, str, str, str]]:
+        """Name, space (JSON), conditions (JSON) and start of each sweep that was run, in order."""
+        with self._errors():
+            return list(self._connection.execute("SELECT name, space, conditions, started FROM sweeps ORDER BY rowid"))
+
+    def keys(self, failed_too: bool = True) -> set[str]:
+        """Keys of the rows that are there.
+
+        Parameters
+        ----------
+        failed_too : bool
+            Whether points that failed count.
+        """
+        query = "SELECT key FROM points" + ("" if failed_too else f" WHERE status = '{DONE}'")
+        with self._errors():
+            return {key for (key,) in self._connection.execute(query)}
+
+    def add(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Add rows, cells in the order of `COLUMNS`, in one transaction: all of them or none.
+
+        A row that is there is replaced only where it had failed.
+
+        Raises
+        ------
+        StoreError
+            When they cannot be written; nothing of them is there then.
+        """
+        marks = ", ".join("?" * len(COLUMNS))
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in COLUMNS[1:])
+        conflict = f"ON CONFLICT (key) DO UPDATE SET {changes} WHERE points.status <> '{DONE}'"
+        statement = f"INSERT INTO points VALUES ({marks}) {conflict}"
+        with self._errors(), self._transaction():
+            self._connection.executemany(statement, rows)
+
+    def count(self, status: str) -> int:
+        """Rows of a status."""
+        with self._errors():
+            found = self._connection.execute("SELECT count(*) FROM points WHERE status = ?", (status,)).fetchone()
+        return int(found[0])
+
+    def rows(self, columns: Sequence[str] = COLUMNS, done_only: bool = False) -> Iterator[Row]:
+        """All rows in the order of their inputs, then of their keys: the same wherever they were computed.
+
+        Raises
+        ------
+        ValueError
+            When there is no such column.
+        """
+        if unknown := [name for name in columns if name not in COLUMNS]:
+            raise ValueError(f"column: {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+        picked = ", ".join(f'"{name}"' for name in columns)
+        order = ", ".join(f'"{name}"' for name in (*INPUTS, "key"))
+        only = f" WHERE status = '{DONE}'" if done_only else ""
+        with self._errors():
+            for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
+                yield dict(zip(columns, row, strict=True))
+
+    def check(self) -> str:
+        """What SQLite's own check of the file says; "ok" for a sound one."""
+        with self._errors():
+            return str(self._connection.execute("PRAGMA integrity_check").fetchone()[0])
+
+    def export_csv(self, path: str | PathLike[str]) -> int:
+        """Write all rows as CSV, without the columns of `ABOUT_THE_RUN`; returns how many.
+
+        The same rows give the same bytes, whoever computed them on how many workers.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written.
+        """
+        count = 0
+        with replacing(Path(path)) as file:
+            text = _Lines(file.write)
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(EXPORTED)
+            for row in self.rows(EXPORTED):
+                writer.writerow(row.values())
+                count += 1
+        return count
+
+    def frame(self, columns: Sequence[str] = EXPORTED) -> Any:
+        """All rows as a `pandas.DataFrame`.
+
+        Raises
+        ------
+        ImportError
+            Without pandas, which comes with the extra ``parquet``.
+        """
+        pandas = _pandas()
+        return pandas.DataFrame(list(self.rows(columns)), columns=list(columns))
+
+    def export_parquet(self, path: str | PathLike[str]) -> int:
+        """As `export_csv`, a Parquet file with units and definitions of the columns in its metadata.
+
+        Raises
+        ------
+        ImportError
+            Without the extra ``parquet``.
+        OSError
+            When it cannot be written.
+        """
+        _pandas()
+        import pyarrow
+        from pyarrow import parquet
+
+        types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
+        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=_told(n)) for n in EXPORTED])
+        count = 0
+        with replacing(Path(path)) as file, parquet.ParquetWriter(file, schema) as writer:
+            for batch in _batches(self.rows(EXPORTED), 10_000):
+                writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+                count += len(batch)
+        return count
+
+
+def _told(name: str) -> dict[str, str]:
+    unit, text = definition(name) if name in INPUTS or name in METRICS else ("", PROVENANCE.get(name, ""))
+    return {"unit": unit, "definition": text}
+
+
+def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ImportError("pandas and Parquet need pip install 'eie-sim[parquet]'") from None
+    return pandas
+
+
+class _Lines:
+    """Text for `csv`, as bytes for a file."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+
+    def write(self, text: str) -> None:
+        """Write a line."""
+        self._write(text.encode())
