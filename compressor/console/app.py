@@ -4,6 +4,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -65,7 +66,24 @@ def _paragraphs(command: Callable[..., Any]) -> str:
     return "\n\n".join(" ".join(part.split()) for part in (inspect.getdoc(command) or "").split("\n\n"))
 
 
-def command_line(name: str, about: str, commands: Sequence[Callable[..., Any]]) -> typer.Typer:
+@dataclass(frozen=True)
+class CommandGroup:
+    """Commands under a name of their own, such as ``eie-sim sweep run``.
+
+    Attributes
+    ----------
+    name, about : str
+    commands : tuple of functions
+    """
+
+    name: str
+    about: str
+    commands: tuple[Callable[..., Any], ...]
+
+
+def command_line(
+    name: str, about: str, commands: Sequence[Callable[..., Any]], groups: Sequence[CommandGroup] = ()
+) -> typer.Typer:
     """The command line `name` of some functions, each a command; without one of them it prints its help.
 
     Parameters
@@ -76,6 +94,7 @@ def command_line(name: str, about: str, commands: Sequence[Callable[..., Any]]) 
         What ``--help`` begins with.
     commands : sequence of functions
         Their parameters are declared as Typer has it.
+    groups : sequence of CommandGroup
     """
     app = typer.Typer(
         name=name,
@@ -87,6 +106,11 @@ def command_line(name: str, about: str, commands: Sequence[Callable[..., Any]]) 
     )
     for command in commands:
         app.command(help=_paragraphs(command))(command)
+    for group in groups:
+        inner = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+        for command in group.commands:
+            inner.command(help=_paragraphs(command))(command)
+        app.add_typer(inner, name=group.name, help=group.about)
 
     def print_version(wanted: bool) -> None:
         if wanted:

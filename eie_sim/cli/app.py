@@ -1,6 +1,7 @@
 """The commands of `eie-sim`."""
 
-from compressor.console.app import command_line
+from compressor.console.app import CommandGroup, command_line
+from eie_sim.cli import sweep
 from eie_sim.cli.compare import compare
 from eie_sim.cli.info import info
 from eie_sim.cli.measure import measure
@@ -13,4 +14,10 @@ _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator 
 `eie-sim run` simulates the paper's nine layers and sets the paper's figures beside the results.
 """
 
-app = command_line("eie-sim", _ABOUT, (run, report, info, compare, measure, presets))
+_SWEEP = CommandGroup(
+    "sweep",
+    "Spaces of machines and workloads: run them, and find the best.",
+    (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.export),
+)
+
+app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, presets), (_SWEEP,))

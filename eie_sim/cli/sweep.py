@@ -1,0 +1,304 @@
+"""``eie-sim sweep``: run a space of machines and workloads, and look at what came out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eie_sim.cli.options import OUTPUT_PANEL, Json, option
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+
+    from eie_sim.cli.console import Printer
+    from eie_sim.columns import Cell, Row
+    from eie_sim.sweep.expressions import Condition
+    from eie_sim.sweep.run import Summary
+    from eie_sim.sweep.select import Candidate
+    from eie_sim.sweep.store import Store
+
+INTERRUPTED = 130
+
+_SPACE = "The space, a TOML file: axes, how points are taken from them, conditions."
+_STORE = "The store, an SQLite file. Default: the name of the space, beside it, with .sqlite."
+_JOBS = "Processes; 1: this one alone. Default: as many as there are cores."
+_DASK = "Address of a Dask scheduler (extra: distributed), such as tcp://host:8786, whose workers compute."
+_DRY = "Count the points, try a few, estimate the time; compute and write nothing."
+_RETRY = "Compute points again that failed before."
+_WHERE = "A condition on rows, such as 'fits_sram and area_mm2 < 50'; may be repeated."
+_COLUMNS = "Columns to show. Default: those that vary, and the main figures."
+_BY = "What to be best by: latency, energy, edp, area, power or any metric."
+_OBJECTIVES = "Two or more metrics; the machines that no other one beats in all of them."
+
+Where = Annotated[list[str] | None, option("Rows", _WHERE, "CONDITION")]
+StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store that `eie-sim sweep run` wrote.")]
+
+
+def run(
+    space: Annotated[Path, typer.Argument(metavar="SPACE.toml", help=_SPACE)],
+    store: Annotated[Path | None, option("How to run", _STORE, "FILE")] = None,
+    jobs: Annotated[int | None, option("How to run", _JOBS, "N", min=1)] = None,
+    dask: Annotated[str | None, option("How to run", _DASK, "URL")] = None,
+    dry_run: Annotated[bool, option("How to run", _DRY, None, "--dry-run")] = False,
+    retry_failed: Annotated[bool, option("How to run", _RETRY, None, "--retry-failed")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compute the points of a space that the store does not have; run again, it goes on where it was stopped."""
+    from eie_sim.cli.console import Printer
+    from eie_sim.sweep.run import run_sweep
+    from eie_sim.sweep.space import Space
+    from eie_sim.sweep.store import Store
+
+    printer = Printer()
+    if dask is not None and jobs is not None:
+        raise ValueError("--dask and --jobs: the cluster has as many workers as it has; give one of them")
+    wanted = Space.from_toml(space)
+    target = space.with_suffix(".sqlite") if store is None else store
+    if dry_run:
+        _dry_run(wanted, target, as_json, printer)
+        return
+    with _executor(dask) as executor, printer.counting() as count:
+        try:
+            summary = run_sweep(
+                wanted, target, jobs, executor, retry_failed,
+                lambda done, of, failed: count(done, of, f"{failed} failed" if failed else wanted.name),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            printer.note(f"interrupted; what is done is in {target}, and the same command goes on from there")
+            raise typer.Exit(INTERRUPTED) from None
+    with Store(target) as opened:
+        _print_summary(summary, opened, target, as_json, printer)
+
+
+def _executor(address: str | None) -> "AbstractContextManager[Executor | None]":
+    from contextlib import nullcontext
+
+    if address is None:
+        return nullcontext()
+    from eie_sim.sweep.cluster import dask_executor
+
+    return dask_executor(address)
+
+
+def _dry_run(wanted: "object", target: Path, as_json: bool, printer: "Printer") -> None:
+    from eie_sim.sweep.run import estimate, plan
+    from eie_sim.sweep.space import Space
+    from eie_sim.sweep.store import Store
+
+    assert isinstance(wanted, Space)
+    if target.exists():
+        with Store(target) as store:
+            planned = plan(wanted, store)
+    else:
+        planned = plan(wanted, None)
+    seconds, tried = estimate(planned)
+    found = {
+        "points": planned.distinct,
+        "there": planned.there,
+        "missing": len(planned.missing),
+        "simulations": planned.simulations(),
+        "seconds_of_one_process": round(seconds, 1),
+    }
+    if as_json:
+        printer.json(found)
+        return
+    printer.lines(
+        [
+            f"{planned.distinct:,} points, {planned.there:,} of them in {target}; {len(planned.missing):,} missing, "
+            f"which need {found['simulations']:,} simulations.",
+            f"About {_duration(seconds)} for one process, estimated from a few of {tried:,} points.",
+        ]
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _print_summary(summary: "Summary", store: "Store", target: Path, as_json: bool, printer: "Printer") -> None:
+    from eie_sim.sweep.run import failures
+
+    if as_json:
+        printer.json({**summary.__dict__, "store": str(target), "rows": len(store)})
+        return
+    rate = f", {(summary.done + summary.failed) / summary.seconds:,.0f} a second" if summary.seconds else ""
+    printer.lines(
+        [
+            f"{summary.points:,} points: {summary.there:,} were there, {summary.done:,} computed with "
+            f"{summary.simulated:,} simulations in {_duration(summary.seconds)}{rate}; {summary.failed:,} failed.",
+            f"{len(store):,} rows in {target}",
+        ]
+    )
+    if summary.failed:
+        for error, count in list(failures(store))[:5]:
+            printer.warn(f"{count:,} points failed: {error}")
+
+
+# Looking --------------------------------------------------------------------------------------------------------------
+
+
+def query(
+    store: StoreFile,
+    where: Where = None,
+    columns: Annotated[str | None, option("Rows", _COLUMNS, "A,B,...")] = None,
+    sort: Annotated[str | None, option("Rows", "Column to sort by; -NAME: falling.", "NAME")] = None,
+    limit: Annotated[int, option("Rows", "Rows on the terminal. Default: 20.", "N", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show rows of a store; --json gives all of them."""
+    from eie_sim.cli.console import Printer
+    from eie_sim.sweep.columns import INPUTS
+    from eie_sim.sweep.select import matching
+    from eie_sim.sweep.store import EXPORTED, Store
+
+    printer = Printer()
+    with Store(store) as opened:
+        rows = matching(opened.rows(EXPORTED), _conditions(where))
+    for name in [*_split(columns), *([sort.lstrip("-")] if sort else [])]:
+        if name not in EXPORTED:
+            raise ValueError(f"column {name!r}: there are {', '.join(EXPORTED)}")
+    if sort is not None:
+        name = sort.lstrip("-")
+        known = [row for row in rows if row[name] is not None]
+        known.sort(key=lambda row: row[name], reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
+        rows = known + [row for row in rows if row[name] is None]
+    if as_json:
+        wanted = _split(columns) or list(EXPORTED)
+        printer.json([{name: row[name] for name in wanted} for row in rows])
+        return
+    shown = _split(columns) or [
+        *(name for name in INPUTS if len({row[name] for row in rows}) > 1),
+        *(name for name in ("cycles", "time_us", "energy_nj", "edp_nj_us", "area_mm2", "error") if _any(rows, name)),
+    ]
+    _print_rows(printer, shown, [[row[name] for name in shown] for row in rows[:limit]])
+    printer.remark(f"{len(rows):,} rows" + (f", the first {limit:,} of them" if len(rows) > limit else "") + ".")
+
+
+def _any(rows: "Sequence[Row]", name: str) -> bool:
+    return any(row[name] is not None for row in rows)
+
+
+def best(
+    store: StoreFile,
+    by: Annotated[str, option("Rows", _BY, "NAME")] = "edp",
+    where: Where = None,
+    count: Annotated[int, option("Rows", "Machines. Default: 10.", "N", min=1)] = 10,
+    as_json: Json = False,
+) -> None:
+    """The best machines, each by the geometric mean over all workloads and seeds that ran on it."""
+    from eie_sim.sweep import select
+
+    column = select.metric(by)
+    metrics = list(dict.fromkeys([column, "time_us", "energy_nj", "area_mm2"]))
+    found = _candidates(store, where, metrics)
+    _print_candidates(select.best(found, column, count), found, metrics, as_json)
+
+
+def pareto(
+    store: StoreFile,
+    objectives: Annotated[str, option("Rows", _OBJECTIVES, "A,B,...")] = "latency,energy,area",
+    where: Where = None,
+    as_json: Json = False,
+) -> None:
+    """The machines that no other one beats in every objective."""
+    from eie_sim.sweep import select
+
+    metrics = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
+    if len(metrics) < 2:
+        raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
+    found = _candidates(store, where, metrics)
+    _print_candidates(select.pareto(found, metrics), found, metrics, as_json)
+
+
+def export(
+    store: StoreFile,
+    out: Annotated[Path, option(OUTPUT_PANEL, "A .csv or .parquet file (extra: parquet).", "FILE")],
+) -> None:
+    """Write all rows, sorted, without times and hosts: the same bytes whoever computed them."""
+    from eie_sim.cli.console import Printer
+    from eie_sim.sweep.store import Store
+
+    kind = out.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise ValueError(f"--out: {out}, but its name must end in .csv or .parquet")
+    with Store(store) as opened:
+        count = opened.export_csv(out) if kind == ".csv" else opened.export_parquet(out)
+    Printer().note(f"wrote {count:,} rows to {out}")
+
+
+def _conditions(where: Sequence[str] | None) -> "list[Condition]":
+    from eie_sim.sweep.columns import CONDITIONS
+    from eie_sim.sweep.expressions import condition
+
+    return [condition(text, CONDITIONS) for text in where or ()]
+
+
+def _split(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _candidates(file: Path, where: Sequence[str] | None, metrics: Sequence[str]) -> "list[Candidate]":
+    """Machines of a store that meet the conditions given, and those of the sweep that was run last."""
+    import json
+
+    from eie_sim.sweep.columns import INPUTS
+    from eie_sim.sweep.select import candidates
+    from eie_sim.sweep.store import Store
+
+    with Store(file) as store:
+        sweeps = store.sweeps()
+        told = json.loads(sweeps[-1][2]) if sweeps else []
+        conditions = _conditions([*told, *(where or ())])
+        asked = sorted({name for one in conditions for name in one.names} - {*INPUTS, *metrics})
+        found = candidates(store.rows([*INPUTS, *metrics, *asked], done_only=True), metrics, conditions)
+    if not found:
+        raise ValueError(f"{file}: no machine on which everything ran meets {[one.text for one in conditions]}")
+    return found
+
+
+def _print_candidates(
+    shown: "Sequence[Candidate]", of: "Sequence[Candidate]", metrics: Sequence[str], as_json: bool
+) -> None:
+    from eie_sim.cli.console import Printer
+    from eie_sim.sweep.columns import METRICS
+    from eie_sim.sweep.select import varying
+
+    printer = Printer()
+    if as_json:
+        printer.json([{**one.inputs, **one.values, "rows": one.rows} for one in shown])
+        return
+    inputs = varying(of)
+    headings = [*inputs, *(" ".join(filter(None, (name, METRICS[name]["unit"]))) for name in metrics)]
+    _print_rows(
+        printer, headings, [[*(one.inputs[n] for n in inputs), *(one.values[n] for n in metrics)] for one in shown]
+    )
+    rows = of[0].rows
+    over = f"geometric means over the {rows:,} workloads and seeds of each" if rows > 1 else "one workload each"
+    printer.remark(f"{len(shown):,} of {len(of):,} machines; {over}.")
+
+
+def _print_rows(printer: "Printer", headings: Sequence[str], rows: "Sequence[Sequence[Cell]]") -> None:
+    from eie_sim.cli.grid import column, grid
+
+    groups = [
+        column(name, [_figure(row[at]) for row in rows], left=any(isinstance(row[at], str) for row in rows))
+        for at, name in enumerate(headings)
+    ]
+    table = grid(groups, printer.out.width, printer.out)
+    printer.lines([*table.lines, ""])
+    if (left_out := table.remark("--json")) is not None:
+        printer.remark(left_out)
+
+
+def _figure(value: "Cell") -> str:
+    from eie_sim.cli.console import short
+
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return short(value)
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10_000 else f"{value:.4g}"

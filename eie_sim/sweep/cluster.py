@@ -1,0 +1,43 @@
+"""A Dask cluster as an executor (extra ``distributed``)."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any, cast
+
+from eie_sim.sweep.run import LostWorkers
+
+CONNECT_S = 20
+"""How long a scheduler may take to answer."""
+
+
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """An executor on the workers of the Dask scheduler at `address`.
+
+    Raises
+    ------
+    ImportError
+        Without the extra ``distributed``.
+    ConnectionError
+        When nobody answers there.
+    LostWorkers
+        When there is no worker.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError("a Dask cluster needs pip install 'eie-sim[distributed]'") from None
+    try:
+        client: Any = Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConnectionError(f"{address}: no Dask scheduler answers ({error})") from None
+    try:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        if not workers:
+            raise LostWorkers(f"{address}: the scheduler has no worker")
+        executor = client.get_executor(pure=False, retries=2)
+        executor._max_workers = max(1, sum(client.nthreads().values()))
+        yield cast(Executor, executor)
+    finally:
+        client.close(timeout=2)

@@ -1,0 +1,132 @@
+"""Picks rows of a sweep: those that meet conditions, the best machines, the front between several objectives."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eie_sim.columns import Cell, Row
+from eie_sim.sweep.columns import INPUTS, METRICS
+from eie_sim.sweep.expressions import Condition
+from eie_sim.sweep.pareto import front
+
+OBJECTIVES: Mapping[str, str] = {
+    "latency": "time_us",
+    "energy": "energy_nj",
+    "edp": "edp_nj_us",
+    "area": "area_mm2",
+    "power": "power_w",
+}
+"""Short names of metrics that are to be small."""
+
+LARGER_IS_BETTER = frozenset(
+    {"load_balance", "real_work", "gops", "dense_gops", "speedup", "energy_ratio", "fits_sram"}
+)
+
+_DRAWS = ("workload", "fit", "seed")
+"""Inputs over which a machine is judged as a whole."""
+
+MACHINE_AND_PRICES = tuple(name for name in INPUTS if name not in _DRAWS)
+
+
+def metric(name: str) -> str:
+    """The column that a name stands for.
+
+    Raises
+    ------
+    ValueError
+        When there is no such metric.
+    """
+    column = OBJECTIVES.get(name, name)
+    if column not in METRICS:
+        raise ValueError(f"{name!r}: is no metric; there are {', '.join([*OBJECTIVES, *METRICS])}")
+    return column
+
+
+def matching(rows: Iterable[Row], conditions: Sequence[Condition]) -> list[Row]:
+    """The rows that meet every condition."""
+    return [row for row in rows if all(one.holds(row) for one in conditions)]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A machine with its prices, over everything that ran on it.
+
+    Attributes
+    ----------
+    inputs : dict
+        What tells it from the others.
+    values : mapping of str to float
+        Geometric means of some metrics over its rows.
+    rows : int
+    """
+
+    inputs: Row
+    values: Mapping[str, float]
+    rows: int
+
+
+def candidates(rows: Iterable[Row], metrics: Sequence[str], conditions: Sequence[Condition] = ()) -> list[Candidate]:
+    """Machines, each over all workloads and seeds that ran on it.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Of a store; those that failed have no metrics.
+    metrics : sequence of str
+        Columns that are wanted.
+    conditions : sequence of Condition
+        A machine is left out where one of its rows does not meet one.
+
+    Returns
+    -------
+    list of Candidate
+        Only machines on which as much ran as on any: a mean over fewer workloads compares with nothing.
+
+    Raises
+    ------
+    ValueError
+        When a metric is not above 0, so that it has no geometric mean.
+    """
+    groups: dict[tuple[Cell, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in MACHINE_AND_PRICES), []).append(row)
+    most = max((len(members) for members in groups.values()), default=0)
+    found = []
+    for key, members in groups.items():
+        complete = len(members) == most and all(row[name] is not None for row in members for name in metrics)
+        if complete and all(one.holds(row) for row in members for one in conditions):
+            values = {name: _mean(name, members) for name in metrics}
+            found.append(Candidate(dict(zip(MACHINE_AND_PRICES, key, strict=True)), values, len(members)))
+    return found
+
+
+def _mean(name: str, rows: Sequence[Row]) -> float:
+    values = [float(value) for row in rows if isinstance(value := row[name], (int, float))]
+    if len(set(values)) == 1:
+        return values[0]
+    if min(values) <= 0:
+        raise ValueError(f"{name}: {min(values):g} among its values, which have no geometric mean")
+    return statistics.geometric_mean(values)
+
+
+def best(found: Sequence[Candidate], by: str, count: int) -> list[Candidate]:
+    """The best by one metric, the best first; of equal ones, those that come first in their inputs."""
+    sign = -1 if by in LARGER_IS_BETTER else 1
+    return sorted(found, key=lambda one: (sign * one.values[by], [str(v) for v in one.inputs.values()]))[:count]
+
+
+def pareto(found: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:
+    """The front between several metrics, in the order of the first one."""
+    if not found:
+        return []
+    signs = np.array([-1.0 if name in LARGER_IS_BETTER else 1.0 for name in metrics])
+    values = np.array([[one.values[name] for name in metrics] for one in found]) * signs
+    kept = [one for one, on_front in zip(found, front(values), strict=True) if on_front]
+    return sorted(kept, key=lambda one: [one.values[name] for name in metrics])
+
+
+def varying(found: Sequence[Candidate]) -> list[str]:
+    """Inputs that are not the same for all."""
+    return [name for name in MACHINE_AND_PRICES if len({one.inputs[name] for one in found}) > 1]
