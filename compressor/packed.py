@@ -322,15 +322,30 @@ class PackedLayer:
         ValueError
             When a value is out of its limits.
         """
-        columns = self.sparse_codes()
-        return pack_columns(
-            SparseColumns(columns.indptr, columns.rows, columns.values, (self.n_rows, self.n_cols)),
-            self.codebook,
-            n_pe=self.n_pe if n_pe is None else n_pe,
-            index_bits=self.index_bits if index_bits is None else index_bits,
-            row_permutation=self.row_permutation if row_permutation is None else row_permutation,
-            name=self.name if name is None else name,
-        )
+        return self.packer()(n_pe, index_bits, row_permutation, name=name)
+
+    def packer(self) -> "Callable[..., PackedLayer]":
+        """`repack`, for packing a layer many times: it is taken apart once, which takes most of the time."""
+        apart = self.sparse_codes()
+        columns = SparseColumns(apart.indptr, apart.rows, apart.values, (self.n_rows, self.n_cols))
+
+        def pack(
+            n_pe: int | None = None,
+            index_bits: int | None = None,
+            row_permutation: ArrayLike | None = None,
+            *,
+            name: str | None = None,
+        ) -> "PackedLayer":
+            return pack_columns(
+                columns,
+                self.codebook,
+                n_pe=self.n_pe if n_pe is None else n_pe,
+                index_bits=self.index_bits if index_bits is None else index_bits,
+                row_permutation=self.row_permutation if row_permutation is None else row_permutation,
+                name=self.name if name is None else name,
+            )
+
+        return pack
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PackedLayer):

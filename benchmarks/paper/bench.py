@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compressor._jit import in_threads
 from compressor.importers import read_eie_simulator
-from compressor.packed import PackedLayer, pack_sparse
+from compressor.packed import PackedLayer
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.cost import energy
 from eie_sim.networks import FITS
@@ -131,12 +131,6 @@ def results_on(layer: PackedLayer, acts: NDArray[np.float32], machines: Sequence
 
 
 def packed_for(layer: PackedLayer, numbers: Sequence[int]) -> dict[int, PackedLayer]:
-    """The layer on machines of several numbers of PEs; without a bias its columns are taken apart once for all."""
-    if layer.has_bias or layer.row_permutation is not None:
-        return {n_pe: layer.repack(n_pe=n_pe) for n_pe in numbers}
-    columns = layer.sparse_codes()
-    parts = columns.indptr, columns.rows, columns.values
-    return {
-        n_pe: pack_sparse(*parts, columns.shape, layer.codebook, n_pe, layer.index_bits, name=layer.name)
-        for n_pe in numbers
-    }
+    """The layer on machines of several numbers of PEs; it is taken apart once for all."""
+    pack = layer.packer()
+    return {n_pe: pack(n_pe) for n_pe in numbers}

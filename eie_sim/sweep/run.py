@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from os import PathLike
@@ -478,6 +479,10 @@ def _again(task: Task) -> tuple[list[Task], list[Answer]]:
     return [], [Answer(number, None, f"its worker died {MOST_ATTEMPTS} times", 0.0)]
 
 
+_TRIED = 24
+"""Points of a task that are tried."""
+
+
 def estimate(planned: Plan, seconds: float = 5.0) -> tuple[float, int]:
     """Seconds that the missing points would take one process, from some that are tried, and how many were tried.
 
@@ -488,24 +493,20 @@ def estimate(planned: Plan, seconds: float = 5.0) -> tuple[float, int]:
         Most time to spend.
     """
     tasks = _tasks(planned)
-    rng = np.random.default_rng(0)
-    if tasks:
-        compute(replace(tasks[0], points=tasks[0].points[:1]))  # compiles what is not compiled yet
     began, tried, spent = time.perf_counter(), 0, 0.0
-    for at in rng.permutation(len(tasks)):
+    for at in np.random.default_rng(0).permutation(len(tasks)):
         task = tasks[at]
-        few = replace(task, points=task.points[:32])
-        before = time.perf_counter()
-        compute(few)  # makes and packs too
-        made = time.perf_counter()
-        compute(few)
-        again = time.perf_counter() - made
-        each = again / len(few.points)
-        packings = len({_packing(machine)[:2] for _, machine, _ in task.points})
-        here = {_packing(machine)[:2] for _, machine, _ in few.points}
-        spent += (made - before - again) * packings / len(here) + each * len(task.points)
+        few = replace(task, points=task.points[:: max(1, len(task.points) // _TRIED)])
+        compute(few)  # compiles what is not compiled yet
+        times = [time.perf_counter()]
+        for step in (few.request.make, few.request.forget, partial(compute, few), partial(compute, few)):
+            step()
+            times.append(time.perf_counter())
+        made, _, packed_and_run, run = np.diff(times).tolist()
+        packings, here = (len({_packing(machine)[:2] for _, machine, _ in x.points}) for x in (task, few))
+        spent += made + (packed_and_run - run) * packings / here + run / len(few.points) * len(task.points)
         tried += len(task.points)
-        if time.perf_counter() - began > seconds:
+        if times[-1] - began > seconds:
             break
     return (spent / tried * len(planned.missing) if tried else 0.0), tried
 

@@ -6,9 +6,9 @@ needs it, and kept for the points that come next.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,10 @@ class Request:
         """
         return _made(self)
 
+    def forget(self) -> None:
+        """Drop what is kept packed of it, so that it is packed anew."""
+        self.work().forget()
+
     def make(self) -> "Work":
         """As `work`, anew."""
         if self.name in published_layers():
@@ -202,6 +206,7 @@ class Work:
     acts: Inputs
     _packings: dict[tuple[int, int, str], tuple[PackedLayer, ...]] = field(default_factory=dict)
     _inputs: dict[tuple[object, ...], tuple[Inputs, ...]] = field(default_factory=dict)
+    _packers: dict[int, Callable[..., PackedLayer]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for before, after in zip(self.layers, self.layers[1:], strict=False):
@@ -218,8 +223,21 @@ class Work:
         if found is None:
             while len(self._packings) >= _KEPT_PACKINGS:
                 del self._packings[next(iter(self._packings))]
-            found = self._packings[key] = tuple(_repacked(layer, *key) for layer in self.layers)
+            found = self._packings[key] = tuple(map(partial(self._repacked, *key), range(len(self.layers))))
         return found
+
+    def _repacked(self, n_pe: int, index_bits: int, order: str, at: int) -> PackedLayer:
+        layer = self.layers[at]
+        if order == "as it is" and (layer.n_pe, layer.index_bits) == (n_pe, index_bits):
+            return layer
+        pack = self._packers.get(at)
+        if pack is None:
+            pack = self._packers[at] = layer.packer()
+        return pack(n_pe, index_bits, None if order == "as it is" else order_by(layer, order, n_pe))
+
+    def forget(self) -> None:
+        """Drop the packings that are kept."""
+        self._packings.clear()
 
     def inputs(self, arch: ArchConfig) -> tuple[Inputs, ...]:
         """The inputs of each layer in the arithmetic of a machine; they do not depend on how it is packed."""
@@ -242,14 +260,6 @@ class Work:
                 values = activate(function, output)
             found = self._inputs[key] = tuple(inputs)
         return found
-
-
-def _repacked(layer: PackedLayer, n_pe: int, index_bits: int, order: str) -> PackedLayer:
-    if order != "as it is":
-        return layer.repack(n_pe, index_bits, order_by(layer, order, n_pe))
-    if (layer.n_pe, layer.index_bits) == (n_pe, index_bits):
-        return layer
-    return layer.repack(n_pe, index_bits)
 
 
 @lru_cache(maxsize=_KEPT_WORKS)
