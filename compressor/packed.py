@@ -5,7 +5,7 @@ checked when one is made, wherever the arrays come from, so that the machine and
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType

@@ -245,6 +245,7 @@ def run_sweep(
     executor: Executor | None = None,
     retry_failed: bool = False,
     progress: Progress = lambda _done, _of, _failed: None,
+    note: bool = True,
 ) -> Summary:
     """Compute the points of `space` that the file `store` does not have.
 
@@ -265,6 +266,8 @@ def run_sweep(
     retry_failed : bool
         Whether points that failed before are computed again.
     progress : function of (done, of, failed)
+    note : bool
+        Whether the store notes that this sweep was run; its conditions are then those of what is shown.
 
     Raises
     ------
@@ -278,8 +281,8 @@ def run_sweep(
     began = time.perf_counter()
     with Store(store, create=True) as opened:
         planned = plan(space, opened, retry_failed)
-        conditions = json.dumps(space.where)
-        opened.begin(space.name, space.model_dump_json(by_alias=True), conditions, _now())
+        if note:
+            opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), _now())
         writer = _Writer(planned, opened, progress)
         writer.impossible()
         tasks = _tasks(planned)

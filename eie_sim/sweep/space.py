@@ -252,6 +252,15 @@ class Space(BaseModel):
         space._folder = Path(path).parent
         return space
 
+    def with_points(self, points: Sequence[Mapping[str, Value]]) -> "Space":
+        """The same space with explicit points in place of its axes, and without conditions."""
+        other = Space(
+            name=self.name, preset=self.preset, arch=self.arch, point=[dict(one) for one in points],
+            acts=self.acts, act_density=self.act_density,
+        )  # fmt: skip
+        other._folder = self._folder
+        return other
+
     @property
     def folder(self) -> Path:
         """Where the files it names are."""

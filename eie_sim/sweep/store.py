@@ -251,6 +251,17 @@ class Store:
             for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
                 yield dict(zip(columns, row, strict=True))
 
+    def of_keys(self, keys: Iterable[str], columns: Sequence[str]) -> dict[str, Row]:
+        """Some columns of the rows of some keys, of those that are there."""
+        picked = ", ".join(f'"{name}"' for name in columns)
+        found: dict[str, Row] = {}
+        with self._errors():
+            for key in keys:
+                row = self._connection.execute(f"SELECT {picked} FROM points WHERE key = ?", (key,)).fetchone()
+                if row is not None:
+                    found[key] = dict(zip(columns, row, strict=True))
+        return found
+
     def check(self) -> str:
         """What SQLite's own check of the file says; "ok" for a sound one."""
         with self._errors():

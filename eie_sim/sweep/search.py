@@ -1,0 +1,199 @@
+"""Searches a space for the front between objectives instead of computing all of it (Optuna, extra ``search``).
+
+A study lives in a file of Optuna's own beside the store and goes on where it was stopped; the points it asks for are
+rows of the store like any other, and a point that is there is not computed again.
+"""
+
+import logging
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from eie_sim.columns import Row
+from eie_sim.sweep.columns import METRICS
+from eie_sim.sweep.expressions import Condition
+from eie_sim.sweep.run import plan, run_sweep
+from eie_sim.sweep.select import LARGER_IS_BETTER
+from eie_sim.sweep.space import Range, Space, Value
+from eie_sim.sweep.store import Store
+
+Sampler = Literal["nsga2", "tpe"]
+SAMPLERS: tuple[Sampler, ...] = ("nsga2", "tpe")
+
+_OVER = ("workload", "seed", "fit")
+"""Axes that are no choice: every trial runs all of them, and its objectives are geometric means."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    trials : int
+        Machines that were tried, all sessions together.
+    inputs : tuple of dict
+        The axes of each machine on the front.
+    values : tuple of tuple of float
+        Its objectives, in the order in which they were given.
+    tried : tuple of tuple of float
+        Objectives of every machine that was tried and could be computed.
+    """
+
+    trials: int
+    inputs: tuple[Mapping[str, Value], ...]
+    values: tuple[tuple[float, ...], ...]
+    tried: tuple[tuple[float, ...], ...]
+
+
+def search(
+    space: Space,
+    store: str | PathLike[str],
+    objectives: Sequence[str],
+    trials: int,
+    sampler: Sampler = "nsga2",
+    seed: int = 0,
+    batch: int = 16,
+    jobs: int | None = 1,
+    progress: Callable[[int, int], object] = lambda _done, _of: None,
+) -> Found:
+    """Search the axes of `space` for the front between `objectives`.
+
+    Parameters
+    ----------
+    space : Space
+        Lists and ranges are the choices; ``workload``, ``seed`` and ``fit`` are no choice, each trial runs them all.
+    store : str or path
+        Made where there is none; the study is the file of the same name and ``.optuna``.
+    objectives : sequence of str
+        Metrics; each is made small, or large where larger is better.
+    trials : int
+        Machines to have tried in the end, those of earlier sessions counted.
+    sampler : {"nsga2", "tpe"}
+    seed : int
+        The same seed and batch size try the same machines, if the study was never interrupted.
+    batch : int
+        Machines that are asked for together: they share what they can, and run on `jobs` processes.
+    jobs : int or None
+        As for `run_sweep`.
+
+    Raises
+    ------
+    ImportError
+        Without the extra ``search``.
+    ValueError
+        When an objective or the sampler is none, or there is nothing to choose.
+    """
+    optuna = _optuna()
+    if unknown := [name for name in objectives if name not in METRICS]:
+        raise ValueError(f"objective: {unknown[0]!r}; there are {', '.join(METRICS)}")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler: {sampler!r}, but it must be one of {', '.join(SAMPLERS)}")
+    choices = {name: _choices(name, space) for name in space.axes if name not in _OVER}
+    if not any(len(values) > 1 for values in choices.values()):
+        raise ValueError(f"sweep {space.name!r}: there is nothing to choose between")
+    study = _study(optuna, Path(store), objectives, sampler, seed, space)
+    while (done := len(study.get_trials(deepcopy=False, states=_ended(optuna)))) < trials:
+        asked = [study.ask() for _ in range(min(batch, trials - done))]
+        machines = [
+            {name: values[trial.suggest_categorical(name, range(len(values)))] for name, values in choices.items()}
+            for trial in asked
+        ]
+        results = _computed(space, store, machines, objectives, jobs)
+        for trial, machine, values in zip(asked, machines, results, strict=True):
+            trial.set_user_attr("machine", machine)
+            if values is None:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, values)
+        progress(done + len(asked), trials)
+    best = sorted(study.best_trials, key=lambda trial: (trial.values, trial.number))
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    return Found(
+        len(study.get_trials(deepcopy=False, states=_ended(optuna))),
+        tuple(trial.user_attrs["machine"] for trial in best),
+        tuple(tuple(trial.values) for trial in best),
+        tuple(tuple(trial.values) for trial in complete),
+    )
+
+
+def _ended(optuna: Any) -> tuple[Any, ...]:
+    return (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
+
+
+def _choices(name: str, space: Space) -> tuple[Value, ...]:
+    axis = space.axes[name]
+    if isinstance(axis, Range):
+        return axis.values(name)
+    return tuple(dict.fromkeys(axis if isinstance(axis, list) else [axis]))
+
+
+def _study(optuna: Any, store: Path, objectives: Sequence[str], sampler: Sampler, seed: int, space: Space) -> Any:
+    samplers = {
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(space)),
+        "tpe": lambda: optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, n_startup_trials=20, constant_liar=True
+        ),
+    }
+    journal = optuna.storages.journal.JournalFileBackend(str(store.with_suffix(".optuna")))
+    return optuna.create_study(
+        study_name=f"{space.name} {sampler} {seed} {','.join(objectives)}",
+        storage=optuna.storages.JournalStorage(journal),
+        directions=["maximize" if name in LARGER_IS_BETTER else "minimize" for name in objectives],
+        sampler=samplers[sampler](),
+        load_if_exists=True,
+    )
+
+
+def _population(space: Space) -> int:
+    """Machines of a generation: some for each value of the largest axis, few enough for many generations."""
+    return int(np.clip(2 * max(len(_choices(name, space)) for name in space.axes if name not in _OVER), 16, 50))
+
+
+def _computed(
+    space: Space,
+    store: str | PathLike[str],
+    machines: Sequence[Mapping[str, Value]],
+    objectives: Sequence[str],
+    jobs: int | None,
+) -> list[tuple[float, ...] | None]:
+    """The objectives of each machine, geometric means over what ran on it."""
+    over = Space(axes={name: space.axes[name] for name in _OVER if name in space.axes}).points()
+    points = [
+        {**machine, **{name: over.value(name, at) for name in _OVER}} for machine in machines for at in range(len(over))
+    ]
+    part = space.with_points(points)
+    run_sweep(part, store, jobs=jobs, note=False)
+    keys = plan(part, None).keys
+    with Store(store) as opened:
+        asked = {name for one in space.conditions for name in one.names}
+        known = opened.of_keys(keys, sorted(asked | set(objectives)))
+    # Equal points are one point of the space.
+    place = {point: at for at, point in enumerate(dict.fromkeys(tuple(sorted(one.items())) for one in points))}
+    rows = [known.get(keys[place[tuple(sorted(one.items()))]]) for one in points]
+    return [_means(rows[at : at + len(over)], objectives, space.conditions) for at in range(0, len(rows), len(over))]
+
+
+def _means(
+    rows: Sequence[Row | None], objectives: Sequence[str], conditions: Sequence[Condition]
+) -> tuple[float, ...] | None:
+    """Geometric means; None where a row is missing, failed, or does not meet a condition."""
+    there = [row for row in rows if row is not None and all(one.holds(row) for one in conditions)]
+    columns = [[value for row in there if isinstance(value := row[name], (int, float))] for name in objectives]
+    if any(len(column) < len(rows) or min(column) <= 0 for column in columns):
+        return None
+    return tuple(statistics.geometric_mean(column) for column in columns)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise ImportError("a search needs pip install 'eie-sim[search]'") from None
+    optuna.logging.set_verbosity(logging.WARNING)
+    return optuna
