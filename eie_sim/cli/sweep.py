@@ -214,6 +214,84 @@ def pareto(
     _print_candidates(select.pareto(found, metrics), found, metrics, as_json)
 
 
+def plot(
+    store: StoreFile,
+    out: Annotated[Path, option(OUTPUT_PANEL, "Folder for the pictures.", "DIR")],
+    by: Annotated[str, option("Rows", "The metric of curves and maps. Default: edp.", "NAME")] = "edp",
+    objectives: Annotated[str, option("Rows", _OBJECTIVES, "A,B,...")] = "latency,energy,area",
+    where: Where = None,
+    kind: Annotated[str, option(OUTPUT_PANEL, "png (default), svg or pdf.", "NAME")] = "png",
+) -> None:
+    """Draw Pareto fronts, a curve for each axis, a map for each pair of axes, and parallel coordinates."""
+    from itertools import combinations
+
+    from compressor.console.targets import check_target_folder
+    from compressor.files import replacing_in
+    from eie_sim.cli.console import Printer
+    from eie_sim.report import plots, sweep_figures
+    from eie_sim.sweep import select
+
+    if kind not in plots.FORMATS:
+        raise ValueError(f"--kind: {kind!r}, but it must be one of {', '.join(plots.FORMATS)}")
+    column = select.metric(by)
+    wanted = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
+    if len(wanted) < 2:
+        raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
+    found = _candidates(store, where, list(dict.fromkeys([column, *wanted])))
+    axes = select.varying(found)
+    drawn = {
+        f"pareto_{x}_{y}": plots.pareto_front(sweep_figures.pareto_front(found, x, y, axes))
+        for x, y in combinations(wanted, 2)
+    }
+    drawn |= {f"{column}_over_{a}": plots.axis_curve(sweep_figures.axis_curve(found, a, column)) for a in axes}
+    for a, b in combinations(axes, 2):
+        drawn[f"{column}_over_{a}_{b}"] = plots.sweep_map(sweep_figures.heat_map(found, a, b, column))
+    if axes:
+        lines = sweep_figures.parallel_coordinates(found, axes, wanted)
+        drawn["parallel_coordinates"] = plots.parallel_coordinates(lines)
+    names = [f"{name}.{kind}" for name in drawn]
+    check_target_folder("--out", out, names)
+    with replacing_in(out) as folder:
+        for name, figure in zip(names, drawn.values(), strict=True):
+            plots.save(figure, folder / name)
+    Printer().note(f"wrote {len(names)} pictures of {len(found):,} machines in {out}")
+
+
+def search(
+    space: Annotated[Path, typer.Argument(metavar="SPACE.toml", help=_SPACE)],
+    store: Annotated[Path | None, option("How to run", _STORE, "FILE")] = None,
+    objectives: Annotated[str, option("Rows", "Metrics to search the front of.", "A,B,...")] = "latency,energy,area",
+    trials: Annotated[int, option("How to run", "Machines to have tried in the end. Default: 200.", "N", min=1)] = 200,
+    sampler: Annotated[str, option("How to run", "nsga2 (default) or tpe.", "NAME")] = "nsga2",
+    seed: Annotated[int, option("How to run", "Of the sampler. Default: 0.", "N", min=0)] = 0,
+    jobs: Annotated[int | None, option("How to run", _JOBS, "N", min=1)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Search a space for its front instead of computing all of it (Optuna, extra: search); it can be resumed."""
+    from eie_sim.cli.console import Printer
+    from eie_sim.sweep import search as searching
+    from eie_sim.sweep import select
+    from eie_sim.sweep.space import Space
+
+    printer = Printer()
+    wanted = Space.from_toml(space)
+    target = space.with_suffix(".sqlite") if store is None else store
+    metrics = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
+    with printer.counting() as count:
+        found = searching.search(
+            wanted, target, metrics, trials, sampler, seed, jobs=jobs,  # type: ignore[arg-type]
+            progress=lambda done, of: count(done, of, wanted.name),
+        )  # fmt: skip
+    if as_json:
+        rows = [{**a, **dict(zip(metrics, b, strict=True))} for a, b in zip(found.inputs, found.values, strict=True)]
+        printer.json({"trials": found.trials, "front": rows})
+        return
+    axes = list(found.inputs[0]) if found.inputs else []
+    rows_shown = [[*(a[n] for n in axes), *b] for a, b in zip(found.inputs, found.values, strict=True)]
+    _print_rows(printer, [*axes, *metrics], rows_shown)
+    printer.remark(f"{len(found.values):,} machines on the front of {found.trials:,} that were tried.")
+
+
 def export(
     store: StoreFile,
     out: Annotated[Path, option(OUTPUT_PANEL, "A .csv or .parquet file (extra: parquet).", "FILE")],

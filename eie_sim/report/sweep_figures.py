@@ -1,0 +1,226 @@
+"""The data of a sweep's figures, from its machines; `eie_sim.report.plots` draws them."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eie_sim.columns import Cell
+from eie_sim.sweep.columns import METRICS
+from eie_sim.sweep.select import LARGER_IS_BETTER, Candidate, pareto
+
+MOST_LINES = 2000
+"""Lines of a figure of parallel coordinates; of more machines, those of the front and an even sample of the rest."""
+
+
+def label(name: str) -> str:
+    """Name and unit of a metric or an axis."""
+    unit = METRICS[name]["unit"] if name in METRICS else ""
+    bare = name.removesuffix("_" + unit.lower().replace(" ", "_"))
+    return f"{bare}{f', {unit}' if unit else ''}"
+
+
+@dataclass(frozen=True)
+class ParetoFront:
+    """Machines between two objectives.
+
+    Attributes
+    ----------
+    finding : str
+    x_label, y_label : str
+    points : tuple of (float, float)
+        Of all machines.
+    front : tuple of (float, float)
+        Of those that no other one beats in both, in order of the first.
+    names : tuple of str
+        What tells the machines of the front apart.
+    """
+
+    finding: str
+    x_label: str
+    y_label: str
+    points: tuple[tuple[float, float], ...]
+    front: tuple[tuple[float, float], ...]
+    names: tuple[str, ...]
+
+
+def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[str]) -> ParetoFront:
+    """The front between two metrics."""
+    best = pareto(found, (x, y))
+    return ParetoFront(
+        f"{len(best)} of {len(found):,} machines are beaten by none in both",
+        label(x),
+        label(y),
+        tuple((one.values[x], one.values[y]) for one in found),
+        tuple((one.values[x], one.values[y]) for one in best),
+        tuple(", ".join(_short(one.inputs[name]) for name in varying) for one in best),
+    )
+
+
+def number(value: float) -> str:
+    """Three digits, or a whole number of thousands and more."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _short(value: Cell) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class AxisCurve:
+    """One metric over one axis, and how far it spreads over all others.
+
+    Attributes
+    ----------
+    finding, x_label, y_label : str
+    x : tuple of float or str
+        Values of the axis, in order.
+    least, median, largest : tuple of float
+        Over the machines that have each value.
+    """
+
+    finding: str
+    x_label: str
+    y_label: str
+    x: tuple[Cell, ...]
+    least: tuple[float, ...]
+    median: tuple[float, ...]
+    largest: tuple[float, ...]
+
+
+def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
+    """One metric over the values of one axis.
+
+    Raises
+    ------
+    ValueError
+        When the axis has one value.
+    """
+    groups = _by(found, axis)
+    x = tuple(groups)
+    values = [[one.values[metric] for one in groups[value]] for value in x]
+    medians = [statistics.median(of) for of in values]
+    better = max if metric in LARGER_IS_BETTER else min
+    best = x[medians.index(better(medians))]
+    return AxisCurve(
+        f"{label(metric).partition(',')[0]}: best at {axis} {_short(best)}, by the median",
+        axis,
+        label(metric),
+        x,
+        tuple(map(min, values)),
+        tuple(medians),
+        tuple(map(max, values)),
+    )
+
+
+def _by(found: Sequence[Candidate], axis: str) -> dict[Cell, list[Candidate]]:
+    groups: dict[Cell, list[Candidate]] = {}
+    for one in found:
+        groups.setdefault(one.inputs[axis], []).append(one)
+    if len(groups) < 2:
+        raise ValueError(f"axis {axis!r}: has one value in this sweep")
+    return dict(sorted(groups.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """The best of one metric for each pair of values of two axes.
+
+    Attributes
+    ----------
+    finding, x_label, y_label, value_label : str
+    x, y : tuple
+        Values of the axes.
+    values : tuple of tuple of float
+        One row for each y; NaN where no machine has both values.
+    best : (int, int)
+        Place in x and y of the best.
+    """
+
+    finding: str
+    x_label: str
+    y_label: str
+    value_label: str
+    x: tuple[Cell, ...]
+    y: tuple[Cell, ...]
+    values: tuple[tuple[float, ...], ...]
+    best: tuple[int, int]
+
+
+def heat_map(found: Sequence[Candidate], x_axis: str, y_axis: str, metric: str) -> HeatMap:
+    """The best of one metric over two axes, the other axes free.
+
+    Raises
+    ------
+    ValueError
+        When an axis has one value, or both are one.
+    """
+    if x_axis == y_axis:
+        raise ValueError(f"axis {x_axis!r}: is both axes of the map")
+    better = max if metric in LARGER_IS_BETTER else min
+    x, y = tuple(_by(found, x_axis)), tuple(_by(found, y_axis))
+    cells: dict[tuple[Cell, Cell], float] = {}
+    for one in found:
+        key = one.inputs[x_axis], one.inputs[y_axis]
+        cells[key] = better(cells.get(key, one.values[metric]), one.values[metric])
+    best = better(cells, key=cells.__getitem__)
+    return HeatMap(
+        f"{label(metric).partition(',')[0]}: best at {x_axis} {_short(best[0])}, {y_axis} {_short(best[1])}",
+        x_axis,
+        y_axis,
+        label(metric),
+        x,
+        y,
+        tuple(tuple(cells.get((at_x, at_y), float("nan")) for at_x in x) for at_y in y),
+        (x.index(best[0]), y.index(best[1])),
+    )
+
+
+@dataclass(frozen=True)
+class ParallelCoordinates:
+    """Machines as lines over their axes and metrics.
+
+    Attributes
+    ----------
+    finding : str
+    columns : tuple of str
+    ticks : tuple of tuple of (float, str)
+        For each column, places 0 .. 1 and what stands there.
+    lines : tuple of tuple of float
+        Places 0 .. 1 of each machine, column after column.
+    on_front : tuple of bool
+        Whether each is on the front of the metrics.
+    """
+
+    finding: str
+    columns: tuple[str, ...]
+    ticks: tuple[tuple[tuple[float, str], ...], ...]
+    lines: tuple[tuple[float, ...], ...]
+    on_front: tuple[bool, ...]
+
+
+def parallel_coordinates(
+    found: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str]
+) -> ParallelCoordinates:
+    """Machines over some axes and metrics; an axis has its values at even distances, a metric a scale of its own."""
+    best = {id(one) for one in pareto(found, metrics)}
+    step = max(1, -(-len(found) // MOST_LINES))
+    shown = [one for at, one in enumerate(found) if at % step == 0 or id(one) in best]
+    places: list[list[float]] = []
+    ticks: list[tuple[tuple[float, str], ...]] = []
+    for name in axes:
+        values = list(_by(found, name))
+        at = {value: place / (len(values) - 1) for place, value in enumerate(values)}
+        places.append([at[one.inputs[name]] for one in shown])
+        ticks.append(tuple((at[value], _short(value)) for value in values))
+    for name in metrics:
+        low, high = min(one.values[name] for one in found), max(one.values[name] for one in found)
+        width = (high - low) or 1.0
+        places.append([(one.values[name] - low) / width for one in shown])
+        ticks.append(tuple((share, number(low + share * width)) for share in (0.0, 0.5, 1.0)))
+    return ParallelCoordinates(
+        f"{len(best)} machines of the front among {len(found):,}",
+        (*axes, *map(label, metrics)),
+        tuple(ticks),
+        tuple(zip(*places, strict=True)),
+        tuple(id(one) in best for one in shown),
+    )
