@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eie_sim.baselines.devices import read_device
+from eie_sim.sweep.space import Space
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,9 +40,16 @@ def test_the_example_of_a_compression_runs_and_prints_the_size_of_its_file(tmp_p
     assert run(COMPRESS, tmp_path) == f"{(tmp_path / 'model.dcz').stat().st_size} bytes\n"
 
 
+DEVICE, SPACE = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_example_of_a_space_is_one(tmp_path):
+    (tmp_path / "space.toml").write_text(SPACE, encoding="utf-8")
+    assert len(Space.from_toml(tmp_path / "space.toml").points()) > 100
+
+
 def test_the_example_of_a_device_is_one(tmp_path):
-    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "my.toml").write_text(example, encoding="utf-8")
+    (tmp_path / "my.toml").write_text(DEVICE, encoding="utf-8")
     assert read_device(tmp_path / "my.toml").name == "My card"
 
 
@@ -63,9 +71,15 @@ PROGRAMS = {"eie-sim": "eie_sim", "eie-compress": "compressor"}
     sorted({(p, c) for p in PROGRAMS for c in re.findall(rf"^    {p} (\w+)", README, re.MULTILINE)}),
 )
 def test_every_command_that_is_named_exists(program, command):
-    help_text = subprocess.run(
-        [sys.executable, "-m", PROGRAMS[program], command, "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    def help_of(*words):
+        run = [sys.executable, "-m", PROGRAMS[program], *words, "--help"]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+    help_text = help_of(command)
+    if command == "sweep":
+        inner = sorted(set(re.findall(rf"^    {program} {command} (\w+)", README, re.MULTILINE)))
+        assert inner
+        help_text += "".join(help_of(command, name) for name in inner)
     named = {option for line in README.splitlines() if f"{program} {command}" in line
              for option in re.findall(r" (--[a-z-]+)", line)}  # fmt: skip
     assert all(option in help_text for option in named), named
