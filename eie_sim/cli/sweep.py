@@ -174,7 +174,8 @@ def query(
         *(name for name in INPUTS if len({row[name] for row in rows}) > 1),
         *(name for name in ("cycles", "time_us", "energy_nj", "edp_nj_us", "area_mm2", "error") if _any(rows, name)),
     ]
-    _print_rows(printer, shown, [[row[name] for name in shown] for row in rows[:limit]])
+    if rows:
+        _print_rows(printer, shown, [[row[name] for name in shown] for row in rows[:limit]])
     printer.remark(f"{len(rows):,} rows" + (f", the first {limit:,} of them" if len(rows) > limit else "") + ".")
 
 

@@ -30,7 +30,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise ImportError("a Dask cluster needs pip install 'eie-sim[distributed]'") from None
     try:
         client: Any = Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, ValueError, AssertionError) as error:  # the last: its loop did not start in time
         raise ConnectionError(f"{address}: no Dask scheduler answers ({error})") from None
     try:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])

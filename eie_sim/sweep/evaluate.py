@@ -2,9 +2,10 @@
 
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 from compressor.packed import PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
@@ -25,6 +26,9 @@ _MEASURED = tuple(column for column in MEASURED if column.name in METRICS)
 _SUMMED = frozenset(c.name for c in _MEASURED if c.unit not in ("ratio", "GOP/s")) - {"n_rows", "n_cols"}
 """Metrics of several layers that are those of the layers added up."""
 
+Baseline = tuple[Device, str]
+"""A device, and dense or sparse."""
+
 Priced = tuple[str, str, str, int]
 """Calibration, scaling rule, baseline and batch of a point."""
 
@@ -41,12 +45,15 @@ class Task:
         A number that comes back with the answer, and what to compute.
     attempt : int
         How often it was given to a worker that died.
+    baselines : mapping of str to Baseline
+        What the names of baselines stand for.
     """
 
     request: Request
     order: str
     points: tuple[tuple[int, ArchConfig, Priced], ...]
     attempt: int = 0
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,23 +87,25 @@ def _compute(task: Task) -> list[Answer]:
     began = time.perf_counter()
     try:
         work = task.request.work()
-    except (ValueError, OSError, MemoryError) as error:
-        return [Answer(number, None, _message(error), 0.0) for number, _, _ in task.points]
+    except Exception as error:
+        return [Answer(number, None, _told(error), 0.0) for number, _, _ in task.points]
     simulated: dict[object, tuple[SimResult, ...]] = {}
     answers = []
     for number, arch, priced in task.points:
         try:
-            answers.append(Answer(number, _metrics(work, task.order, arch, priced, simulated), "", 0.0))
-        except (ValueError, OSError, MemoryError) as error:
-            answers.append(Answer(number, None, _message(error), 0.0))
+            metrics = _metrics(work, task.order, arch, priced, simulated, task.baselines)
+            answers.append(Answer(number, metrics, "", 0.0))
         except Exception as error:
-            answers.append(Answer(number, None, f"{type(error).__name__}: {_message(error)}", 0.0))
+            answers.append(Answer(number, None, _told(error), 0.0))
     each = (time.perf_counter() - began) / len(answers)
     return [Answer(one.number, one.metrics, one.error, each) for one in answers]
 
 
-def _message(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500] or type(error).__name__
+def _told(error: Exception) -> str:
+    """One line of an error; of one that nobody foresaw with its type."""
+    text = " ".join(str(error).split())[:500]
+    foreseen = isinstance(error, (ValueError, OSError, MemoryError))
+    return text if text and foreseen else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _metrics(
@@ -105,6 +114,7 @@ def _metrics(
     arch: ArchConfig,
     priced: Priced,
     simulated: dict[object, tuple[SimResult, ...]],
+    baselines: Mapping[str, Baseline],
 ) -> tuple[Cell, ...]:
     calibration, rule, baseline, batch = priced
     layers = work.packed(arch.n_pe, arch.index_bits, order)
@@ -128,7 +138,7 @@ def _metrics(
         "fits_sram": int(_fits(layers, arch)),
         "missing_bytes": sum(missing_bytes(_model(layers), arch)),
     }
-    against = beside(layers, baseline, batch)
+    against = None if baseline == NO_BASELINE else beside(layers, *baselines[baseline], batch)
     if against is not None:
         device_us, power_w = against
         found |= {
@@ -188,9 +198,8 @@ def _model(layers: Sequence[PackedLayer]) -> PackedLayer | PackedModel:
 # Baselines ------------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def parsed_baseline(text: str) -> tuple[Device, str]:
-    """The device and the kind of a baseline such as ``"Titan X dense"``.
+def parsed_baseline(text: str, folder: Path = Path()) -> Baseline:
+    """The device and the kind of a baseline such as ``"Titan X dense"``; TOML files are looked for in `folder`.
 
     Raises
     ------
@@ -200,14 +209,11 @@ def parsed_baseline(text: str) -> tuple[Device, str]:
     name, _, kind = text.strip().rpartition(" ")
     if kind not in ("dense", "sparse") or not name:
         raise ValueError(f"baseline: {text!r}, but it must be a device, then dense or sparse, as in 'Titan X dense'")
-    return (read_device(name) if name.lower().endswith(".toml") else device(name)), kind
+    return (read_device(folder / name) if name.lower().endswith(".toml") else device(name)), kind
 
 
-def beside(layers: Sequence[PackedLayer], baseline: str, batch: int) -> tuple[float, float] | None:
-    """Modelled time in us and power in W of a baseline on some layers; None for no baseline."""
-    if baseline == NO_BASELINE:
-        return None
-    chosen, kind = parsed_baseline(baseline)
+def beside(layers: Sequence[PackedLayer], chosen: Device, kind: str, batch: int) -> tuple[float, float]:
+    """Modelled time in us and power in W of a device on some layers."""
     model = chosen.efficiency(kind, batch)
     time_us = 0.0
     for layer in layers:

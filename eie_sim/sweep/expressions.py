@@ -7,7 +7,8 @@ Names are columns of a row; there are numbers, texts, ``+ - * / // %``, comparis
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,9 @@ def condition(text: object, known: Mapping[str, object] | frozenset[str]) -> Con
     if len(text) > MAX_LENGTH:
         raise ValueError(f"condition: {len(text)} characters, but at most {MAX_LENGTH}")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd texts, such as an unknown escape
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ValueError(f"condition {text!r}: {message}") from None
@@ -134,8 +137,7 @@ def _compiled(node: ast.AST, names: set[str], depth: int) -> _Compiled:
         return lambda row: [one(row) for one in parts]
     if isinstance(node, ast.BoolOp):
         parts = [part(value) for value in node.values]
-        combine = all if isinstance(node.op, ast.And) else any
-        return lambda row: combine(one(row) for one in parts)
+        return _deciding(parts, isinstance(node.op, ast.Or))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         inverted = part(node.operand)
         return lambda row: not inverted(row)
@@ -153,7 +155,11 @@ def _compiled(node: ast.AST, names: set[str], depth: int) -> _Compiled:
             raise ValueError(f"unknown function {node.func.id!r}; there are {', '.join(FUNCTIONS)}")
         function, arguments = called, [part(argument) for argument in node.args]
         return lambda row: function(*(_number(argument(row)) for argument in arguments))
-    raise ValueError(f"{ast.unparse(node)!r} is not allowed")
+    try:
+        text = repr(ast.unparse(node))
+    except RecursionError:
+        text = type(node).__name__
+    raise ValueError(f"{text} is not allowed")
 
 
 def _comparison(node: ast.Compare, part: Callable[[ast.AST], _Compiled]) -> _Compiled:
@@ -161,10 +167,29 @@ def _comparison(node: ast.Compare, part: Callable[[ast.AST], _Compiled]) -> _Com
     compares = [_COMPARE[type(op)] for op in node.ops]
 
     def holds(row: Row) -> bool:
-        found = [value(row) for value in values]
-        return all(compare(found[at], found[at + 1]) for at, compare in enumerate(compares))
+        left = values[0](row)
+        for compare, value in zip(compares, values[1:], strict=True):
+            right = value(row)
+            if not compare(left, right):
+                return False
+            left = right
+        return True
 
     return holds
+
+
+def _deciding(parts: Sequence[_Compiled], decides: bool) -> _Compiled:
+    """The first value that is as true as `decides`, else the last: ``or``, and ``and`` for False."""
+
+    def decide(row: Row) -> Any:
+        value: Any = None
+        for part in parts:
+            value = part(row)
+            if bool(value) is decides:
+                break
+        return value
+
+    return decide
 
 
 def _number(value: Any) -> Any:

@@ -5,7 +5,9 @@ runs the sweep is the only one that writes.
 """
 
 import json
+import os
 import platform
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +17,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from os import PathLike
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +29,8 @@ from compressor._jit import available_cores
 from compressor._version import __version__
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell
-from eie_sim.sweep.columns import INPUTS, MACHINE, METRICS, PRICING
-from eie_sim.sweep.evaluate import Answer, Priced, Task, compute, parsed_baseline
+from eie_sim.sweep.columns import INPUTS, MACHINE, METRICS, NO_BASELINE, PRICING
+from eie_sim.sweep.evaluate import Answer, Baseline, Priced, Task, compute, parsed_baseline
 from eie_sim.sweep.space import Points, Space, Value, check_alone
 from eie_sim.sweep.store import DONE, FAILED, Store
 from eie_sim.sweep.workloads import Request
@@ -99,6 +103,7 @@ class Plan:
     machine_of: NDArray[np.int64]
     missing: NDArray[np.int64]
     there: int
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     request_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -126,20 +131,21 @@ def plan(space: Space, store: Store | None, retry_failed: bool = False) -> Plan:
     """
     points = space.points()
     check_alone(points, space.machine)
-    for baseline in points.values["baseline"]:
-        if baseline != "none":
-            parsed_baseline(str(baseline))
+    baselines = {
+        str(name): parsed_baseline(str(name), space.folder) for name in points.values["baseline"] if name != NO_BASELINE
+    }
     request_of, first = points.groups(("workload", "fit", "seed"))
     requests = [_request(space, points, int(at)) for at in first]
     for request in {(one.name, one.folder): one for one in requests}.values():
         request.check()
     machine_of, first = points.groups(MACHINE)
     machines = [_machine(points, int(at)) for at in first]
-    keys = _keys(points, [one.digest for one in requests], request_of, machines, machine_of)
+    keys = _keys(points, [one.digest for one in requests], request_of, machines, machine_of, baselines)
     there = store.keys(failed_too=not retry_failed) if store is not None else set()
     _, distinct = np.unique(np.array(keys), return_index=True)
     missing = np.array([at for at in np.sort(distinct) if keys[at] not in there], np.int64)
-    return Plan(space, points, keys, machines, machine_of, missing, len(distinct) - len(missing), requests, request_of)
+    there_already = len(distinct) - len(missing)
+    return Plan(space, points, keys, machines, machine_of, missing, there_already, baselines, requests, request_of)
 
 
 def _request(space: Space, points: Points, at: int) -> Request:
@@ -161,6 +167,7 @@ def _keys(
     request_of: NDArray[np.int64],
     machines: Sequence[ArchConfig | str],
     machine_of: NDArray[np.int64],
+    baselines: Mapping[str, Baseline],
 ) -> list[str]:
     """The digest of everything that determines each point."""
     of_machine = []
@@ -171,7 +178,7 @@ def _keys(
         of_machine.append(_digest(fields))
     rest = ("order", *PRICING)
     rest_of, first = points.groups(rest)
-    of_rest = [_digest({n: points.value(n, int(at)) for n in rest} | _device(points, int(at))) for at in first]
+    of_rest = [_digest(_told_of(points, rest, int(at), baselines)) for at in first]
     version = f"eie-sim sweep 1 {__version__}".encode()
     return [
         sha256(b"\0".join((version, contents[r].encode(), of_machine[m], of_rest[p]))).hexdigest()
@@ -179,9 +186,13 @@ def _keys(
     ]
 
 
-def _device(points: Points, at: int) -> dict[str, object]:
-    baseline = str(points.value("baseline", at))
-    return {} if baseline == "none" else {"device": parsed_baseline(baseline)[0].model_dump(mode="json")}
+def _told_of(points: Points, names: Sequence[str], at: int, baselines: Mapping[str, Baseline]) -> dict[str, object]:
+    """Some inputs of a point; of a baseline its contents, not the name of its file."""
+    found: dict[str, object] = {name: points.value(name, at) for name in names}
+    if found["baseline"] != NO_BASELINE:
+        device, kind = baselines[str(found["baseline"])]
+        found["baseline"] = [device.model_dump(mode="json"), kind]
+    return found
 
 
 def _digest(fields: Mapping[str, object]) -> bytes:
@@ -207,7 +218,7 @@ def _tasks(planned: Plan) -> list[Task]:
         for begin in range(0, len(members), MOST_POINTS):
             part = members[begin : begin + MOST_POINTS]
             task_points = tuple((at, machines[at], priced[priced_of[at]]) for at in part)
-            tasks.append(Task(planned.requests[request], order, task_points))
+            tasks.append(Task(planned.requests[request], order, task_points, baselines=planned.baselines))
     return sorted(tasks, key=lambda task: -len(task.points))
 
 
@@ -279,7 +290,10 @@ def run_sweep(
         When no worker is left that could go on.
     """
     began = time.perf_counter()
-    with Store(store, create=True) as opened:
+    file = Path(store)
+    if not file.exists():  # no store is made for a space that is none
+        plan(space, None)
+    with Store(file, create=True) as opened:
         planned = plan(space, opened, retry_failed)
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), _now())
@@ -349,13 +363,16 @@ class _Writer:
 class _Processes:
     """Processes of this computer, made anew when one of them has died."""
 
+    lose_all = True
+    """Whether all that was given to it is lost with one worker, and nobody knows whose fault it was."""
+
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
         # Not forked: numba's threads and those of BLAS do not survive it.
-        return ProcessPoolExecutor(self.workers, get_context("spawn"), _ignore_interrupts)
+        return ProcessPoolExecutor(self.workers, get_context("spawn"), _begin_worker)
 
     def submit(self, task: Task) -> "Future[list[Answer]]":
         """Give a task to a worker."""
@@ -381,6 +398,8 @@ class _Processes:
 class _Given:
     """An executor of the caller's, who closes it."""
 
+    lose_all = False
+
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self.workers = int(getattr(executor, "_max_workers", None) or 16)
@@ -399,25 +418,36 @@ class _Given:
         """Nothing: it is the caller's."""
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that runs the sweep stops the others."""
-    import signal
-
+def _begin_worker() -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the process that runs the sweep, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with_it() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=end_with_it, daemon=True).start()
 
 
 def _run_on(workers: _Processes | _Given, tasks: Sequence[Task], writer: _Writer) -> None:
-    waiting = deque(tasks)
+    waiting, suspects = deque(tasks), deque[Task]()
     running: dict[Future[list[Answer]], Task] = {}
     died_in_a_row = 0
     clean = False
     try:
-        while waiting or running:
-            while waiting and len(running) < _AHEAD * workers.workers:
+        while waiting or suspects or running:
+            # A task that was lost beside others runs alone: if its worker dies again, it is known whose fault it is.
+            while waiting and not suspects and len(running) < _AHEAD * workers.workers:
                 task = waiting.popleft()
+                running[workers.submit(task)] = task
+            if suspects and not running:
+                task = suspects.popleft()
                 running[workers.submit(task)] = task
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             lost: list[Task] = []
+            alone = len(running) == 1
             for future in done:
                 task = running.pop(future)
                 answers = _answers(future)
@@ -426,18 +456,22 @@ def _run_on(workers: _Processes | _Given, tasks: Sequence[Task], writer: _Writer
                 else:
                     writer.take(answers)
                     died_in_a_row = 0
-            if lost:
-                died_in_a_row += 1
-                if died_in_a_row > _MOST_DEATHS:
-                    raise LostWorkers(f"workers died {died_in_a_row} times, and nothing was done in between")
-                if isinstance(workers, _Processes):  # all that were given to the pool are lost with it
-                    lost += running.values()
-                    running.clear()
-                    workers.renew()
+            if not lost:
+                continue
+            died_in_a_row += 1
+            if died_in_a_row > _MOST_DEATHS:
+                raise LostWorkers(f"workers died {died_in_a_row} times, and nothing was done in between")
+            if workers.lose_all:
+                lost += running.values()
+                running.clear()
+                workers.renew()
+            if alone or not workers.lose_all:
                 for task in lost:
                     again, given_up = _again(task)
-                    waiting.extendleft(reversed(again))
+                    suspects.extend(again)
                     writer.take(given_up)
+            else:
+                suspects.extend(lost)
         clean = True
     finally:
         for future in running:

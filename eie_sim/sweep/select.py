@@ -77,26 +77,29 @@ def candidates(rows: Iterable[Row], metrics: Sequence[str], conditions: Sequence
     metrics : sequence of str
         Columns that are wanted.
     conditions : sequence of Condition
-        A machine is left out where one of its rows does not meet one.
+        Those on workloads and seeds alone pick rows. A machine is left out where a row does not meet one of the others.
 
     Returns
     -------
     list of Candidate
-        Only machines on which as much ran as on any: a mean over fewer workloads compares with nothing.
+        Only machines on which everything ran that ran on any: means over other workloads compare with nothing.
 
     Raises
     ------
     ValueError
         When a metric is not above 0, so that it has no geometric mean.
     """
+    picking = [one for one in conditions if one.names <= set(_DRAWS)]
+    judging = [one for one in conditions if one not in picking]
     groups: dict[tuple[Cell, ...], list[Row]] = {}
-    for row in rows:
+    for row in matching(rows, picking):
         groups.setdefault(tuple(row[name] for name in MACHINE_AND_PRICES), []).append(row)
-    most = max((len(members) for members in groups.values()), default=0)
+    ran = {key: {tuple(row[name] for name in _DRAWS) for row in members} for key, members in groups.items()}
+    everything = set().union(*ran.values())
     found = []
     for key, members in groups.items():
-        complete = len(members) == most and all(row[name] is not None for row in members for name in metrics)
-        if complete and all(one.holds(row) for row in members for one in conditions):
+        complete = ran[key] == everything and all(row[name] is not None for row in members for name in metrics)
+        if complete and all(one.holds(row) for row in members for one in judging):
             values = {name: _mean(name, members) for name in metrics}
             found.append(Candidate(dict(zip(MACHINE_AND_PRICES, key, strict=True)), values, len(members)))
     return found
@@ -114,7 +117,12 @@ def _mean(name: str, rows: Sequence[Row]) -> float:
 def best(found: Sequence[Candidate], by: str, count: int) -> list[Candidate]:
     """The best by one metric, the best first; of equal ones, those that come first in their inputs."""
     sign = -1 if by in LARGER_IS_BETTER else 1
-    return sorted(found, key=lambda one: (sign * one.values[by], [str(v) for v in one.inputs.values()]))[:count]
+
+    def place(one: Candidate) -> tuple[object, ...]:
+        inputs = ((v is None, isinstance(v, str), v if v is not None else 0) for v in one.inputs.values())
+        return (sign * one.values[by], *inputs)
+
+    return sorted(found, key=place)[:count]
 
 
 def pareto(found: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:

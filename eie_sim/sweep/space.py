@@ -3,13 +3,15 @@
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import accumulate
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, PrivateAttr, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, Strict, ValidationError
 
 from eie_sim.arch import ArchConfig
 from eie_sim.cost import CALIBRATIONS
@@ -53,7 +55,10 @@ _NAMED: Mapping[str, Sequence[str]] = {
 _WHOLE_AXES = frozenset({"seed", "batch"})
 
 
-_Number = Annotated[int, Strict()] | Annotated[float, Strict(), AllowInfNan(False)]
+_Number = Annotated[int, Strict()] | Annotated[float, Strict()]
+
+
+_Scalar = _Number | Annotated[str, Strict()]
 
 
 class Range(BaseModel):
@@ -87,8 +92,15 @@ class Range(BaseModel):
 
     def check(self, name: str) -> None:
         """Refuse a range without values; a ValueError names the axis."""
-        if self.stop > LARGEST:
-            raise ValueError(f"axes: {name}: to {self.stop}, but at most {LARGEST}")
+        for told, value in (("from", self.start), ("to", self.stop), ("step", self.step), ("factor", self.factor)):
+            if value is not None and not abs(value) <= LARGEST:  # NaN is not
+                raise ValueError(f"axes: {name}: {told} {value}, but at most {LARGEST}")
+        if name in _WHOLE_AXES:
+            if not self.whole or self.factor is not None or self.scale == "log":
+                raise ValueError(
+                    f"axes: {name}: from {self.start} to {self.stop}, but it has whole numbers, a step apart"
+                )
+            _check_value(name, self.start)
         if self.stop < self.start:
             raise ValueError(f"axes: {name}: from {self.start} to {self.stop} there is nothing")
         if (self.step is not None and self.step <= 0) or (self.factor is not None and self.factor <= 1):
@@ -109,18 +121,22 @@ class Range(BaseModel):
             When they are too many, or nothing says how to get from one to the next.
         """
         if self.factor is not None:
-            count = math.floor(math.log(self.stop / self.start) / math.log(self.factor) + 1e-9) + 1
+            steps = (math.log(self.stop) - math.log(self.start)) / math.log(self.factor)
         elif self.step is not None or self.whole:
-            count = math.floor((self.stop - self.start) / (self.step or 1) + 1e-9) + 1
+            steps = float(self.stop - self.start) / (self.step or 1)
         else:
             raise ValueError(f"axes: {name}: a grid needs step or factor between {self.start} and {self.stop}")
-        if count > MAX_POINTS:
-            raise ValueError(f"axes: {name}: {count} values, but a space has at most {MAX_POINTS} points")
-        factor = self.factor
+        if steps >= MAX_POINTS:
+            raise ValueError(f"axes: {name}: {steps + 1:.0f} values, but a space has at most {MAX_POINTS} points")
+        count, factor = math.floor(steps + 1e-9) + 1, self.factor
         if factor is not None:
-            found = [self.start * factor**at for at in range(count)]
+            found = list(accumulate(range(count - 1), lambda value, _: value * factor, initial=self.start))
             return tuple(dict.fromkeys(round(v) if self.whole else float(v) for v in found))
-        return tuple(self.start + at * (self.step or 1) for at in range(count))
+        if self.whole:
+            return tuple(self.start + at * (self.step or 1) for at in range(count))
+        # As they are written: 0.1 + 2 x 0.1 is 0.3, not 0.30000000000000004, which would be another machine.
+        start, step = Decimal(repr(self.start)), Decimal(repr(self.step))
+        return tuple(float(start + at * step) for at in range(count))
 
     def at(self, share: NDArray[np.float64]) -> list[int | float]:
         """Values at shares 0 .. 1 of it; whole ones where its ends are."""
@@ -131,8 +147,8 @@ class Range(BaseModel):
             drawn = self.start - 0.5 + share * (self.stop - self.start + 1)
         else:
             drawn = self.start + share * (self.stop - self.start)
-        clipped = np.clip(drawn, self.start, self.stop)
-        return [round(value) for value in clipped.tolist()] if self.whole else clipped.tolist()
+        clipped = np.clip(drawn, self.start, self.stop).tolist()
+        return [min(max(round(value), self.start), self.stop) for value in clipped] if self.whole else clipped
 
 
 class Points:
@@ -213,11 +229,11 @@ class Space(BaseModel):
     name: str = "sweep"
     preset: str | None = None
     arch: str | None = None
-    axes: dict[str, Range | list[int | float | str] | int | float | str] = Field(default_factory=dict)
+    axes: dict[str, Range | list[_Scalar] | _Scalar] = Field(default_factory=dict)
     sampling: Literal["grid", "random", "latin_hypercube"] = "grid"
     samples: int | None = Field(None, ge=1, le=MAX_POINTS, strict=True)
     sampling_seed: int = Field(0, ge=0, strict=True)
-    point: list[dict[str, int | float | str]] = Field(default_factory=list)
+    point: list[dict[str, _Scalar]] = Field(default_factory=list)
     where: list[str] = Field(default_factory=list)
     acts: str | None = None
     act_density: float = Field(1.0, ge=0, le=1)
@@ -227,7 +243,7 @@ class Space(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise ValueError("; ".join(dict.fromkeys(_one_line(e) for e in error.errors(include_url=False)))) from None
+            raise ValueError("; ".join(dict.fromkeys(_one_line(e) for e in _told(error)))) from None
         _check(self)
 
     @classmethod
@@ -435,6 +451,8 @@ def _check(space: Space) -> None:
 
 
 def _check_value(name: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"axes: {name}: {value}, but it must be finite")
     if isinstance(value, int) and value > LARGEST:
         raise ValueError(f"axes: {name}: {value}, but at most {LARGEST}")
     if name in _NAMED and value not in _NAMED[name]:
@@ -459,12 +477,23 @@ def check_alone(points: Points, machine: ArchConfig) -> None:
             try:
                 machine.replace(**{name: value})
             except ValueError as error:
-                if str(error).startswith(f"{name}:") and name not in ("spmat_width_bits",):
+                if str(error).startswith(f"{name}:") and "but one entry has" not in str(error):
                     raise ValueError(f"axes: {error}") from None
+
+
+def _told(error: ValidationError) -> list[Any]:
+    """Of a table on an axis only what is wrong with it as a range; else all that is wrong."""
+    found: list[Any] = list(error.errors(include_url=False))
+    of_ranges = [one for one in found if "Range" in one["loc"]]
+    tables = {one["loc"][:2] for one in of_ranges if one["type"] != "model_type"}
+    return [one for one in found if one["loc"][:2] not in tables or one in of_ranges]
 
 
 def _one_line(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"][:2])
+    if "Range" in error["loc"] and error["type"] in ("extra_forbidden", "missing"):
+        told = "unknown" if error["type"] == "extra_forbidden" else "missing"
+        return f"{where}: {error['loc'][-1]}: {told}; a range has from, to, step, factor and scale"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown; a space has {', '.join(Space.model_fields)}"
     return f"{where}: {error['input']!r}: {error['msg']}"

@@ -7,12 +7,13 @@ a write-ahead log does not work over a network.
 
 import csv
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from compressor._version import __version__
 from compressor.files import file_size, replacing
@@ -27,6 +28,8 @@ APPLICATION_ID = 0x65696573
 
 WAIT_S = 60.0
 """How long a writer waits for another one, which holds the file for some milliseconds at a time."""
+
+_PAUSE_S = 0.01
 
 DONE, FAILED = "done", "failed"
 
@@ -107,39 +110,59 @@ class Store:
         with self._errors():
             self._connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
             try:
-                self._open(max_pages)
+                self._open(create, max_pages)
             except BaseException:
                 self._connection.close()
                 raise
 
-    def _open(self, max_pages: int | None) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
+    def _open(self, create: bool, max_pages: int | None) -> None:
+        # A file that is something else is left as it is: the log's mode would be written into it.
+        with self._transaction("DEFERRED"):  # of one moment, while another process may be making it
+            tables, identity, version = self._identity()
+        if (tables or identity or not create) and (identity != APPLICATION_ID or not {"points", "sweeps"} <= tables):
+            raise StoreError(f"{self.path}: is no store of a sweep")
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: schema version {version}, but eie-sim {__version__} knows up to {SCHEMA_VERSION}: a "
+                "newer version wrote it"
+            )
+        self._use_log()
         self._connection.execute("PRAGMA synchronous = NORMAL")  # with the log: nothing breaks when a process is killed
         if max_pages is not None:
             self._connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+        if tables and version == SCHEMA_VERSION:
+            return
         with self._transaction():
-            tables = {
-                name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
-            identity = self._connection.execute("PRAGMA application_id").fetchone()[0]
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            tables, identity, version = self._identity()  # another process may have made it in between
             if not tables and not identity:
                 for statement in _SCHEMA.split(";")[:-1]:
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 return
-            if identity != APPLICATION_ID or not {"points", "sweeps"} <= tables:
-                raise StoreError(f"{self.path}: is no store of a sweep")
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.path}: schema version {version}, but eie-sim {__version__} knows up to {SCHEMA_VERSION}: a "
-                    "newer version wrote it"
-                )
             while version < SCHEMA_VERSION:
                 MIGRATIONS[version](self._connection)
                 version += 1
                 self._connection.execute(f"PRAGMA user_version = {version}")
+
+    def _use_log(self) -> None:
+        """Turn the write-ahead log on. SQLite itself does not wait for others who do the same with a new file."""
+        until = time.monotonic() + WAIT_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE_S)
+
+    def _identity(self) -> tuple[set[str], int, int]:
+        """Names of tables, and the numbers that say what a file is and of which version."""
+        named = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {name for (name,) in named}
+        identity = int(self._connection.execute("PRAGMA application_id").fetchone()[0])
+        return tables, identity, int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -157,8 +180,8 @@ class Store:
             raise StoreError(f"{self.path}: {text}") from None
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> Iterator[None]:
+        self._connection.execute(f"BEGIN {kind}")
         try:
             yield
         except BaseException:

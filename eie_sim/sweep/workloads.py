@@ -7,7 +7,7 @@ needs it, and kept for the points that come next.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ class Request:
         ValueError, OSError
             When it cannot be read.
         """
-        return _made(self)
+        return _made(self, self.digest)
 
     def forget(self) -> None:
         """Drop what is kept packed of it, so that it is packed anew."""
@@ -178,7 +178,7 @@ class Request:
         else:
             from compressor.importers.matrix_market import read_matrix_market
 
-            model = PackedModel((read_matrix_market(self._file, seed=self.seed),), ("none",))
+            model = PackedModel((read_matrix_market(self._file, seed=self.seed, name="matrix"),), ("none",))
         if self._layer is None:
             return model
         names = [layer.name for layer in model.layers]
@@ -263,7 +263,10 @@ class Work:
 
 
 @lru_cache(maxsize=_KEPT_WORKS)
-def _made(request: Request) -> Work:
+def _made(request: Request, digest: str) -> Work:
+    # The digest is that of the plan, perhaps made on another computer: what is read now must be what was meant.
+    if replace(request).digest != digest:
+        raise ValueError(f"{request.name}: has changed since the sweep began; run it again")
     return request.make()
 
 

@@ -192,7 +192,6 @@ def test_a_query_that_nothing_meets_is_an_empty_list(sweep, done):
     assert told(sweep("query", done, "--where", "n_pe > 1000", "--json")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a table of no columns: IndexError and a traceback")
 def test_a_query_that_nothing_meets_shows_no_rows(sweep, done):
     result = sweep("query", done, "--where", "n_pe > 1000")
     assert "0 rows." in shown(result) + result.stderr
@@ -250,7 +249,6 @@ def test_the_front_is_of_machines_that_no_other_beats(sweep, done):
     assert "machines" in shown(result) + result.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="one row of another workload excludes the machine; so no machine is left")
 def test_the_best_for_one_workload(sweep, done):
     found = told(sweep("best", done, "--where", "workload == 'a.eie'", "--json"))
     assert len(found) == 4
@@ -313,7 +311,6 @@ def test_a_wrong_space_is_one_line_before_anything_runs(fails, folder, text, mes
     assert message in fails("run", folder / "small.toml", "--jobs", 1, *dry)
 
 
-@pytest.mark.xfail(strict=True, reason="the store is made before the space is checked, and an empty one is left behind")
 def test_a_wrong_space_leaves_no_store(fails, folder):
     tiny.toml(folder / "small.toml", workload="none.eie")
     fails("run", folder / "small.toml")

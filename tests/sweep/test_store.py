@@ -116,7 +116,6 @@ def test_the_database_of_another_program_is_refused(path):
     connection.close()
 
 
-@pytest.mark.xfail(strict=True, reason="its header is changed to a write-ahead log before it is known whose it is")
 def test_the_database_of_another_program_is_left_as_it_is(path):
     a_foreign_database(path)
     before = path.read_bytes()
@@ -125,9 +124,6 @@ def test_the_database_of_another_program_is_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an empty file, as a killed download leaves it, becomes a store without being asked to"
-)
 def test_an_empty_file_is_no_store(path):
     path.touch()
     with pytest.raises(StoreError, match="is no store of a sweep"):

@@ -125,16 +125,12 @@ def test_packaged_networks_are_known_by_name_and_digit():
     assert len(found) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="a matrix has the name of its file, and its inputs are drawn by that name")
 def test_a_matrix_by_another_name_has_the_same_inputs(folder, asked):
     shutil.copy(folder / "matrix.mtx", folder / "other.mtx")
     assert asked("matrix.mtx").digest == asked("other.mtx").digest
     assert np.array_equal(asked("matrix.mtx").make().acts, asked("other.mtx").make().acts)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a process keeps the work by its name: a changed file gets the old file's numbers"
-)
 def test_a_file_that_changes_between_two_sweeps_of_a_process_is_read_again(folder, asked):
     old = asked("chain.eie").work()
     save_model(a_chain(seed=1), folder / "chain.eie")
@@ -142,7 +138,6 @@ def test_a_file_that_changes_between_two_sweeps_of_a_process_is_read_again(folde
     assert not np.array_equal(old.layers[0].dense(), asked("chain.eie").work().layers[0].dense())
 
 
-@pytest.mark.xfail(strict=True, reason="as above, seen in a store: new keys over the numbers of the old file")
 def test_a_changed_file_is_a_new_row_with_its_own_numbers(folder):
     def run(store):
         run_sweep(Space(axes={"workload": str(folder / "fc1.eie"), "n_pe": 4}), folder / store, jobs=1)
