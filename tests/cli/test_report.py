@@ -96,6 +96,7 @@ def test_the_folder_of_a_run_is_reported_and_its_csv_is_not(cli, fails, files, t
     assert "give results.json" in fails("report", out / "results.csv")
 
 
+@pytest.mark.compiled_only
 def test_a_layer_that_does_not_fit_is_told_of_in_every_form(cli):
     narrow = ("report", "--layers", "NT-We", "--set", "ptr_bytes=1024")
     for form in ((), ("--json",), ("--markdown",)):

@@ -144,6 +144,7 @@ def test_two_devices_of_one_name_are_refused(own):
         run_report(results_of(own), [CPU, CPU.replace(power_w=1.0)], "table2-8cycle")
 
 
+@pytest.mark.compiled_only
 def test_accelerators_stand_beside_alex_7_alone(own, published):
     drawn = calibrated_layer("Alex-7", seed=0)
     fc7 = simulate(drawn.layer, drawn.acts, preset("eie-64pe-45nm"), output=False)
@@ -157,6 +158,7 @@ def test_accelerators_stand_beside_alex_7_alone(own, published):
     assert run_report(results_of(own), [], "table2-8cycle", accelerators=True).tables["COMPARISON_REPORT"] == []
 
 
+@pytest.mark.compiled_only
 def test_headlines_are_geometric_means(published):
     drawn = calibrated_layer("Alex-7", seed=0)
     fc7 = simulate(drawn.layer, drawn.acts, preset("eie-64pe-45nm"), output=False)

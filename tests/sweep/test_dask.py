@@ -22,7 +22,7 @@ from tests.sweep.tiny import a_file, a_process, exported, rows
 
 distributed = needs("distributed", "distributed")
 
-pytestmark = [
+pytestmark = [pytest.mark.compiled_only, pytest.mark.slow]
     pytest.mark.compiled_only,
     pytest.mark.skipif(sys.platform == "win32", reason="signals and groups of processes of POSIX"),
 ]

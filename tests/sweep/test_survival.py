@@ -22,7 +22,7 @@ from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store, StoreError
 from tests.sweep.tiny import a_file, a_process, exported, rows, toml
 
-pytestmark = [
+pytestmark = [pytest.mark.compiled_only, pytest.mark.slow]
     pytest.mark.compiled_only,
     pytest.mark.skipif(sys.platform == "win32", reason="signals and groups of processes of POSIX"),
 ]
@@ -132,8 +132,8 @@ def test_killed_at_random_moments_and_resumed_a_sweep_ends_as_if_nothing_had_bee
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_at_fifty_random_moments_and_resumed_a_sweep_ends_as_if_nothing_had_been(sweep, tmp_path, jobs):
-    assert killed_and_resumed(sweep, tmp_path, kills=50, jobs=jobs, seed=jobs) >= 10
+def test_killed_at_twenty_five_random_moments_and_resumed_a_sweep_ends_as_if_nothing_had_been(sweep, tmp_path, jobs):
+    assert killed_and_resumed(sweep, tmp_path, kills=25, jobs=jobs, seed=jobs) >= 10
 
 
 def processes_of(session: int) -> set[int]:
@@ -228,7 +228,7 @@ def test_two_sweeps_that_start_a_store_at_once_both_finish(sweep, tmp_path):
 
 @pytest.mark.slow
 def test_two_sweeps_at_once_both_finish_every_time(sweep, tmp_path):
-    for at in range(20):
+    for at in range(6):
         two_at_once(sweep, tmp_path / f"{at}.sqlite")
 
 
