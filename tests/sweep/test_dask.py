@@ -22,7 +22,8 @@ from tests.sweep.tiny import a_file, a_process, exported, rows
 
 distributed = needs("distributed", "distributed")
 
-pytestmark = [pytest.mark.compiled_only, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.slow,
     pytest.mark.compiled_only,
     pytest.mark.skipif(sys.platform == "win32", reason="signals and groups of processes of POSIX"),
 ]

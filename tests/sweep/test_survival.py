@@ -22,7 +22,8 @@ from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store, StoreError
 from tests.sweep.tiny import a_file, a_process, exported, rows, toml
 
-pytestmark = [pytest.mark.compiled_only, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.slow,
     pytest.mark.compiled_only,
     pytest.mark.skipif(sys.platform == "win32", reason="signals and groups of processes of POSIX"),
 ]
