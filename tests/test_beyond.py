@@ -8,7 +8,7 @@ from benchmarks import beyond
 from benchmarks.harness import command
 from benchmarks.studies.study import REAL, Bench, Gain, saved_pct, write_page
 
-pytestmark = pytest.mark.compiled_only  # on layers of full size
+pytestmark = [pytest.mark.slow, pytest.mark.compiled_only]  # on layers of full size
 
 LAYERS = ("NT-We", "NT-LSTM")
 
