@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.harness import Figure, Report, as_if_it_fitted, command, found_alex8, positive
+from benchmarks.harness import Figure, Report, add_alex8_option, as_if_it_fitted, command, positive
 from benchmarks.paper.bench import Bench
 from benchmarks.paper.judge import judged, tolerances
 from benchmarks.paper.reproduced import Reproduced
@@ -92,21 +92,12 @@ def item_name(text: str) -> str:
     return text
 
 
-def alex8_folder(text: str) -> Path:
-    """A folder that holds the EIE authors' Alex-8; the `type` of an option."""
-    if not (Path(text) / "act.dat").is_file():
-        raise argparse.ArgumentTypeError(f"{text}: there is no act.dat")
-    return Path(text)
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("items", nargs="*", type=item_name, default=ITEMS, metavar="ITEM", help="default all")
     parser.add_argument("--summary", action="store_true", help="judge alone, write no files")
     parser.add_argument("--out", type=Path, default=Path("out/paper"), metavar="DIR", help="default out/paper")
     parser.add_argument("--seeds", type=positive, default=8, help="draws of each layer (default 8)")
-    parser.add_argument(
-        "--alex8", type=alex8_folder, default=found_alex8(), metavar="DIR", help="the EIE authors' Alex-8 data"
-    )
+    add_alex8_option(parser)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.__main__ import alex8_folder
-from benchmarks.harness import Figure, Report, Table, as_if_it_fitted, command, found_alex8
+from benchmarks.harness import Figure, Report, Table, add_alex8_option, as_if_it_fitted, command
 from benchmarks.studies.study import GAIN_COLUMNS, Bench, Study, mean_ratio, write_page
 
 STUDIES = ("more_pes", "orders", "index_width", "empty_columns", "depth_and_width", "partitioning")
@@ -50,9 +49,7 @@ def measure(options: argparse.Namespace) -> Report:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/beyond"), metavar="DIR", help="default out/beyond")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn layers (default 0)")
-    parser.add_argument(
-        "--alex8", type=alex8_folder, default=found_alex8(), metavar="DIR", help="the EIE authors' Alex-8 data"
-    )
+    add_alex8_option(parser)
 
 
 if __name__ == "__main__":

@@ -224,6 +224,20 @@ def found_alex8() -> Path | None:
     return folder if (folder / "act.dat").exists() else None
 
 
+def alex8_folder(text: str) -> Path:
+    """A folder that holds the EIE authors' Alex-8; the `type` of an option."""
+    if not (Path(text) / "act.dat").is_file():
+        raise argparse.ArgumentTypeError(f"{text}: there is no act.dat")
+    return Path(text)
+
+
+def add_alex8_option(parser: argparse.ArgumentParser) -> None:
+    """``--alex8 DIR``, for benchmarks that run the authors' layer where it is."""
+    parser.add_argument(
+        "--alex8", type=alex8_folder, default=found_alex8(), metavar="DIR", help="the EIE authors' Alex-8 data"
+    )
+
+
 def positive(text: str) -> int:
     """A number of samples or repeats from the command line, at least 1; the `type` of an option."""
     if not text.isdecimal() or int(text) < 1:

@@ -44,7 +44,7 @@ def measure(options: argparse.Namespace) -> Report:
         whole = run_sweep(SPACE, store, jobs=1)
         with Store(store) as opened:
             rows = opened.rows(OBJECTIVES, done_only=True)
-            grid = np.log10(np.array([[float(row[name]) for name in OBJECTIVES] for row in rows]))  # type: ignore[arg-type]
+            grid = np.log10(np.array([list(row.values()) for row in rows], np.float64))
         reference = grid.max(axis=0)
         best = hypervolume(grid, reference)
         trials = int(MOST_TRIED * whole.points)

@@ -1,8 +1,9 @@
 """``eie-sim sweep``: run a space of machines and workloads, and look at what came out."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from eie_sim.sweep.expressions import Condition
     from eie_sim.sweep.run import Summary
     from eie_sim.sweep.select import Candidate
+    from eie_sim.sweep.space import Space
     from eie_sim.sweep.store import Store
 
 INTERRUPTED = 130
@@ -82,17 +84,10 @@ def _executor(address: str | None) -> "AbstractContextManager[Executor | None]":
     return dask_executor(address)
 
 
-def _dry_run(wanted: "object", target: Path, as_json: bool, printer: "Printer") -> None:
-    from eie_sim.sweep.run import estimate, plan
-    from eie_sim.sweep.space import Space
-    from eie_sim.sweep.store import Store
+def _dry_run(wanted: "Space", target: Path, as_json: bool, printer: "Printer") -> None:
+    from eie_sim.sweep.run import estimate, plan_for
 
-    assert isinstance(wanted, Space)
-    if target.exists():
-        with Store(target) as store:
-            planned = plan(wanted, store)
-    else:
-        planned = plan(wanted, None)
+    planned = plan_for(wanted, target)
     seconds, tried = estimate(planned)
     found = {
         "points": planned.distinct,
@@ -163,9 +158,9 @@ def query(
             raise ValueError(f"column {name!r}: there are {', '.join(EXPORTED)}")
     if sort is not None:
         name = sort.lstrip("-")
-        known = [row for row in rows if row[name] is not None]
-        known.sort(key=lambda row: row[name], reverse=sort.startswith("-"))  # type: ignore[arg-type,return-value]
-        rows = known + [row for row in rows if row[name] is None]
+        known: list[tuple[Any, Row]] = [(row[name], row) for row in rows if row[name] is not None]
+        known.sort(key=itemgetter(0), reverse=sort.startswith("-"))
+        rows = [row for _, row in known] + [row for row in rows if row[name] is None]
     if as_json:
         wanted = _split(columns) or list(EXPORTED)
         printer.json([{name: row[name] for name in wanted} for row in rows])
@@ -280,7 +275,7 @@ def search(
     metrics = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
     with printer.counting() as count:
         found = searching.search(
-            wanted, target, metrics, trials, sampler, seed, jobs=jobs,  # type: ignore[arg-type]
+            wanted, target, metrics, trials, sampler, seed, jobs=jobs,
             progress=lambda done, of: count(done, of, wanted.name),
         )  # fmt: skip
     if as_json:

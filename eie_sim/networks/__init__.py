@@ -73,6 +73,12 @@ class PublishedLayer:
         return self.fits[fit]
 
 
+def published_as(name: str, n_rows: int, n_cols: int) -> PublishedLayer | None:
+    """The one of the nine layers that has this name and this size; None for any other layer."""
+    layer = published_layers().get(name)
+    return layer if layer is not None and (layer.outputs, layer.inputs) == (n_rows, n_cols) else None
+
+
 @cache
 def published_layers() -> Mapping[str, PublishedLayer]:
     """The nine layers by name, in the order of Table III."""

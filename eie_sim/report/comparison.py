@@ -19,7 +19,7 @@ from eie_sim.baselines.roofline import dense_work, frame_time, sparse_work
 from eie_sim.columns import Cell, Row
 from eie_sim.cost import CALIBRATIONS, EnergyReport, area, energy_of_events
 from eie_sim.cost.technology import DRAM_BIT, SCALINGS
-from eie_sim.networks import published_layers
+from eie_sim.networks import published_as, published_layer
 from eie_sim.paper import MACHINE
 from eie_sim.presets import preset
 from eie_sim.report.report_columns import ACCESS, SHARED
@@ -430,8 +430,8 @@ def _baselines(
 
 def _is_published(one: _Ran, notes: list[str]) -> bool:
     """Whether a layer is one of the paper's nine: name and size, and about its densities."""
-    layer = published_layers().get(one.layer)
-    if layer is None or (layer.outputs, layer.inputs) != (one.row["n_rows"], one.row["n_cols"]):
+    layer = published_as(one.layer, int(_number(one.row, "n_rows")), int(_number(one.row, "n_cols")))
+    if layer is None:
         return False
     alike = _alike(one.weight_density, layer.weight_density, _ALIKE) and _alike(
         one.act_density, layer.act_density, _ALIKE
@@ -461,7 +461,7 @@ def _of_device(one: _Ran, device: Device, kind: Kind, batch: int, known: bool, n
         notes.append(str(error))
         return found
     shape = int(_number(one.row, "n_cols")), int(_number(one.row, "n_rows"))
-    density = published_layers()[one.layer].weight_density if known else one.weight_density
+    density = published_layer(one.layer).weight_density if known else one.weight_density
     if kind == "sparse" and not density:
         notes.append(
             f"{one.layer}: nothing was walked, so that its density is not known: no sparse baseline is modelled"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import MEASURED, OUTPUT_DIGEST, Cell, Row, plain
-from eie_sim.networks import published_layers
+from eie_sim.networks import published_as
 from eie_sim.presets import preset
 from eie_sim.result import SimResult
 
@@ -102,8 +102,7 @@ COMPARED = (
 
 def is_published(result: SimResult) -> bool:
     """Whether the layer has the name and the size of one of the paper's nine."""
-    layer = published_layers().get(result.layer)
-    return layer is not None and (layer.outputs, layer.inputs) == (result.n_rows, result.n_cols)
+    return published_as(result.layer, result.n_rows, result.n_cols) is not None
 
 
 def result_row(result: SimResult, number: int = 0) -> Row:

@@ -28,8 +28,9 @@ def dask_executor(address: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise ImportError("a Dask cluster needs pip install 'eie-sim[distributed]'") from None
+    connect: Any = Client
     try:
-        client: Any = Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+        client = connect(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, AssertionError) as error:  # the last: its loop did not start in time
         raise ConnectionError(f"{address}: no Dask scheduler answers ({error})") from None
     try:

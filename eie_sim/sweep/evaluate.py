@@ -16,7 +16,7 @@ from eie_sim.columns import MEASURED, Cell, plain
 from eie_sim.cost import area, missing_bytes
 from eie_sim.cost.energy import ModelEnergyReport, energy
 from eie_sim.engines.base import simulate
-from eie_sim.networks import published_layers
+from eie_sim.networks import published_as
 from eie_sim.result import SimResult
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
 from eie_sim.sweep.workloads import Request, Work
@@ -225,7 +225,5 @@ def beside(layers: Sequence[PackedLayer], chosen: Device, kind: str, batch: int)
 
 def _density(layer: PackedLayer) -> float:
     """Share of weights that are not zero: Table III for the paper's layers, else as packed."""
-    published = published_layers().get(layer.name)
-    if published is not None and (published.outputs, published.inputs) == (layer.n_rows, layer.n_cols):
-        return published.weight_density
-    return layer.density
+    published = published_as(layer.name, layer.n_rows, layer.n_cols)
+    return layer.density if published is None else published.weight_density

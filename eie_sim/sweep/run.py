@@ -41,6 +41,9 @@ MOST_POINTS = 2048
 MOST_ATTEMPTS = 3
 """Workers that one point may kill before it is recorded as failed."""
 
+_UNKNOWN_WORKERS = 16
+"""Workers that an executor is taken to have where it does not say; more get less ahead of them, fewer more."""
+
 _AHEAD = 2
 """Tasks given to each worker at a time: one that it works on, one that waits."""
 
@@ -146,6 +149,21 @@ def plan(space: Space, store: Store | None, retry_failed: bool = False) -> Plan:
     missing = np.array([at for at in np.sort(distinct) if keys[at] not in there], np.int64)
     there_already = len(distinct) - len(missing)
     return Plan(space, points, keys, machines, machine_of, missing, there_already, baselines, requests, request_of)
+
+
+def plan_for(space: Space, store: str | PathLike[str], retry_failed: bool = False) -> Plan:
+    """`plan`, for the file of a store that may not be there yet.
+
+    Raises
+    ------
+    ValueError, OSError
+        As for `plan`.
+    """
+    file = Path(store)
+    if not file.exists() or (file.is_file() and not file.stat().st_size):
+        return plan(space, None)
+    with Store(file) as opened:
+        return plan(space, opened, retry_failed)
 
 
 def _request(space: Space, points: Points, at: int) -> Request:
@@ -290,11 +308,8 @@ def run_sweep(
         When no worker is left that could go on.
     """
     began = time.perf_counter()
-    file = Path(store)
-    if not file.exists():  # no store is made for a space that is none
-        plan(space, None)
-    with Store(file, create=True) as opened:
-        planned = plan(space, opened, retry_failed)
+    planned = plan_for(space, store, retry_failed)  # no store is made for a space that is none
+    with Store(store, create=True) as opened:
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), _now())
         writer = _Writer(planned, opened, progress)
@@ -402,7 +417,7 @@ class _Given:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self.workers = int(getattr(executor, "_max_workers", None) or 16)
+        self.workers = int(getattr(executor, "_max_workers", None) or _UNKNOWN_WORKERS)
 
     def submit(self, task: Task) -> "Future[list[Answer]]":
         """Give a task to a worker."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,7 @@ from eie_sim.sweep.select import LARGER_IS_BETTER
 from eie_sim.sweep.space import Range, Space, Value
 from eie_sim.sweep.store import Store
 
-Sampler = Literal["nsga2", "tpe"]
-SAMPLERS: tuple[Sampler, ...] = ("nsga2", "tpe")
+SAMPLERS = ("nsga2", "tpe")
 
 _OVER = ("workload", "seed", "fit")
 """Axes that are no choice: every trial runs all of them, and its objectives are geometric means."""
@@ -56,7 +55,7 @@ def search(
     store: str | PathLike[str],
     objectives: Sequence[str],
     trials: int,
-    sampler: Sampler = "nsga2",
+    sampler: str = "nsga2",
     seed: int = 0,
     batch: int = 16,
     jobs: int | None = 1,
@@ -133,7 +132,7 @@ def _choices(name: str, space: Space) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(axis if isinstance(axis, list) else [axis]))
 
 
-def _study(optuna: Any, store: Path, objectives: Sequence[str], sampler: Sampler, seed: int, space: Space) -> Any:
+def _study(optuna: Any, store: Path, objectives: Sequence[str], sampler: str, seed: int, space: Space) -> Any:
     samplers = {
         "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(space)),
         "tpe": lambda: optuna.samplers.TPESampler(

@@ -54,6 +54,9 @@ _TEXTS = frozenset({*WORK, *PRICING, "arithmetic", "rounding"}) - {"seed", "batc
 _BATCH = 500
 
 
+_NEEDS_PARQUET = "pandas and Parquet need pip install 'eie-sim[parquet]'"
+
+
 class StoreError(OSError):
     """The store cannot be used; the message names the file and says why. What was written before is whole."""
 
@@ -318,7 +321,10 @@ class Store:
         ImportError
             Without pandas, which comes with the extra ``parquet``.
         """
-        pandas = _pandas()
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(_NEEDS_PARQUET) from None
         return pandas.DataFrame(list(self.rows(columns)), columns=list(columns))
 
     def export_parquet(self, path: str | PathLike[str]) -> int:
@@ -331,10 +337,11 @@ class Store:
         OSError
             When it cannot be written.
         """
-        _pandas()
-        import pyarrow
-        from pyarrow import parquet
-
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError:
+            raise ImportError(_NEEDS_PARQUET) from None
         types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
         schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=_told(n)) for n in EXPORTED])
         count = 0
@@ -359,15 +366,6 @@ def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
             batch = []
     if batch:
         yield batch
-
-
-def _pandas() -> Any:
-    try:
-        import pandas
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise ImportError("pandas and Parquet need pip install 'eie-sim[parquet]'") from None
-    return pandas
 
 
 class _Lines:

@@ -424,8 +424,12 @@ def test_a_parquet_of_many_rows_is_written_in_pieces(store, tmp_path):
 
 
 def test_without_the_extra_an_export_says_what_to_install(store, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
-    for export in (store.frame, lambda: store.export_parquet(tmp_path / "a.parquet")):
+    modules = __import__("sys").modules
+    for library, export in (
+        ("pandas", store.frame),
+        ("pyarrow", lambda: store.export_parquet(tmp_path / "a.parquet")),
+    ):
+        monkeypatch.setitem(modules, library, None)
         with pytest.raises(ImportError, match=r"pip install 'eie-sim\[parquet\]'"):
             export()
     assert not (tmp_path / "a.parquet").exists()
