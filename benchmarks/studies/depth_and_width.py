@@ -65,7 +65,7 @@ def study(bench: Bench) -> Study:
 
     panels = tuple(
         CurvePanel(
-            f"{what}: least at {_where(least(what), what)}",
+            f"{what}: {_where(least(what), what)}",
             "queue depth",
             f"over that of {_EIE[0]} and {_EIE[1]} bits",
             tuple(
@@ -86,6 +86,7 @@ def study(bench: Bench) -> Study:
         f"{_EIE[0]} and {_EIE[1]} bits where a read of a row costs what CACTI says, {by_fig_9:.1f} % where it costs "
         "what Fig. 9 of the paper implies. The two disagree on wide rows, and with them the best width; by CACTI 512 "
         "bits are the end of the range, no optimum.",
+        "A panel's title names where the least is: queue depth, and bits of a row.",
         "The register that holds a row, and what picks an entry out of it, have no price; they grow with the width.",
         "Cycles do not depend on the width: the five curves lie on each other. Area follows CACTI, which finds a "
         "memory of 512 bits smaller than one of 256.",
@@ -108,7 +109,7 @@ def _fig_9_over_cacti(bench: Bench) -> Mapping[int, float]:
 
 
 def _where(key: Key, what: str) -> str:
-    return str(key[0]) if what == "cycles" else f"{key[0]}, {key[1]} bits"
+    return str(key[0]) if what == "cycles" else f"{key[0]} x {key[1]}"
 
 
 def _gain(found: Mapping[str, Mapping[Key, _Point]], best: Key, source: str) -> Gain:
