@@ -9,8 +9,10 @@ Where no folder is writable, it is compiled anew in each process and everything 
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -113,6 +115,19 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
+_THREADS: ContextVar[int | None] = ContextVar("threads", default=None)
+
+
+@contextmanager
+def threads_at_most(count: int) -> Iterator[None]:
+    """Let `in_threads` start no more than this: for a process that has others of its kind beside it."""
+    token = _THREADS.set(count)
+    try:
+        yield
+    finally:
+        _THREADS.reset(token)
+
+
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> list[Result]:
     """``[function(item) for item in items]`` on several threads; results in the order of `items`.
 
@@ -120,7 +135,7 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item], worker
     `workers`: that is the caller's promise, and what makes it safe to choose by machine.
     """
     work: Sequence[Item] = list(items)
-    threads = min(len(work), workers or available_cores())
+    threads = min(len(work), workers or _THREADS.get() or available_cores())
     if threads <= 1:
         return [function(item) for item in work]
     with ThreadPoolExecutor(threads) as pool:

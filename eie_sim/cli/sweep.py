@@ -66,6 +66,7 @@ def run(
             summary = run_sweep(
                 wanted, target, jobs, executor, retry_failed,
                 lambda done, of, failed: count(done, of, f"{failed} failed" if failed else wanted.name),
+                told=printer.warn,
             )  # fmt: skip
         except KeyboardInterrupt:
             printer.note(f"interrupted; what is done is in {target}, and the same command goes on from there")

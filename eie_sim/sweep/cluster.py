@@ -39,6 +39,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
             raise LostWorkers(f"{address}: the scheduler has no worker")
         executor = client.get_executor(pure=False, retries=2)
         executor._max_workers = max(1, sum(client.nthreads().values()))
+        executor.trouble = lambda: "" if client.nthreads() else f"{address}: no worker is left; waiting for one"
         yield cast(Executor, executor)
     finally:
         client.close(timeout=2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from compressor._jit import threads_at_most
 from compressor.packed import PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.baselines.devices import Device, device, read_device
@@ -77,8 +78,8 @@ class Answer:
 
 
 def compute(task: Task) -> list[Answer]:
-    """Compute the points of a task; one that fails is an answer with an error, and stops nothing."""
-    with warnings.catch_warnings():
+    """Compute the points of a task, on one core; one that fails is an answer with an error, and stops nothing."""
+    with warnings.catch_warnings(), threads_at_most(1):
         warnings.simplefilter("ignore", CapacityWarning)  # fits_sram tells
         return _compute(task)
 
@@ -89,7 +90,7 @@ def _compute(task: Task) -> list[Answer]:
         work = task.request.work()
     except Exception as error:
         return [Answer(number, None, _told(error), 0.0) for number, _, _ in task.points]
-    simulated: dict[object, tuple[SimResult, ...]] = {}
+    simulated: dict[object, tuple[SimResult, ...] | Exception] = {}
     answers = []
     for number, arch, priced in task.points:
         try:
@@ -113,18 +114,21 @@ def _metrics(
     order: str,
     arch: ArchConfig,
     priced: Priced,
-    simulated: dict[object, tuple[SimResult, ...]],
+    simulated: dict[object, tuple[SimResult, ...] | Exception],
     baselines: Mapping[str, Baseline],
 ) -> tuple[Cell, ...]:
     calibration, rule, baseline, batch = priced
     layers = work.packed(arch.n_pe, arch.index_bits, order)
-    results = simulated.get(arch.timed_by)
-    if results is None:
-        output = arch.number_bits is not None  # saturations are counted with the outputs
-        results = simulated[arch.timed_by] = tuple(
-            simulate(layer, acts, arch, output=output) for layer, acts in zip(layers, work.inputs(arch), strict=True)
-        )
-    results = tuple(result.on(arch) for result in results)
+    shared = simulated.get(arch.timed_by)
+    if shared is None:
+        try:
+            shared = _simulated(work, layers, arch)
+        except (ValueError, OSError) as error:  # the others of this simulation fail in the same way
+            shared = error
+        simulated[arch.timed_by] = shared
+    if isinstance(shared, Exception):
+        raise shared
+    results = tuple(result.on(arch) for result in shared)
     found = _measured(results)
     spent = ModelEnergyReport(tuple(energy(result, calibration, rule) for result in results))
     time_us = spent.time_us
@@ -148,6 +152,12 @@ def _metrics(
             "energy_ratio": device_us * power_w / (spent.total_nj * 1e-3),
         }
     return tuple(found.get(name) for name in METRICS)
+
+
+def _simulated(work: Work, layers: Sequence[PackedLayer], arch: ArchConfig) -> tuple[SimResult, ...]:
+    output = arch.number_bits is not None  # saturations are counted with the outputs
+    inputs = work.inputs(arch)
+    return tuple(simulate(layer, acts, arch, output=output) for layer, acts in zip(layers, inputs, strict=True))
 
 
 def _measured(results: Sequence[SimResult]) -> dict[str, Cell]:

@@ -50,6 +50,9 @@ _AHEAD = 2
 Progress = Callable[[int, int, int], object]
 """Told how many points are done, of how many, and how many of them failed."""
 
+_LOOK_S = 5.0
+"""How long to wait for an answer before asking why none comes."""
+
 
 class LostWorkers(RuntimeError):
     """All workers are gone, such as with the scheduler of a cluster; the store holds what was done before."""
@@ -275,6 +278,7 @@ def run_sweep(
     retry_failed: bool = False,
     progress: Progress = lambda _done, _of, _failed: None,
     note: bool = True,
+    told: Callable[[str], object] = lambda _text: None,
 ) -> Summary:
     """Compute the points of `space` that the file `store` does not have.
 
@@ -297,6 +301,8 @@ def run_sweep(
     progress : function of (done, of, failed)
     note : bool
         Whether the store notes that this sweep was run; its conditions are then those of what is shown.
+    told : function of str
+        Given what a user should know while the sweep waits, such as that a cluster has no worker left.
 
     Raises
     ------
@@ -318,12 +324,12 @@ def run_sweep(
         workers = min(jobs or available_cores(), max(len(tasks), 1))
         try:
             if executor is not None:
-                _run_on(_Given(executor), tasks, writer)
+                _run_on(_Given(executor), tasks, writer, told)
             elif workers == 1:
                 for task in tasks:
                     writer.take(compute(task))
             else:
-                _run_on(_Processes(workers), tasks, writer)
+                _run_on(_Processes(workers), tasks, writer, told)
         finally:
             writer.flush()
     return Summary(
@@ -397,6 +403,10 @@ class _Processes:
             self.renew()
             return self._pool.submit(compute, task)
 
+    def trouble(self) -> str:
+        """None: a process that dies is seen at once."""
+        return ""
+
     def renew(self) -> None:
         """Start again after a worker has died."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -426,6 +436,14 @@ class _Given:
         except Exception as error:
             raise LostWorkers(f"the executor takes no more tasks ({type(error).__name__}: {error})") from error
 
+    def trouble(self) -> str:
+        """Why no answer may come, if the executor knows."""
+        ask: Callable[[], str] = getattr(self._executor, "trouble", str)
+        try:
+            return ask()
+        except OSError:  # its scheduler does not answer: the tasks will say so
+            return ""
+
     def renew(self) -> None:
         """The executor replaces its workers itself."""
 
@@ -446,11 +464,14 @@ def _begin_worker() -> None:
     Thread(target=end_with_it, daemon=True).start()
 
 
-def _run_on(workers: _Processes | _Given, tasks: Sequence[Task], writer: _Writer) -> None:
+def _run_on(
+    workers: _Processes | _Given, tasks: Sequence[Task], writer: _Writer, told: Callable[[str], object]
+) -> None:
     waiting, suspects = deque(tasks), deque[Task]()
     running: dict[Future[list[Answer]], Task] = {}
     died_in_a_row = 0
     clean = False
+    said = ""
     try:
         while waiting or suspects or running:
             # A task that was lost beside others runs alone: if its worker dies again, it is known whose fault it is.
@@ -460,7 +481,12 @@ def _run_on(workers: _Processes | _Given, tasks: Sequence[Task], writer: _Writer
             if suspects and not running:
                 task = suspects.popleft()
                 running[workers.submit(task)] = task
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, _LOOK_S, return_when=FIRST_COMPLETED)
+            if not done:
+                if (trouble := workers.trouble()) and trouble != said:
+                    told(trouble)
+                said = trouble
+                continue
             lost: list[Task] = []
             alone = len(running) == 1
             for future in done:

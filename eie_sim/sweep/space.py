@@ -309,6 +309,11 @@ class Space(BaseModel):
             When there is none, or a value can stand in no machine.
         """
         machine = self.machine.model_dump()
+        if machine["strict_capacity"]:
+            raise ValueError(
+                f"sweep {self.name!r}: {self.arch}: strict_capacity = true, but a sweep tells in fits_sram whether "
+                "a point fits; take it out and give the condition 'fits_sram'"
+            )
         constant: dict[str, Value] = {**{name: machine[name] for name in MACHINE}, **DEFAULTS}
         found = self._listed(constant) if self.point else self._sampled(constant)
         found = self._meeting(found)
@@ -322,7 +327,7 @@ class Space(BaseModel):
             return given
         values: list[Value] = list(given) if isinstance(given, list) else [given]
         if name == "workload":
-            values = [n for value in values for n in (published_layers() if value == ALL_LAYERS else [value])]
+            values = [workload for value in values for workload in _workloads(value)]
         return tuple(dict.fromkeys(values))
 
     def _sampled(self, constant: Mapping[str, Value]) -> Points:
@@ -363,7 +368,8 @@ class Space(BaseModel):
         missing = [n for n in names if n not in base and any(n not in one for one in self.point)]
         if missing or ("workload" not in names):
             raise ValueError("point: each needs a workload, or the axes one for all")
-        rows = [tuple(one.get(name, base.get(name)) for name in names) for one in self.point]
+        listed = [expanded for one in self.point for expanded in _expanded(one)]
+        rows = [tuple(one.get(name, base.get(name)) for name in names) for one in listed]
         return _of_rows(constant, names, list(dict.fromkeys(rows)))
 
     def _meeting(self, points: Points) -> Points:
@@ -390,6 +396,14 @@ def _known(row: Mapping[str, Value], names: frozenset[str]) -> Mapping[str, Valu
         return {**row, "area_mm2": area(machine, str(row["scaling_rule"])).total_mm2}
     except ValueError:
         return {**row, "area_mm2": None}
+
+
+def _workloads(name: Value) -> Sequence[Value]:
+    return tuple(published_layers()) if name == ALL_LAYERS else (name,)
+
+
+def _expanded(point: Mapping[str, Value]) -> list[Mapping[str, Value]]:
+    return [{**point, "workload": name} for name in _workloads(point["workload"])] if "workload" in point else [point]
 
 
 def _points(

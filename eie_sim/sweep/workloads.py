@@ -115,7 +115,7 @@ class Request:
             content |= {"seed": self.seed, "act_density": self.act_density}
         else:
             content["acts"] = _sha256(Path(self.folder) / self.acts)
-            if self._file.suffix.lower() == MATRIX_MARKET:
+            if self._seeds_weights:
                 content["seed"] = self.seed  # of its shared weights
         return content
 
@@ -140,8 +140,8 @@ class Request:
             return Work(self.name, (drawn.layer,), ("none",), drawn.acts)
         if self.name in MODELS:
             return self._packaged()
-        model = self._read()
-        first = model.layers[0]
+        read = _read_once(replace(self, seed=self.seed if self._seeds_weights else 0, acts=None), _sha256(self._file))
+        first = read.layers[0]
         if self.acts is not None:
             acts: Inputs = read_acts(Path(self.folder) / self.acts, first)
             if acts.ndim != 1:
@@ -149,7 +149,12 @@ class Request:
         else:
             drawn_from = SeedSequence([self.seed, int.from_bytes(first.name.encode())])
             acts = draw_acts(first.n_cols, LayerStatistics(1.0, self.act_density), 1, drawn_from)[0]
-        return Work(self.name, model.layers, tuple(model.activations), acts)
+        # Seeds of one file are other inputs of the same layers: they share what is packed of them.
+        return replace(read, acts=acts, _inputs={})
+
+    @property
+    def _seeds_weights(self) -> bool:
+        return self._file.suffix.lower() == MATRIX_MARKET
 
     def _packaged(self) -> "Work":
         model, digits = packaged_model(self.name), packaged_digits()
@@ -161,7 +166,14 @@ class Request:
         packed = matrices.pack()
         return Work(self.name, packed.layers, tuple(packed.activations), inputs[0])
 
-    def _read(self) -> PackedModel:
+    def read(self) -> PackedModel:
+        """The layers of its file, or the one that it names.
+
+        Raises
+        ------
+        ValueError, OSError
+            When it cannot be read, or has no such layer.
+        """
         suffix = self._file.suffix.lower()
         if suffix == PACKED:
             from compressor.packed_file import load_model
@@ -268,6 +280,12 @@ def _made(request: Request, digest: str) -> Work:
     if replace(request).digest != digest:
         raise ValueError(f"{request.name}: has changed since the sweep began; run it again")
     return request.make()
+
+
+@lru_cache(maxsize=_KEPT_WORKS)
+def _read_once(request: Request, _contents: str) -> Work:
+    model = request.read()
+    return Work(request.name, model.layers, tuple(model.activations), np.zeros(model.layers[0].n_cols))
 
 
 def _sha256(file: Path) -> str:

@@ -120,7 +120,7 @@ def test_files_of_a_space_lie_beside_it_wherever_it_is_run(sweep, folder, tmp_pa
 def test_ctrl_c_says_how_to_go_on(sweep, folder, monkeypatch):
     from eie_sim.sweep import run
 
-    def interrupted(*_arguments):
+    def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "run_sweep", interrupted)

@@ -200,17 +200,21 @@ def test_a_scheduler_without_workers_is_told():
 
 @pytest.mark.slow
 def test_a_cluster_that_loses_all_its_workers_goes_on_with_new_ones(work, cluster, tmp_path):
-    store, told = tmp_path / "s.sqlite", []
+    store, told, said = tmp_path / "s.sqlite", [], []
 
     def kill_all(done, of, failed):
         told.append(done)
         if len(told) == 6:
             for worker in cluster.workers:
                 worker.kill()
-            cluster.add_worker()
+
+    def come_back(text):
+        said.append(text)
+        cluster.add_worker()
 
     with dask_executor(cluster.address) as executor:
-        summary = run_sweep(work.space, store, executor=executor, progress=kill_all)
+        summary = run_sweep(work.space, store, executor=executor, progress=kill_all, told=come_back)
+    assert said == [f"{cluster.address}: no worker is left; waiting for one"]
     assert (summary.done, summary.failed) == (1280, 1280)
     assert exported(store) == work.export
 

@@ -1,9 +1,12 @@
 """Every number of a row is what `simulate`, `eie_sim.cost` and `eie_sim.baselines` say of the same point."""
 
+from threading import get_ident
+
 import numpy as np
 import pytest
 
 from compressor import PackedModel, pack_codes, save_model
+from compressor._jit import in_threads
 from eie_sim import ArchConfig, simulate, simulate_model
 from eie_sim.baselines.devices import device, write_device
 from eie_sim.baselines.roofline import dense_time_us, sparse_time_us
@@ -353,3 +356,31 @@ def test_whatever_goes_wrong_with_a_workload_is_recorded(request_of, monkeypatch
 def test_the_time_of_a_task_is_shared_by_its_points(request_of):
     answers = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, MACHINES[0], PLAIN), (1, MACHINES[0], PLAIN))))
     assert answers[0].seconds == answers[1].seconds > 0
+
+
+def test_a_simulation_that_fails_is_tried_once_for_all_its_points(request_of, monkeypatch):
+    tried = []
+
+    def refused(layer, acts, arch, **more):
+        tried.append(arch)
+        raise ValueError("no such machine")
+
+    monkeypatch.setattr(evaluate, "simulate", refused)
+    clocks = [ArchConfig(n_pe=4, clock_hz=clock) for clock in (6e8, 8e8, 1e9)]
+    points = tuple((number, arch, PLAIN) for number, arch in enumerate(clocks))
+    answers = compute(Task(request_of("chain.eie#fc1"), "as it is", points))
+    assert [answer.error for answer in answers] == ["no such machine"] * 3
+    assert len(tried) == 1
+
+
+def test_a_worker_takes_one_core_for_it_has_others_beside_it(request_of, monkeypatch):
+    found = []
+
+    def seen(layer, acts, arch, **more):
+        found.append(in_threads(lambda _: get_ident(), range(8)))
+        return simulate(layer, acts, arch, **more)
+
+    monkeypatch.setattr(evaluate, "simulate", seen)
+    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, ArchConfig(n_pe=4), PLAIN),)))
+    assert answer.metrics is not None
+    assert set(found[0]) == {get_ident()}

@@ -530,3 +530,16 @@ def test_points_kept_are_the_points_they_were():
     points = space(n_pe=[1, 2, 4], seed=[0, 1]).points()
     kept = points.kept(np.array([False, True, False, False, True, True]))
     assert [kept.row(at) for at in range(3)] == [points.row(at) for at in (1, 4, 5)]
+
+
+def test_all_stands_for_the_nine_layers_in_an_explicit_point_too():
+    listed = Space(point=[{"workload": "all", "n_pe": 4}, {"workload": "NT-We", "n_pe": 8}]).points()
+    pairs = list(zip(column(listed, "workload"), column(listed, "n_pe"), strict=True))
+    assert pairs == [*((name, 4) for name in published_layers()), ("NT-We", 8)]
+
+
+def test_a_machine_that_refuses_what_does_not_fit_is_refused_here_for_rows_tell(tmp_path):
+    (tmp_path / "m.toml").write_text("strict_capacity = true\n")
+    found = from_text(tmp_path, 'arch = "m.toml"\n[axes]\nworkload = "NT-We"\n')
+    with pytest.raises(ValueError, match=one_line("strict_capacity = true, but a sweep tells in fits_sram")):
+        found.points()

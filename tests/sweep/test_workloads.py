@@ -334,3 +334,14 @@ def test_a_compressed_file_of_convolutions_alone_is_refused(folder, asked):
 def test_there_are_only_so_many_digits():
     with pytest.raises(ValueError, match=r"seed: \d+, but lenet-300-100 has \d+ digits"):
         Request("lenet-300-100", seed=10**9).make()
+
+
+def test_seeds_of_one_file_are_other_inputs_of_one_packing(asked):
+    first, second = (asked("chain.eie", act_density=0.5, seed=seed).work() for seed in (0, 1))
+    assert not np.array_equal(first.acts, second.acts)
+    assert all(a is b for a, b in zip(first.packed(8, 4, "as it is"), second.packed(8, 4, "as it is"), strict=True))
+
+
+def test_seeds_of_a_matrix_share_nothing_for_they_draw_its_shared_weights(asked):
+    first, second = (asked("matrix.mtx", seed=seed).work() for seed in (0, 1))
+    assert first.packed(2, 4, "as it is")[0] is not second.packed(2, 4, "as it is")[0]
