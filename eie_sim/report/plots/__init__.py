@@ -14,6 +14,7 @@ from eie_sim.report.plots.over_time import utilisation_map
 from eie_sim.report.plots.reproduction import dot_panels, reproduced_networks
 from eie_sim.report.plots.styles import CLASS_COLOURS, DPI, FORMATS, WIDTH_IN, as_png, rendered, save
 from eie_sim.report.plots.sweeps import axis_curve, parallel_coordinates, pareto_front, sweep_map
+from eie_sim.report.plots.timeline import timeline
 from eie_sim.report.plots.times import layer_times
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "stage_sizes",
     "stored_sizes",
     "sweep_map",
+    "timeline",
     "utilisation_map",
     "weight_histogram",
     "weights_panels",

@@ -1,0 +1,97 @@
+"""Draws every cycle of a window, unit by unit."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from eie_sim.report.plots.styles import GREY, INK, MIST, NAVY, PAPER, RUST, SAND, SKY, SOFT, new_figure, styled
+from eie_sim.report.timeline import Span, Timeline
+from eie_sim.views import BROADCAST_STATES, PE_STATES
+
+_PE_FACES = dict(zip(PE_STATES, (NAVY, SKY, RUST, SAND, MIST, GREY), strict=True))
+_BROADCAST_FACES = dict(zip(BROADCAST_STATES, (NAVY, RUST, SAND, MIST), strict=True))
+_DARK = frozenset({NAVY, RUST})
+_LANE = 0.62
+"""Height of a lane of states; below it stands what waits."""
+
+_WIDEST_LABELLED = 70
+"""Cycles side by side that leave room for text in each."""
+
+
+@styled
+def timeline(data: Timeline) -> Figure:
+    """Lanes of the broadcast and of each PE, a cell a cycle; in the cells the column that is pushed or walked.
+
+    Below a PE's lane stands how many activations wait in its queue, in bold where it holds the broadcast up.
+    """
+    n_lanes = len(data.pes) + 1
+    figure = new_figure(1.1 + 0.42 * n_lanes)
+    axes = figure.add_subplot()
+    labelled = len(data.broadcast) <= _WIDEST_LABELLED
+    _lane(axes, 0, data, [_BROADCAST_FACES[BROADCAST_STATES[state]] for state in data.broadcast])
+    if labelled:
+        _labels(axes, 0, data, data.pushes, PAPER)
+    for lane in range(1, n_lanes):
+        faces = [_PE_FACES[PE_STATES[state]] for state in data.states[lane - 1]]
+        _lane(axes, lane, data, faces)
+        if labelled:
+            _outline(axes, lane, data.services[lane - 1])
+            _labels(axes, lane, data, data.services[lane - 1], faces)
+            _queue(axes, lane, data)
+    axes.set(xlim=(data.first_cycle - 0.5, data.end - 0.5), ylim=(n_lanes - 0.1, -0.25))
+    axes.set_yticks([lane + _LANE / 2 for lane in range(n_lanes)], ["broadcast", *(f"PE {k}" for k in data.pes)])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("cycle")
+    axes.set_title(data.finding)
+    _legend(figure)
+    return figure
+
+
+def _lane(axes: Axes, lane: int, data: Timeline, faces: list[str]) -> None:
+    for cycle, face in enumerate(faces, data.first_cycle):
+        axes.add_patch(Rectangle((cycle - 0.5, lane), 1, _LANE, facecolor=face, edgecolor=PAPER, linewidth=0.4))
+
+
+def _outline(axes: Axes, lane: int, spans: tuple[Span, ...]) -> None:
+    for span in spans:
+        axes.add_patch(
+            Rectangle(
+                (span.cycle - 0.5, lane), span.end - span.cycle, _LANE, fill=False, edgecolor=PAPER, linewidth=1.6
+            )
+        )
+
+
+def _labels(axes: Axes, lane: int, data: Timeline, spans: tuple[Span, ...], faces: str | list[str]) -> None:
+    for span in spans:
+        begin, end = max(span.cycle, data.first_cycle), min(span.end, data.end)
+        under = faces if isinstance(faces, str) else faces[begin - data.first_cycle]
+        colour = faces if isinstance(faces, str) else PAPER if under in _DARK else INK
+        axes.text(
+            (begin + end - 1) / 2, lane + _LANE / 2, span.label, color=colour, fontsize=7, ha="center", va="center",
+            clip_on=True,
+        )  # fmt: skip
+
+
+def _queue(axes: Axes, lane: int, data: Timeline) -> None:
+    for at, waits in enumerate(data.waiting[lane - 1].tolist()):
+        full = bool(data.full[lane - 1, at])
+        if waits:
+            axes.text(
+                data.first_cycle + at, lane + _LANE + 0.17, str(waits), fontsize=6, ha="center", va="center",
+                color=RUST if full else SOFT, weight="bold" if full else "normal",
+            )  # fmt: skip
+
+
+def _legend(figure: Figure) -> None:
+    names = {
+        _PE_FACES["entry"]: "entry, or push", _PE_FACES["filler"]: "filler",
+        _PE_FACES["bubble"]: "empty column, or stall", _PE_FACES["starved"]: "starved, or scan bubble",
+        _PE_FACES["fill"]: "not begun, or idle", _PE_FACES["drain"]: "done",
+    }  # fmt: skip
+    figure.legend(
+        handles=[Patch(color=face, label=name) for face, name in names.items()],
+        loc="outside lower left", ncols=6, fontsize=7.5, handlelength=1.2, columnspacing=1.2,
+    )  # fmt: skip

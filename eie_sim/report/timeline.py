@@ -1,0 +1,124 @@
+"""The data of a timeline: every cycle of a short run, or of a window of a long one, unit by unit.
+
+`eie_sim.report.plots` draws it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.packed import PackedLayer
+from eie_sim.result import Schedule, SimResult
+from eie_sim.views import STALL, Window, broadcast_states, full_queues, pe_states, waiting
+
+MOST_CELLS = 4096
+"""PEs times cycles that can still be told apart in one picture."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something that lasts: ``[cycle, end)``, and what it is about."""
+
+    cycle: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Every cycle of a window.
+
+    Attributes
+    ----------
+    layer : str
+    cycles : int
+        Of the whole run.
+    first_cycle : int
+    pes : tuple of int
+    states : ndarray of uint8, shape (PEs, cycles)
+        As `eie_sim.views.pe_states`.
+    waiting : ndarray of int32, shape (PEs, cycles)
+        As `eie_sim.views.waiting`.
+    full : ndarray of bool, shape (PEs, cycles)
+        As `eie_sim.views.full_queues`.
+    broadcast : ndarray of uint8, shape (cycles,)
+        As `eie_sim.views.broadcast_states`.
+    pushes : tuple of Span
+        What the broadcast found, in the cycle in which it found it.
+    services : tuple of tuple of Span
+        What each PE served when.
+    """
+
+    layer: str
+    cycles: int
+    first_cycle: int
+    pes: tuple[int, ...]
+    states: NDArray[np.uint8]
+    waiting: NDArray[np.int32]
+    full: NDArray[np.bool_]
+    broadcast: NDArray[np.uint8]
+    pushes: tuple[Span, ...]
+    services: tuple[tuple[Span, ...], ...]
+
+    @property
+    def end(self) -> int:
+        """The first cycle after the window."""
+        return self.first_cycle + len(self.broadcast)
+
+    @property
+    def finding(self) -> str:
+        """How long it is, and how long the broadcast waited."""
+        stalls = int((self.broadcast == STALL).sum())
+        whole = len(self.broadcast) == self.cycles
+        cycles = f"{self.cycles} cycles" if whole else f"cycles {self.first_cycle} to {self.end - 1} of {self.cycles}"
+        return f"{self.layer}: {cycles}, in {stalls} of which a full queue holds the broadcast up"
+
+
+def timeline(
+    result: SimResult, layer: PackedLayer, window: Window | None = None, pes: Sequence[int] | None = None
+) -> Timeline:
+    """Every cycle of a run, or of a window, for all PEs or some.
+
+    Raises
+    ------
+    ValueError
+        When the result has no schedule or is of another layer, the window or a PE is not in the run, or there is more
+        to show than can be told apart.
+    """
+    schedule = result.schedule
+    if schedule is None:
+        raise ValueError(f"schedule: the result of {result.layer!r} has none; simulate(..., schedule=True) keeps it")
+    begin, end = window or (1, result.cycles + 1)
+    chosen = tuple(range(schedule.n_pe) if pes is None else pes)
+    if (end - begin) * len(chosen) > MOST_CELLS:
+        raise ValueError(
+            f"timeline: {len(chosen)} PEs in {end - begin} cycles, but at most {MOST_CELLS} can be told apart; give a "
+            "window or some of the PEs"
+        )
+    states = pe_states(schedule, layer, (begin, end), chosen)
+    return Timeline(
+        result.layer,
+        result.cycles,
+        begin,
+        chosen,
+        states,
+        waiting(schedule, (begin, end), chosen),
+        full_queues(schedule, result.arch.act_queue_depth, (begin, end), chosen),
+        broadcast_states(schedule, (begin, end)),
+        tuple(_in_window(schedule, schedule.push_cycle - 1, schedule.push_cycle, (begin, end))),
+        tuple(
+            tuple(_in_window(schedule, pop, pop + np.maximum(1, entries), (begin, end)))
+            for pop, entries in ((schedule.pop_cycle[k], schedule.entries[k]) for k in chosen)
+        ),
+    )
+
+
+def _in_window(schedule: Schedule, first: NDArray[np.int64], last: NDArray[np.int64], window: Window) -> list[Span]:
+    bias = schedule.n_rows_of_inputs * schedule.n_pe if schedule.has_bias else -1
+    return [
+        Span(cycle, end, "bias" if column == bias else str(column))
+        for cycle, end, column in zip(first.tolist(), last.tolist(), schedule.column.tolist(), strict=True)
+        if cycle < window[1] and end > window[0]
+    ]
