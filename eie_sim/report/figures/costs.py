@@ -253,6 +253,8 @@ class Roofline:
     def finding(self) -> str:
         """What share of its peak EIE reaches."""
         eie = self.roofs[0]
+        if not eie.points:
+            return "EIE did nothing, for no input was active"
         shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
@@ -302,7 +304,7 @@ def _roof_of_eie(report: RunReport, rows: Sequence[tuple[Row, Row]]) -> Roof:
         for row, access in rows
         if (read := _value(access, "spmat_row_reads")) and _value(access, "acc_writes")
     ]
-    return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points})
+    return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points} if points else {})
 
 
 def _roof_of_device(device: Device, rows: Sequence[Row], layers: Mapping[str, Row], batch: int) -> Roof:
