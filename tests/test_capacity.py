@@ -25,6 +25,7 @@ def vgg6():
     return pack_sparse(indptr, [7, 4095], [3, 5], (4096, 25_088), BOOK, n_pe=64, name="VGG-6")
 
 
+@pytest.mark.compiled_only
 def test_vgg6_needs_more_pointers_than_the_machine_has(vgg6):
     need = needs(vgg6)["ptr_bytes"]
     assert (need.used, need.available) == (25_089, 16_384)
@@ -32,6 +33,7 @@ def test_vgg6_needs_more_pointers_than_the_machine_has(vgg6):
     assert [n.memory for n in capacity_report(vgg6, ArchConfig()) if not n.fits] == ["ptr_bytes"]
 
 
+@pytest.mark.compiled_only
 def test_vgg6_is_simulated_with_a_warning_that_names_both_numbers(vgg6, engine):
     acts = np.zeros(25_088, np.float32)
     acts[-1] = 1
@@ -44,6 +46,7 @@ def test_vgg6_is_simulated_with_a_warning_that_names_both_numbers(vgg6, engine):
     assert result.output[4095] == 5
 
 
+@pytest.mark.compiled_only
 def test_the_warning_points_at_the_callers_line(vgg6):
     with pytest.warns(CapacityWarning) as caught:
         simulate(vgg6, np.zeros(25_088, np.float32), output=False)

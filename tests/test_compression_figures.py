@@ -211,6 +211,7 @@ def test_every_quick_figure_stands_beside_the_papers_values(tmp_path, capsys):
     assert all(np.array(both) < alone)
 
 
+@pytest.mark.compiled_only
 def test_the_quick_lstm_is_pruned_shared_packed_and_run(tmp_path, capsys):
     assert run("lstm", lstm, tmp_path, "--seeds", "0") == 0
     capsys.readouterr()

@@ -77,6 +77,7 @@ def test_one_core_is_used_for_a_while_only():
     assert available_cores() == before
 
 
+@pytest.mark.compiled_only
 def test_every_initialisation_has_a_row_and_the_best_is_at_zero():
     rows = initialisations(WEIGHTS, 1)
     assert [row[1] for row in rows] == list(INITIALISATIONS)

@@ -127,6 +127,7 @@ def test_tables_leave_a_missing_value_empty():
 # The command ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.compiled_only
 def test_the_quick_form_writes_every_file_and_judges_no_drawn_layer(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("EIE_SIM_SQUEEZENET", raising=False)
     assert call(tmp_path, "--json", "--check") == 0
@@ -141,6 +142,7 @@ def test_the_quick_form_writes_every_file_and_judges_no_drawn_layer(tmp_path, mo
     assert "drawn" in (out / "model_sizes.md").read_text("utf-8")
 
 
+@pytest.mark.compiled_only
 def test_a_second_run_gives_the_same_files(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("EIE_SIM_SQUEEZENET", raising=False)
     names = ("model_sizes.csv", "model_sizes.md", "model_sizes.png")

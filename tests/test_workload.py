@@ -50,6 +50,7 @@ def test_the_number_of_cores_does_not_change_a_byte(monkeypatch, cores):
     assert same(draw(), here)
 
 
+@pytest.mark.compiled_only
 def test_the_same_seed_draws_the_same_calibrated_layer(calibrated):
     assert same(calibrated_layer(SMALLEST_LAYER, seed=5), calibrated)
 
@@ -66,6 +67,7 @@ def test_layers_of_another_name_are_independent_draws():
     assert abs(both.mean() - 0.09) < 5 * np.sqrt(0.09 * 0.91 / both.size)
 
 
+@pytest.mark.compiled_only
 def test_another_machine_gets_the_same_matrix(calibrated):
     packed_anew = calibrated_layer(SMALLEST_LAYER, seed=5, n_pe=16, index_bits=6)
     assert packed_anew.layer == calibrated.layer.repack(n_pe=16, index_bits=6)

@@ -70,6 +70,7 @@ def test_info_shows_an_empty_layer(cli, tmp_path):
     assert "0.00" in cli("info", tmp_path / "x.eie").stdout
 
 
+@pytest.mark.compiled_only
 def test_info_keeps_every_line_in_100_columns(cli, tmp_path):
     save_model(a_layer("a name longer than a table can bear", 3000, 2000), tmp_path / "x.eie")
     assert max(map(len, cli("info", tmp_path / "x.eie").stdout.splitlines()[1:])) <= 100

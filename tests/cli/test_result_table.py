@@ -124,6 +124,7 @@ def test_a_name_of_a_layer_cannot_break_the_table(shown):
     assert lines[5].startswith("?[31mxxxxxxxxxxxxxxxx... ")
 
 
+@pytest.mark.compiled_only
 def test_a_terminal_without_line_drawing_gets_ascii(files):
     result = in_a_process("run", files / "one.eie", PYTHONIOENCODING="ascii")
     assert result.returncode == 0

@@ -138,6 +138,7 @@ def test_a_sparse_matrix_is_an_input(cli, files, tmp_path):
     assert expected["entries"] == 3
 
 
+@pytest.mark.compiled_only
 def test_a_published_layer_is_drawn_at_any_number_of_pes(cli):
     (row,) = rows_of(cli("run", "--layers", "NT-LSTM", "--set", "n_pe=16", "--seed", 5, "--json"))
     assert (row["layer"], row["n_rows"], row["n_cols"], row["n_pe"]) == ("NT-LSTM", 2400, 1201, 16)

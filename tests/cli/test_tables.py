@@ -83,6 +83,7 @@ def test_deviations_are_in_percent_or_points():
     )
 
 
+@pytest.mark.compiled_only
 def test_only_a_layer_of_name_and_size_stands_beside_the_paper(result):
     assert not is_published(result)
     assert result_row(result)["paper_time_us"] is None

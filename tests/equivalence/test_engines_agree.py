@@ -157,6 +157,7 @@ def test_a_batch_is_as_many_single_calls(engine, data, output):
     assert_batch_is_single_calls(batch, layer, acts, arch, engine, output)
 
 
+@pytest.mark.compiled_only
 def test_a_big_batch_is_as_many_single_calls():
     rng = np.random.default_rng(7)
     codes = rng.integers(0, 16, (50, 40)) * (rng.random((50, 40)) < 0.2)

@@ -17,6 +17,7 @@ def _layer(n_rows: int, n_cols: int, density: float, n_pe: int, seed: int) -> Pa
 
 
 @pytest.mark.parametrize("n_pe", [1025, 2100])
+@pytest.mark.compiled_only
 def test_the_engines_agree_on_machines_of_more_than_a_thousand_pes(n_pe: int) -> None:
     layer = _layer(3000, 40, 0.2, n_pe, seed=n_pe)
     acts = np.random.default_rng(1).normal(size=40).astype(np.float32)

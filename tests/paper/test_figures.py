@@ -33,6 +33,7 @@ large = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="17 million ce
 
 
 @pytest.mark.parametrize("layer", ["NT-We", pytest.param("Alex-7", marks=large), pytest.param("VGG-7", marks=large)])
+@pytest.mark.compiled_only
 def test_one_draw_is_near_table_iv(layer):
     entries, cycles = simulated(layer, seed=0, fit="all_points")
     assert 100 * abs(entries / published_entries(layer) - 1) < ENTRIES_BAR_PCT

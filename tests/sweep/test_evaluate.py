@@ -224,6 +224,7 @@ def test_baselines_are_the_roofline(request_of, batch):
     )
 
 
+@pytest.mark.compiled_only
 def test_the_density_of_a_published_layer_is_that_of_table_iii():
     published = published_layer("NT-We")
     expected = sparse_time_us(device("Titan X"), published.inputs, published.outputs, published.weight_density)

@@ -45,6 +45,7 @@ def test_every_machine_of_the_front_is_a_row_of_the_store_for_each_workload(spac
         assert values == pytest.approx(expected)
 
 
+@pytest.mark.compiled_only
 def test_the_same_seed_tries_the_same_machines(space, tmp_path):
     found = [search(space, tmp_path / f"{at}.sqlite", OBJECTIVES, 20, seed=3, batch=5) for at in range(2)]
     assert found[0] == found[1]
@@ -66,6 +67,7 @@ def test_a_search_goes_on_where_it_was_stopped_and_computes_nothing_twice(space,
         assert len(opened) == there
 
 
+@pytest.mark.compiled_only
 def test_machines_that_do_not_meet_a_condition_are_not_found(space, tmp_path):
     small = Space(name="small", axes=space.axes, where=["cycles < 150"])
     found = search(small, tmp_path / "s.sqlite", OBJECTIVES, 24, batch=8)
