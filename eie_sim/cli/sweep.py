@@ -26,15 +26,21 @@ INTERRUPTED = 130
 _SPACE = "The space, a TOML file: axes, how points are taken from them, conditions."
 _STORE = "The store, an SQLite file. Default: the name of the space, beside it, with .sqlite."
 _JOBS = "Processes; 1: this one alone. Default: as many as there are cores."
+_SEARCH_JOBS = "Processes; 1 (default): this one alone."
 _DASK = "Address of a Dask scheduler (extra: distributed), such as tcp://host:8786, whose workers compute."
 _DRY = "Count the points, try a few, estimate the time; compute and write nothing."
 _RETRY = "Compute points again that failed before."
-_WHERE = "A condition on rows, such as 'fits_sram and area_mm2 < 50'; may be repeated."
+_WHERE = (
+    "A condition on rows, such as 'fits_sram and area_mm2 < 50'; may be repeated. It does not hold where a "
+    "column that it asks for is empty."
+)
 _COLUMNS = "Columns to show. Default: those that vary, and the main figures."
 _BY = "What to be best by: latency, energy, edp, area, power or any metric."
+_ALL = "All sweeps of the store, not the one that was run last."
 _OBJECTIVES = "Two or more metrics; the machines that no other one beats in all of them."
 
 Where = Annotated[list[str] | None, option("Rows", _WHERE, "CONDITION")]
+All = Annotated[bool, option("Rows", _ALL, None, "--all-sweeps")]
 StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store that `eie-sim sweep run` wrote.")]
 
 
@@ -59,7 +65,7 @@ def run(
     wanted = Space.from_toml(space)
     target = space.with_suffix(".sqlite") if store is None else store
     if dry_run:
-        _dry_run(wanted, target, as_json, printer)
+        _dry_run(wanted, target, retry_failed, as_json, printer)
         return
     with _executor(dask) as executor, printer.counting() as count:
         try:
@@ -85,10 +91,10 @@ def _executor(address: str | None) -> "AbstractContextManager[Executor | None]":
     return dask_executor(address)
 
 
-def _dry_run(wanted: "Space", target: Path, as_json: bool, printer: "Printer") -> None:
+def _dry_run(wanted: "Space", target: Path, retry_failed: bool, as_json: bool, printer: "Printer") -> None:
     from eie_sim.sweep.run import estimate, plan_for
 
-    planned = plan_for(wanted, target)
+    planned = plan_for(wanted, target, retry_failed)
     seconds, tried = estimate(planned)
     found = {
         "points": planned.distinct,
@@ -183,6 +189,7 @@ def best(
     store: StoreFile,
     by: Annotated[str, option("Rows", _BY, "NAME")] = "edp",
     where: Where = None,
+    all_sweeps: All = False,
     count: Annotated[int, option("Rows", "Machines. Default: 10.", "N", min=1)] = 10,
     as_json: Json = False,
 ) -> None:
@@ -191,7 +198,7 @@ def best(
 
     column = select.metric(by)
     metrics = list(dict.fromkeys([column, "time_us", "energy_nj", "area_mm2"]))
-    found = _candidates(store, where, metrics)
+    found = _candidates(store, where, [column], all_sweeps, metrics[1:])
     _print_candidates(select.best(found, column, count), found, metrics, as_json)
 
 
@@ -199,6 +206,7 @@ def pareto(
     store: StoreFile,
     objectives: Annotated[str, option("Rows", _OBJECTIVES, "A,B,...")] = "latency,energy,area",
     where: Where = None,
+    all_sweeps: All = False,
     as_json: Json = False,
 ) -> None:
     """The machines that no other one beats in every objective."""
@@ -207,7 +215,7 @@ def pareto(
     metrics = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
     if len(metrics) < 2:
         raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
-    found = _candidates(store, where, metrics)
+    found = _candidates(store, where, metrics, all_sweeps)
     _print_candidates(select.pareto(found, metrics), found, metrics, as_json)
 
 
@@ -217,6 +225,7 @@ def plot(
     by: Annotated[str, option("Rows", "The metric of curves and maps. Default: edp.", "NAME")] = "edp",
     objectives: Annotated[str, option("Rows", _OBJECTIVES, "A,B,...")] = "latency,energy,area",
     where: Where = None,
+    all_sweeps: All = False,
     kind: Annotated[str, option(OUTPUT_PANEL, "png (default), svg or pdf.", "NAME")] = "png",
 ) -> None:
     """Draw Pareto fronts, a curve for each axis, a map for each pair of axes, and parallel coordinates."""
@@ -234,7 +243,7 @@ def plot(
     wanted = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
     if len(wanted) < 2:
         raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
-    found = _candidates(store, where, list(dict.fromkeys([column, *wanted])))
+    found = _candidates(store, where, list(dict.fromkeys([column, *wanted])), all_sweeps)
     axes = select.varying(found)
     drawn = {
         f"pareto_{x}_{y}": plots.pareto_front(sweep_figures.pareto_front(found, x, y, axes))
@@ -261,7 +270,7 @@ def search(
     trials: Annotated[int, option("How to run", "Machines to have tried in the end. Default: 200.", "N", min=1)] = 200,
     sampler: Annotated[str, option("How to run", "nsga2 (default) or tpe.", "NAME")] = "nsga2",
     seed: Annotated[int, option("How to run", "Of the sampler. Default: 0.", "N", min=0)] = 0,
-    jobs: Annotated[int | None, option("How to run", _JOBS, "N", min=1)] = 1,
+    jobs: Annotated[int | None, option("How to run", _SEARCH_JOBS, "N", min=1)] = 1,
     as_json: Json = False,
 ) -> None:
     """Search a space for its front instead of computing all of it (Optuna, extra: search); it can be resumed."""
@@ -283,7 +292,13 @@ def search(
         rows = [{**a, **dict(zip(metrics, b, strict=True))} for a, b in zip(found.inputs, found.values, strict=True)]
         printer.json({"trials": found.trials, "front": rows})
         return
-    axes = list(found.inputs[0]) if found.inputs else []
+    if not found.inputs:
+        printer.warn(
+            f"no machine that was tried has a value above 0 of {', '.join(metrics)} and meets the conditions; "
+            "`eie-sim sweep query` shows what became of them"
+        )
+        return
+    axes = list(found.inputs[0])
     rows_shown = [[*(a[n] for n in axes), *b] for a, b in zip(found.inputs, found.values, strict=True)]
     _print_rows(printer, [*axes, *metrics], rows_shown)
     printer.remark(f"{len(found.values):,} machines on the front of {found.trials:,} that were tried.")
@@ -316,23 +331,49 @@ def _split(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def _candidates(file: Path, where: Sequence[str] | None, metrics: Sequence[str]) -> "list[Candidate]":
+def _candidates(
+    file: Path,
+    where: Sequence[str] | None,
+    metrics: Sequence[str],
+    all_sweeps: bool = False,
+    shown: Sequence[str] = (),
+) -> "list[Candidate]":
     """Machines of a store that meet the conditions given, and those of the sweep that was run last."""
     import json
 
-    from eie_sim.sweep.columns import INPUTS
-    from eie_sim.sweep.select import candidates
-    from eie_sim.sweep.store import Store
+    from eie_sim.cli.console import Printer
+    from eie_sim.sweep.columns import INPUTS, PRICING
+    from eie_sim.sweep.select import IDENTITY, candidates, matching, one_price
+    from eie_sim.sweep.store import FAILED, Store
 
+    printer = Printer()
     with Store(file) as store:
         sweeps = store.sweeps()
         told = json.loads(sweeps[-1][2]) if sweeps else []
+        axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
         conditions = _conditions([*told, *(where or ())])
-        asked = sorted({name for one in conditions for name in one.names} - {*INPUTS, *metrics})
-        found = candidates(store.rows([*INPUTS, *metrics, *asked], done_only=True), metrics, conditions)
-    if not found:
-        raise ValueError(f"{file}: no machine on which everything ran meets {[one.text for one in conditions]}")
-    return found
+        asked = {name for one in conditions for name in one.names}
+        columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", IDENTITY])
+        rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))
+    if failed := sum(row["status"] == FAILED for row in rows):
+        printer.warn(f"{failed:,} of {len(rows):,} points failed and count nowhere; `eie-sim sweep query` tells why")
+    done = [row for row in rows if row["status"] != FAILED]
+    of_prices = [one for one in conditions if one.names <= set(PRICING)]
+    order = {name: axes[name] if isinstance(axes.get(name), list) else [] for name in PRICING}
+    priced, notes = one_price(matching(done, of_prices), order)
+    for note in notes:
+        printer.note(note)
+    found = candidates(priced, metrics, conditions, shown)
+    if found:
+        return found
+    if conditions and candidates(priced, metrics):
+        raise ValueError(f"{file}: no machine meets {' and '.join(one.text for one in conditions)}")
+    raise ValueError(
+        f"{file}: no machine ran every workload and seed that the others ran, so that none can be compared over all; a "
+        "condition on workload and seed, such as \"workload == 'Alex-7'\", picks those to compare by"
+        if priced
+        else f"{file}: no point of it was computed"
+    )
 
 
 def _print_candidates(
@@ -344,12 +385,13 @@ def _print_candidates(
 
     printer = Printer()
     if as_json:
-        printer.json([{**one.inputs, **one.values, "rows": one.rows} for one in shown])
+        values = [{name: one.values.get(name) for name in metrics} for one in shown]
+        printer.json([{**one.inputs, **of, "rows": one.rows} for one, of in zip(shown, values, strict=True)])
         return
     inputs = varying(of)
     headings = [*inputs, *(" ".join(filter(None, (name, METRICS[name]["unit"]))) for name in metrics)]
     _print_rows(
-        printer, headings, [[*(one.inputs[n] for n in inputs), *(one.values[n] for n in metrics)] for one in shown]
+        printer, headings, [[*(one.inputs[n] for n in inputs), *(one.values.get(n) for n in metrics)] for one in shown]
     )
     rows = of[0].rows
     over = f"geometric means over the {rows:,} workloads and seeds of each" if rows > 1 else "one workload each"

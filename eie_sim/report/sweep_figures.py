@@ -33,6 +33,8 @@ class ParetoFront:
         Of those that no other one beats in both, in order of the first.
     names : tuple of str
         What tells the machines of the front apart.
+    named_by : tuple of str
+        The columns that these values are of.
     """
 
     finding: str
@@ -41,6 +43,7 @@ class ParetoFront:
     points: tuple[tuple[float, float], ...]
     front: tuple[tuple[float, float], ...]
     names: tuple[str, ...]
+    named_by: tuple[str, ...] = ()
 
 
 def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[str]) -> ParetoFront:
@@ -52,7 +55,8 @@ def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[s
         label(y),
         tuple((one.values[x], one.values[y]) for one in found),
         tuple((one.values[x], one.values[y]) for one in best),
-        tuple(", ".join(_short(one.inputs[name]) for name in varying) for one in best),
+        tuple(", ".join(short(one.inputs[name]) for name in varying) for one in best),
+        tuple(varying),
     )
 
 
@@ -61,8 +65,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _short(value: Cell) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def short(value: Cell) -> str:
+    """A value of an axis; clocks in millions."""
+    if isinstance(value, float):
+        return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:g}"
+    return str(value)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
     better = max if metric in LARGER_IS_BETTER else min
     best = x[medians.index(better(medians))]
     return AxisCurve(
-        f"{label(metric).partition(',')[0]}: best at {axis} {_short(best)}, by the median",
+        f"{label(metric).partition(',')[0]}: best at {axis} {short(best)}, by the median",
         axis,
         label(metric),
         x,
@@ -164,7 +171,7 @@ def heat_map(found: Sequence[Candidate], x_axis: str, y_axis: str, metric: str) 
         cells[key] = better(cells.get(key, one.values[metric]), one.values[metric])
     best = better(cells, key=cells.__getitem__)
     return HeatMap(
-        f"{label(metric).partition(',')[0]}: best at {x_axis} {_short(best[0])}, {y_axis} {_short(best[1])}",
+        f"{label(metric).partition(',')[0]}: best at {x_axis} {short(best[0])}, {y_axis} {short(best[1])}",
         x_axis,
         y_axis,
         label(metric),
@@ -211,7 +218,7 @@ def parallel_coordinates(
         values = list(_by(found, name))
         at = {value: place / (len(values) - 1) for place, value in enumerate(values)}
         places.append([at[one.inputs[name]] for one in shown])
-        ticks.append(tuple((at[value], _short(value)) for value in values))
+        ticks.append(tuple((at[value], short(value)) for value in values))
     for name in metrics:
         low, high = min(one.values[name] for one in found), max(one.values[name] for one in found)
         width = (high - low) or 1.0

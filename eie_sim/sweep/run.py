@@ -32,11 +32,18 @@ from eie_sim.columns import Cell
 from eie_sim.sweep.columns import INPUTS, MACHINE, METRICS, NO_BASELINE, PRICING
 from eie_sim.sweep.evaluate import Answer, Baseline, Priced, Task, compute, parsed_baseline
 from eie_sim.sweep.space import Points, Space, Value, check_alone
-from eie_sim.sweep.store import DONE, FAILED, Store
+from eie_sim.sweep.store import DONE, FAILED, Store, is_begun
 from eie_sim.sweep.workloads import Request
 
 MOST_POINTS = 2048
 """Points of one task: a worker that is killed loses a second or two."""
+
+MOST_SIMULATIONS = 256
+"""Runs of a machine of one task, for the same reason."""
+
+_TASKS_A_WORKER = 8
+"""Into how many tasks a small sweep is cut for each worker: all have work until the end, and little is lost when it is
+interrupted. Points of one packing are packed once for each task that they are in."""
 
 MOST_ATTEMPTS = 3
 """Workers that one point may kill before it is recorded as failed."""
@@ -162,10 +169,9 @@ def plan_for(space: Space, store: str | PathLike[str], retry_failed: bool = Fals
     ValueError, OSError
         As for `plan`.
     """
-    file = Path(store)
-    if not file.exists() or (file.is_file() and not file.stat().st_size):
+    if not is_begun(Path(store)):
         return plan(space, None)
-    with Store(file) as opened:
+    with Store(store) as opened:
         return plan(space, opened, retry_failed)
 
 
@@ -220,7 +226,7 @@ def _digest(fields: Mapping[str, object]) -> bytes:
     return sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest().encode()
 
 
-def _tasks(planned: Plan) -> list[Task]:
+def _tasks(planned: Plan, workers: int = 1) -> list[Task]:
     """The missing points of a plan as tasks, the longest first, so that workers end together."""
     points = planned.points
     order_of, _ = points.groups(("order",))
@@ -231,16 +237,33 @@ def _tasks(planned: Plan) -> list[Task]:
         if isinstance(planned.machines[planned.machine_of[at]], ArchConfig):
             groups.setdefault((int(planned.request_of[at]), int(order_of[at])), []).append(at)
     tasks = []
+    most = min(MOST_SIMULATIONS, -(-planned.simulations() // (_TASKS_A_WORKER * workers)))
     for (request, _), members in groups.items():
         # Points of one packing stand together, and in it those of one simulation.
         machines = {at: planned.machines[planned.machine_of[at]] for at in members}
         members.sort(key=lambda at: (_packing(machines[at]), at))
         order = str(points.value("order", members[0]))
-        for begin in range(0, len(members), MOST_POINTS):
-            part = members[begin : begin + MOST_POINTS]
+        for part in _cut([_packing(machines[at]) for at in members], members, most):
             task_points = tuple((at, machines[at], priced[priced_of[at]]) for at in part)
             tasks.append(Task(planned.requests[request], order, task_points, baselines=planned.baselines))
     return sorted(tasks, key=lambda task: -len(task.points))
+
+
+def _cut(sorts: Sequence[tuple[int, int, str]], members: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    """Sorted points in parts of some simulations each; where packings change, half as many are enough for a part."""
+    begin = simulations = 0
+    for at, (sort, before) in enumerate(zip(sorts, [None, *sorts], strict=False)):
+        changed = before is None or sort[:2] != before[:2]
+        if at > begin and sort != before:
+            full = simulations >= most or (changed and 2 * simulations >= most)
+            if full:
+                yield members[begin:at]
+                begin, simulations = at, 0
+        if at - begin >= MOST_POINTS:
+            yield members[begin:at]
+            begin, simulations = at, 0
+        simulations += sort != before or at == begin
+    yield members[begin:]
 
 
 def _packing(machine: ArchConfig | str) -> tuple[int, int, str]:
@@ -317,11 +340,12 @@ def run_sweep(
     planned = plan_for(space, store, retry_failed)  # no store is made for a space that is none
     with Store(store, create=True) as opened:
         if note:
-            opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), _now())
+            opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), now(), planned.keys)
         writer = _Writer(planned, opened, progress)
         writer.impossible()
-        tasks = _tasks(planned)
-        workers = min(jobs or available_cores(), max(len(tasks), 1))
+        wanted = _Given(executor).workers if executor is not None else jobs or available_cores()
+        tasks = _tasks(planned, wanted)
+        workers = min(wanted, max(len(tasks), 1))
         try:
             if executor is not None:
                 _run_on(_Given(executor), tasks, writer, told)
@@ -337,7 +361,8 @@ def run_sweep(
     )
 
 
-def _now() -> str:
+def now() -> str:
+    """Date and time, for what is noted of a sweep."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -577,13 +602,16 @@ def estimate(planned: Plan, seconds: float = 5.0) -> tuple[float, int]:
         few = replace(task, points=task.points[:: max(1, len(task.points) // _TRIED)])
         compute(few)  # compiles what is not compiled yet
         times = [time.perf_counter()]
-        for step in (few.request.make, few.request.forget, partial(compute, few), partial(compute, few)):
-            step()
-            times.append(time.perf_counter())
+        tried += len(task.points)
+        try:
+            for step in (few.request.make, few.request.forget, partial(compute, few), partial(compute, few)):
+                step()
+                times.append(time.perf_counter())
+        except (ValueError, OSError):
+            continue  # a workload that cannot be read fails at once
         made, _, packed_and_run, run = np.diff(times).tolist()
         packings, here = (len({_packing(machine)[:2] for _, machine, _ in x.points}) for x in (task, few))
         spent += made + (packed_and_run - run) * packings / here + run / len(few.points) * len(task.points)
-        tried += len(task.points)
         if times[-1] - began > seconds:
             break
     return (spent / tried * len(planned.missing) if tried else 0.0), tried

@@ -4,6 +4,8 @@ A study lives in a file of Optuna's own beside the store and goes on where it wa
 rows of the store like any other, and a point that is there is not computed again.
 """
 
+import hashlib
+import json
 import logging
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from eie_sim.columns import Row
-from eie_sim.sweep.columns import METRICS
+from eie_sim.sweep.columns import METRICS, NO_BASELINE
+from eie_sim.sweep.evaluate import parsed_baseline
 from eie_sim.sweep.expressions import Condition
-from eie_sim.sweep.run import plan, run_sweep
+from eie_sim.sweep.run import now, plan, run_sweep
 from eie_sim.sweep.select import LARGER_IS_BETTER
-from eie_sim.sweep.space import Range, Space, Value
+from eie_sim.sweep.space import Points, Range, Space, Value
 from eie_sim.sweep.store import Store
 
 SAMPLERS = ("nsga2", "tpe")
@@ -91,11 +94,16 @@ def search(
     optuna = _optuna()
     if unknown := [name for name in objectives if name not in METRICS]:
         raise ValueError(f"objective: {unknown[0]!r}; there are {', '.join(METRICS)}")
+    if not objectives:
+        raise ValueError("objectives: there is none, but a search needs one metric at least")
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler: {sampler!r}, but it must be one of {', '.join(SAMPLERS)}")
     choices = {name: _choices(name, space) for name in space.axes if name not in _OVER}
     if not any(len(values) > 1 for values in choices.values()):
         raise ValueError(f"sweep {space.name!r}: there is nothing to choose between")
+    with Store(store, create=True) as opened:
+        conditions = json.dumps(space.where)
+        opened.begin(f"{space.name} search", space.model_dump_json(by_alias=True), conditions, now())
     study = _study(optuna, Path(store), objectives, sampler, seed, space)
     while (done := len(study.get_trials(deepcopy=False, states=_ended(optuna)))) < trials:
         asked = [study.ask() for _ in range(min(batch, trials - done))]
@@ -111,7 +119,9 @@ def search(
             else:
                 study.tell(trial, values)
         progress(done + len(asked), trials)
-    best = sorted(study.best_trials, key=lambda trial: (trial.values, trial.number))
+    # One machine may have been tried often.
+    of_machine = {json.dumps(trial.user_attrs["machine"]): trial for trial in reversed(study.best_trials)}
+    best = sorted(of_machine.values(), key=lambda trial: (trial.values, trial.number))
     complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     return Found(
         len(study.get_trials(deepcopy=False, states=_ended(optuna))),
@@ -141,12 +151,33 @@ def _study(optuna: Any, store: Path, objectives: Sequence[str], sampler: str, se
     }
     journal = optuna.storages.journal.JournalFileBackend(str(store.with_suffix(".optuna")))
     return optuna.create_study(
-        study_name=f"{space.name} {sampler} {seed} {','.join(objectives)}",
+        study_name=f"{space.name} {sampler} {seed} {','.join(objectives)} {_contents(space)}",
         storage=optuna.storages.JournalStorage(journal),
         directions=["maximize" if name in LARGER_IS_BETTER else "minimize" for name in objectives],
         sampler=samplers[sampler](),
         load_if_exists=True,
     )
+
+
+def _over(space: Space) -> Points:
+    """What every machine runs."""
+    return Space(axes={name: space.axes[name] for name in _OVER if name in space.axes}).points()
+
+
+def _contents(space: Space) -> str:
+    """A digest of the choices and of what they are judged by, files included: of others the study knows nothing."""
+    over = _over(space)
+    ran = space.with_points([{name: over.value(name, at) for name in _OVER} for at in range(len(over))])
+    requests = plan(ran, None).requests
+    baselines = (
+        [str(name) for name in _choices("baseline", space) if name != NO_BASELINE] if "baseline" in space.axes else []
+    )
+    devices = [parsed_baseline(name, space.folder) for name in baselines]
+    told = [
+        space.model_dump(mode="json"), space.machine.model_dump(mode="json"),
+        [one.digest for one in requests], [[one.model_dump(mode="json"), kind] for one, kind in devices],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _population(space: Space) -> int:
@@ -162,7 +193,7 @@ def _computed(
     jobs: int | None,
 ) -> list[tuple[float, ...] | None]:
     """The objectives of each machine, geometric means over what ran on it."""
-    over = Space(axes={name: space.axes[name] for name in _OVER if name in space.axes}).points()
+    over = _over(space)
     points = [
         {**machine, **{name: over.value(name, at) for name in _OVER}} for machine in machines for at in range(len(over))
     ]
@@ -170,6 +201,7 @@ def _computed(
     run_sweep(part, store, jobs=jobs, note=False)
     keys = plan(part, None).keys
     with Store(store) as opened:
+        opened.extend(keys)
         asked = {name for one in space.conditions for name in one.names}
         known = opened.of_keys(keys, sorted(asked | set(objectives)))
     # Equal points are one point of the space.

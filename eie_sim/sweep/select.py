@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eie_sim.columns import Cell, Row
-from eie_sim.sweep.columns import INPUTS, METRICS
+from eie_sim.sweep.columns import INPUTS, METRICS, PRICING
 from eie_sim.sweep.expressions import Condition
 from eie_sim.sweep.pareto import front
 
@@ -29,6 +29,9 @@ _DRAWS = ("workload", "fit", "seed")
 
 MACHINE_AND_PRICES = tuple(name for name in INPUTS if name not in _DRAWS)
 
+IDENTITY = "workload_sha256"
+"""Column that tells what ran, whatever it was called then."""
+
 
 def metric(name: str) -> str:
     """The column that a name stands for.
@@ -49,6 +52,38 @@ def matching(rows: Iterable[Row], conditions: Sequence[Condition]) -> list[Row]:
     return [row for row in rows if all(one.holds(row) for one in conditions)]
 
 
+def one_price(rows: Sequence[Row], order: Mapping[str, Sequence[Cell]]) -> tuple[list[Row], list[str]]:
+    """Rows of one calibration, one scaling rule, one baseline and one batch size, for prices are no machines.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    order : mapping of str to sequence
+        For each of these columns the values of the sweep, in its order; the first one that there is is taken.
+
+    Returns
+    -------
+    list of dict
+        Those of the first value of each column.
+    list of str
+        What was left out, a text for each column with several values.
+    """
+    kept, notes = list(rows), []
+    for name in PRICING:
+        there = {row[name] for row in kept}
+        if len(there) > 1:
+            first = next((value for value in order.get(name, ()) if value in there), None) or sorted(there, key=str)[0]
+            others = ", ".join(sorted(str(value) for value in there - {first}))
+            notes.append(f"by {name} {first}; for others ({others}) give a condition, such as {_equal(name, others)}")
+            kept = [row for row in kept if row[name] == first]
+    return kept, notes
+
+
+def _equal(name: str, values: str) -> str:
+    first = values.partition(", ")[0]
+    return f'"{name} == {first}"' if name == "batch" else f"\"{name} == '{first}'\""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A machine with its prices, over everything that ran on it.
@@ -67,7 +102,12 @@ class Candidate:
     rows: int
 
 
-def candidates(rows: Iterable[Row], metrics: Sequence[str], conditions: Sequence[Condition] = ()) -> list[Candidate]:
+def candidates(
+    rows: Iterable[Row],
+    metrics: Sequence[str],
+    conditions: Sequence[Condition] = (),
+    shown: Sequence[str] = (),
+) -> list[Candidate]:
     """Machines, each over all workloads and seeds that ran on it.
 
     Parameters
@@ -75,7 +115,9 @@ def candidates(rows: Iterable[Row], metrics: Sequence[str], conditions: Sequence
     rows : iterable of dict
         Of a store; those that failed have no metrics.
     metrics : sequence of str
-        Columns that are wanted.
+        Columns that a machine must have.
+    shown : sequence of str
+        Columns that it may have.
     conditions : sequence of Condition
         Those on workloads and seeds alone pick rows. A machine is left out where a row does not meet one of the others.
 
@@ -87,22 +129,33 @@ def candidates(rows: Iterable[Row], metrics: Sequence[str], conditions: Sequence
     Raises
     ------
     ValueError
-        When a metric is not above 0, so that it has no geometric mean.
+        When a metric is not above 0, so that it has no geometric mean; or two rows are of the same machine and of the
+        same workload.
     """
     picking = [one for one in conditions if one.names <= set(_DRAWS)]
     judging = [one for one in conditions if one not in picking]
     groups: dict[tuple[Cell, ...], list[Row]] = {}
     for row in matching(rows, picking):
         groups.setdefault(tuple(row[name] for name in MACHINE_AND_PRICES), []).append(row)
-    ran = {key: {tuple(row[name] for name in _DRAWS) for row in members} for key, members in groups.items()}
+    ran = {key: {_what_ran(row) for row in members} for key, members in groups.items()}
     everything = set().union(*ran.values())
+    if any(len(ran[key]) < len(members) for key, members in groups.items()):
+        raise ValueError(
+            "several rows are of one machine and one workload, and differ in what no column tells, such as a "
+            "baseline's file or the version of eie-sim; look at the last sweep alone, or sweep into a new store"
+        )
     found = []
     for key, members in groups.items():
         complete = ran[key] == everything and all(row[name] is not None for row in members for name in metrics)
         if complete and all(one.holds(row) for row in members for one in judging):
-            values = {name: _mean(name, members) for name in metrics}
+            there = [name for name in shown if all(row[name] is not None for row in members)]
+            values = {name: _mean(name, members) for name in (*metrics, *there)}
             found.append(Candidate(dict(zip(MACHINE_AND_PRICES, key, strict=True)), values, len(members)))
     return found
+
+
+def _what_ran(row: Row) -> tuple[Cell, ...]:
+    return (row[IDENTITY],) if row.get(IDENTITY) is not None else tuple(row[name] for name in _DRAWS)
 
 
 def _mean(name: str, rows: Sequence[Row]) -> float:

@@ -9,7 +9,7 @@ import csv
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 APPLICATION_ID = 0x65696573
 """In the header of the file: "eies"."""
@@ -57,6 +57,18 @@ _BATCH = 500
 _NEEDS_PARQUET = "pandas and Parquet need pip install 'eie-sim[parquet]'"
 
 
+def is_begun(path: Path) -> bool:
+    """Whether there is anything in a file: not in one that a killed process, or one that runs now, has just made."""
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", timeout=WAIT_S, uri=True)) as connection:
+            identity = int(connection.execute("PRAGMA application_id").fetchone()[0])
+            return bool(identity or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return True  # whatever it is, `Store` says it
+
+
 class StoreError(OSError):
     """The store cannot be used; the message names the file and says why. What was written before is whole."""
 
@@ -83,8 +95,17 @@ CREATE TABLE sweeps (
 );
 """
 
+# Which points each sweep is of, so that those of another one, or of files that have changed since, are told apart.
+_MEMBERS = """
+CREATE TABLE members (
+    sweep INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (sweep, key)
+) WITHOUT ROWID;
+"""
+
 # From each version to the next one. A file of an older version is brought up to date when it is opened for writing.
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: lambda connection: connection.execute(_MEMBERS)}
 
 
 class Store:
@@ -124,6 +145,10 @@ class Store:
             tables, identity, version = self._identity()
         if (tables or identity or not create) and (identity != APPLICATION_ID or not {"points", "sweeps"} <= tables):
             raise StoreError(f"{self.path}: is no store of a sweep")
+        if tables and version < 1:
+            raise StoreError(
+                f"{self.path}: schema version {version}, which no version of eie-sim writes: it is damaged"
+            )
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path}: schema version {version}, but eie-sim {__version__} knows up to {SCHEMA_VERSION}: a "
@@ -133,12 +158,14 @@ class Store:
         self._connection.execute("PRAGMA synchronous = NORMAL")  # with the log: nothing breaks when a process is killed
         if max_pages is not None:
             self._connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+        if tables:
+            self._check_columns()
         if tables and version == SCHEMA_VERSION:
             return
         with self._transaction():
             tables, identity, version = self._identity()  # another process may have made it in between
             if not tables and not identity:
-                for statement in _SCHEMA.split(";")[:-1]:
+                for statement in (_SCHEMA + _MEMBERS).split(";")[:-1]:
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -147,6 +174,11 @@ class Store:
                 MIGRATIONS[version](self._connection)
                 version += 1
                 self._connection.execute(f"PRAGMA user_version = {version}")
+
+    def _check_columns(self) -> None:
+        found = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(points)")}
+        if missing := sorted(set(COLUMNS) - found):
+            raise StoreError(f"{self.path}: has no column {missing[0]!r}: it is damaged")
 
     def _use_log(self) -> None:
         """Turn the write-ahead log on. SQLite itself does not wait for others who do the same with a new file."""
@@ -209,8 +241,8 @@ class Store:
         with self._errors():
             return int(self._connection.execute("SELECT count(*) FROM points").fetchone()[0])
 
-    def begin(self, name: str, space: str, conditions: str, started: str) -> None:
-        """Note that a sweep begins.
+    def begin(self, name: str, space: str, conditions: str, started: str, keys: Iterable[str] = ()) -> None:
+        """Note that a sweep begins, and which points it is of; it is the last sweep from then on.
 
         Raises
         ------
@@ -218,7 +250,37 @@ class Store:
             When it cannot be written.
         """
         with self._errors(), self._transaction():
-            self._connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (name, space, conditions, started))
+            run = self._connection.execute
+            run(
+                "DELETE FROM members WHERE sweep IN (SELECT rowid FROM sweeps WHERE name = ? AND space = ?)",
+                (name, space),
+            )
+            number = run("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (name, space, conditions, started)).lastrowid
+            self._add_members(number, keys)
+
+    def extend(self, keys: Iterable[str]) -> None:
+        """Note more points of the last sweep.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        with self._errors(), self._transaction():
+            (number,) = self._connection.execute("SELECT max(rowid) FROM sweeps").fetchone()
+            self._add_members(number, keys)
+
+    def _add_members(self, sweep: int | None, keys: Iterable[str]) -> None:
+        pairs = ((sweep, key) for key in keys)
+        self._connection.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", pairs)
+
+    def _of_last(self) -> str:
+        """A condition that holds for the points of the last sweep; for all where nobody noted which they are."""
+        last = "SELECT max(rowid) FROM sweeps"
+        return (
+            f"(key IN (SELECT key FROM members WHERE sweep = ({last})) "
+            f"OR NOT EXISTS (SELECT 1 FROM members WHERE sweep = ({last})))"
+        )
 
     def sweeps(self) -> list[tuple[str, str, str, str]]:
         """Name, space (JSON), conditions (JSON) and start of each sweep that was run, in order."""
@@ -260,8 +322,18 @@ class Store:
             found = self._connection.execute("SELECT count(*) FROM points WHERE status = ?", (status,)).fetchone()
         return int(found[0])
 
-    def rows(self, columns: Sequence[str] = COLUMNS, done_only: bool = False) -> Iterator[Row]:
-        """All rows in the order of their inputs, then of their keys: the same wherever they were computed.
+    def rows(
+        self, columns: Sequence[str] = COLUMNS, done_only: bool = False, of_last_sweep: bool = False
+    ) -> Iterator[Row]:
+        """Rows in the order of their inputs, then of their keys: the same wherever they were computed.
+
+        Parameters
+        ----------
+        columns : sequence of str
+        done_only : bool
+            Whether to leave out points that failed.
+        of_last_sweep : bool
+            Whether to leave out points that are not of the sweep that was run last.
 
         Raises
         ------
@@ -272,7 +344,8 @@ class Store:
             raise ValueError(f"column: {unknown[0]!r}; there are {', '.join(COLUMNS)}")
         picked = ", ".join(f'"{name}"' for name in columns)
         order = ", ".join(f'"{name}"' for name in (*INPUTS, "key"))
-        only = f" WHERE status = '{DONE}'" if done_only else ""
+        wanted = [f"status = '{DONE}'"] * done_only + [self._of_last()] * of_last_sweep
+        only = f" WHERE {' AND '.join(wanted)}" if wanted else ""
         with self._errors():
             for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
                 yield dict(zip(columns, row, strict=True))

@@ -1,11 +1,15 @@
 """Running a sweep: the same rows whoever computes them, nothing computed twice, and nothing stopped by one point."""
 
+import itertools
 import os
+import sqlite3
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eie_sim import simulate
 from eie_sim.sweep import evaluate, run
@@ -78,7 +82,7 @@ def test_an_export_does_not_depend_on_which_task_ends_first(space, tmp_path):
     ended = []
     executor = LastFirst(2)
     run_sweep(space, tmp_path / "two.sqlite", executor=executor, progress=lambda *told: ended.append(told))
-    assert ended == [(0, 32, 0), (8, 32, 0), (16, 32, 0), (24, 32, 0), (32, 32, 0)]
+    assert ended == [(done, 32, 0) for done in range(0, 33, 2)]  # one simulation of two clocks a task
     assert exported(tmp_path / "one.sqlite") == exported(tmp_path / "two.sqlite")
 
 
@@ -361,7 +365,7 @@ def test_when_all_workers_are_gone_the_sweep_says_so_and_the_store_goes_on(space
         run_sweep(space, file, executor=Dying(3, how))
     assert "\n" not in str(lost.value)
     done = len(rows(file, "key"))
-    assert done in (16, 24)  # of three tasks, but the third may be in flight when the fourth is refused
+    assert done in (8, 12)  # of three tasks, but the third may be in flight when the fourth is refused
     rest = run_sweep(space, file, jobs=1)
     assert (rest.there, rest.done) == (done, 32 - done)
     run_sweep(space, tmp_path / "other.sqlite", jobs=1)
@@ -373,7 +377,7 @@ def test_workers_that_die_one_after_another_end_the_sweep_and_not_as_failed_poin
     with pytest.raises(LostWorkers, match=r"workers died .* times, and nothing was done in between"):
         run_sweep(space, file, executor=Dying(1, "worker after worker"))
     done = rows(file, "status").count(("done",))
-    assert done == 256  # of the first task
+    assert done == 128  # of the first task
     rest = run_sweep(space, file, jobs=1, retry_failed=True)
     assert (rest.there, rest.done, rest.failed) == (done, 1024 - done, 0)
 
@@ -450,7 +454,7 @@ def test_an_estimate_tries_tasks_and_writes_nothing(space, file):
 
 def test_an_estimate_ends_in_the_time_it_is_given(space):
     seconds, tried = estimate(plan(space, None), seconds=0)
-    assert tried == 8
+    assert tried == 4  # of the first task
     assert seconds > 0
 
 
@@ -472,3 +476,52 @@ def test_what_cannot_be_run_is_an_error_before_anything_runs(file, monkeypatch, 
         run_sweep(Space(axes=axes), file, jobs=1)
     assert called == []
     assert not file.exists() or rows(file, "key") == []
+
+
+# How a sweep is cut ---------------------------------------------------------------------------------------------------
+
+
+@given(
+    sorts=st.lists(st.tuples(st.integers(1, 3), st.integers(4, 5), st.sampled_from("abcdef")), min_size=1, max_size=80),
+    most=st.integers(1, 12),
+)
+def test_parts_hold_every_point_once_and_no_more_simulations_than_they_may(sorts, most):
+    sorts = sorted(sorts)
+    members = list(range(len(sorts)))
+    parts = list(run._cut(sorts, members, most))
+    assert [at for part in parts for at in part] == members
+    kinds = [{sorts[at] for at in part} for part in parts]
+    assert all(1 <= len(kind) <= most for kind in kinds)
+    assert not any(one & other for one, other in itertools.combinations(kinds, 2))  # no simulation is run twice
+
+
+def test_many_points_of_one_simulation_are_several_parts(monkeypatch):
+    monkeypatch.setattr(run, "MOST_POINTS", 10)
+    assert [len(part) for part in run._cut([(1, 4, "a")] * 25, range(25), 5)] == [10, 10, 5]
+
+
+def test_a_sweep_of_one_workload_has_work_for_all_workers(tmp_path):
+    space = a_space(tmp_path, workload=a_file(tmp_path / "a.eie"), seed=0, act_queue_depth=list(range(1, 65)))
+    tasks = run._tasks(plan(space, None), workers=2)
+    assert len(tasks) == 16
+    assert {len(task.points) for task in tasks} == {16}
+
+
+def test_a_sweep_of_one_workload_that_is_interrupted_keeps_what_was_done(tmp_path, file):
+    space = a_space(tmp_path, workload=a_file(tmp_path / "a.eie"), seed=0, act_queue_depth=list(range(1, 65)))
+
+    def stop(done, of, failed):
+        if done >= of / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(space, file, jobs=1, progress=stop)
+    assert len(rows(file, "key")) == 128
+    assert run_sweep(space, file, jobs=1).there == 128
+
+
+def test_a_store_whose_making_was_killed_is_made_by_the_next_sweep(space, file):
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    assert run_sweep(space, file, jobs=1).done == 32

@@ -88,3 +88,40 @@ def test_what_cannot_be_searched_is_refused(space, tmp_path):
     alone = Space(name="one", axes={"workload": space.axes["workload"]})
     with pytest.raises(ValueError, match="sweep 'one': there is nothing to choose between"):
         search(alone, tmp_path / "s.sqlite", OBJECTIVES, 3)
+
+
+def test_a_search_over_another_file_by_the_same_name_is_another_study(tmp_path):
+    model, store = tmp_path / "m.eie", tmp_path / "s.sqlite"
+    a_file(model, 0)
+    space = Space(name="one", axes={"workload": str(model), "n_pe": [1, 2, 4]})
+    before = search(space, store, OBJECTIVES, 6)
+    a_file(model, 1)
+    after = search(space, store, OBJECTIVES, 6)
+    assert before.trials == after.trials == 6
+    assert set(before.tried).isdisjoint(after.tried)
+
+
+def test_a_search_over_other_choices_is_another_study(space, tmp_path):
+    store = tmp_path / "s.sqlite"
+    search(space, store, OBJECTIVES, 6)
+    fewer = Space(name="tiny", axes={**space.axes, "n_pe": [1, 2]})
+    assert search(fewer, store, OBJECTIVES, 6).trials == 6
+
+
+def test_a_machine_that_was_tried_often_is_once_on_the_front(tmp_path):
+    space = Space(axes={"workload": a_file(tmp_path / "a.eie"), "n_pe": [1, 2]})
+    found = search(space, tmp_path / "s.sqlite", OBJECTIVES, 20)
+    assert len(found.inputs) == len({one["n_pe"] for one in found.inputs})
+
+
+def test_the_points_of_a_search_are_those_of_a_sweep(space, tmp_path):
+    store = tmp_path / "s.sqlite"
+    run_sweep(Space(name="before", axes={"workload": space.axes["workload"], "n_pe": [16]}), store, jobs=1)
+    search(space, store, OBJECTIVES, 4)
+    with Store(store) as opened:
+        assert {row["n_pe"] for row in opened.rows(("n_pe",), of_last_sweep=True)} <= {1, 2, 4, 8}
+
+
+def test_a_search_needs_an_objective(space, tmp_path):
+    with pytest.raises(ValueError, match="objectives: there is none"):
+        search(space, tmp_path / "s.sqlite", (), 4)

@@ -15,6 +15,7 @@ from eie_sim.sweep.select import (
     candidates,
     matching,
     metric,
+    one_price,
     pareto,
     varying,
 )
@@ -163,3 +164,48 @@ def test_inputs_that_vary_are_named():
     found = candidates([row(n_pe=n_pe, batch=1, time_us=1.0) for n_pe in (1, 2)], ["time_us"])
     assert varying(found) == ["n_pe"]
     assert varying(found[:1]) == []
+
+
+# What ran, and at which prices ----------------------------------------------------------------------------------------
+
+
+def test_what_ran_is_known_by_its_contents_whatever_it_was_called():
+    rows = [
+        row("m.eie", n_pe=8, workload_sha256="x", time_us=1.0),
+        row("m2.eie", n_pe=16, workload_sha256="x", time_us=2.0),
+    ]
+    assert n_pes(candidates(rows, ["time_us"])) == [8, 16]
+
+
+def test_other_contents_by_the_same_name_are_something_else_that_ran():
+    rows = [row("m.eie", n_pe=8, workload_sha256=of, time_us=1.0) for of in "xy"]
+    (found,) = candidates([*rows, row("m.eie", n_pe=16, workload_sha256="x", time_us=1.0)], ["time_us"])
+    assert (found.inputs["n_pe"], found.rows) == (8, 2)
+
+
+def test_two_rows_of_one_machine_and_one_workload_are_refused_and_not_averaged():
+    rows = [row(workload_sha256="x", time_us=time) for time in (1.0, 2.0)]
+    with pytest.raises(ValueError, match="differ in what no column tells, such as a baseline's file"):
+        candidates(rows, ["time_us"])
+
+
+def test_a_column_that_is_only_shown_may_be_empty():
+    rows = [row(n_pe=1, time_us=1.0, area_mm2=2.0), row(n_pe=2, time_us=1.0)]
+    found = candidates(rows, ["time_us"], shown=["area_mm2"])
+    assert [dict(one.values) for one in found] == [{"time_us": 1.0, "area_mm2": 2.0}, {"time_us": 1.0}]
+
+
+def test_prices_are_no_machines_the_first_of_the_sweep_is_taken_and_the_others_are_named():
+    rows = [row(n_pe=at, calibration=name, batch=1) for at in (1, 2) for name in ("table2-8cycle", "bottom-up")]
+    kept, notes = one_price(rows, {"calibration": ["bottom-up", "table2-8cycle"]})
+    assert [(one["n_pe"], one["calibration"]) for one in kept] == [(1, "bottom-up"), (2, "bottom-up")]
+    assert notes == [
+        "by calibration bottom-up; for others (table2-8cycle) give a condition, such as "
+        "\"calibration == 'table2-8cycle'\""
+    ]
+    assert one_price(kept, {}) == (kept, [])
+
+
+def test_of_batches_a_number_is_asked_for():
+    _, (note,) = one_price([row(batch=1), row(batch=64)], {"batch": [64, 1]})
+    assert note == 'by batch 64; for others (1) give a condition, such as "batch == 1"'

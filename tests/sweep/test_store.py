@@ -19,6 +19,7 @@ from eie_sim.sweep.store import (
     SCHEMA_VERSION,
     Store,
     StoreError,
+    is_begun,
 )
 from tests.extras import needs
 
@@ -433,3 +434,93 @@ def test_without_the_extra_an_export_says_what_to_install(store, tmp_path, monke
         with pytest.raises(ImportError, match=r"pip install 'eie-sim\[parquet\]'"):
             export()
     assert not (tmp_path / "a.parquet").exists()
+
+
+# Which points are of which sweep --------------------------------------------------------------------------------------
+
+
+def keys_of(store, **more):
+    return [row["key"] for row in store.rows(("key",), **more)]
+
+
+def test_the_rows_of_the_last_sweep_are_told_from_those_of_the_others(store):
+    store.add([a_row(key) for key in "abcd"])
+    store.begin("first", "{}", "[]", "now", "ab")
+    store.begin("second", "{}", "[]", "now", "bc")
+    assert keys_of(store) == list("abcd")
+    assert keys_of(store, of_last_sweep=True) == ["b", "c"]
+
+
+def test_a_sweep_that_is_run_again_is_of_what_it_has_now(store):
+    store.add([a_row(key) for key in "abc"])
+    store.begin("one", "{}", "[]", "now", "ab")
+    store.begin("one", "{}", "[]", "later", "c")
+    assert keys_of(store, of_last_sweep=True) == ["c"]
+    assert len(store.sweeps()) == 2
+
+
+def test_a_sweep_can_get_more_points(store):
+    store.add([a_row(key) for key in "abc"])
+    store.begin("one", "{}", "[]", "now", "a")
+    store.extend("ab")
+    assert keys_of(store, of_last_sweep=True) == ["a", "b"]
+
+
+def test_where_nobody_noted_the_points_all_are_of_the_last_sweep(store):
+    store.add([a_row(key) for key in "ab"])
+    assert keys_of(store, of_last_sweep=True) == ["a", "b"]
+    store.begin("one", "{}", "[]", "now")
+    assert keys_of(store, of_last_sweep=True) == ["a", "b"]
+
+
+def test_a_store_of_version_one_gets_the_table_and_keeps_its_rows(path):
+    with Store(path, create=True) as store:
+        store.add([a_row(key) for key in "ab"])
+        store.begin("one", "{}", "[]", "now", "a")
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TABLE members; PRAGMA user_version = 1;")
+    connection.close()
+    with Store(path) as store:
+        assert keys_of(store, of_last_sweep=True) == ["a", "b"]
+        store.begin("two", "{}", "[]", "now", "b")
+        assert keys_of(store, of_last_sweep=True) == ["b"]
+    assert pragma(path, "user_version") == SCHEMA_VERSION
+
+
+# What is hardly there, or damaged -------------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_made_a_moment_ago_is_not_begun(path):
+    assert not is_begun(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")  # what is there when the process that makes a store is killed then
+    connection.close()
+    assert path.stat().st_size > 0
+    assert not is_begun(path)
+    with Store(path, create=True):
+        assert is_begun(path)
+
+
+def test_a_file_of_another_kind_is_begun_so_that_it_is_refused(path):
+    a_foreign_database(path)
+    assert is_begun(path)
+    path.write_bytes(b"no database at all" * 100)
+    assert is_begun(path)
+
+
+def test_a_store_without_its_version_is_damaged(store, path):
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    with pytest.raises(StoreError, match=r"schema version 0, which no version of eie-sim writes: it is damaged"):
+        Store(path)
+
+
+def test_a_store_without_a_column_is_damaged(store, path):
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE points DROP COLUMN edp_nj_us")
+    connection.close()
+    with pytest.raises(StoreError, match="has no column 'edp_nj_us': it is damaged"):
+        Store(path)

@@ -9,8 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from eie_sim.columns import Cell
 from eie_sim.report import sweep_figures
-from eie_sim.report.plots.styles import GREY, INK, NARROW, NAVY, PAPER, RUST, SKY, SOFT, new_figure, points, styled
+from eie_sim.report.plots.styles import (
+    GREY,
+    INK,
+    NARROW,
+    NAVY,
+    PAPER,
+    RUST,
+    SKY,
+    SOFT,
+    foot,
+    new_figure,
+    points,
+    styled,
+)
 
 
 @styled
@@ -26,10 +40,16 @@ def pareto_front(data: sweep_figures.ParetoFront) -> Figure:
         )
     _log_where_wide(axes, "x", [x for x, _ in data.points])
     _log_where_wide(axes, "y", [y for _, y in data.points])
-    axes.set(xlabel=data.x_label, ylabel=data.y_label)
+    for axis, text, scale in (
+        (axes.xaxis, data.x_label, axes.get_xscale()),
+        (axes.yaxis, data.y_label, axes.get_yscale()),
+    ):
+        axis.set_label_text(f"{text} (log scale)" if scale == "log" else text)
     axes.set_title(data.finding)
     axes.grid(linewidth=0.6)
     axes.legend(fontsize=points(8))
+    if data.named_by:
+        foot(figure, f"beside points of the front: {', '.join(data.named_by)}")
     return figure
 
 
@@ -65,8 +85,8 @@ def axis_curve(data: sweep_figures.AxisCurve) -> Figure:
     return figure
 
 
-def _tick(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _tick(value: Cell) -> str:
+    return sweep_figures.short(value)
 
 
 @styled
