@@ -8,6 +8,7 @@ from eie_sim.cli.measure import measure
 from eie_sim.cli.presets import presets
 from eie_sim.cli.report import report
 from eie_sim.cli.run import run
+from eie_sim.cli.trace import trace
 
 _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator (Han et al., ISCA 2016).
 
@@ -20,4 +21,4 @@ _SWEEP = CommandGroup(
     (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.plot, sweep.search, sweep.export),
 )
 
-app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, presets), (_SWEEP,))
+app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, trace, presets), (_SWEEP,))
