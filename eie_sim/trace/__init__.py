@@ -8,7 +8,7 @@ A window of cycles and some of the PEs can be asked for, so that a long run on m
 """
 
 from eie_sim.trace.counts import COUNTED, TraceCounts, trace_counts
-from eie_sim.trace.cut import Cut, cut, default_window
+from eie_sim.trace.cuts import Cut, cut, default_window
 from eie_sim.trace.perfetto import write_perfetto
 from eie_sim.trace.perfetto_file import Trace, read_perfetto
 from eie_sim.trace.vcd import write_vcd

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eie_sim.result import PER_PE, Counts
-from eie_sim.trace.cut import ACT_RW, ARITHMETIC, SPMAT_READ, Cut, at_unit, entries
+from eie_sim.trace.cuts import ACT_RW, ARITHMETIC, SPMAT_READ, Cut, at_unit, entries
 from eie_sim.views import BUBBLE, DRAIN, ENTRY, FILL, FILLER, STARVED, broadcast_states, pe_states
 
 Integers = NDArray[np.int64]

@@ -19,7 +19,7 @@ from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.result import Schedule
 from eie_sim.trace.counts import TraceCounts, trace_counts
-from eie_sim.trace.cut import ACT_RW, ARITHMETIC, SPMAT_READ, Cut, at_unit, cut, entries
+from eie_sim.trace.cuts import ACT_RW, ARITHMETIC, SPMAT_READ, Cut, at_unit, cut, entries
 from eie_sim.trace.files import new_text
 from eie_sim.views import (
     BROADCAST_STATES,
