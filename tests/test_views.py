@@ -27,7 +27,7 @@ from eie_sim.views import (
 )
 from eie_sim.workload import calibrated_layer
 from tests import naive
-from tests.strategies import cases
+from tests.strategies import cases, parts
 
 few = settings(max_examples=40, deadline=None)
 CLASSES = ("busy_cycles", "bubble_cycles", "starved_cycles", "fill_cycles", "drain_cycles")
@@ -270,9 +270,7 @@ def test_who_held_the_broadcast_up_is_counted_alone_and_with_others(case):
 @given(case=cases(), data=st.data())
 def test_a_window_of_some_pes_is_cut_out_of_the_whole(case, data):
     _, schedule = run(case)
-    begin = data.draw(st.integers(1, schedule.cycles))
-    end = data.draw(st.integers(begin + 1, schedule.cycles + 1))
-    pes = data.draw(st.lists(st.integers(0, schedule.n_pe - 1), min_size=1, max_size=5))
+    (begin, end), pes = data.draw(parts(schedule))
     cut = np.ix_(pes, range(begin - 1, end - 1))
     depth = case.arch.act_queue_depth
     assert np.array_equal(pe_states(schedule, case.layer, (begin, end), pes), pe_states(schedule, case.layer)[cut])
@@ -337,9 +335,7 @@ def test_every_entry_is_walked_where_the_pointers_say(case):
 @given(case=cases(), data=st.data())
 def test_the_entries_of_a_window_are_cut_out_of_all(case, data):
     _, schedule = run(case)
-    begin = data.draw(st.integers(1, schedule.cycles))
-    end = data.draw(st.integers(begin + 1, schedule.cycles + 1))
-    pes = data.draw(st.lists(st.integers(0, schedule.n_pe - 1), min_size=1, max_size=5))
+    (begin, end), pes = data.draw(parts(schedule))
     everything = as_tuples(walk(schedule, case.layer))
     expected = [
         (at, *entry[1:])

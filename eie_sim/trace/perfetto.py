@@ -1,4 +1,4 @@
-"""Traces for Perfetto and Chrome: the JSON of the trace-event format, for ``ui.perfetto.dev`` and ``chrome://tracing``
+"""Traces for Perfetto: the JSON of the trace-event format, for ``ui.perfetto.dev`` and other viewers
 
 One process is the machine; ``ccu``, ``lnzd`` and each unit of a PE (``pe3.ptr_read``) are its threads. **One
 microsecond of the trace is one clock cycle**, and a time is the number of the cycle: the format counts in microseconds,
@@ -169,7 +169,7 @@ def _names(of: Cut) -> Iterator[Event]:
 
 
 def _metadata(name: str, tid: int, args: dict[str, Any]) -> Event:
-    return {"ph": "M", "pid": PID, "tid": tid, "ts": 0, "name": name, "args": args}
+    return {"ph": "M", "pid": PID, "tid": tid, "name": name, "args": args}
 
 
 def _slice(tid: int, begin: int, end: int, name: str, category: str, args: dict[str, Any]) -> Event:

@@ -111,6 +111,7 @@ def test_one_of_the_nine_layers_is_traced(trace):
     assert (found.about["layer"], found.about["window"], found.about["pes"]) == ("NT-We", [100, 200], [0, 62, 63])
 
 
+@pytest.mark.slow
 @pytest.mark.compiled_only
 @pytest.mark.reference_data
 def test_the_real_layer_is_traced_whole(trace, alex8):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import pack_codes
+from compressor.importers import read_eie_simulator
 from eie_sim import ArchConfig, simulate
 from eie_sim.machine.clock import Unit
 from eie_sim.machine.machine import Machine
@@ -18,7 +19,7 @@ from eie_sim.trace.vcd import MACHINE_SIGNALS, PE_SIGNALS
 from eie_sim.views import PE_STATES, full_queues, pe_states, waiting
 from tests.contract.test_golden import EXTRA, GOLDEN, by_name, layer_of, machine_of
 from tests.extras import needs
-from tests.strategies import cases, crowded
+from tests.strategies import cases, crowded, parts
 from tests.trace.value_changes import read_vcd
 
 needs("vcd", "vcd")
@@ -165,9 +166,7 @@ def test_a_golden_layer_reads_back_to_its_queues_and_counters(case, folder):
 @given(case=cases(), data=st.data())
 def test_a_window_of_some_pes_is_cut_out_of_the_whole(case, data, folder):
     _, schedule = run(case)
-    begin = data.draw(st.integers(1, schedule.cycles))
-    end = data.draw(st.integers(begin + 1, schedule.cycles + 1))
-    pes = data.draw(st.lists(st.integers(0, schedule.n_pe - 1), min_size=1, max_size=5, unique=True))
+    (begin, end), pes = data.draw(parts(schedule))
     _, _, whole = written(case, folder / "whole.vcd")
     first, last, part = written(case, folder / "part.vcd", (begin, end), pes)
     assert (first, last) == (begin, end)
@@ -206,17 +205,21 @@ def test_a_name_cannot_end_the_comment(folder):
     assert read_vcd(text)[1] == schedule.cycles + 1
 
 
-@pytest.mark.parametrize("seed", [1, 3])
-def test_gtkwave_converts_the_file_and_keeps_every_value(seed, folder):
+def through_gtkwave(path, folder):
+    """What GTKWave's own tools make of a dump: converted to its format and back."""
     tools = [shutil.which(name) for name in ("vcd2fst", "fst2vcd")]
     if None in tools:
         pytest.skip("no vcd2fst on this system: Debian's package gtkwave brings it")
-    case = crowded(seed)
-    begin, _, expected = written(case, folder / "trace.vcd")
     fst, back = folder / "trace.fst", folder / "back.vcd"
-    subprocess.run([tools[0], folder / "trace.vcd", fst], check=True, capture_output=True, timeout=60)
+    subprocess.run([tools[0], path, fst], check=True, capture_output=True, timeout=60)
     subprocess.run([tools[1], "-f", fst, "-o", back], check=True, capture_output=True, timeout=60)
-    first, _, values = read_vcd(back.read_text(encoding="utf-8"))
+    return read_vcd(back.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_gtkwave_converts_the_file_and_keeps_every_value(seed, folder):
+    begin, _, expected = written(crowded(seed), folder / "trace.vcd")
+    first, _, values = through_gtkwave(folder / "trace.vcd", folder)
     assert first == begin
     assert set(values) == set(expected)
     for path, found in values.items():
@@ -224,3 +227,19 @@ def test_gtkwave_converts_the_file_and_keeps_every_value(seed, folder):
         assert found == expected[path][: len(found)], path
         assert len(found) >= len(expected[path]) - 3
         assert set(expected[path][len(found) :]) <= set(expected[path][-1:])
+
+
+@pytest.mark.slow
+@pytest.mark.compiled_only
+@pytest.mark.reference_data
+def test_gtkwave_takes_the_real_layer_and_keeps_its_queues(alex8, folder):
+    layer, acts = read_eie_simulator(alex8, n_rows=1000, n_pe=64)
+    arch = ArchConfig()
+    schedule = simulate(layer, acts, arch, output=False, schedule=True).schedule
+    write_vcd(folder / "alex8.vcd", schedule, layer, arch)
+    first, _, values = through_gtkwave(folder / "alex8.vcd", folder)
+    assert first == 1
+    for k, expected in enumerate(waiting(schedule)):
+        found = values[f"eie.pe{k}.act_queue.waiting"]
+        assert len(found) >= schedule.cycles - 3
+        assert found == expected[: len(found)].tolist()

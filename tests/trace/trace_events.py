@@ -11,7 +11,7 @@ import numpy as np
 PHASES = {
     "X": {"ph": str, "pid": int, "tid": int, "ts": int, "dur": int, "name": str, "cat": str, "args": dict},
     "C": {"ph": str, "pid": int, "ts": int, "name": str, "args": dict},
-    "M": {"ph": str, "pid": int, "tid": int, "ts": int, "name": str, "args": dict},
+    "M": {"ph": str, "pid": int, "tid": int, "name": str, "args": dict},
 }
 METADATA = {
     "process_name": ("name", str),
@@ -36,7 +36,7 @@ def check_schema(document):
         fields = PHASES[event["ph"]]
         assert set(event) == set(fields), event
         assert all(type(event[name]) is kind for name, kind in fields.items()), event
-        assert event["ts"] >= 0
+        assert event.get("ts", 1) >= 1
         if event["ph"] == "X":
             assert event["dur"] > 0
             assert event["name"]
