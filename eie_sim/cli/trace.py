@@ -112,5 +112,6 @@ def _print(part: "Cut", out: Path, printer: "Printer") -> None:
             f"{of.cycles:,}, {len(part.pes)} of {of.n_pe} PEs, {out.stat().st_size:,} bytes in {printable(str(out))}"
         ]
     )
-    viewer = "GTKWave" if out.name.lower().removesuffix(".gz").endswith(".vcd") else "ui.perfetto.dev"
-    printer.remark(f"Open it in {viewer}. One unit of its time is one cycle of {part.arch.clock_hz / 1e6:g} MHz.")
+    is_vcd = out.name.lower().removesuffix(".gz").endswith(".vcd")
+    viewer, unit = ("GTKWave", "ns") if is_vcd else ("ui.perfetto.dev", "us")
+    printer.remark(f"Open it in {viewer}. There, 1 {unit} is 1 cycle of {part.arch.clock_hz / 1e6:g} MHz.")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eie_sim.result import PER_PE, Counts
-from eie_sim.trace.cuts import ACT_RW, ARITHMETIC, SPMAT_READ, Cut, at_unit, entries
+from eie_sim.trace.cuts import ACT_RW, ARITHMETIC, SPMAT_READ, Cut, at_unit, entries, groups
 from eie_sim.views import BUBBLE, DRAIN, ENTRY, FILL, FILLER, STARVED, broadcast_states, pe_states
 
 Integers = NDArray[np.int64]
@@ -69,11 +69,16 @@ def _classes(of: Cut) -> dict[str, Integers]:
 
 
 def _events(of: Cut) -> dict[str, Integers]:
-    found = entries(of)
+    each = [_events_in(of, pes) for pes in groups(of)]
+    return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+
+
+def _events_in(of: Cut, pes: Integers) -> dict[str, Integers]:
+    found = entries(of, pes=pes)
 
     def of_each_pe(flag: str, delay: int) -> Integers:
         here = at_unit(found, delay, of.window)
-        return np.bincount(here.pe[getattr(here, flag)], minlength=len(of.pes)).astype(np.int64)
+        return np.bincount(here.pe[getattr(here, flag)], minlength=len(pes)).astype(np.int64)
 
     multiplied, bypasses = of_each_pe("real", ARITHMETIC), of_each_pe("bypass", ARITHMETIC)
     return {

@@ -1,6 +1,6 @@
 """What of a run is traced: some of its cycles and some of its PEs, with what the units of the PEs did in them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,8 @@ SPMAT_READ, ARITHMETIC, ACT_RW = 1, 3, 5
 
 MOST_PE_CYCLES = 2**20
 """PEs times cycles that are traced where nobody asks for a window: about 160 MB of JSON, 10 MB with gzip."""
+
+_AT_ONCE = 2**19  # PEs times cycles whose entries are held at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,10 @@ def cut(
         raise ValueError(f"pes: {twice[0]} is there twice")
     check_together(schedule, layer)
     if layer.packing != arch.packing:
-        raise ValueError(f"arch: {arch.name!r} is packed otherwise than layer {layer.name!r}")
+        raise ValueError(
+            f"arch: {arch.name!r} has n_pe, weight_bits, index_bits {arch.packing}, but layer {layer.name!r} is packed "
+            f"for {layer.packing}"
+        )
     broadcast_stalls(schedule, arch.act_queue_depth)  # refuses the schedule of another depth
     return Cut(schedule, layer, arch, checked, chosen)
 
@@ -116,6 +121,13 @@ def default_window(schedule: Schedule, n_traced: int) -> Window:
         PEs that are traced.
     """
     return 1, min(schedule.cycles, max(1, MOST_PE_CYCLES // n_traced)) + 1
+
+
+def groups(of: Cut) -> Iterator[Integers]:
+    """The PEs in groups whose entries are held at a time."""
+    together = max(1, _AT_ONCE // of.n_cycles)
+    for first in range(0, len(of.pes), together):
+        yield of.pes[first : first + together]
 
 
 @dataclass(frozen=True, eq=False)

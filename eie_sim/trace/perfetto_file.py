@@ -14,7 +14,8 @@ from compressor.files import errors_name
 from eie_sim.result import Counts
 from eie_sim.trace.counts import COUNTED, TraceCounts
 from eie_sim.trace.files import read_text
-from eie_sim.trace.perfetto import FORMAT, FORMAT_VERSION, PE_UNITS, Event
+from eie_sim.trace.perfetto import FORMAT, FORMAT_VERSION
+from eie_sim.trace.perfetto_events import PE_UNITS, Event
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,17 @@ def test_the_trace_says_what_was_simulated(ran, trace):
     assert "/" not in json.dumps({name: about[name] for name in about if name != "parameters"})
 
 
+def test_every_event_is_a_line_whatever_the_layer_is_called(ran, tmp_path, monkeypatch):
+    schedule, layer, arch = ran
+    odd = replace(layer, name='},{"ph" "\n')
+    monkeypatch.setattr("eie_sim.trace.perfetto._TOGETHER", 7)
+    write_perfetto(tmp_path / "odd.json", schedule, odd, arch)
+    document = read(tmp_path / "odd.json")
+    assert document["otherData"]["layer"] == odd.name
+    lines = (tmp_path / "odd.json").read_text(encoding="utf-8").splitlines()[1:-1]
+    assert [json.loads(line.rstrip(",")) for line in lines] == document["traceEvents"]
+
+
 @pytest.mark.parametrize("name", ["trace.json", "trace.json.gz"])
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(ran, tmp_path, monkeypatch, name):
     path = tmp_path / name
@@ -60,7 +72,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(ran, tmp_path
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eie_sim.trace.perfetto._at_work", interrupted)
+    monkeypatch.setattr("eie_sim.trace.perfetto_events._at_work", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_perfetto(path, *ran)
     assert [found.name for found in tmp_path.iterdir()] == [name]

@@ -11,7 +11,7 @@ from compressor import pack_codes
 from eie_sim import ArchConfig, simulate
 from eie_sim.result import Counts
 from eie_sim.trace import COUNTED, cut, default_window, read_perfetto, trace_counts, write_perfetto
-from eie_sim.trace.perfetto import PE_UNITS, events
+from eie_sim.trace.perfetto_events import PE_UNITS, events
 from eie_sim.views import PE_STATES, broadcast_stalls, pe_states, waiting
 from tests.contract.test_golden import EXTRA, GOLDEN, by_name, layer_of, machine_of
 from tests.strategies import cases, crowded, parts
@@ -228,9 +228,10 @@ def test_a_part_reads_back_to_the_counters_of_that_part(case, data, tmp_path_fac
 
 def test_many_pes_are_written_in_parts_that_make_the_same_trace(monkeypatch):
     of = cut_of(crowded(5))
-    whole = list(events(of))
-    monkeypatch.setattr("eie_sim.trace.perfetto._AT_ONCE", 1)
+    whole, counts = list(events(of)), trace_counts(of).plain()
+    monkeypatch.setattr("eie_sim.trace.cuts._AT_ONCE", 1)
     assert list(events(of)) == whole
+    assert trace_counts(of).plain() == counts
 
 
 def test_of_a_large_run_the_first_cycles_are_traced(monkeypatch):
@@ -267,7 +268,7 @@ def test_the_pes_are_some_of_the_machine_each_once(ran, pes, message):
 
 def test_a_run_of_another_machine_or_layer_is_refused(ran):
     schedule, layer, arch = ran
-    with pytest.raises(ValueError, match="packed otherwise than layer 'tri'"):
+    with pytest.raises(ValueError, match=r"\(4, 4, 4\), but layer 'tri' is packed for \(4, 1, 4\)"):
         cut(schedule, layer, ArchConfig(n_pe=4))
     with pytest.raises(ValueError, match="act_queue_depth: 8, but the schedule is of a machine with another"):
         cut(schedule, layer, arch.replace(act_queue_depth=8))

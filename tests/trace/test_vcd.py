@@ -15,7 +15,7 @@ from eie_sim import ArchConfig, simulate
 from eie_sim.machine.clock import Unit
 from eie_sim.machine.machine import Machine
 from eie_sim.trace import cut, trace_counts, write_vcd
-from eie_sim.trace.vcd import MACHINE_SIGNALS, PE_SIGNALS
+from eie_sim.trace.vcd_signals import MACHINE_SIGNALS, PE_SIGNALS
 from eie_sim.views import PE_STATES, full_queues, pe_states, waiting
 from tests.contract.test_golden import EXTRA, GOLDEN, by_name, layer_of, machine_of
 from tests.extras import needs
@@ -179,7 +179,7 @@ def test_a_long_run_is_written_in_blocks_that_make_the_same_file(folder, monkeyp
     case = crowded(4)
     _, schedule = run(case)
     write_vcd(folder / "whole.vcd", schedule, case.layer, case.arch)
-    monkeypatch.setattr("eie_sim.trace.vcd._AT_ONCE", 500)
+    monkeypatch.setattr("eie_sim.trace.vcd_signals._AT_ONCE", 500)
     write_vcd(folder / "blocks.vcd", schedule, case.layer, case.arch)
     assert (folder / "whole.vcd").read_bytes() == (folder / "blocks.vcd").read_bytes()
 
