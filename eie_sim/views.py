@@ -64,8 +64,8 @@ def pe_states(
     ValueError
         When the schedule is of another layer, or the window or a PE is not in the run.
     """
-    begin, end = _window(schedule, window)
-    chosen = _chosen(schedule, pes)
+    begin, end = window_of(schedule, window)
+    chosen = chosen_pes(schedule, pes)
     check_together(schedule, layer)
     pop, entries = schedule.pop_cycle[chosen], schedule.entries[chosen]
     n_served = pop.shape[1]
@@ -104,8 +104,8 @@ def waiting(schedule: Schedule, window: Window | None = None, pes: Sequence[int]
     ValueError
         When the window or a PE is not in the run.
     """
-    begin, end = _window(schedule, window)
-    chosen = _chosen(schedule, pes)
+    begin, end = window_of(schedule, window)
+    chosen = chosen_pes(schedule, pes)
     pop = schedule.pop_cycle[chosen]
     own_row = np.arange(len(chosen))[:, None] * (end - begin + 1)
     inside = np.minimum(np.maximum(pop - begin, 0), end - begin)
@@ -134,7 +134,7 @@ def broadcast_states(schedule: Schedule, window: Window | None = None) -> States
     ValueError
         When the window is not in the run.
     """
-    begin, end = _window(schedule, window)
+    begin, end = window_of(schedule, window)
     states = np.full(schedule.cycles + 2, IDLE, np.uint8)  # by cycle
     earliest, scan_bubbles = _scan(schedule)
     states[_cycles_of(earliest - 1, schedule.push_cycle - 1)] = STALL
@@ -166,8 +166,8 @@ def full_queues(
     ValueError
         When the window or a PE is not in the run, or the machine had another depth.
     """
-    begin, end = _window(schedule, window)
-    chosen = _chosen(schedule, pes)
+    begin, end = window_of(schedule, window)
+    chosen = chosen_pes(schedule, pes)
     stalls, last = _stalls(schedule, act_queue_depth, chosen)
     found = np.zeros((len(chosen), schedule.cycles + 2), np.bool_)
     pe = np.repeat(np.arange(len(chosen)), np.maximum(last - stalls, 0).sum(axis=1))
@@ -441,6 +441,89 @@ def _served_before(cycles: Integers, schedule: Schedule, duration: Integers) -> 
     return np.asarray(np.take_along_axis(total, began, axis=1) - beyond, np.int64)
 
 
+# Entries --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Entries issued in a window, PE after PE, each PE's in order; int64, shape (entries,) each, codes uint8.
+
+    Attributes
+    ----------
+    pe : ndarray
+        Place of the PE among those asked for.
+    served : ndarray
+        For which broadcast.
+    cycle : ndarray
+        In which it was issued.
+    address, address_before : ndarray
+        Its local address in the sparse-matrix SRAM, and that of the entry which the PE issued before it, be it before
+        the window; -1 where there was none.
+    code : ndarray
+        0 for a filler.
+    row : ndarray
+        Where its sum belongs, or where a filler has moved to: the row in the PE, counted from 0.
+    """
+
+    pe: Integers
+    served: Integers
+    cycle: Integers
+    address: Integers
+    address_before: Integers
+    code: NDArray[np.uint8]
+    row: Integers
+
+
+def walk(
+    schedule: Schedule, layer: PackedLayer, window: Window | None = None, pes: Sequence[int] | None = None
+) -> Walk:
+    """Every entry that the pointer read of each PE issues, with its address and its row of the output.
+
+    Parameters
+    ----------
+    schedule, layer, window, pes
+        As in `pe_states`.
+
+    Raises
+    ------
+    ValueError
+        As for `pe_states`.
+    """
+    begin, end = window_of(schedule, window)
+    chosen = chosen_pes(schedule, pes)
+    check_together(schedule, layer)
+    pe, served, first, lengths = _services(schedule, layer, (begin, end), chosen)
+    address = _cycles_of(first, first + lengths)
+    stored = address + np.repeat(layer.entry_base[chosen[pe]], lengths)
+    starts = np.cumsum(lengths) - lengths
+    before = address - 1
+    before[starts] = _last_address_before(schedule, layer, chosen)[pe, served]
+    steps = np.concatenate([[0], np.cumsum(layer.runs[stored].astype(np.int64) + 1)])
+    row = steps[1:] - np.repeat(steps[starts], lengths) - 1
+    pop = schedule.pop_cycle[chosen[pe], served]
+    cycle = _cycles_of(pop, pop + lengths)
+    inside = (cycle >= begin) & (cycle < end)
+    return Walk(
+        np.repeat(pe, lengths)[inside],
+        np.repeat(served, lengths)[inside],
+        cycle[inside],
+        address[inside],
+        before[inside],
+        layer.codes[stored][inside],
+        row[inside],
+    )
+
+
+def _last_address_before(schedule: Schedule, layer: PackedLayer, pes: Integers) -> Integers:
+    """Local address of the last entry issued before each service, -1 where there is none; shape (PEs, J)."""
+    places = np.arange(len(schedule.column))
+    latest = np.full((len(pes), len(places) + 1), -1, np.int64)
+    latest[:, 1:] = np.maximum.accumulate(np.where(schedule.entries[pes] > 0, places, -1), axis=1)
+    latest = latest[:, :-1]
+    end = layer.pointers[_stored_columns(schedule, layer)[latest] + 1, pes[:, None]].astype(np.int64)
+    return np.where(latest >= 0, end - 1, -1)
+
+
 # What the schedule does not hold itself -------------------------------------------------------------------------------
 
 
@@ -471,18 +554,26 @@ def _stored_columns(schedule: Schedule, layer: PackedLayer) -> Integers:
 def _fillers(schedule: Schedule, layer: PackedLayer, window: Window, pes: Integers) -> tuple[Integers, Integers]:
     """Place in `pes` of the PE, and cycle, of each filler issued in a window."""
     begin, end = window
-    pop, entries = schedule.pop_cycle[pes], schedule.entries[pes]
-    pe, served = np.nonzero((entries > 0) & (pop < end) & (pop + entries > begin))
-    first_of_pe = np.cumsum(layer.pointers[-1], dtype=np.int64) - layer.pointers[-1]
-    address = first_of_pe[pes[pe]] + layer.pointers[_stored_columns(schedule, layer)[served], pes[pe]]
-    lengths = entries[pe, served]
+    pe, served, first, lengths = _services(schedule, layer, window, pes)
+    address = layer.entry_base[pes[pe]] + first
     found = np.flatnonzero(layer.codes[_cycles_of(address, address + lengths)] == 0)
     # The found entries are numbered one service after the other.
     ends = np.cumsum(lengths)
     service = np.searchsorted(ends, found, side="right")
-    cycle = pop[pe, served][service] + found - (ends - lengths)[service]
+    cycle = schedule.pop_cycle[pes[pe], served][service] + found - (ends - lengths)[service]
     inside = (cycle >= begin) & (cycle < end)
     return pe[service][inside], cycle[inside]
+
+
+def _services(
+    schedule: Schedule, layer: PackedLayer, window: Window, pes: Integers
+) -> tuple[Integers, Integers, Integers, Integers]:
+    """Services with entries that reach into a window: place in `pes`, broadcast, first local address, entries."""
+    begin, end = window
+    pop, entries = schedule.pop_cycle[pes], schedule.entries[pes]
+    pe, served = np.nonzero((entries > 0) & (pop < end) & (pop + entries > begin))
+    first = layer.pointers[_stored_columns(schedule, layer)[served], pes[pe]].astype(np.int64)
+    return pe, served, first, entries[pe, served]
 
 
 def _cycles_of(first: Integers, end: Integers) -> Integers:
@@ -539,7 +630,14 @@ def _stalls(schedule: Schedule, act_queue_depth: int, pes: Integers) -> tuple[In
     return begin, until[pes]
 
 
-def _window(schedule: Schedule, window: Window | None) -> Window:
+def window_of(schedule: Schedule, window: Window | None) -> Window:
+    """`window`, checked; None: the run.
+
+    Raises
+    ------
+    ValueError
+        When it is not in the run.
+    """
     if window is None:
         return 1, schedule.cycles + 1
     begin, end = (whole_number("window", one, 1) for one in window)
@@ -548,7 +646,14 @@ def _window(schedule: Schedule, window: Window | None) -> Window:
     return begin, end
 
 
-def _chosen(schedule: Schedule, pes: Sequence[int] | None) -> Integers:
+def chosen_pes(schedule: Schedule, pes: Sequence[int] | None) -> Integers:
+    """`pes` as an array, checked; None: all.
+
+    Raises
+    ------
+    ValueError
+        When one is not in the machine.
+    """
     if pes is None:
         return np.arange(schedule.n_pe)
     return np.array([whole_number("pes", pe, 0, schedule.n_pe - 1) for pe in pes], np.int64)

@@ -57,6 +57,14 @@ def crowded(seed: int) -> Case:
 
 
 @st.composite
+def parts(draw, schedule) -> tuple[tuple[int, int], list[int]]:
+    """A window of cycles of a run, and some of its PEs in any order."""
+    begin = draw(st.integers(1, schedule.cycles))
+    end = draw(st.integers(begin + 1, schedule.cycles + 1))
+    return (begin, end), draw(st.lists(st.integers(0, schedule.n_pe - 1), min_size=1, max_size=5, unique=True))
+
+
+@st.composite
 def codebooks(draw, weight_bits: int) -> np.ndarray:
     """Value 0 first; of any size a layer may have, sometimes with zeros and doubles among the real weights."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -32,6 +32,7 @@ PUBLIC = {
     "eie_sim.studies": [
         "depths_and_widths", "index_widths", "more_pes", "partitionings", "permutations", "skip_empty_columns",
     ],
+    "eie_sim.trace": ["read_perfetto", "trace_counts", "write_perfetto", "write_vcd"],
     "eie_sim": ["ArchConfig", "simulate", "simulate_batch", "simulate_model", "preset"],
 }  # fmt: skip
 

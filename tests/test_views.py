@@ -23,10 +23,11 @@ from eie_sim.views import (
     queue_occupancy,
     utilisation,
     waiting,
+    walk,
 )
 from eie_sim.workload import calibrated_layer
 from tests import naive
-from tests.strategies import cases
+from tests.strategies import cases, parts
 
 few = settings(max_examples=40, deadline=None)
 CLASSES = ("busy_cycles", "bubble_cycles", "starved_cycles", "fill_cycles", "drain_cycles")
@@ -269,9 +270,7 @@ def test_who_held_the_broadcast_up_is_counted_alone_and_with_others(case):
 @given(case=cases(), data=st.data())
 def test_a_window_of_some_pes_is_cut_out_of_the_whole(case, data):
     _, schedule = run(case)
-    begin = data.draw(st.integers(1, schedule.cycles))
-    end = data.draw(st.integers(begin + 1, schedule.cycles + 1))
-    pes = data.draw(st.lists(st.integers(0, schedule.n_pe - 1), min_size=1, max_size=5))
+    (begin, end), pes = data.draw(parts(schedule))
     cut = np.ix_(pes, range(begin - 1, end - 1))
     depth = case.arch.act_queue_depth
     assert np.array_equal(pe_states(schedule, case.layer, (begin, end), pes), pe_states(schedule, case.layer)[cut])
@@ -301,6 +300,50 @@ def test_queues_of_a_long_run_are_looked_at_in_parts(monkeypatch):
     parts = queue_occupancy(schedule, 13)
     assert np.array_equal(whole.total, parts.total)
     assert np.array_equal(whole.percentiles, parts.percentiles)
+
+
+# Entries --------------------------------------------------------------------------------------------------------------
+
+
+def walked(layer, schedule, k):
+    """Entries of PE `k`, read off its pointers, one after another."""
+    base = int(layer.pointers[-1, :k].astype(int).sum())
+    before = -1
+    for j, (column, pop) in enumerate(zip(schedule.column, schedule.pop_cycle[k], strict=True)):
+        stored = min(column, layer.n_cols)
+        row = -1
+        for offset, address in enumerate(range(layer.pointers[stored, k], layer.pointers[stored + 1, k])):
+            row += int(layer.runs[base + address]) + 1
+            yield k, j, int(pop) + offset, address, before, int(layer.codes[base + address]), row
+            before = address
+
+
+def as_tuples(found):
+    fields = (found.pe, found.served, found.cycle, found.address, found.address_before, found.code, found.row)
+    return list(zip(*(field.tolist() for field in fields), strict=True))
+
+
+@few
+@given(case=small)
+def test_every_entry_is_walked_where_the_pointers_say(case):
+    _, schedule = run(case)
+    expected = [entry for k in range(schedule.n_pe) for entry in walked(case.layer, schedule, k)]
+    assert as_tuples(walk(schedule, case.layer)) == expected
+
+
+@few
+@given(case=cases(), data=st.data())
+def test_the_entries_of_a_window_are_cut_out_of_all(case, data):
+    _, schedule = run(case)
+    (begin, end), pes = data.draw(parts(schedule))
+    everything = as_tuples(walk(schedule, case.layer))
+    expected = [
+        (at, *entry[1:])
+        for at, k in enumerate(pes)
+        for entry in everything
+        if entry[0] == k and begin <= entry[2] < end
+    ]
+    assert as_tuples(walk(schedule, case.layer, (begin, end), pes)) == expected
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from eie_sim.cli.plot import plot
 from eie_sim.cli.presets import presets
 from eie_sim.cli.report import report
 from eie_sim.cli.run import run
+from eie_sim.cli.trace import trace
 
 _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator (Han et al., ISCA 2016).
 
@@ -21,4 +22,4 @@ _SWEEP = CommandGroup(
     (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.plot, sweep.search, sweep.export),
 )
 
-app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, presets), (_SWEEP,))
+app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, trace, presets), (_SWEEP,))

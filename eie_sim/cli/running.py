@@ -36,7 +36,7 @@ def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer, k
     outputs: dict[str, NDArray[np.floating]] = {}
     facts: dict[str, LayerFacts] = {}
     batches = _of_layers(plan, arch, engine, printer) if plan.chain is None else _of_chain(plan, arch, engine, printer)
-    with _capacity_told_once(), printer.progress(len(plan.names)) as advance:
+    with capacity_told_once(), printer.progress(len(plan.names)) as advance:
         advance(plan.names[0])
         for number, (workload, layer, missing, batch) in enumerate(batches, 1):
             facts[layer.name] = LayerFacts(layer.density, missing)
@@ -51,14 +51,15 @@ def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer, k
 
 
 @contextmanager
-def _capacity_told_once() -> Iterator[None]:
-    """No capacity warnings from the engines: `_tell_capacity` has told them, in one line each."""
+def capacity_told_once() -> Iterator[None]:
+    """No capacity warnings from the engines: `tell_capacity` has told them, in one line each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CapacityWarning)
         yield
 
 
-def _tell_capacity(check: Callable[[], object], printer: Printer) -> None:
+def tell_capacity(check: Callable[[], object], printer: Printer) -> None:
+    """Tell what `check` warns of, in one line each."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CapacityWarning)
         check()
@@ -107,7 +108,7 @@ _Ran: TypeAlias = tuple[Workload, PackedLayer, int, BatchResult]
 def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
     """Each layer with inputs of its own."""
     for workload in plan.workloads:
-        _tell_capacity(partial(check_capacity, workload.layer, arch), printer)
+        tell_capacity(partial(check_capacity, workload.layer, arch), printer)
         (missing,) = missing_bytes(workload.layer, arch)
         yield workload, workload.layer, missing, simulate_batch(workload.layer, _vectors(workload), arch, engine)
 
@@ -117,8 +118,8 @@ def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> It
     assert plan.chain is not None
     (workload,) = plan.workloads
     for layer in plan.chain.layers:
-        _tell_capacity(partial(check_capacity, layer, arch), printer)
-    _tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
+        tell_capacity(partial(check_capacity, layer, arch), printer)
+    tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
     missing = missing_bytes(plan.chain, arch)
     batches = run_layers(plan.chain, _vectors(workload), arch, engine)
     for layer, has_no_place, batch in zip(plan.chain.layers, missing, batches, strict=True):

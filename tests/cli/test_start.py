@@ -21,7 +21,7 @@ HEAVY = ("numpy", "numba", "simpy", "matplotlib", "torch", "dask", "safetensors"
 def test_help_names_every_command(cli):
     result = cli("--help")
     assert result.exit_code == 0
-    for command in ("run", "info", "compare", "measure", "presets"):
+    for command in ("run", "info", "compare", "measure", "trace", "presets"):
         assert command in result.stdout
 
 
@@ -31,7 +31,7 @@ def test_no_argument_is_a_call_for_help(cli):
     assert result.stdout.split() == cli("--help").stdout.split()
 
 
-@pytest.mark.parametrize("command", ["run", "info", "compare", "measure", "presets"])
+@pytest.mark.parametrize("command", ["run", "info", "compare", "measure", "trace", "presets"])
 def test_every_command_has_help_and_json(cli, command):
     result = cli(command, "--help")
     assert result.exit_code == 0

@@ -1,0 +1,117 @@
+"""``eie-sim trace``: one layer's run as a file for a viewer of timelines or waveforms."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eie_sim.cli.options import INPUT_PANEL, MACHINE_PANEL, Arch, Json, Preset, Set, option
+
+if TYPE_CHECKING:
+    from eie_sim.cli.console import Printer
+    from eie_sim.trace import Cut
+
+TRACE_PANEL = "The trace"
+
+_FILE = (
+    "What `eie-sim run` takes: a packed model (.eie), a compressed one (.dcz), a topology (.csv) or a sparse matrix "
+    "(.mtx). Without it: one of the paper's nine layers, with --layers."
+)
+_LAYERS = "The layer to trace; in a chain it gets the outputs of the layers before it."
+_ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
+_ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
+_WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
+_INPUT = "Which of several input vectors, counted from 0. Default: 0."
+_FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
+_ENGINE = "fast (default), or reference; both have the same schedule."
+_OUT = "Where to write: .json or .json.gz for Perfetto (ui.perfetto.dev), .vcd or .vcd.gz for GTKWave (extra vcd)."
+_WINDOW = "Cycles FIRST to END - 1, counted from 1; either may be left out. Default: all; of a large run, the first."
+_PES = "These PEs only, such as 0,5-8. Default: all."
+
+
+def trace(
+    out: Annotated[Path, option(TRACE_PANEL, _OUT, "FILE")],
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
+    eie_simulator: Annotated[
+        Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")
+    ] = None,
+    rows: Annotated[
+        int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)
+    ] = None,
+    name: Annotated[str | None, option(INPUT_PANEL, "Name of the layer.", "NAME")] = None,
+    layers: Annotated[str | None, option(INPUT_PANEL, _LAYERS, "NAME")] = None,
+    acts: Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")] = None,
+    act_density: Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)] = None,
+    weight_density: Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)] = None,
+    number: Annotated[int, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = 0,
+    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
+    fit: Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")] = None,
+    preset: Preset = None,
+    arch: Arch = None,
+    settings: Set = None,
+    engine: Annotated[str, option(MACHINE_PANEL, _ENGINE, "NAME")] = "fast",
+    window: Annotated[str | None, option(TRACE_PANEL, _WINDOW, "FIRST:END")] = None,
+    pes: Annotated[str | None, option(TRACE_PANEL, _PES, "N,N-N")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a layer's run, cycle for cycle, as a file for Perfetto or GTKWave."""
+    from compressor.console.targets import check_target_file
+    from eie_sim.cli.console import Printer
+    from eie_sim.cli.inputs import Request
+    from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.tracing import chosen_pes, chosen_window, run_one_layer, writer_for
+    from eie_sim.engines.base import engine_named
+    from eie_sim.trace import cut
+
+    printer = Printer()
+    write = writer_for(out)
+    check_target_file("--out", out)
+    machine = chosen_machine(preset, arch, settings)
+    engine_named(engine)
+    some = None if pes is None else chosen_pes(pes, machine.n_pe)
+    chosen_window(window, 1)  # a mistake in it is told before the run
+    request = Request(
+        file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit
+    )  # fmt: skip
+    layer, schedule = run_one_layer(request, number, machine, engine, printer)
+    part = cut(schedule, layer, machine, chosen_window(window, schedule.cycles), some)
+    if window is None:
+        part = _bounded(part, printer)
+    counts = write(out, schedule, layer, machine, part.window, part.pes.tolist())
+    if as_json:
+        told = {"layer": layer.name, "machine": machine.name, "clock_hz": machine.clock_hz, "cycles": schedule.cycles}
+        where = {"file": str(out), "file_bytes": out.stat().st_size, "window": list(counts.window)}
+        printer.json({**where, **told, "pes": list(counts.pes), "counters": counts.plain()})
+    else:
+        _print(part, out, printer)
+
+
+def _bounded(part: "Cut", printer: "Printer") -> "Cut":
+    """`part` with no more cycles than open well; what is left out is said."""
+    from dataclasses import replace
+
+    from eie_sim.trace import default_window
+
+    window = default_window(part.schedule, len(part.pes))
+    if window == part.window:
+        return part
+    printer.note(
+        f"traces cycles 1 to {window[1] - 1} of {part.schedule.cycles}, for {len(part.pes)} PEs make a large file; "
+        "--window 1: takes all, --pes takes fewer PEs"
+    )
+    return replace(part, window=window)
+
+
+def _print(part: "Cut", out: Path, printer: "Printer") -> None:
+    from eie_sim.cli.console import printable
+
+    (begin, end), of = part.window, part.schedule
+    printer.lines(
+        [
+            f"{printable(part.layer.name)} on {printable(part.arch.name)}: cycles {begin:,} to {end - 1:,} of "
+            f"{of.cycles:,}, {len(part.pes)} of {of.n_pe} PEs, {out.stat().st_size:,} bytes in {printable(str(out))}"
+        ]
+    )
+    is_vcd = out.name.lower().removesuffix(".gz").endswith(".vcd")
+    viewer, unit = ("GTKWave", "ns") if is_vcd else ("ui.perfetto.dev", "us")
+    printer.remark(f"Open it in {viewer}. There, 1 {unit} is 1 cycle of {part.arch.clock_hz / 1e6:g} MHz.")
