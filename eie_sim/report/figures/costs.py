@@ -130,12 +130,12 @@ class BaselineBars:
     @property
     def finding(self) -> str:
         """How much faster EIE is, on average over the layers."""
-        return self._finding("EIE is {} times as fast as the baselines", [s.times_slower[-1] for s in self.series])
+        return self._finding("EIE is {} times as fast", [s.times_slower[-1] for s in self.series])
 
     @property
     def energy_finding(self) -> str:
         """How much less energy it takes, on average over the layers."""
-        return self._finding("The baselines take {} times the energy", [s.times_energy[-1] for s in self.series])
+        return self._finding("Baselines take {} times the energy", [s.times_energy[-1] for s in self.series])
 
     def _finding(self, text: str, last: Sequence[float | None]) -> str:
         # The names without their origins: the legend has those.
