@@ -24,12 +24,11 @@ from eie_sim.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from compressor.packed import PackedLayer
     from eie_sim.arch import ArchConfig
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import Plan
+    from eie_sim.report import plots
     from eie_sim.report.comparison import RunReport
     from eie_sim.result import SimResult
 
@@ -135,7 +134,7 @@ class _Ran:
         return run_report(results, list(devices().values()), DEFAULT, accelerators=True)
 
 
-Draw = Callable[[], "Figure"]
+Draw = Callable[[], "plots.Figure"]
 
 
 def _of_layer(layer: "PackedLayer", result: "SimResult", bins: int) -> Mapping[str, Draw]:

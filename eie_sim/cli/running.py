@@ -79,16 +79,16 @@ def simulate_scheduled(
     """
     if plan.chain is None:
         for workload in plan.workloads:
-            _tell_capacity(partial(check_capacity, workload.layer, arch), printer)
-            with _capacity_told_once():
+            tell_capacity(partial(check_capacity, workload.layer, arch), printer)
+            with capacity_told_once():
                 found = simulate(workload.layer, _first(workload, printer), arch, engine, output=False, schedule=True)
             yield workload, workload.layer, found
         return
     (workload,) = plan.workloads
     for layer in plan.chain.layers:
-        _tell_capacity(partial(check_capacity, layer, arch), printer)
-    _tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
-    with _capacity_told_once():
+        tell_capacity(partial(check_capacity, layer, arch), printer)
+    tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
+    with capacity_told_once():
         of_model = simulate_model(plan.chain, _first(workload, printer), arch, engine, schedule=True)
     for layer, result in zip(plan.chain.layers, of_model.layers, strict=True):
         yield workload, layer, result

@@ -40,7 +40,8 @@ def test_a_chain_is_drawn_with_the_first_of_its_inputs(cli, files, tmp_path):
 @pytest.mark.parametrize(("style", "width"), [("screen", 1600), ("paper", 1432)])
 def test_the_style_sets_the_width(cli, files, tmp_path, style, width):
     cli("plot", files / "one.eie", "--out", tmp_path, "--kind", "stalls", "--style", style)
-    assert Image.open(tmp_path / "stalls-one.png").width == width
+    with Image.open(tmp_path / "stalls-one.png") as image:
+        assert image.width == width
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,17 @@ def test_a_published_time_stands_in_place_of_the_modelled_one():
     assert made_by == {("i7-5930K", "modelled"), ("Titan X", "published"), ("Tegra K1", "modelled")}
 
 
+def test_a_baseline_without_every_layer_has_no_mean_and_the_note_says_so():
+    rows = report(0, 1).tables["COMPARISON_REPORT"]
+    some = [row for row in rows if row["baseline"] != "Titan X" or row["layer"] == "layer 0"]
+    data = figures.baseline_bars(replace(report(0, 1), tables={**report(0, 1).tables, "COMPARISON_REPORT": some}))
+    (titan,) = [series for series in data.series if (series.name, series.kind) == ("Titan X", "dense")]
+    assert titan.times_slower[1:] == (None, None)
+    assert data.note.endswith("the titles give means over the layers, without Titan X")
+    assert "Titan X" not in data.finding
+    assert plots.as_png(plots.baseline_bars(data), 30)
+
+
 def test_another_batch_than_that_of_the_report_is_an_error():
     with pytest.raises(ValueError, match="batch: 64, but the report has no baseline of that batch size"):
         figures.baseline_bars(report(0), batch=64)
