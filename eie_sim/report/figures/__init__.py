@@ -1,0 +1,54 @@
+"""The data of figures: pure functions of results, as plain frozen values. `eie_sim.report.plots` draws them.
+
+Each figure knows its finding, which is its title.
+"""
+
+from eie_sim.report.figures.answers import AnsweredDigits, answered_digits
+from eie_sim.report.figures.compressed_layer import (
+    FLOAT_BITS,
+    RunHistogram,
+    StoredSize,
+    StoredSizes,
+    WeightHistogram,
+    megabytes,
+    run_histogram,
+    stored_sizes,
+    weight_histogram,
+)
+from eie_sim.report.figures.costs import (
+    BaselineBars,
+    BaselineSeries,
+    EnergyBreakdown,
+    Roof,
+    Roofline,
+    baseline_bars,
+    energy_breakdown,
+    roofline,
+)
+from eie_sim.report.figures.cycles import (
+    STATE_NAMES,
+    LayerBreakdown,
+    LoadBalance,
+    StallBreakdown,
+    layer_breakdown,
+    load_balance,
+    stall_breakdown,
+)
+from eie_sim.report.figures.layers import CYCLE_CLASSES, LayerTime, LayerTimes, layer_times, microseconds
+from eie_sim.report.figures.over_time import (
+    BroadcastRate,
+    QueueMap,
+    UtilisationMap,
+    broadcast_rate,
+    queue_map,
+    utilisation_map,
+)
+
+__all__ = [
+    "CYCLE_CLASSES", "FLOAT_BITS", "STATE_NAMES", "AnsweredDigits", "BaselineBars", "BaselineSeries", "BroadcastRate",
+    "EnergyBreakdown", "LayerBreakdown", "LayerTime", "LayerTimes", "LoadBalance", "QueueMap", "Roof", "Roofline",
+    "RunHistogram", "StallBreakdown", "StoredSize", "StoredSizes", "UtilisationMap", "WeightHistogram",
+    "answered_digits", "baseline_bars", "broadcast_rate", "energy_breakdown", "layer_breakdown", "layer_times",
+    "load_balance", "megabytes", "microseconds", "queue_map", "roofline", "run_histogram", "stall_breakdown",
+    "stored_sizes", "utilisation_map", "weight_histogram",
+]  # fmt: skip

@@ -1,0 +1,131 @@
+"""The data of layers side by side."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from eie_sim.columns import Row
+from eie_sim.report.tables import by_layer
+
+CYCLE_CLASSES = ("real weight", "filler", "empty column", "starved", "fill and drain")
+"""Where the cycles of PEs go: the counters' five classes, but for busy cycles, which are told apart by what is issued,
+and for the two ends of a run, which are taken together."""
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One layer: its time, the paper's, and where the PE-cycles go.
+
+    Attributes
+    ----------
+    layer : str
+    time_us : float
+        Mean over the input vectors.
+    paper_us : float or None
+        EIE Table IV, "actual"; None where the table has no such layer or another machine ran.
+    shares : tuple of float
+        Shares of all PE-cycles, in the order of `CYCLE_CLASSES`; they sum to 1.
+    """
+
+    layer: str
+    time_us: float
+    paper_us: float | None
+    shares: tuple[float, ...]
+
+    @property
+    def busy(self) -> float:
+        """Share of the PE-cycles that issue an entry, filler or not: the load balance."""
+        return self.shares[0] + self.shares[1]
+
+    @property
+    def deviation_pct(self) -> float | None:
+        """Time less the paper's, in percent of the latter."""
+        return None if self.paper_us is None else 100 * (self.time_us / self.paper_us - 1)
+
+
+@dataclass(frozen=True)
+class LayerTimes:
+    """Layers side by side.
+
+    Attributes
+    ----------
+    layers : tuple of LayerTime
+    note : str
+        What ran, for the foot of the figure; "" for nothing.
+    """
+
+    layers: tuple[LayerTime, ...]
+    note: str = ""
+
+    @property
+    def finding(self) -> str:
+        """Both findings."""
+        return f"{self.times_finding}; {self.shares_finding}"
+
+    @property
+    def times_finding(self) -> str:
+        """How far the times lie from the paper's, or their range where the paper has none."""
+        deviations = [abs(x.deviation_pct) for x in self.layers if x.deviation_pct is not None]
+        if deviations:
+            which = "All" if len(deviations) == len(self.layers) else f"{len(deviations)} of {len(self.layers)}"
+            return f"{which} times within {_up_to_tenth(max(deviations)):.1f} % of the paper's"
+        return f"One input vector takes {_span([x.time_us for x in self.layers], microseconds)} µs"
+
+    @property
+    def shares_finding(self) -> str:
+        """How busy the PEs are."""
+        return f"PEs are busy {_span([100 * x.busy for x in self.layers], '{:.0f}'.format)} % of the time"
+
+
+def _up_to_tenth(value: float) -> float:
+    return math.ceil(round(value * 10, 6)) / 10
+
+
+def _span(values: Sequence[float], text: Callable[[float], str]) -> str:
+    low, high = text(min(values)), text(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def microseconds(time_us: float) -> str:
+    """A time as a text without its unit: three digits, more only where they stand before the point."""
+    return f"{time_us:.0f}" if time_us >= 1000 else f"{time_us:.3g}"
+
+
+def layer_times(rows: Iterable[Row], note: str = "") -> LayerTimes:
+    """Times and shares of cycles of the layers of a table of results.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Of `eie_sim.report.tables.result_row`; several input vectors of a layer are averaged.
+    note : str
+
+    Raises
+    ------
+    ValueError
+        When there is no row.
+    """
+    layers = tuple(_layer_time(layer, of_layer) for layer, of_layer in by_layer(list(rows)).items())
+    if not layers:
+        raise ValueError("rows: there is none, but a figure shows at least one layer")
+    return LayerTimes(layers, note)
+
+
+def _layer_time(layer: str, rows: Sequence[Row]) -> LayerTime:
+    fillers = _sum(rows, "fillers")
+    cycles = (
+        _sum(rows, "busy_cycles") - fillers,
+        fillers,
+        _sum(rows, "bubble_cycles"),
+        _sum(rows, "starved_cycles"),
+        _sum(rows, "fill_cycles") + _sum(rows, "drain_cycles"),
+    )
+    paper_us = rows[0]["paper_time_us"]
+    assert paper_us is None or isinstance(paper_us, (int, float))
+    shares = tuple(part / sum(cycles) for part in cycles)
+    return LayerTime(layer, _sum(rows, "time_us") / len(rows), paper_us, shares)
+
+
+def _sum(rows: Sequence[Row], column: str) -> float:
+    values = [row[column] for row in rows]
+    return sum(value for value in values if isinstance(value, (int, float)))

@@ -1,0 +1,74 @@
+"""Draws what compression makes of a layer."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from eie_sim.report import figures
+from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, new_figure, styled
+
+
+@styled
+def weight_histogram(data: figures.WeightHistogram) -> Figure:
+    """Weights before and after pruning, with the values that the kept ones share."""
+    figure = new_figure(2.9)
+    axes = figure.subplots()
+    axes.stairs(data.kept + data.pruned, data.edges, fill=True, color=SAND, label="pruned")
+    axes.stairs(data.kept, data.edges, fill=True, color=NAVY, label="kept")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.5)
+    # A short mark for each value, on the axis: lines over the whole height would hide the bars.
+    axes.vlines(
+        data.shared_values, 0, 0.07, transform=axes.get_xaxis_transform(), color=RUST, linewidth=2, label="shared value"
+    )
+    axes.set_title(data.finding)
+    axes.set_xlabel("weight")
+    axes.set_ylabel("weights (log scale)")
+    axes.legend(loc="upper right")
+    return figure
+
+
+@styled
+def run_histogram(data: figures.RunHistogram) -> Figure:
+    """Zero runs of a packed layer, real weights and fillers."""
+    figure = new_figure(2.7)
+    axes = figure.subplots()
+    runs = np.arange(len(data.real))
+    axes.bar(runs, data.real, color=NAVY, label="real weight")
+    axes.bar(runs[-1:], data.fillers, bottom=data.real[-1:], color=SKY, label="filler")
+    axes.set_title(data.finding)
+    axes.set_xlim(-0.7, len(runs) - 0.3)
+    axes.set_xticks(runs[:: max(1, len(runs) // 16)])
+    axes.set_xlabel("zeros before the weight, among the rows of its PE")
+    axes.set_ylabel("entries")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.grid(axis="y", linewidth=0.6)
+    axes.legend(loc="upper center")  # short runs are many, and the longest one has the fillers
+    return figure
+
+
+@styled
+def stored_sizes(data: figures.StoredSizes) -> Figure:
+    """What a layer takes after each step of its compression."""
+    figure = new_figure(1.2 + 0.42 * len(data.steps))
+    axes = figure.subplots()
+    rows = np.arange(len(data.steps))
+    left = np.zeros(len(rows))
+    parts = {"weights": NAVY, "indices": SKY, "pointers": RUST}
+    for name, colour in parts.items():
+        width = np.array([getattr(step, f"{name}_bits") for step in data.steps]) / 8e6
+        axes.barh(rows, width, left=left, height=0.66, color=colour, label=name)
+        left += width
+    for row, step in zip(rows, data.steps, strict=True):
+        times = f"  ({data.times_smaller(step):.1f}x smaller)" if row else ""
+        axes.annotate(
+            f"{figures.megabytes(step)}{times}", (left[row], row), (5, 0), textcoords="offset points", va="center"
+        )
+    axes.set_title(data.finding)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, left.max() * 1.12)
+    axes.set_yticks(rows, [step.step for step in data.steps])
+    axes.set_xlabel("size of the layer (MB)")
+    axes.tick_params(axis="y", length=0)
+    axes.legend(loc="lower right")
+    return figure
