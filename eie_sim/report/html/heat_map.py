@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from compressor.packed import PackedLayer
 from eie_sim.columns import Row
+from eie_sim.report.figures.over_time import scheduled
 from eie_sim.report.html.markup import Markup, element, join
 from eie_sim.report.html.tables import data_table
 from eie_sim.report.report_columns import Definitions
-from eie_sim.result import Schedule, SimResult
+from eie_sim.result import SimResult
 from eie_sim.views import broadcast_stalls, pe_totals, queue_occupancy, utilisation
 
 BINS = 160
@@ -77,7 +78,7 @@ def heat_map(result: SimResult) -> HeatMap:
     ValueError
         When the result has no schedule.
     """
-    schedule = schedule_of(result)
+    schedule = scheduled(result)
     used, queues = utilisation(schedule, BINS), queue_occupancy(schedule, BINS)
     first_pe = lines_of(schedule.n_pe)
     most = max(1, result.arch.act_queue_depth - 1)
@@ -90,19 +91,6 @@ def heat_map(result: SimResult) -> HeatMap:
         _levels(queues.mean / most, first_pe),
         most,
     )
-
-
-def schedule_of(result: SimResult) -> Schedule:
-    """The schedule of a result.
-
-    Raises
-    ------
-    ValueError
-        When it has none.
-    """
-    if result.schedule is None:
-        raise ValueError(f"schedule: the result of {result.layer!r} has none; simulate(..., schedule=True) keeps it")
-    return result.schedule
 
 
 def lines_of(n_pe: int) -> NDArray[np.int64]:
@@ -153,7 +141,7 @@ SLICE_COLUMNS: Definitions = {
 
 def in_words(name: str, result: SimResult) -> Markup:
     """What the map shows, as a table of a few stretches of time."""
-    schedule = schedule_of(result)
+    schedule = scheduled(result)
     used, queues = utilisation(schedule, SLICES), queue_occupancy(schedule, SLICES)
     at_us = ((used.first_cycle - 1) / result.arch.clock_hz * 1e6).tolist()
     share = used.busy_share
@@ -187,15 +175,13 @@ PE_COLUMNS: Definitions = {
 
 def each_pe(name: str, layer: PackedLayer, result: SimResult) -> Markup:
     """Cycles of every PE by what it did, and how long it held the broadcast up."""
-    schedule = schedule_of(result)
+    schedule = scheduled(result)
     totals, stalls = pe_totals(schedule, layer), broadcast_stalls(schedule, result.arch.act_queue_depth)
     first_pe = lines_of(schedule.n_pe)
     columns = [
         np.add.reduceat(of_pe, first_pe[:-1]).tolist()
         for of_pe in (*(getattr(totals, state) for state in list(PE_COLUMNS)[1:7]), stalls.full, stalls.alone)
     ]
-    rows = [
-        dict(zip(PE_COLUMNS, cells, strict=True)) for cells in zip(line_names(first_pe), *columns, strict=True)
-    ]
+    rows = [dict(zip(PE_COLUMNS, cells, strict=True)) for cells in zip(line_names(first_pe), *columns, strict=True)]
     table = data_table(name, f"{result.layer}: cycles of each PE", PE_COLUMNS, rows)
     return element("details", element("summary", "Every PE"), join(table))

@@ -14,6 +14,10 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_AT_X = re.compile(r"translate\(([-\d.]+) 0\)")
+_SHARED = {f"{_SVG}path", f"{_SVG}pattern"}
+"""Letters, markers and hatches."""
+
 _DROPPED = {"metadata", "style", "title"}
 
 
@@ -41,7 +45,7 @@ class Pictures:
         return element("svg", Markup(inside), viewBox=root.get("viewBox"), role="img", aria_label=finding)
 
     def _share_shapes(self, definitions: ET.Element, names: "_Names") -> None:
-        for shape in definitions.findall(f"{_SVG}path"):
+        for shape in [one for one in definitions if one.tag in _SHARED]:
             name = shape.attrib.pop("id", None)
             definitions.remove(shape)
             if name in names.referenced:
@@ -50,7 +54,7 @@ class Pictures:
 
     def sheet(self) -> Markup:
         """The shapes that pictures share; once a page."""
-        shapes = (shape.replace("<path", f'<path id="{name}"', 1) for shape, name in self._shapes.items())
+        shapes = (shape.replace(" ", f' id="{name}" ', 1) for shape, name in self._shapes.items())
         return element(
             "svg", element("defs", Markup("".join(shapes))), class_="sheet", width=0, height=0, aria_hidden="true"
         )
@@ -99,7 +103,9 @@ def _written(one: ET.Element, names: _Names) -> str:
 
 def _attributes(one: ET.Element, names: _Names) -> Iterator[tuple[str, str]]:
     for key, value in one.attrib.items():
-        if key == "id":
+        if key == "transform" and one.tag == f"{_SVG}use" and (moved := _AT_X.fullmatch(value)):
+            yield "x", _rounded(moved[1])
+        elif key == "id":
             if value in names.referenced:
                 yield key, names.of(value)
         elif key == "style":

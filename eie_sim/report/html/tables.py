@@ -12,7 +12,7 @@ MOST_ROWS = 1000
 
 
 def data_table(
-    name: str, caption: str, definitions: Definitions, rows: Sequence[Mapping[str, Cell]], link: str | None = None
+    name: str, caption: str, definitions: Definitions, rows: Sequence[Mapping[str, Cell]], linked: bool = False
 ) -> Markup:
     """Rows as a table, with the definition of each column below it.
 
@@ -25,14 +25,18 @@ def data_table(
         Unit and definition of each column, in order; every row has them all.
     rows : sequence of mapping
         Of which at most `MOST_ROWS` are shown, and it is said how many there are.
-    link : str or None
-        Attribute ``data-link`` of each row: its number, for a chart that rows are chosen with.
+    linked : bool
+        Whether each row has its number as ``data-link``, for a chart of the same rows.
     """
     shown = rows[:MOST_ROWS]
     numeric = {column for column in definitions if any(isinstance(row[column], (int, float)) for row in shown)}
     head = element("tr", *(_heading(column, told, column in numeric) for column, told in definitions.items()))
     body = [
-        element("tr", *(_cell(row[column], at == 0) for at, column in enumerate(definitions)), data_link=link and str(n))
+        element(
+            "tr",
+            *(_cell(row[column], at == 0) for at, column in enumerate(definitions)),
+            data_link=str(n) if linked else None,
+        )
         for n, row in enumerate(shown)
     ]
     table = element(
@@ -77,11 +81,14 @@ def _cell(value: Cell, first: bool) -> Markup:
 
 def _defined(definitions: Definitions) -> Markup:
     terms = [
-        element("div", element("dt", column, element("span", f" {told['unit']}", class_="unit") if told["unit"] else None),
-                element("dd", told["definition"]))
+        element("div", _term(column, told["unit"]), element("dd", told["definition"]))
         for column, told in definitions.items()
-    ]  # fmt: skip
+    ]
     return element("details", element("summary", "What the columns mean"), element("dl", *terms), class_="defined")
+
+
+def _term(column: str, unit: str) -> Markup:
+    return element("dt", column, element("span", f" {unit}", class_="unit") if unit else None)
 
 
 def pairs(rows: Sequence[tuple[str, str | Markup]]) -> Markup:
