@@ -14,7 +14,7 @@ from eie_sim.result import SimResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 100
+DPI = 72
 """Pixels an inch of the few parts of a picture that are pixels."""
 
 
@@ -94,4 +94,12 @@ class Album:
         from eie_sim.report import plots
 
         svg = plots.rendered(draw(data), "svg", DPI)
-        return element("figure", self.shapes.inline(svg, data.finding), class_="picture")
+        # On a narrow screen it keeps a size that can be read and scrolls, also by keyboard.
+        return element(
+            "figure",
+            self.shapes.inline(svg, data.finding),
+            class_="picture",
+            role="group",
+            tabindex=0,
+            aria_label="Picture",
+        )

@@ -18,6 +18,9 @@ _AT_X = re.compile(r"translate\(([-\d.]+) 0\)")
 _SHARED = {f"{_SVG}path", f"{_SVG}pattern"}
 """Letters, markers and hatches."""
 
+_COORDINATES = {"M": 2, "L": 2, "Q": 4, "C": 6, "z": 0}
+"""Numbers behind each command of a path."""
+
 _DROPPED = {"metadata", "style", "title"}
 
 
@@ -115,6 +118,8 @@ def _attributes(one: ET.Element, names: _Names) -> Iterator[tuple[str, str]]:
                     yield name.strip(), _rounded(_renamed(setting.strip(), names))
         elif key in (_HREF, "href"):
             yield "href", f"#{names.of(value[1:])}" if value.startswith("#") else value.replace("\n", "")
+        elif key == "d":
+            yield key, _shorter(_rounded(value))
         elif key != "type":
             yield key, _rounded(_renamed(value, names))
 
@@ -128,3 +133,24 @@ def _rounded(value: str) -> str:
     digits = 6 if "scale" in value else 2
     short = _NUMBER.sub(lambda found: f"{float(found[0]):.{digits}f}".rstrip("0").rstrip("."), value)
     return " ".join(short.split())
+
+
+def _shorter(path: str) -> str:
+    """A path whose lines along an axis give the one coordinate that changes; stairs and bars have no others."""
+    words, found, here = path.split(), [], ("", "")
+    at = 0
+    while at < len(words):
+        command = words[at]
+        count = _COORDINATES.get(command)
+        if count is None:  # nothing that matplotlib writes
+            return path
+        given = words[at + 1 : at + 1 + count]
+        if command == "L" and given[0] == here[0]:
+            found.append(f"V{given[1]}")
+        elif command == "L" and given[1] == here[1]:
+            found.append(f"H{given[0]}")
+        else:
+            found.append(command + " ".join(given))
+        here = (given[-2], given[-1]) if given else ("", "")
+        at += 1 + count
+    return "".join(found)

@@ -21,7 +21,7 @@ function ticks(low, high, log, most) {
       for (const digit of [1, 2, 5]) found.push(digit * 10 ** power);
     const inside = found.filter((value) => value >= low && value <= high);
     const decades = inside.filter((value) => Number.isInteger(Math.log10(value)));
-    if (inside.length > 1) return inside.length > most && decades.length > 1 ? decades : inside;
+    if (inside.length > 2) return inside.length > most && decades.length > 1 ? decades : inside;
   }
   const step = 10 ** Math.floor(Math.log10((high - low) / most));
   const wide = [1, 2, 5, 10].map((digit) => digit * step).find((width) => (high - low) / width <= most);
@@ -106,7 +106,7 @@ class ParetoChart {
   paint() {
     const width = Math.max(this.chart.clientWidth - 16, 260), height = Math.min(Math.max(width * 0.6, 260), 520);
     const { x, y } = this.axes;
-    this.scales = { x: new Scale(x, this.log.x, 64, width - 12), y: new Scale(y, this.log.y, height - 44, 12) };
+    this.scales = { x: new Scale(x, this.log.x, 64, width - 12), y: new Scale(y, this.log.y, height - 44, 32) };
     const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
     this.paintAxes(svg, width, height);
     const front = frontOf(x, y);
@@ -130,7 +130,7 @@ class ParetoChart {
     const { x, y } = this.scales;
     for (const value of ticks(x.low, x.high, x.log, width / 80)) {
       const at = x.at(value);
-      svg.append(draw("line", { x1: at, x2: at, y1: 12, y2: height - 44 }),
+      svg.append(draw("line", { x1: at, x2: at, y1: 32, y2: height - 44 }),
         draw("text", { x: at, y: height - 28, "text-anchor": "middle" }, figure(value)));
     }
     for (const value of ticks(y.low, y.high, y.log, height / 40)) {
@@ -139,7 +139,7 @@ class ParetoChart {
         draw("text", { x: 58, y: at + 4, "text-anchor": "end" }, figure(value)));
     }
     svg.append(draw("text", { class: "axis-name", x: width - 12, y: height - 8, "text-anchor": "end" }, this.name("x")),
-      draw("text", { class: "axis-name", x: 70, y: 26 }, this.name("y")));
+      draw("text", { class: "axis-name", x: 12, y: 18 }, this.name("y")));
   }
 
   name(axis) {

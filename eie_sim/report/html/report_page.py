@@ -6,6 +6,7 @@ from compressor.toml_text import assignments
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row
+from eie_sim.presets import preset
 from eie_sim.report import figures
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.html.album import Album
@@ -114,13 +115,13 @@ def _cards(results: Results, report: RunReport) -> list[tuple[str, str, str]]:
     what = "one inference" if report.chained else "one layer"
     times = figures.layer_times(results.rows)
     cards = [
-        (f"{_span(rows, 'time_us')} us", f"for {what}", times.times_finding if _published(results) else ""),
+        (f"{_span(rows, 'time_us')} µs", f"for {what}", times.times_finding if _published(results) else ""),
         (f"{_span(rows, 'energy_nj')} nJ", f"for {what}", f"calibration {report.calibration}"),
-        (f"{_span(rows, 'power_w')} W", "mean power", _paper_of(report.machine, "the paper: 0.59 W")),
+        (f"{_span(rows, 'power_w')} W", "mean power", _paper_of(report.machine, "power_w", "W")),
     ]
     area_mm2 = report.tables["COMPUTE_REPORT"][0]["area_mm2"]
     if area_mm2 is not None:
-        cards.append((f"{cell_text(area_mm2)} mm²", "area", _paper_of(report.machine, "the paper: 40.8 mm²")))
+        cards.append((f"{cell_text(area_mm2)} mm²", "area", _paper_of(report.machine, "area_mm2", "mm²")))
     return cards + [_against(row) for row in _headline(results, report) if row["kind"] == "dense" and row["shown"]]
 
 
@@ -144,8 +145,10 @@ def _three(value: Cell) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _paper_of(machine: ArchConfig, said: str) -> str:
-    return said if machine.name == paper.MACHINE else ""
+def _paper_of(machine: ArchConfig, row: str, unit: str) -> str:
+    """A figure of EIE Table V, where the machine is that of the table."""
+    known = machine.replace(strict_capacity=False) == preset(paper.MACHINE)
+    return f"the paper: {paper.TABLE_V.given(row, 'EIE 64 PEs'):g} {unit}" if known else ""
 
 
 # Beside the paper and the baselines -----------------------------------------------------------------------------------

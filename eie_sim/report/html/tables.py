@@ -11,6 +11,10 @@ MOST_ROWS = 1000
 """Rows of one table; a run of thousands of input vectors has more, and files that hold them all."""
 
 
+_LONG = 40
+"""Characters of a cell that is broken into lines."""
+
+
 def data_table(
     name: str, caption: str, definitions: Definitions, rows: Sequence[Mapping[str, Cell]], linked: bool = False
 ) -> Markup:
@@ -76,7 +80,8 @@ def _cell(value: Cell, first: bool) -> Markup:
     number = isinstance(value, (int, float))
     exact = repr(value) if number and repr(value) != shown else None
     name, scope = ("th", "row") if first else ("td", None)
-    return element(name, shown, scope=scope, class_="number" if number else None, data_v=exact)
+    kind = "number" if number else "long" if len(shown) > _LONG else None
+    return element(name, shown, scope=scope, class_=kind, data_v=exact)
 
 
 def _defined(definitions: Definitions) -> Markup:
