@@ -255,7 +255,7 @@ class Roofline:
         eie = self.roofs[0]
         shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
-        return f"EIE does {low if low == high else f'{low} to {high}'} % of its {eie.peak_gops:,.0f} GOP/s"
+        return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
 
     note = (
         "Operations: two for each weight that a machine multiplies (EIE: those not zero, with an active input).\n"

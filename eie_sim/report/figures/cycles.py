@@ -61,7 +61,7 @@ class StallBreakdown:
         alone = 100 * self.alone.sum() / self.stall_cycles
         most = int((self.alone + self.with_others).argmax())
         return (
-            f"The broadcast is held up in {self.stall_cycles:,} cycles, in {alone:.0f} % of them by one PE alone; "
+            f"The broadcast is held up in {self.stall_cycles:,} cycles, in {alone:.0f} % of them by one PE alone, "
             f"most often by PE {most}"
         )
 

@@ -9,10 +9,23 @@ Colours are told apart by their lightness too, so that the figures can be read i
 from eie_sim.report.plots.answers import answered_digits
 from eie_sim.report.plots.compressed_layer import run_histogram, stored_sizes, weight_histogram
 from eie_sim.report.plots.compression import curve_panels, size_panels, spread_panels, stage_sizes, weights_panels
+from eie_sim.report.plots.costs import baseline_bars, energy_breakdown, roofline
+from eie_sim.report.plots.cycles import layer_breakdown, load_balance, stall_breakdown
 from eie_sim.report.plots.machine_diagram import machine
-from eie_sim.report.plots.over_time import utilisation_map
+from eie_sim.report.plots.over_time import broadcast_rate, queue_map, utilisation_map
 from eie_sim.report.plots.reproduction import dot_panels, reproduced_networks
-from eie_sim.report.plots.styles import CLASS_COLOURS, DPI, FORMATS, WIDTH_IN, as_png, rendered, save
+from eie_sim.report.plots.styles import (
+    CLASS_COLOURS,
+    DPI,
+    FORMATS,
+    STATE_COLOURS,
+    STYLES,
+    WIDTH_IN,
+    as_png,
+    rendered,
+    save,
+    style,
+)
 from eie_sim.report.plots.sweeps import axis_curve, parallel_coordinates, pareto_front, sweep_map
 from eie_sim.report.plots.times import layer_times
 
@@ -20,24 +33,35 @@ __all__ = [
     "CLASS_COLOURS",
     "DPI",
     "FORMATS",
+    "STATE_COLOURS",
+    "STYLES",
     "WIDTH_IN",
     "answered_digits",
     "as_png",
     "axis_curve",
+    "baseline_bars",
+    "broadcast_rate",
     "curve_panels",
     "dot_panels",
+    "energy_breakdown",
+    "layer_breakdown",
     "layer_times",
+    "load_balance",
     "machine",
     "parallel_coordinates",
     "pareto_front",
+    "queue_map",
     "rendered",
     "reproduced_networks",
+    "roofline",
     "run_histogram",
     "save",
     "size_panels",
     "spread_panels",
     "stage_sizes",
+    "stall_breakdown",
     "stored_sizes",
+    "style",
     "sweep_map",
     "utilisation_map",
     "weight_histogram",

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import EDGE, INK, NAVY, RUST, SKY, SOFT, new_figure, styled
+from eie_sim.report.plots.styles import EDGE, INK, NAVY, RUST, SKY, SOFT, new_figure, points, styled
 
 _DIGITS_IN_A_ROW = 12
 
@@ -17,7 +17,7 @@ def answered_digits(data: figures.AnsweredDigits) -> Figure:
     figure = new_figure(2.6 + 0.75 * rows)
     grid = figure.add_gridspec(2, 1, height_ratios=(0.75 * rows + 0.3, 2.3))
     above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    above.suptitle(data.finding, x=EDGE, ha="left", fontsize=10, fontweight="bold")
+    above.suptitle(data.finding, x=EDGE, ha="left", fontsize=points(10), fontweight="bold")
     for at, axes in enumerate(above.subplots(rows, _DIGITS_IN_A_ROW, squeeze=False).flat):
         axes.axis("off")
         if at < len(data.images):
@@ -30,7 +30,9 @@ def _draw_digit(axes: Axes, data: figures.AnsweredDigits, at: int) -> None:
     answer, right = int(data.predicted[at]), int(data.labels[at])
     axes.imshow(data.images[at], cmap="gray_r", vmin=0, vmax=255)
     text = f"{answer}" if answer == right else f"{answer}, not {right}"
-    axes.set_title(text, fontsize=8, fontweight="normal", loc="center", pad=2, color=INK if answer == right else RUST)
+    axes.set_title(
+        text, fontsize=points(8), fontweight="normal", loc="center", pad=2, color=INK if answer == right else RUST
+    )
 
 
 def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:

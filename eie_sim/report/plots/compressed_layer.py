@@ -5,13 +5,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, new_figure, styled
+from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, in_lines, new_figure, styled
 
 
 @styled
 def weight_histogram(data: figures.WeightHistogram) -> Figure:
     """Weights before and after pruning, with the values that the kept ones share."""
-    figure = new_figure(2.9)
+    figure = new_figure(2.9, columns=1)
     axes = figure.subplots()
     axes.stairs(data.kept + data.pruned, data.edges, fill=True, color=SAND, label="pruned")
     axes.stairs(data.kept, data.edges, fill=True, color=NAVY, label="kept")
@@ -21,7 +21,7 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
     axes.vlines(
         data.shared_values, 0, 0.07, transform=axes.get_xaxis_transform(), color=RUST, linewidth=2, label="shared value"
     )
-    axes.set_title(data.finding)
+    axes.set_title(in_lines(data.finding, axes))
     axes.set_xlabel("weight")
     axes.set_ylabel("weights (log scale)")
     axes.legend(loc="upper right")
@@ -31,15 +31,15 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
 @styled
 def run_histogram(data: figures.RunHistogram) -> Figure:
     """Zero runs of a packed layer, real weights and fillers."""
-    figure = new_figure(2.7)
+    figure = new_figure(2.7, columns=1)
     axes = figure.subplots()
     runs = np.arange(len(data.real))
     axes.bar(runs, data.real, color=NAVY, label="real weight")
     axes.bar(runs[-1:], data.fillers, bottom=data.real[-1:], color=SKY, label="filler")
-    axes.set_title(data.finding)
+    axes.set_title(in_lines(data.finding, axes))
     axes.set_xlim(-0.7, len(runs) - 0.3)
     axes.set_xticks(runs[:: max(1, len(runs) // 16)])
-    axes.set_xlabel("zeros before the weight, among the rows of its PE")
+    axes.set_xlabel(in_lines("zeros before the weight, among the rows of its PE", axes))
     axes.set_ylabel("entries")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y", linewidth=0.6)

@@ -16,6 +16,7 @@ from eie_sim.report.plots.styles import (
     SOFT,
     foot,
     new_figure,
+    points,
     styled,
 )
 
@@ -69,7 +70,7 @@ def _draw_curves(axes: Axes, panel: compression_figures.CurvePanel, with_legend:
     axes.set_title(panel.finding)
     axes.grid(linewidth=0.6)
     if with_legend:
-        axes.legend(fontsize=8, handlelength=2.4)
+        axes.legend(fontsize=points(8), handlelength=2.4)
 
 
 @styled
@@ -95,7 +96,7 @@ def _draw_size_pairs(axes: Axes, panel: compression_figures.SizePanel, with_lege
     for at, layer in enumerate(panel.layers):
         text = f"{layer.huffman_pct:.2f} ({layer.paper_huffman_pct:.2f})"
         end = max(layer.shared_pct, layer.paper_shared_pct)
-        axes.annotate(text, (end, at), (7, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(text, (end, at), (7, 0), textcoords="offset points", va="center", fontsize=points(8))
     axes.set(xscale="log", xlim=(0.8, 250), ylim=(len(places) - 0.4, -0.6), xlabel="size, % of the dense layer")
     axes.set_yticks(places, [layer.name for layer in panel.layers])
     axes.tick_params(axis="y", length=0)
@@ -103,7 +104,7 @@ def _draw_size_pairs(axes: Axes, panel: compression_figures.SizePanel, with_lege
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(panel.finding)
     if with_legend:
-        axes.legend(loc="lower right", fontsize=8)
+        axes.legend(loc="lower right", fontsize=points(8))
 
 
 @styled
@@ -116,7 +117,7 @@ def weights_panels(data: compression_figures.WeightsPanels) -> Figure:
         if panel.values.size:
             place = axes.get_xaxis_transform()
             axes.vlines(panel.values, 0, 0.08, transform=place, color=RUST, linewidth=1.6, label="shared value")
-            axes.legend(loc="upper right", fontsize=8)
+            axes.legend(loc="upper right", fontsize=points(8))
         axes.set_title(panel.finding)
         axes.set_ylabel("weights")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -164,7 +165,7 @@ def stage_sizes(data: compression_figures.StageSizes) -> Figure:
         times = f"  ({sizes[0] / stage.size_kb:.1f}x smaller)" if at else ""
         error = "" if stage.error_pct is None else f"  error {stage.error_pct:.2f} %"
         text = f"{stage.size_kb:,.1f} kB{times}{error}"
-        axes.annotate(text, (stage.size_kb, at), (5, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(text, (stage.size_kb, at), (5, 0), textcoords="offset points", va="center", fontsize=points(8))
     axes.set(xlim=(0, 1.45 * max(sizes)), ylim=(len(places) - 0.5, -0.5), xlabel="size, kB")
     axes.set_yticks(places, [stage.stage for stage in data.stages])
     axes.tick_params(axis="y", length=0)

@@ -5,7 +5,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
 from eie_sim.report import block_diagram
-from eie_sim.report.plots.styles import INK, MIST, NAVY, PAPER, RUST, SAND, SKY, SOFT, WIDTH_IN, new_figure, styled
+from eie_sim.report.plots.styles import (
+    INK,
+    MIST,
+    NAVY,
+    PAPER,
+    RUST,
+    SAND,
+    SKY,
+    SOFT,
+    WIDTH_IN,
+    new_figure,
+    points,
+    styled,
+)
 
 
 @styled
@@ -15,7 +28,7 @@ def machine() -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, block_diagram.WIDTH), ylim=(0, block_diagram.HEIGHT))
     axes.axis("off")
-    axes.text(2.5, block_diagram.HEIGHT - 4.5, "EIE, unit by unit", fontsize=12, weight="bold", va="center")
+    axes.text(2.5, block_diagram.HEIGHT - 4.5, "EIE, unit by unit", fontsize=points(12), weight="bold", va="center")
     axes.text(
         block_diagram.WIDTH - 8, block_diagram.HEIGHT - 4.5, "each box is one file of eie_sim/machine/",
         color=SOFT, ha="right", va="center",
@@ -47,19 +60,25 @@ def _draw_pe_frames(axes: Axes) -> None:
     for shift in (4.0, 2.0, 0.0):  # the PEs behind it
         _rounded(axes, frame, "#f4f6f8" if shift == 0 else MIST, SOFT, shift, 0.9)
     top = frame.y + frame.height - 3.6
-    axes.text(frame.x + 28, top, frame.unit, family="monospace", weight="bold", fontsize=10, va="center", color=NAVY)
-    axes.text(frame.x + 34, top, frame.does[0], color=SOFT, va="center", fontsize=8.5)
+    axes.text(
+        frame.x + 28, top, frame.unit, family="monospace", weight="bold", fontsize=points(10), va="center", color=NAVY
+    )
+    axes.text(frame.x + 34, top, frame.does[0], color=SOFT, va="center", fontsize=points(8.5))
 
 
 def _draw_box(axes: Axes, box: block_diagram.Box) -> None:
     _rounded(axes, box, PAPER, NAVY)
     top = box.y + box.height
-    axes.text(box.x + 2, top - 3.6, box.unit, family="monospace", weight="bold", fontsize=10, va="center", color=NAVY)
+    axes.text(
+        box.x + 2, top - 3.6, box.unit, family="monospace", weight="bold", fontsize=points(10), va="center", color=NAVY
+    )
     for line, text in enumerate(box.does):
-        axes.text(box.x + 2, top - 8.6 - 3.6 * line, text, va="center", fontsize=8.5)
+        axes.text(box.x + 2, top - 8.6 - 3.6 * line, text, va="center", fontsize=points(8.5))
     if box.when:
         middle = box.x + box.width / 2
-        axes.text(middle, block_diagram.PE.y + 4.2, box.when, ha="center", va="center", fontsize=8.5, color=SOFT)
+        axes.text(
+            middle, block_diagram.PE.y + 4.2, box.when, ha="center", va="center", fontsize=points(8.5), color=SOFT
+        )
 
 
 def _draw_wire(axes: Axes, wire: block_diagram.Wire) -> None:
@@ -70,7 +89,7 @@ def _draw_wire(axes: Axes, wire: block_diagram.Wire) -> None:
         "", last, before[-1], arrowprops={"arrowstyle": "-|>,head_width=0.22,head_length=0.45", "color": colour,
                                           "linewidth": 0, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 11},
     )  # fmt: skip
-    axes.text(*wire.label_at, wire.label, color=colour, va="center", fontsize=8.5)
+    axes.text(*wire.label_at, wire.label, color=colour, va="center", fontsize=points(8.5))
 
 
 def _cells(axes: Axes, x: float, y: float, size: tuple[float, float], faces: list[str]) -> None:
@@ -112,7 +131,7 @@ def _draw_banks(axes: Axes) -> None:
     for at, name in enumerate(("even", "odd")):
         x = box.x + 2.5 + 10.4 * at
         axes.add_patch(Rectangle((x, box.y + 3), 9.6, 6.4, facecolor=SAND, edgecolor=NAVY, linewidth=0.8))
-        axes.text(x + 4.8, box.y + 6.1, name, ha="center", va="center", fontsize=8.5)
+        axes.text(x + 4.8, box.y + 6.1, name, ha="center", va="center", fontsize=points(8.5))
 
 
 def _draw_spmat_row(axes: Axes) -> None:
@@ -127,7 +146,7 @@ def _draw_arithmetic(axes: Axes) -> None:
     for at, sign in enumerate(("S", "\N{MULTIPLICATION SIGN}", "+")):
         x = box.x + 4.9 + 7.6 * at
         axes.add_patch(Circle((x, y), 2.5, facecolor=SKY if at else SAND, edgecolor=NAVY, linewidth=0.8))
-        axes.text(x, y - 0.1, sign, ha="center", va="center", fontsize=9)
+        axes.text(x, y - 0.1, sign, ha="center", va="center", fontsize=points(9))
         if at:
             axes.plot([x - 5.1, x - 2.5], [y, y], color=INK, linewidth=1)
 
@@ -136,5 +155,5 @@ def _draw_registers(axes: Axes) -> None:
     box = _BOX["act_rw"]
     for at, (name, face) in enumerate((("a", SAND), ("b", SKY))):
         y = box.y + 6.6 - 4.4 * at
-        axes.text(box.x + 3.4, y + 1.6, name, ha="center", va="center", fontsize=8.5)
+        axes.text(box.x + 3.4, y + 1.6, name, ha="center", va="center", fontsize=points(8.5))
         _cells(axes, box.x + 5.5, y, (2.2, 3.2), [face] * 8)

@@ -1,11 +1,24 @@
 """Draws what the units do over time."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import NAVY, new_figure, styled
+from eie_sim.report.plots.styles import (
+    MIST,
+    NAVY,
+    RUST,
+    SAND,
+    SKY,
+    SOFT,
+    in_lines,
+    legend_above,
+    new_figure,
+    points,
+    styled,
+)
 
 
 @styled
@@ -23,7 +36,7 @@ def utilisation_map(data: figures.UtilisationMap) -> Figure:
     heat.set_ylabel("PE")
     heat.set_ylim(n_pe - 0.5, -0.5)
     over_time.stairs(data.busy_share_of_bin, data.time_us, fill=True, color=NAVY)
-    over_time.set_title(data.finding)
+    over_time.set_title(in_lines(data.finding, over_time))
     over_time.set_ylabel("all PEs")
     of_pe.barh(np.arange(n_pe), data.busy_share_of_pe, height=1, color=NAVY)
     of_pe.set_xlabel("whole time")
@@ -36,4 +49,67 @@ def utilisation_map(data: figures.UtilisationMap) -> Figure:
     figure.colorbar(
         mesh, cax=figure.add_subplot(grid[1, 2]), format=PercentFormatter(1, symbol=" %"), label="busy cycles"
     )
+    return figure
+
+
+@styled
+def queue_map(data: figures.QueueMap) -> Figure:
+    """How many activations wait for each PE over time; below it percentiles over all PEs."""
+    figure = new_figure(4.8)
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 0.025), height_ratios=(1, 0.5))
+    heat = figure.add_subplot(grid[0, 0])
+    over_time = figure.add_subplot(grid[1, 0], sharex=heat)
+    n_pe = len(data.mean)
+    pe_edges = np.arange(n_pe + 1) - 0.5
+    mesh = heat.pcolormesh(
+        data.time_us, pe_edges, data.mean, cmap="cividis_r", vmin=0, vmax=data.places, rasterized=True
+    )
+    heat.set_ylabel("PE")
+    heat.set_ylim(n_pe - 0.5, -0.5)
+    heat.set_title(in_lines(data.finding, heat))
+    heat.tick_params(labelbottom=False)
+    _draw_percentiles(over_time, data)
+    figure.colorbar(mesh, cax=figure.add_subplot(grid[0, 1]), label="waiting activations")
+    return figure
+
+
+def _draw_percentiles(axes: Axes, data: figures.QueueMap) -> None:
+    """Bands from least to most and from the 10th to the 90th percentile, and the median."""
+    least, low, median, high, most = data.percentiles
+    axes.stairs(most, data.time_us, baseline=least, fill=True, color=MIST, label="least to most")
+    axes.stairs(high, data.time_us, baseline=low, fill=True, color=SKY, label="10th to 90th percentile")
+    axes.stairs(median, data.time_us, baseline=None, color=NAVY, linewidth=1.4, label="median")
+    axes.set_ylim(0, 1.08 * data.places)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xlabel("time (µs)")
+    axes.set_ylabel("waiting activations")
+    axes.grid(axis="y", linewidth=0.6)
+    legend_above(axes)
+
+
+_BROADCAST = (
+    ("an activation is sent", NAVY, ""),
+    ("held up by a full queue", SAND, ""),
+    ("no active input found yet", RUST, ""),
+    ("idle", MIST, "////"),
+)
+"""Names, colours and hatches of the states of the broadcast."""
+
+
+@styled
+def broadcast_rate(data: figures.BroadcastRate) -> Figure:
+    """What the broadcast does over time."""
+    figure = new_figure(2.9)
+    axes = figure.subplots()
+    below = np.zeros(len(data.time_us) - 1)
+    for share, (label, colour, hatch) in zip(data.shares, _BROADCAST, strict=True):
+        axes.stairs(
+            below + share, data.time_us, baseline=below, fill=True, facecolor=colour, hatch=hatch, linewidth=0,
+            edgecolor=SOFT, label=label,
+        )  # fmt: skip
+        below = below + share
+    axes.set(xlim=(0, data.time_us[-1]), ylim=(0, 1), xlabel="time (µs)", ylabel="share of the cycles")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.set_title(in_lines(data.finding, axes), pad=points(24))
+    legend_above(axes)
     return figure

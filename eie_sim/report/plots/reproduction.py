@@ -20,6 +20,7 @@ from eie_sim.report.plots.styles import (
     SOFT,
     foot,
     new_figure,
+    points,
     styled,
 )
 
@@ -38,7 +39,7 @@ def dot_panels(data: reproduction.DotPanels) -> Figure:
         else:
             axes.set_axis_off()
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=8)
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=points(8))
     foot(figure, data.note)
     return figure
 
@@ -74,7 +75,7 @@ def reproduced_networks(data: reproduction.ReproducedNetworks) -> Figure:
     for at, network in enumerate(data.networks):
         _draw_layer_sizes(figure.add_subplot(grid[at, 0]), network, at == 0)
         _draw_errors(figure.add_subplot(grid[at, 1]), network)
-    figure.supxlabel(data.note, x=EDGE, ha="left", fontsize=7.5, color=SOFT)
+    figure.supxlabel(data.note, x=EDGE, ha="left", fontsize=points(7.5), color=SOFT)
     return figure
 
 
@@ -87,7 +88,7 @@ def _draw_layer_sizes(axes: Axes, network: reproduction.ReproducedNetwork, with_
     for at, layer in enumerate(network.layers):
         end = max(layer.size_pct, layer.paper_pct)
         text = f"{layer.size_pct:.2f} ({layer.paper_pct:.2f})"
-        axes.annotate(text, (end, at), (6, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(text, (end, at), (6, 0), textcoords="offset points", va="center", fontsize=points(8))
     axes.set(xscale="log", xlim=(1, 350), ylim=(len(sizes) - 0.4, -0.6))
     axes.set_yticks(places, [layer.name for layer in network.layers])
     axes.tick_params(axis="y", length=0)
@@ -96,7 +97,7 @@ def _draw_layer_sizes(axes: Axes, network: reproduction.ReproducedNetwork, with_
     axes.set_xlabel("size, % of the dense layer")
     axes.set_title(network.finding)
     if with_legend:
-        axes.legend(loc="lower right", fontsize=8)
+        axes.legend(loc="lower right", fontsize=points(8))
 
 
 def _draw_errors(axes: Axes, network: reproduction.ReproducedNetwork) -> None:

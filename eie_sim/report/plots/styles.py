@@ -1,19 +1,27 @@
 """How every figure looks, and how it becomes a file.
 
-Colours are told apart by their lightness too, so that the figures can be read in grey and by the colour-blind.
+Colours are told apart by their lightness too, so that the figures can be read in grey and by the colour-blind; where
+neighbours are alike, by hatches.
+
+    with plots.style("paper"):
+        figure = plots.queue_map(data)
 """
 
 import io
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from textwrap import fill
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from eie_sim.report import figures
 
@@ -21,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WIDTH_IN = 8.0
-"""Width of every figure in inches; a README shows it at 800 pixels."""
+"""Width of every figure of the style "screen" in inches; a README shows it at 800 pixels."""
 
 DPI = 200
 """Pixels an inch of a PNG: twice what a README shows, for screens of high resolution."""
@@ -41,9 +49,83 @@ CURVE_MARKS = ("o", "s", "^", "D", "v", "x")
 
 CLASS_COLOURS = dict(zip(figures.CYCLE_CLASSES, (NAVY, SKY, RUST, SAND, GREY), strict=True))
 
+STATE_COLOURS = dict(zip(figures.STATE_NAMES, (NAVY, SKY, RUST, SAND, GREY, MIST), strict=True))
+STATE_HATCHES = dict(zip(figures.STATE_NAMES, ("", "", "", "", "////", "\\\\\\\\"), strict=True))
+
+
+# Styles ---------------------------------------------------------------------------------------------------------------
+
+_POINTS = 9.0
+"""Size of text on the screen; all other sizes are given beside it."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A medium that figures are drawn for.
+
+    Attributes
+    ----------
+    name : str
+    widths_in : (float, float)
+        Width of a figure that fits one column, and of one that takes two; inches.
+    points : float
+        Size of text.
+    """
+
+    name: str
+    widths_in: tuple[float, float]
+    points: float
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it sets of matplotlib's parameters."""
+        scale = self.points / _POINTS
+        return {**_STYLE, "font.size": self.points, "axes.titlesize": 10 * scale, "axes.titlepad": 9 * scale}
+
+
+STYLES = {
+    style.name: style
+    for style in (
+        Style("screen", (WIDTH_IN, WIDTH_IN), _POINTS),
+        # One column and two of the pages of IEEE and ACM.
+        Style("paper", (3.5, 7.16), 8.0),
+    )
+}
+"""What `style` takes."""
+
+_CURRENT = ContextVar("style", default=STYLES["screen"])
+
+
+@contextmanager
+def style(name: str) -> Iterator[None]:
+    """Figures that are drawn inside are of this style.
+
+    Parameters
+    ----------
+    name : str
+        ``"screen"``: 8 inches wide, text of 9 points. ``"paper"``: 3.5 or 7.16 inches wide, as the figure needs one
+        column of a page or two; text of 8 points, notes of 6.7.
+
+    Raises
+    ------
+    ValueError
+        When there is no such style.
+    """
+    if name not in STYLES:
+        raise ValueError(f"style: {name!r}, but it must be one of {', '.join(STYLES)}")
+    token = _CURRENT.set(STYLES[name])
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def points(on_screen: float) -> float:
+    """A size of text or of a mark in the style in use, from that on the screen; points."""
+    return on_screen * _CURRENT.get().points / _POINTS
+
+
 _STYLE: dict[str, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 9,
@@ -75,33 +157,83 @@ FORMATS = tuple(_SETTINGS)
 """What `save` writes, by the ending of the file's name."""
 
 
-def _in_style() -> AbstractContextManager[None]:
+def _in(one: Style) -> AbstractContextManager[None]:
     """Our settings over matplotlib's defaults, whatever the user's own are, and these again afterwards."""
-    return mpl.style.context(["default", _STYLE])
+    return mpl.style.context(["default", one.settings])
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """A drawing function that draws in our style."""
+    """A drawing function that draws in the style in use."""
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _in_style():
+        with _in(_CURRENT.get()):
             return draw(*args, **kwargs)
 
     return in_style
 
 
-def new_figure(height_in: float, layout: Any = "constrained") -> Figure:
-    """An empty figure of the style's width."""
-    figure = Figure(figsize=(WIDTH_IN, height_in), facecolor=PAPER, layout=layout)
+class _StyledFigure(Figure):
+    """A figure that knows its style: some texts are made only when it is rendered."""
+
+    style = STYLES["screen"]
+
+
+def new_figure(height_in: float, layout: Any = "constrained", columns: Literal[1, 2] = 2) -> Figure:
+    """An empty figure of the width of the style in use.
+
+    Parameters
+    ----------
+    height_in : float
+        On the screen, inches. On paper it shrinks as text does, and by a tenth more in one column.
+    layout
+        As for `matplotlib.figure.Figure`.
+    columns : {1, 2}
+        How many columns of a page it takes.
+    """
+    chosen = _CURRENT.get()
+    narrow = chosen.widths_in[columns - 1] < chosen.widths_in[1]
+    height_in *= chosen.points / _POINTS * (0.9 if narrow else 1)
+    if layout is None:  # drawn to scale
+        height_in *= chosen.widths_in[1] / WIDTH_IN / (chosen.points / _POINTS)
+    figure = _StyledFigure(figsize=(chosen.widths_in[columns - 1], height_in), facecolor=PAPER, layout=layout)
+    figure.style = chosen
     FigureCanvasAgg(figure)
     return figure
+
+
+_LETTERS_AN_INCH = 11.5
+"""Letters of a title on the screen, by the width of the figure: beside a plot stand the labels of its axis."""
+
+
+def in_lines(text: str, axes: Axes | SubFigure, share: float = 1.0) -> str:
+    """`text` in lines of the width of the figure, or of a share of it."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return fill(text, int(share * figure.get_figwidth() * _LETTERS_AN_INCH * 10 / points(10)))
+
+
+def legend_above(axes: Axes, columns: int = 6) -> None:
+    """A legend in a row above the axes, where it hides nothing."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=points(8), handlelength=1.0,
+        handletextpad=0.5, columnspacing=1.1, borderpad=0.2, borderaxespad=0.2,
+    )  # fmt: skip
+
+
+_LONGEST_NAME = 20
+"""Characters of a layer's name beside a plot."""
+
+
+def short_name(name: str) -> str:
+    """A name that leaves room for the figure: its end, which tells layers of a network apart."""
+    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
 
 
 def foot(figure: Figure, note: str) -> None:
     """A note at the foot of a figure."""
     if note:
-        figure.supxlabel(note, x=EDGE, ha="left", fontsize=7.5, color=SOFT)
+        figure.supxlabel(note, x=EDGE, ha="left", fontsize=points(7.5), color=SOFT)
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -130,9 +262,9 @@ def as_png(figure: Figure, dpi: int = DPI) -> bytes:
     return rendered(figure, "png", dpi)
 
 
-@styled
-def rendered(figure: Figure, kind: str, dpi: int) -> bytes:
+def rendered(figure: Figure, kind: str, dpi: int = DPI) -> bytes:
     """A figure as the bytes of a file of one of `FORMATS`, `dpi` pixels an inch where it has pixels."""
     written = io.BytesIO()
-    figure.savefig(written, format=kind, dpi=dpi, **_SETTINGS[kind])
+    with _in(figure.style if isinstance(figure, _StyledFigure) else _CURRENT.get()):
+        figure.savefig(written, format=kind, dpi=dpi, **_SETTINGS[kind])
     return written.getvalue()

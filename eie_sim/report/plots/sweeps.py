@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from eie_sim.report import sweep_figures
-from eie_sim.report.plots.styles import GREY, INK, NARROW, NAVY, PAPER, RUST, SKY, SOFT, new_figure, styled
+from eie_sim.report.plots.styles import GREY, INK, NARROW, NAVY, PAPER, RUST, SKY, SOFT, new_figure, points, styled
 
 
 @styled
@@ -21,13 +21,15 @@ def pareto_front(data: sweep_figures.ParetoFront) -> Figure:
     axes.plot(*zip(*data.points, strict=True), "o", color=GREY, markersize=3, alpha=0.5, label="all machines")
     axes.plot(*zip(*data.front, strict=True), "s-", color=RUST, markersize=4.5, linewidth=1.2, label="beaten by none")
     for at in sorted({0, len(data.front) // 2, len(data.front) - 1}):
-        axes.annotate(data.names[at], data.front[at], xytext=(5, 5), textcoords="offset points", fontsize=7, color=SOFT)
+        axes.annotate(
+            data.names[at], data.front[at], xytext=(5, 5), textcoords="offset points", fontsize=points(7), color=SOFT
+        )
     _log_where_wide(axes, "x", [x for x, _ in data.points])
     _log_where_wide(axes, "y", [y for _, y in data.points])
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
     axes.set_title(data.finding)
     axes.grid(linewidth=0.6)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=points(8))
     return figure
 
 
@@ -59,7 +61,7 @@ def axis_curve(data: sweep_figures.AxisCurve) -> Figure:
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
     axes.set_title(data.finding)
     axes.grid(linewidth=0.6)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=points(8))
     return figure
 
 
@@ -86,7 +88,7 @@ def sweep_map(data: sweep_figures.HeatMap) -> Figure:
             sweep_figures.number(value),
             ha="center",
             va="center",
-            fontsize=7,
+            fontsize=points(7),
             color=PAPER if dark else INK,
         )
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
@@ -114,10 +116,11 @@ def parallel_coordinates(data: sweep_figures.ParallelCoordinates) -> Figure:
         axes.axvline(float(place), color=SOFT, linewidth=0.8, zorder=4)
         for share, text in ticks:
             axes.annotate(
-                text, (place, share), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7, zorder=5,
+                text, (place, share), xytext=(3, 0), textcoords="offset points", va="center", fontsize=points(7),
+                zorder=5,
                 bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.8},
             )  # fmt: skip
-    axes.set_xticks(places, [name.replace(", ", "\n") for name in data.columns], fontsize=7.5)
+    axes.set_xticks(places, [name.replace(", ", "\n") for name in data.columns], fontsize=points(7.5))
     axes.set(xlim=(-0.1, len(places) - 0.55), ylim=(-0.05, 1.05), yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -8,10 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import CLASS_COLOURS, EDGE, NAVY, RUST, SOFT, new_figure, styled
-
-_LONGEST_NAME = 20
-"""Characters of a layer's name beside a plot."""
+from eie_sim.report.plots.styles import CLASS_COLOURS, EDGE, NAVY, RUST, SOFT, new_figure, points, short_name, styled
 
 
 @styled
@@ -25,11 +22,11 @@ def layer_times(data: figures.LayerTimes) -> Figure:
     _draw_times(times, data)
     _draw_shares(shares, data)
     times.set_ylim(len(data.layers) - 0.4, -0.6)
-    header.text(EDGE, 0.72, data.finding, fontsize=10, weight="bold", va="center")
+    header.text(EDGE, 0.72, data.finding, fontsize=points(10), weight="bold", va="center")
     _legend_in_row(header, times, "lower left")
     _legend_in_row(header, shares, "lower right")
     if data.note:
-        body.supxlabel(data.note, x=EDGE, ha="left", fontsize=7.5, color=SOFT)
+        body.supxlabel(data.note, x=EDGE, ha="left", fontsize=points(7.5), color=SOFT)
     return figure
 
 
@@ -53,15 +50,10 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("time of one input vector (µs, log scale)")
-    axes.set_yticks(rows, [_short(x.layer) for x in data.layers])
+    axes.set_yticks(rows, [short_name(x.layer) for x in data.layers])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", linewidth=0.6)
     axes.spines["left"].set_visible(False)
-
-
-def _short(name: str) -> str:
-    """A name that leaves room for the figure: its end, which tells layers of a network apart."""
-    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
 
 
 def _time_label(layer: figures.LayerTime) -> str:
@@ -73,7 +65,7 @@ def _time_label(layer: figures.LayerTime) -> str:
 def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", "lower right"]) -> None:
     """The legend of `axes` in one row of the header, whatever room long names leave to the axes."""
     header.legend(
-        *axes.get_legend_handles_labels(), loc=corner, ncols=5, fontsize=8, handlelength=0.8, handletextpad=0.5,
+        *axes.get_legend_handles_labels(), loc=corner, ncols=5, fontsize=points(8), handlelength=0.8, handletextpad=0.5,
         columnspacing=1.1, borderpad=0.2, borderaxespad=0.9,
     )  # fmt: skip
 
