@@ -1,5 +1,6 @@
 """The pictures of a page: which are drawn for a run, and which for each of its layers."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -93,7 +94,10 @@ class Album:
     def _picture(self, data: D, draw: "Callable[[D], Figure]") -> Markup:
         from eie_sim.report import plots
 
-        svg = plots.rendered(draw(data), "svg", DPI)
+        with warnings.catch_warnings():
+            # Letters that the font of pictures has not are boxes there; the page itself has them.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            svg = plots.rendered(draw(data), "svg", DPI)
         # On a narrow screen it keeps a size that can be read and scrolls, also by keyboard.
         return element(
             "figure",

@@ -12,6 +12,7 @@ from eie_sim.report.html.markup import Markup, element, text
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
+_NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _AT_X = re.compile(r"translate\(([-\d.]+) 0\)")
@@ -76,7 +77,8 @@ class _Names:
 
 def _parsed(svg: bytes) -> ET.Element:
     try:
-        root = ET.fromstring(svg)
+        # A name can hold what XML cannot; matplotlib repeats it in a comment.
+        root = ET.fromstring(_NO_XML.sub(b"", svg))
     except ET.ParseError as error:
         raise ValueError(f"picture: no SVG: {error}") from None
     if root.tag != f"{_SVG}svg":
