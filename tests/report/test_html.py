@@ -45,7 +45,7 @@ def sweep():
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Pages are made in no time."""
-    monkeypatch.setattr(Album, "_picture", lambda *given: Markup())
+    monkeypatch.setattr(Album, "_picture", lambda *_: Markup())
 
 
 @pytest.fixture(scope="module", params=["run", "sweep"])

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from compressor.packed import PackedLayer
 from eie_sim.cost import energy
@@ -11,9 +11,6 @@ from eie_sim.report.comparison import RunReport
 from eie_sim.report.html.inline_svg import Pictures
 from eie_sim.report.html.markup import Markup, element
 from eie_sim.result import SimResult
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DPI = 72
 """Pixels an inch of the few parts of a picture that are pixels."""
@@ -91,7 +88,7 @@ class Album:
 
         return self._picture(data, plots.axis_curve)
 
-    def _picture(self, data: D, draw: "Callable[[D], Figure]") -> Markup:
+    def _picture(self, data: D, draw: Callable[[D], Any]) -> Markup:
         from eie_sim.report import plots
 
         with warnings.catch_warnings():
