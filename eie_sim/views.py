@@ -9,11 +9,11 @@ The rules are those of ``docs/cycle-contract.md``: "Scan and broadcast", "A PE" 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor._jit import Arg, kernel
 from compressor.checks import whole_number
 from compressor.packed import PackedLayer
 from eie_sim.result import Schedule
@@ -67,21 +67,8 @@ def pe_states(
     begin, end = _window(schedule, window)
     chosen = _chosen(schedule, pes)
     check_together(schedule, layer)
-    pop, entries = schedule.pop_cycle[chosen], schedule.entries[chosen]
-    n_served = pop.shape[1]
-    # Service and pause in turn: where each begins, and what the PE does from there on.
-    edges = np.empty((len(chosen), 2 * n_served + 2), np.int64)
-    edges[:, 0], edges[:, -1] = 1, schedule.cycles + 1
-    edges[:, 1:-1:2] = pop
-    edges[:, 2:-1:2] = pop + np.maximum(1, entries)
-    kinds = np.full((len(chosen), 2 * n_served + 1), STARVED, np.uint8)
-    kinds[:, 1::2] = np.where(entries, ENTRY, BUBBLE)
-    kinds[:, 0] = FILL
-    kinds[:, -1] = DRAIN
-    lengths = np.diff(np.clip(edges, begin, end), axis=1)
-    states = np.repeat(kinds.ravel(), lengths.ravel()).reshape(len(chosen), end - begin)
-    pe, cycle = _fillers(schedule, layer, (begin, end), chosen)
-    states[pe, cycle - begin] = FILLER
+    states = np.empty((len(chosen), end - begin), np.uint8)
+    _write_states(*_services(schedule, layer, chosen), begin, end, states)
     return states
 
 
@@ -202,10 +189,9 @@ def pe_totals(schedule: Schedule, layer: PackedLayer) -> PETotals:
     ValueError
         When the schedule is of another layer.
     """
-    check_together(schedule, layer)
-    pe, _ = _fillers(schedule, layer, (1, schedule.cycles + 1), np.arange(schedule.n_pe))
-    fillers = np.bincount(pe, minlength=schedule.n_pe).astype(np.int64)
-    whole = utilisation(schedule, 1)
+    whole = utilisation(schedule, 1, layer)
+    assert whole.filler_cycles is not None
+    fillers = whole.filler_cycles[:, 0]
     classes = (whole.bubble_cycles, whole.starved_cycles, whole.fill_cycles, whole.drain_cycles)
     return PETotals(whole.busy_cycles[:, 0] - fillers, fillers, *(found[:, 0] for found in classes))
 
@@ -334,10 +320,9 @@ def limits(schedule: Schedule, bins: int) -> Integers:
 
 def _fillers_in(first_cycle: Integers, schedule: Schedule, layer: PackedLayer) -> Integers:
     check_together(schedule, layer)
-    pe, cycle = _fillers(schedule, layer, (1, schedule.cycles + 1), np.arange(schedule.n_pe))
-    bins = len(first_cycle) - 1
-    places = pe * bins + np.searchsorted(first_cycle, cycle, side="right") - 1
-    return np.bincount(places, minlength=schedule.n_pe * bins).astype(np.int64).reshape(-1, bins)
+    found = np.zeros((schedule.n_pe, len(first_cycle) - 1), np.int64)
+    _count_fillers(*_services(schedule, layer, np.arange(schedule.n_pe)), first_cycle, found)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,10 +371,41 @@ def queue_occupancy(schedule: Schedule, bins: int) -> QueueOccupancy:
     for some in range(0, total.shape[1], together):
         edges = first_cycle[some : some + together + 1]
         found = waiting(schedule, (int(edges[0]), int(edges[-1])))
-        for at, (begin, end) in enumerate(pairwise(edges - edges[0]), some):
-            total[:, at] = found[:, begin:end].sum(axis=1)
-            percentiles[:, at] = np.percentile(found[:, begin:end], PERCENTILES)
+        at = slice(some, some + len(edges) - 1)
+        total[:, at] = np.add.reduceat(found, edges[:-1] - edges[0], axis=1, dtype=np.int64)
+        percentiles[:, at] = _percentiles(found, np.diff(edges))
     return QueueOccupancy(first_cycle, total, percentiles)
+
+
+def _percentiles(values: NDArray[np.int32], widths: Integers) -> NDArray[np.float64]:
+    """`PERCENTILES` of stretches of columns of `values`; float64, shape (len(PERCENTILES), stretches).
+
+    As `numpy.percentile` has them, which sorts: small whole numbers are counted in less time.
+    """
+    n_values = int(values.max(initial=0)) + 1
+    counts = np.zeros((len(widths), n_values), np.int64)
+    _count_values(values, np.cumsum(widths), counts)
+    # How many are smaller than, or equal to, each value; and the places of the percentiles among all, from 0.
+    up_to = np.cumsum(counts, axis=1)
+    place = np.multiply.outer(np.array(PERCENTILES) / 100, up_to[:, -1] - 1)
+    below = np.floor(place).astype(np.int64)
+    share = place - below
+    low, high = (
+        np.stack([(up_to <= at[:, None]).sum(axis=1) for at in some])
+        for some in (below, np.minimum(below + 1, up_to[:, -1] - 1))
+    )
+    return np.asarray(np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)), np.float64)
+
+
+@kernel
+def _count_values(values: Arg, ends: Arg, counts: Arg) -> None:
+    """Count each value in each stretch of columns."""
+    for row in range(values.shape[0]):
+        column = 0
+        for stretch in range(len(ends)):
+            while column < ends[stretch]:
+                counts[stretch, values[row, column]] += 1
+                column += 1
 
 
 def broadcast_cycles(schedule: Schedule, bins: int) -> Integers:
@@ -468,21 +484,52 @@ def _stored_columns(schedule: Schedule, layer: PackedLayer) -> Integers:
     return np.asarray(np.where(schedule.column == bias, layer.n_cols, schedule.column), np.int64)
 
 
-def _fillers(schedule: Schedule, layer: PackedLayer, window: Window, pes: Integers) -> tuple[Integers, Integers]:
-    """Place in `pes` of the PE, and cycle, of each filler issued in a window."""
-    begin, end = window
-    pop, entries = schedule.pop_cycle[pes], schedule.entries[pes]
-    pe, served = np.nonzero((entries > 0) & (pop < end) & (pop + entries > begin))
-    first_of_pe = np.cumsum(layer.pointers[-1], dtype=np.int64) - layer.pointers[-1]
-    address = first_of_pe[pes[pe]] + layer.pointers[_stored_columns(schedule, layer)[served], pes[pe]]
-    lengths = entries[pe, served]
-    found = np.flatnonzero(layer.codes[_cycles_of(address, address + lengths)] == 0)
-    # The found entries are numbered one service after the other.
-    ends = np.cumsum(lengths)
-    service = np.searchsorted(ends, found, side="right")
-    cycle = pop[pe, served][service] + found - (ends - lengths)[service]
-    inside = (cycle >= begin) & (cycle < end)
-    return pe[service][inside], cycle[inside]
+def _services(
+    schedule: Schedule, layer: PackedLayer, pes: Integers
+) -> tuple[Integers, Integers, Integers, NDArray[np.uint8]]:
+    """Of each broadcast in each of `pes`: its first cycle of service, its entries, and where they begin in the codes.
+
+    int64, shape (PEs, J) each; and the codes.
+    """
+    begin = np.asarray(layer.pointers[_stored_columns(schedule, layer)][:, pes].T, np.int64, order="C")
+    begin += (np.cumsum(layer.pointers[-1], dtype=np.int64) - layer.pointers[-1])[pes, None]
+    return schedule.pop_cycle[pes], schedule.entries[pes], begin, np.asarray(layer.codes)
+
+
+@kernel
+def _write_states(pop: Arg, entries: Arg, address: Arg, codes: Arg, begin: Arg, end: Arg, states: Arg) -> None:
+    """Write the state of each PE in the cycles ``begin .. end - 1``."""
+    n_pe, n_served = pop.shape
+    for pe in range(n_pe):
+        at, pause = begin, FILL
+        for served in range(n_served):
+            first, n = pop[pe, served], entries[pe, served]
+            states[pe, at - begin : max(at, min(first, end)) - begin] = pause
+            pause = STARVED
+            at = max(at, min(first, end))
+            if first >= end:
+                break
+            if n == 0 and first >= begin:
+                states[pe, first - begin] = BUBBLE
+                at = first + 1
+            for cycle in range(max(first, begin), min(first + n, end)):
+                states[pe, cycle - begin] = FILLER if codes[address[pe, served] + cycle - first] == 0 else ENTRY
+                at = cycle + 1
+        states[pe, at - begin :] = DRAIN
+
+
+@kernel
+def _count_fillers(pop: Arg, entries: Arg, address: Arg, codes: Arg, first_cycle: Arg, found: Arg) -> None:
+    """Count the fillers that each PE issues in each bin."""
+    n_pe, n_served = pop.shape
+    for pe in range(n_pe):
+        at = 0
+        for served in range(n_served):
+            for nth in range(entries[pe, served]):
+                while first_cycle[at + 1] <= pop[pe, served] + nth:
+                    at += 1
+                if codes[address[pe, served] + nth] == 0:
+                    found[pe, at] += 1
 
 
 def _cycles_of(first: Integers, end: Integers) -> Integers:

@@ -5,6 +5,7 @@ from eie_sim.cli import sweep
 from eie_sim.cli.compare import compare
 from eie_sim.cli.info import info
 from eie_sim.cli.measure import measure
+from eie_sim.cli.plot import plot
 from eie_sim.cli.presets import presets
 from eie_sim.cli.report import report
 from eie_sim.cli.run import run
@@ -20,4 +21,4 @@ _SWEEP = CommandGroup(
     (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.plot, sweep.html, sweep.search, sweep.export),
 )
 
-app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, presets), (_SWEEP,))
+app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, presets), (_SWEEP,))

@@ -3,9 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from compressor.console.options import OUTPUT_PANEL, Json, option
 
-__all__ = ["INPUT_PANEL", "MACHINE_PANEL", "OUTPUT_PANEL", "Arch", "Json", "Preset", "Set", "option"]
+__all__ = [
+    "INPUT_PANEL", "MACHINE_PANEL", "OUTPUT_PANEL", "ActDensity", "Acts", "Arch", "EieSimulator", "Fit", "InputFile",
+    "Json", "Layers", "Name", "Preset", "Rows", "Seed", "Set", "WeightDensity", "option",
+]  # fmt: skip
 
 MACHINE_PANEL = "The machine"
 INPUT_PANEL = "What to simulate"
@@ -24,3 +29,26 @@ Set = Annotated[
         "--set",
     ),
 ]
+
+# What to simulate -----------------------------------------------------------------------------------------------------
+
+_FILE = (
+    "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K) or a sparse "
+    "matrix (MatrixMarket .mtx). Without it: a trained network on real digits, then the nine layers of the EIE paper."
+)
+_NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
+_ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
+_ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
+_WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
+_FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
+
+InputFile = Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)]
+EieSimulator = Annotated[Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")]
+Rows = Annotated[int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)]
+Name = Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")]
+Layers = Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")]
+Acts = Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")]
+ActDensity = Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)]
+WeightDensity = Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)]
+Seed = Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)]
+Fit = Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")]

@@ -4,44 +4,48 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from eie_sim.cli.options import (
+    INPUT_PANEL,
+    MACHINE_PANEL,
+    OUTPUT_PANEL,
+    ActDensity,
+    Acts,
+    Arch,
+    EieSimulator,
+    Fit,
+    InputFile,
+    Json,
+    Layers,
+    Name,
+    Preset,
+    Rows,
+    Seed,
+    Set,
+    WeightDensity,
+    option,
+)  # fmt: skip
 
-from eie_sim.cli.options import INPUT_PANEL, MACHINE_PANEL, OUTPUT_PANEL, Arch, Json, Preset, Set, option
-
-_FILE = (
-    "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K) or a sparse "
-    "matrix (MatrixMarket .mtx). Without it: a trained network on real digits, then the nine layers of the EIE paper."
-)
-_NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
-_ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
-_ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
-_WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
 _MODEL = (
     "The packaged network that runs 256 real digits first: lenet-300-100 (default without FILE and --layers), lenet-5 "
     "or none."
 )
-_FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 _ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
 _OUT = "Write results.json, results.csv, a picture of the times and each layer's outputs (.npy) there."
 _CSV = "Write CSV, one row a layer and input vector; - for stdout."
 
 
 def run(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
-    eie_simulator: Annotated[
-        Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")
-    ] = None,
-    rows: Annotated[
-        int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)
-    ] = None,
-    name: Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")] = None,
-    layers: Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")] = None,
-    acts: Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")] = None,
-    act_density: Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)] = None,
-    weight_density: Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)] = None,
+    file: InputFile = None,
+    eie_simulator: EieSimulator = None,
+    rows: Rows = None,
+    name: Name = None,
+    layers: Layers = None,
+    acts: Acts = None,
+    act_density: ActDensity = None,
+    weight_density: WeightDensity = None,
     model: Annotated[str | None, option(INPUT_PANEL, _MODEL, "NAME")] = None,
-    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
-    fit: Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")] = None,
+    seed: Seed = 0,
+    fit: Fit = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,

@@ -16,7 +16,7 @@ from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
 from eie_sim.columns import Row
 from eie_sim.cost import missing_bytes
-from eie_sim.engines.base import activate, run_layers, simulate, simulate_batch
+from eie_sim.engines.base import activate, run_layers, simulate, simulate_batch, simulate_model
 from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
 from eie_sim.result import BatchResult, SimResult
@@ -71,6 +71,40 @@ def _tell_capacity(check: Callable[[], object], printer: Printer) -> None:
         check()
     for warning in told:
         printer.warn(str(warning.message))
+
+
+def simulate_scheduled(
+    plan: Plan, arch: ArchConfig, engine: str, printer: Printer
+) -> Iterator[tuple[Workload, PackedLayer, SimResult]]:
+    """Simulate all of `plan` with schedules, of several input vectors the first; layer by layer.
+
+    Raises
+    ------
+    ValueError
+        When a layer cannot run on the machine, or the engine is unknown.
+    """
+    if plan.chain is None:
+        for workload in plan.workloads:
+            _tell_capacity(partial(check_capacity, workload.layer, arch), printer)
+            with _capacity_told_once():
+                found = simulate(workload.layer, _first(workload, printer), arch, engine, output=False, schedule=True)
+            yield workload, workload.layer, found
+        return
+    (workload,) = plan.workloads
+    for layer in plan.chain.layers:
+        _tell_capacity(partial(check_capacity, layer, arch), printer)
+    _tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
+    with _capacity_told_once():
+        of_model = simulate_model(plan.chain, _first(workload, printer), arch, engine, schedule=True)
+    for layer, result in zip(plan.chain.layers, of_model.layers, strict=True):
+        yield workload, layer, result
+
+
+def _first(workload: Workload, printer: Printer) -> NDArray[np.float32]:
+    vectors = _vectors(workload)
+    if len(vectors) > 1:
+        printer.note(f"{workload.layer.name}: has {len(vectors)} input vectors, of which the first is drawn")
+    return np.asarray(vectors[0])
 
 
 _Ran: TypeAlias = tuple[Workload, PackedLayer, NDArray[np.floating], int, BatchResult]

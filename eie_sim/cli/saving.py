@@ -20,7 +20,12 @@ _LONGEST_STEM = 100  # characters of a layer's name in a file name, of the 255 b
 
 
 def output_files(layers: Iterable[str]) -> dict[str, str]:
-    """A file name for the outputs of each layer: ``outputs-<layer>.npy``.
+    """A file name for the outputs of each layer: ``outputs-<layer>.npy``."""
+    return {layer: f"outputs-{stem}.npy" for layer, stem in file_stems(layers).items()}
+
+
+def file_stems(layers: Iterable[str]) -> dict[str, str]:
+    """A part of a file name for each layer.
 
     What is no ASCII letter, digit, dot, hyphen or underscore becomes an underscore. A name that another layer has,
     be it in other case, gets a number, so that it stays one's own on every file system.
@@ -34,7 +39,7 @@ def output_files(layers: Iterable[str]) -> dict[str, str]:
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.lower())
-        found[layer] = f"outputs-{name}.npy"
+        found[layer] = name
     return found
 
 

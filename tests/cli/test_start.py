@@ -21,7 +21,7 @@ HEAVY = ("numpy", "numba", "simpy", "matplotlib", "torch", "dask", "safetensors"
 def test_help_names_every_command(cli):
     result = cli("--help")
     assert result.exit_code == 0
-    for command in ("run", "info", "compare", "measure", "presets"):
+    for command in ("run", "info", "compare", "measure", "plot", "presets"):
         assert command in result.stdout
 
 

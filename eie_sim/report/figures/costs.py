@@ -129,35 +129,32 @@ class BaselineBars:
 
     @property
     def finding(self) -> str:
-        """How much faster."""
-        return _times_finding("EIE is {} times faster", [(s.label, s.times_slower[-1]) for s in self.series])
+        """How much faster EIE is, on average over the layers."""
+        return self._finding("EIE is {} times as fast as the baselines", [s.times_slower[-1] for s in self.series])
 
     @property
     def energy_finding(self) -> str:
-        """How much less energy."""
-        return _times_finding(
-            "EIE takes {} times less energy", [(series.label, series.times_energy[-1]) for series in self.series]
-        )
+        """How much less energy it takes, on average over the layers."""
+        return self._finding("The baselines take {} times the energy", [s.times_energy[-1] for s in self.series])
+
+    def _finding(self, text: str, last: Sequence[float | None]) -> str:
+        # The names without their origins: the legend has those.
+        names = [series.label.partition(",")[0] for series in self.series]
+        known = [(value, name) for value, name in zip(last, names, strict=True) if value is not None]
+        if not known:
+            return text.format("an unknown number of")
+        ends = dict.fromkeys((min(known), max(known)))
+        return text.format(" to ".join(f"{_factor(value)} ({name})" for value, name in ends))
 
     @property
     def note(self) -> str:
         """What stands beside what."""
+        without = list(dict.fromkeys(series.name for series in self.series if series.times_slower[-1] is None))
+        mean = f"\nthe titles give means over the layers, without {' and '.join(without)}" if without else ""
         return (
             f"baselines at batch {self.batch}, EIE one input vector after another; energy of EIE by calibration "
-            f"{self.calibration}"
+            f"{self.calibration}{mean}"
         )
-
-
-def _times_finding(text: str, last: Sequence[tuple[str, float | None]]) -> str:
-    known = [(value, label) for label, value in last if value is not None]
-    if not known:
-        return text.format("an unknown number of")
-    (least, of_least), (most, of_most) = min(known), max(known)
-    if least == most:
-        return f"{text.format(_factor(least))} than {of_least}"
-    # The names without their origins: the legend has those.
-    near, far = of_least.partition(",")[0], of_most.partition(",")[0]
-    return f"{text.format(f'{_factor(least)} ({near}) to {_factor(most)} ({far})')}"
 
 
 def _factor(value: float) -> str:
@@ -253,6 +250,8 @@ class Roofline:
     def finding(self) -> str:
         """What share of its peak EIE reaches."""
         eie = self.roofs[0]
+        if not eie.points:
+            return "EIE did nothing, for no input was active"
         shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
@@ -302,7 +301,7 @@ def _roof_of_eie(report: RunReport, rows: Sequence[tuple[Row, Row]]) -> Roof:
         for row, access in rows
         if (read := _value(access, "spmat_row_reads")) and _value(access, "acc_writes")
     ]
-    return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points})
+    return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points} if points else {})
 
 
 def _roof_of_device(device: Device, rows: Sequence[Row], layers: Mapping[str, Row], batch: int) -> Roof:

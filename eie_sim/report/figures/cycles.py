@@ -62,7 +62,7 @@ class StallBreakdown:
         most = int((self.alone + self.with_others).argmax())
         return (
             f"The broadcast is held up in {self.stall_cycles:,} cycles, in {alone:.0f} % of them by one PE alone, "
-            f"most often by PE {most}"
+            f"most by PE {most}"
         )
 
 

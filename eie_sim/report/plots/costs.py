@@ -73,10 +73,10 @@ def baseline_bars(data: figures.BaselineBars) -> Figure:
     times, energy = body.subplots(2, 1)
     _draw_bars(times, data, [series.times_slower for series in data.series])
     times.set_ylabel("time over that of EIE\n(log scale)")
-    times.set_title(in_lines(data.finding, times))
+    times.set_title(in_lines(data.finding, times, 0.85))
     _draw_bars(energy, data, [series.times_energy for series in data.series])
     energy.set_ylabel("energy over that of EIE\n(log scale)")
-    energy.set_title(in_lines(data.energy_finding, energy))
+    energy.set_title(in_lines(data.energy_finding, energy, 0.85))
     header.legend(*times.get_legend_handles_labels(), loc="upper left", ncols=3, fontsize=points(8), borderaxespad=0.2)
     body.supxlabel(data.note, x=EDGE, ha="left", fontsize=points(7.5), color=SOFT)
     return figure

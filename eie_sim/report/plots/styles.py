@@ -21,7 +21,8 @@ import matplotlib as mpl
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure as Figure
+from matplotlib.figure import SubFigure
 
 from eie_sim.report import figures
 

@@ -1,0 +1,200 @@
+"""``eie-sim plot``: pictures of what every unit did, and of a run beside the baselines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from eie_sim.cli.options import (
+    OUTPUT_PANEL,
+    ActDensity,
+    Acts,
+    Arch,
+    EieSimulator,
+    Fit,
+    InputFile,
+    Layers,
+    Name,
+    Preset,
+    Rows,
+    Seed,
+    Set,
+    WeightDensity,
+    option,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from compressor.packed import PackedLayer
+    from eie_sim.arch import ArchConfig
+    from eie_sim.cli.console import Printer
+    from eie_sim.cli.inputs import Plan
+    from eie_sim.report import plots
+    from eie_sim.report.comparison import RunReport
+    from eie_sim.result import SimResult
+
+OF_A_LAYER = ("utilisation", "queues", "broadcast", "stalls", "balance", "runs", "sizes")
+"""Kinds of pictures that are drawn for each layer."""
+
+OF_ALL_LAYERS = ("times", "layers", "energy", "baselines", "roofline")
+"""Kinds of pictures that show all layers together."""
+
+_KIND = (
+    f"Which pictures. Of each layer: {', '.join(OF_A_LAYER)}; of all layers: {', '.join(OF_ALL_LAYERS)}. Default: all."
+)
+_BINS = "Stretches of time in pictures over time. Default: 160."
+_MOST_BINS = 10_000
+
+
+def plot(
+    out: Annotated[Path, option(OUTPUT_PANEL, "Folder for the pictures.", "DIR")],
+    file: InputFile = None,
+    eie_simulator: EieSimulator = None,
+    rows: Rows = None,
+    name: Name = None,
+    layers: Layers = None,
+    acts: Acts = None,
+    act_density: ActDensity = None,
+    weight_density: WeightDensity = None,
+    seed: Seed = 0,
+    fit: Fit = None,
+    preset: Preset = None,
+    arch: Arch = None,
+    settings: Set = None,
+    kind: Annotated[str | None, option(OUTPUT_PANEL, _KIND, "A,B,...")] = None,
+    formats: Annotated[str, option(OUTPUT_PANEL, "png (default), svg, pdf.", "A,B,...", "--format")] = "png",
+    style: Annotated[str, option(OUTPUT_PANEL, "screen (default), or paper for two-column pages.", "NAME")] = "screen",
+    bins: Annotated[int, option(OUTPUT_PANEL, _BINS, "N", min=1, max=_MOST_BINS)] = 160,
+) -> None:
+    """Draw where time, work and energy go: of each layer, and of all of them beside the baselines."""
+    from compressor.console.targets import check_target_folder
+    from eie_sim.cli.console import Printer
+    from eie_sim.cli.inputs import Planner, Request
+    from eie_sim.cli.machine import chosen_machine
+    from eie_sim.report import plots
+
+    printer = Printer()
+    kinds = _chosen("--kind", kind, (*OF_A_LAYER, *OF_ALL_LAYERS))
+    endings = _chosen("--format", formats, plots.FORMATS)
+    if style not in plots.STYLES:
+        raise ValueError(f"--style: {style!r}, but it must be one of {', '.join(plots.STYLES)}")
+    machine = chosen_machine(preset, arch, settings)
+    request = Request(file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit)
+    plan = Planner(request, machine, printer.note).plan()
+    check_target_folder("--out", out, ())
+    _write(_Ran.of(plan, machine, printer), kinds, endings, (style, bins), out, printer)
+
+
+def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:
+    """The names in `text`, in the order of `known`; all of them without it."""
+    if text is None:
+        return tuple(known)
+    wanted = [part.strip() for part in text.split(",")]
+    if unknown := [part for part in wanted if part not in known]:
+        raise ValueError(f"{name}: {unknown[0]!r}, but it must be some of {', '.join(known)}")
+    return tuple(one for one in known if one in wanted)
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What was simulated: each layer with its result."""
+
+    machine: "ArchConfig"
+    layers: "Sequence[tuple[PackedLayer, SimResult]]"
+
+    @classmethod
+    def of(cls, plan: "Plan", machine: "ArchConfig", printer: "Printer") -> "_Ran":
+        from eie_sim.cli.running import simulate_scheduled
+
+        found = []
+        with printer.progress(len(plan.names)) as advance:
+            advance(plan.names[0])
+            for number, (_, layer, result) in enumerate(simulate_scheduled(plan, machine, "fast", printer), 1):
+                found.append((layer, result))
+                advance(plan.names[min(number, len(plan.names) - 1)], done=1)
+        return cls(machine, found)
+
+    @property
+    def results(self) -> "list[SimResult]":
+        return [result for _, result in self.layers]
+
+    def report(self) -> "RunReport":
+        """The run beside the built-in devices."""
+        from eie_sim.baselines.devices import devices
+        from eie_sim.cost import missing_bytes
+        from eie_sim.cost.calibrations import DEFAULT
+        from eie_sim.report.comparison import run_report
+        from eie_sim.report.results_file import LayerFacts, Results
+        from eie_sim.report.tables import result_row
+
+        facts = {
+            layer.name: LayerFacts(layer.density, sum(missing_bytes(layer, self.machine))) for layer, _ in self.layers
+        }
+        rows = [result_row(result) for result in self.results]
+        results = Results(rows, self.machine.model_dump(), "fast", {}, (), False, layers=facts)
+        return run_report(results, list(devices().values()), DEFAULT, accelerators=True)
+
+
+Draw = Callable[[], "plots.Figure"]
+
+
+def _of_layer(layer: "PackedLayer", result: "SimResult", bins: int) -> Mapping[str, Draw]:
+    from eie_sim.report import figures, plots
+
+    return {
+        "utilisation": lambda: plots.utilisation_map(figures.utilisation_map(result, bins)),
+        "queues": lambda: plots.queue_map(figures.queue_map(result, bins)),
+        "broadcast": lambda: plots.broadcast_rate(figures.broadcast_rate(result, bins)),
+        "stalls": lambda: plots.stall_breakdown(figures.stall_breakdown(result, layer)),
+        "balance": lambda: plots.load_balance(figures.load_balance(result)),
+        "runs": lambda: plots.run_histogram(figures.run_histogram(layer)),
+        "sizes": lambda: plots.stored_sizes(figures.stored_sizes(layer)),
+    }
+
+
+def _of_all(ran: _Ran) -> Mapping[str, Draw]:
+    from eie_sim.cost import energy
+    from eie_sim.report import figures, plots
+    from eie_sim.report.tables import result_row
+
+    results = ran.results
+    return {
+        "times": lambda: plots.layer_times(figures.layer_times(map(result_row, results), ran.machine.name)),
+        "layers": lambda: plots.layer_breakdown(figures.layer_breakdown(results)),
+        "energy": lambda: plots.energy_breakdown(figures.energy_breakdown(map(energy, results))),
+        "baselines": lambda: plots.baseline_bars(figures.baseline_bars(ran.report())),
+        "roofline": lambda: plots.roofline(figures.roofline(ran.report())),
+    }
+
+
+def _pictures(ran: _Ran, kinds: Sequence[str], bins: int) -> dict[str, Draw]:
+    """The names of all pictures without their endings, and what draws them."""
+    from eie_sim.cli.saving import file_stems
+
+    stems = file_stems(layer.name for layer, _ in ran.layers)
+    found: dict[str, Draw] = {}
+    for layer, result in ran.layers:
+        drawn = _of_layer(layer, result, bins)
+        found |= {f"{kind}-{stems[layer.name]}": drawn[kind] for kind in kinds if kind in drawn}
+    together = _of_all(ran)
+    return found | {kind: together[kind] for kind in kinds if kind in together}
+
+
+def _write(
+    ran: _Ran, kinds: Sequence[str], endings: Sequence[str], how: tuple[str, int], out: Path, printer: "Printer"
+) -> None:
+    """All pictures, or none of them."""
+    from compressor.console.targets import check_target_folder
+    from compressor.files import replacing_in
+    from eie_sim.report import plots
+
+    style, bins = how
+    pictures = _pictures(ran, kinds, bins)
+    check_target_folder("--out", out, [f"{name}.{ending}" for name in pictures for ending in endings])
+    with replacing_in(out) as folder:
+        for name, draw in pictures.items():
+            with plots.style(style):
+                figure = draw()
+            for ending in endings:
+                plots.save(figure, folder / f"{name}.{ending}")
+    each = f" as {' and '.join(endings)}" if len(endings) > 1 else ""
+    printer.note(f"wrote {', '.join(pictures)}{each} in {out}")
