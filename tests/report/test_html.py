@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from compressor.toml_text import assignments
 from eie_sim import ArchConfig
 from eie_sim.capacity import capacity_report
+from eie_sim.cli.app import app
+from eie_sim.paper import LAYERS
 from eie_sim.report.html import sweep_page as of_sweeps
 from eie_sim.report.html import tables
 from eie_sim.report.html.album import Album
@@ -27,6 +29,7 @@ from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.select import pareto
 from eie_sim.views import pe_totals, queue_occupancy, utilisation
 from eie_sim.workload import calibrated_layer, drawn_again
+from tests.command_line import call
 from tests.report.pages import HOSTILE, OBJECTIVES, Parsed, a_detail, a_report_page, a_sweep_page, some_machines
 
 LOADERS = {"link", "img", "iframe", "object", "embed", "base", "audio", "video", "source", "frame", "applet"}
@@ -370,3 +373,14 @@ def test_another_origin_is_not_drawn_again(name, origin):
 
 def test_a_fit_that_is_none_is_not_drawn_again():
     assert drawn_again("NT-Wd", "calibrated to the figures of the EIE paper, fit mine, seed 0", 8, 4) is None
+
+
+@pytest.mark.slow
+@pytest.mark.compiled_only
+def test_the_page_of_the_nine_layers_is_under_3_megabytes(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    page = tmp_path / "nine.html"
+    assert call(app, "report", "--html", page).exit_code == 0
+    assert page.stat().st_size < 3_000_000
+    maps = json.loads(Parsed(page.read_text(encoding="utf-8")).contents["heat-data"])
+    assert [one["layer"] for one in maps.values()] == list(LAYERS)

@@ -220,6 +220,7 @@ def told_of(data, line, bin_):
 
 def test_pointing_at_the_map_tells_the_cell(mapped):
     page, area, data = mapped
+    area.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
     box = area.locator("canvas").bounding_box()
     bins = len(data["cycles"]) - 1
     page.mouse.move(box["x"] + box["width"] * 2.5 / bins, box["y"] + box["height"] * 0.9)
@@ -294,6 +295,7 @@ def test_the_keyboard_picks_a_machine_to_copy(opened):
 
 def test_a_click_picks_the_point_and_its_row_and_a_row_picks_its_point(opened):
     page = opened("sweep").page
+    page.evaluate("document.getElementById('chart').scrollIntoView()")
     box = page.locator("circle.front").last.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     first = picked(page)
