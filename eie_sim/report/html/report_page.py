@@ -185,15 +185,15 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
     columns = ["layer", "input", *(c for x in COMPARED for c in (x.measured, x.paper_column, x.deviation_column))]
     beside = [{name: row.get(name) for name in columns} for row in results.rows]
     means = _headline(results, report)
-    batch = min((int(row["batch"]) for row in means), default=1)  # type: ignore[arg-type]
     every = report.tables["COMPARISON_REPORT"]
+    batches = [row["batch"] for row in every if isinstance(row["batch"], int)]
     return (
         album.times(figures.layer_times(results.rows)),
         data_table("paper", "Beside the paper's figures", {name: definitions[name] for name in columns}, beside)
         if _published(results)
         else element("p", "The paper has no figures for these layers on this machine.", class_="note"),
         data_table("means", f"Against the baselines: {means_of(report)}", _OF_HEADLINE, means) if means else None,
-        *album.baselines(report, batch),
+        *album.baselines(report, min(batches, default=1)),
         data_table("baselines", "Every layer beside every baseline", REPORTS["COMPARISON_REPORT"], every)
         if every
         else None,
