@@ -103,10 +103,10 @@ def _table(title: str, of_all: Mapping[str, Timing]) -> Table:
     return Table(title, ("what", "median ms", "least ms", "largest / least"), rows)
 
 
-def _options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_alex8_option(parser)
     parser.add_argument("--repeats", type=positive, default=7, help="samples of each picture and view (7)")
 
 
 if __name__ == "__main__":
-    sys.exit(command("views_speed", __doc__, measure, add_options=_options))
+    sys.exit(command("views_speed", __doc__, measure, add_options=add_options))

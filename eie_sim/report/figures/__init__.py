@@ -19,11 +19,8 @@ from eie_sim.report.figures.costs import (
     BaselineBars,
     BaselineSeries,
     EnergyBreakdown,
-    Roof,
-    Roofline,
     baseline_bars,
     energy_breakdown,
-    roofline,
 )
 from eie_sim.report.figures.cycles import (
     STATE_NAMES,
@@ -43,6 +40,7 @@ from eie_sim.report.figures.over_time import (
     queue_map,
     utilisation_map,
 )
+from eie_sim.report.figures.roofs import Roof, Roofline, roofline
 
 __all__ = [
     "CYCLE_CLASSES", "FLOAT_BITS", "STATE_NAMES", "AnsweredDigits", "BaselineBars", "BaselineSeries", "BroadcastRate",

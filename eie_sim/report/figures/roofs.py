@@ -1,0 +1,132 @@
+"""The data of a roofline: what machines can do at most, and what they do with each layer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eie_sim.baselines.devices import Device, devices
+from eie_sim.baselines.roofline import dense_work, sparse_work
+from eie_sim.columns import Row
+from eie_sim.report.comparison import ALL, RunReport, walked_density
+
+
+@dataclass(frozen=True)
+class Roof:
+    """What a machine can do at most, and what it does with each layer.
+
+    Attributes
+    ----------
+    name : str
+    peak_gops : float
+        Billions of operations a second; a multiply-add is two.
+    bandwidth_gb_s : float
+        Billions of bytes a second.
+    points : mapping of str to sequence of (str, float, float)
+        For each kind of library, or of machine: layer, operations a byte, and billions of operations a second.
+    """
+
+    name: str
+    peak_gops: float
+    bandwidth_gb_s: float
+    points: Mapping[str, Sequence[tuple[str, float, float]]]
+
+    def at(self, ops_per_byte: float) -> float:
+        """Most billions of operations a second at that many operations a byte."""
+        return min(self.peak_gops, self.bandwidth_gb_s * ops_per_byte)
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Machines with their roofs, and the layers on them; EIE is the first.
+
+    Attributes
+    ----------
+    roofs : tuple of Roof
+    layers : tuple of str
+    batch : int
+        Input vectors that the devices compute together.
+    """
+
+    roofs: tuple[Roof, ...]
+    layers: tuple[str, ...]
+    batch: int
+
+    @property
+    def finding(self) -> str:
+        """What share of its peak EIE reaches."""
+        eie = self.roofs[0]
+        if not eie.points:
+            return "EIE did nothing, for no input was active"
+        shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
+        low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
+        return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
+
+    note = (
+        "Operations: two for each weight that a machine multiplies (EIE: those not zero, with an active input).\n"
+        "Bytes: of EIE, rows of the sparse-matrix SRAMs read; of the devices, float32 matrix, indices and vectors in "
+        "DRAM.\nA device can be above its slope: its cache may hold a layer from one call to the next."
+    )
+    """What the axes mean."""
+
+
+def roofline(report: RunReport, known: Mapping[str, Device] | None = None, batch: int = 1) -> Roofline:
+    """EIE and the devices of a report with their roofs, and where each layer lies.
+
+    For EIE the roof is one multiply-add a cycle in each PE, the slope one row of the sparse-matrix SRAM a cycle in each
+    PE; its bytes are those of the rows that were read. For a device both are those of `Device`, and its bytes those of
+    `eie_sim.baselines.roofline`.
+
+    Parameters
+    ----------
+    report : RunReport
+    known : mapping of str to Device, or None
+        Devices by name; None: those built in. A baseline that is none of them has no roof and is left out.
+    batch : int
+        Input vectors that the devices compute together.
+    """
+    rows = report.tables["COMPUTE_REPORT"]
+    accesses = report.tables["DETAILED_ACCESS_REPORT"]
+    eie = _roof_of_eie(report, list(zip(rows, accesses, strict=True)))
+    by_name = devices() if known is None else known
+    of_device: dict[str, list[Row]] = {}
+    for row in report.tables["COMPARISON_REPORT"]:
+        if row["baseline"] in by_name and row["batch"] == batch and row["layer"] != ALL:
+            of_device.setdefault(str(row["baseline"]), []).append(row)
+    work = {str(row["layer"]): {**row, **access} for row, access in zip(rows, accesses, strict=True)}
+    roofs = [_roof_of_device(by_name[name], found, work, batch) for name, found in of_device.items()]
+    return Roofline((eie, *roofs), tuple(work), batch)
+
+
+def _roof_of_eie(report: RunReport, rows: Sequence[tuple[Row, Row]]) -> Roof:
+    arch = report.machine
+    row_bytes = arch.spmat_width_bits / 8
+    giga_cycles = arch.n_pe * arch.clock_hz / 1e9
+    points = [
+        (str(row["layer"]), 2 * _value(access, "acc_writes") / (read * row_bytes), _value(row, "gops"))
+        for row, access in rows
+        if (read := _value(access, "spmat_row_reads")) and _value(access, "acc_writes")
+    ]
+    return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points} if points else {})
+
+
+def _roof_of_device(device: Device, rows: Sequence[Row], layers: Mapping[str, Row], batch: int) -> Roof:
+    points: dict[str, dict[str, tuple[str, float, float]]] = {}
+    for row in rows:
+        kind, layer = str(row["kind"]), str(row["layer"])
+        shape = int(_value(layers[layer], "n_cols")), int(_value(layers[layer], "n_rows"))
+        density = walked_density(layers[layer])
+        if kind == "sparse" and not density:
+            continue
+        work = dense_work(*shape, batch) if kind == "dense" else sparse_work(*shape, density or 0.0, batch)
+        ops_per_byte = work.flops / (work.matrix_bytes + work.vector_bytes)
+        gops = work.flops / batch / _value(row, "baseline_us") / 1e3
+        of_kind = points.setdefault(kind, {})
+        if layer not in of_kind or row["made_by"] != "modelled":  # what was timed goes before what was modelled
+            of_kind[layer] = (layer, ops_per_byte, gops)
+    found = {kind: list(of_kind.values()) for kind, of_kind in points.items()}
+    return Roof(device.name, device.peak_flops_per_s / 1e9, device.bandwidth_bytes_per_s / 1e9, found)
+
+
+def _value(row: Row, name: str) -> float:
+    value = row[name]
+    assert isinstance(value, (int, float))
+    return value
