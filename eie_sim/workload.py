@@ -1,5 +1,6 @@
 """`Workload`: a layer with its input vectors and where they come from; calibrated and random ones drawn from a seed."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +9,14 @@ from numpy.typing import NDArray
 
 from compressor.checks import as_floats, frozen, whole_number
 from compressor.packed import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS, PackedLayer, pack_sparse
-from eie_sim.networks import DEFAULT_FIT, published_layer
+from eie_sim.networks import DEFAULT_FIT, FITS, published_layer, published_layers
 from eie_sim.networks.generator import draw_acts, draw_weights
 from eie_sim.networks.statistics import LayerStatistics
 
 MAX_CELLS = 2**33
 """Cells (rows x columns) of a layer that the generator draws: it looks at each of them, about 1e9 in some seconds."""
+
+_CALIBRATED = "calibrated to the figures of the EIE paper, fit {fit}, seed {seed}"
 
 CODEBOOK_STEP = 2.0**-7
 """Step of the codebook of drawn layers; ours, of the size of trained weights and exact in binary."""
@@ -97,8 +100,19 @@ def calibrated_layer(
     published = published_layer(name)
     return draw_workload(
         name, published.outputs, published.inputs, published.statistics(fit), seed, n_pe, index_bits,
-        n_vectors=n_vectors, origin=f"calibrated to the figures of the EIE paper, fit {fit}, seed {seed}",
+        n_vectors=n_vectors, origin=_CALIBRATED.format(fit=fit, seed=seed),
     )  # fmt: skip
+
+
+def drawn_again(name: str, origin: str, n_pe: int, index_bits: int) -> Workload | None:
+    """The workload of `calibrated_layer` that has this `origin`; None where the origin is another.
+
+    The bytes are the same with one release of NumPy; whoever needs them compares.
+    """
+    found = re.fullmatch(re.escape(_CALIBRATED).replace(r"\{fit\}", r"(\w+)").replace(r"\{seed\}", r"(\d+)"), origin)
+    if found is None or name not in published_layers() or found[1] not in FITS:
+        return None
+    return calibrated_layer(name, int(found[2]), n_pe, index_bits, found[1])
 
 
 def random_layer(

@@ -22,7 +22,6 @@ A device of one's own is a file like those beside this module:
     source = "guess"
 """
 
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -35,6 +34,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from compressor.files import replacing
+from compressor.toml_text import assignments
 from eie_sim.paper import TABLE_IV_PLATFORMS, TABLE_V
 
 Kind = Literal["dense", "sparse"]
@@ -219,22 +219,11 @@ def write_device(path: str | PathLike[str], one: Device) -> None:
     """
     fields = one.model_dump(exclude_none=True)
     sources, efficiencies = fields.pop("sources"), fields.pop("efficiencies")
-    parts = [_assignments(fields), "[sources]\n" + _assignments(sources)]
-    parts += ["[[efficiencies]]\n" + _assignments(case) for case in efficiencies]
+    parts = [assignments(fields), "[sources]\n" + assignments(sources)]
+    parts += ["[[efficiencies]]\n" + assignments(case) for case in efficiencies]
     with replacing(Path(path)) as file:
         file.write("\n".join(parts).encode())
 
 
 def _parsed(text: str) -> Device:
     return Device(**tomllib.loads(text))
-
-
-def _assignments(fields: Mapping[str, object]) -> str:
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in fields.items())
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, str):
-        # TOML escapes what JSON does, and DEL.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)

@@ -19,7 +19,7 @@ _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator 
 _SWEEP = CommandGroup(
     "sweep",
     "Spaces of machines and workloads: run them, and find the best.",
-    (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.plot, sweep.search, sweep.export),
+    (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.plot, sweep.html, sweep.search, sweep.export),
 )
 
 app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, trace, presets), (_SWEEP,))

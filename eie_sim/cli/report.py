@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eie_sim.cli.grid import Group
     from eie_sim.columns import Cell
     from eie_sim.report.comparison import RunReport
+    from eie_sim.report.html.details import Detail
     from eie_sim.report.results_file import Results
 
 COST_PANEL = "Energy and baselines"
@@ -33,6 +34,7 @@ _DEVICE = (
 _CPU = "A measurement of `eie-sim measure --out`; times of --quick are marked as of few samples."
 _DRAM = "Count what does not fit the SRAMs as read from DRAM for every input; else energy is as if it fitted."
 _BATCH = "Input vectors that the baselines compute together: 1 (default), 64 or 1,64."
+_HTML = "Write one page for a browser, with pictures, maps of PEs over time and tables to sort; it needs nothing else."
 _OUT = "Write report.json, report.md and COMPUTE_REPORT.csv, ENERGY_REPORT.csv ... there."
 
 
@@ -53,13 +55,14 @@ def report(
     as_json: Json = False,
     markdown: Annotated[bool, option(OUTPUT_PANEL, "Print Markdown on stdout.", None, "--markdown")] = False,
     out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "DIR")] = None,
+    html: Annotated[Path | None, option(OUTPUT_PANEL, _HTML, "FILE.html", "--html")] = None,
 ) -> None:
     """Set a run beside the baselines: time, energy, area, speed-up and energy efficiency, modelled and measured."""
     if as_json and markdown:
         raise ValueError("--json and --markdown: both want stdout; give one of them")
     from contextlib import nullcontext
 
-    from compressor.console.targets import check_target_folder
+    from compressor.console.targets import check_target_file, check_target_folder
     from compressor.files import errors_name
     from eie_sim.baselines.cpu_measurement import read_cpu_measurement
     from eie_sim.cli.console import Printer
@@ -82,11 +85,18 @@ def report(
     file = _results_file(file)
     if out is not None:
         check_target_folder("--out", out, ["report.json", "report.md", *(f"{name}.csv" for name in REPORTS)])
-    results = _results(file, layers, acts, seed, (preset, arch, settings), printer)
+    if html is not None:
+        check_target_file("--html", html)
+    details: list[Detail] | None = None if html is None else []
+    results = _results(file, layers, acts, seed, (preset, arch, settings), printer, details)
     with errors_name(file) if file is not None and file.suffix.lower() == ".json" else nullcontext():
         found = run_report(results, devices, chosen, rule, measured, batches, accelerators=not device, dram=dram)
     if out is not None:
         _save(found, out, printer)
+    if html is not None and details is not None:
+        from eie_sim.cli.pages import write_report_page
+
+        write_report_page(html, results, found, details, printer)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
     elif markdown:
@@ -116,11 +126,12 @@ def _results(
     seed: int | None,
     machine_options: tuple[str | None, Path | None, list[str] | None],
     printer: "Printer",
+    details: "list[Detail] | None",
 ) -> "Results":
     from eie_sim.report.results_file import read_results
 
     if file is None or file.suffix.lower() != ".json":
-        return _run(file, layers, acts, seed, machine_options, printer)
+        return _run(file, layers, acts, seed, machine_options, printer, details)
     if any(machine_options) or acts is not None or seed is not None:
         raise ValueError(f"{file}: was simulated already; --preset, --arch, --set, --acts and --seed are for a new run")
     results = read_results(file)
@@ -142,6 +153,7 @@ def _run(
     seed: int | None,
     machine_options: tuple[str | None, Path | None, list[str] | None],
     printer: "Printer",
+    details: "list[Detail] | None",
 ) -> "Results":
     from eie_sim.cli.inputs import Planner, Request
     from eie_sim.cli.machine import chosen_machine
@@ -153,7 +165,13 @@ def _run(
     if file is None and layers is None:
         warm_up.start()
     plan = Planner(request, machine, printer.note).plan()
-    return simulate_plan(plan, machine, "fast", printer)
+    if details is None:
+        return simulate_plan(plan, machine, "fast", printer)
+    from eie_sim.report.html.details import Detail
+
+    return simulate_plan(
+        plan, machine, "fast", printer, seen=lambda layer, result: details.append(Detail(layer, result))
+    )
 
 
 def _devices(names: Sequence[str] | None) -> "list[Device]":

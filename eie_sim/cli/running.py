@@ -16,15 +16,20 @@ from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan
 from eie_sim.columns import Row
 from eie_sim.cost import missing_bytes
-from eie_sim.engines.base import run_layers, simulate, simulate_batch, simulate_model
+from eie_sim.engines.base import activate, run_layers, simulate, simulate_batch, simulate_model
 from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
 from eie_sim.result import BatchResult, SimResult
 from eie_sim.workload import Workload
 
+Seen: TypeAlias = Callable[[PackedLayer, SimResult], None]
+"""Is given each layer with the result of its first input vector, schedule included."""
 
-def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer, keep_outputs: bool = False) -> Results:
-    """Simulate all of `plan` on `arch`; warnings and progress go to `printer`.
+
+def simulate_plan(
+    plan: Plan, arch: ArchConfig, engine: str, printer: Printer, keep_outputs: bool = False, seen: Seen | None = None
+) -> Results:
+    """Simulate all of `plan` on `arch`; warnings and progress go to `printer`, and what happened to `seen`.
 
     Raises
     ------
@@ -38,12 +43,14 @@ def simulate_plan(plan: Plan, arch: ArchConfig, engine: str, printer: Printer, k
     batches = _of_layers(plan, arch, engine, printer) if plan.chain is None else _of_chain(plan, arch, engine, printer)
     with capacity_told_once(), printer.progress(len(plan.names)) as advance:
         advance(plan.names[0])
-        for number, (workload, layer, missing, batch) in enumerate(batches, 1):
+        for number, (workload, layer, first, missing, batch) in enumerate(batches, 1):
             facts[layer.name] = LayerFacts(layer.density, missing)
             rows += [result_row(batch[at], at) for at in range(len(batch))]
             origins[batch.layer] = workload.origin
             if keep_outputs and batch.output is not None:
                 outputs[batch.layer] = batch.output if workload.is_batch else batch.output[0]
+            if seen is not None:
+                seen(layer, simulate(layer, first, arch, engine, output=False, schedule=True))
             advance(plan.names[min(number, len(plan.names) - 1)], done=1)
     chained = plan.chain is not None
     notes = tuple(printer.notes)
@@ -101,8 +108,9 @@ def _first(workload: Workload, printer: Printer) -> NDArray[np.float32]:
     return np.asarray(vectors[0])
 
 
-_Ran: TypeAlias = tuple[Workload, PackedLayer, int, BatchResult]
-"""What ran: a workload, one of its layers, what of that has no place in the SRAMs, in bytes, and the results."""
+_Ran: TypeAlias = tuple[Workload, PackedLayer, NDArray[np.floating], int, BatchResult]
+"""What ran: a workload, one of its layers, the first input vector of that, what of it has no place in the SRAMs, in
+bytes, and the results."""
 
 
 def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
@@ -110,7 +118,8 @@ def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> I
     for workload in plan.workloads:
         tell_capacity(partial(check_capacity, workload.layer, arch), printer)
         (missing,) = missing_bytes(workload.layer, arch)
-        yield workload, workload.layer, missing, simulate_batch(workload.layer, _vectors(workload), arch, engine)
+        vectors = _vectors(workload)
+        yield workload, workload.layer, vectors[0], missing, simulate_batch(workload.layer, vectors, arch, engine)
 
 
 def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
@@ -122,8 +131,12 @@ def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> It
     tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
     missing = missing_bytes(plan.chain, arch)
     batches = run_layers(plan.chain, _vectors(workload), arch, engine)
-    for layer, has_no_place, batch in zip(plan.chain.layers, missing, batches, strict=True):
-        yield workload, layer, has_no_place, batch
+    first: NDArray[np.floating] = _vectors(workload)[0]
+    functions = plan.chain.activations
+    for layer, function, has_no_place, batch in zip(plan.chain.layers, functions, missing, batches, strict=True):
+        yield workload, layer, first, has_no_place, batch
+        assert batch.output is not None
+        first = activate(function, batch.output[0])
 
 
 def _vectors(workload: Workload) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from eie_sim.cli.console import Printer
     from eie_sim.columns import Cell, Row
+    from eie_sim.report.html.sweep_page import SweepFacts
     from eie_sim.sweep.expressions import Condition
     from eie_sim.sweep.run import Summary
     from eie_sim.sweep.select import Candidate
@@ -38,6 +39,8 @@ _COLUMNS = "Columns to show. Default: those that vary, and the main figures."
 _BY = "What to be best by: latency, energy, edp, area, power or any metric."
 _ALL = "All sweeps of the store, not the one that was run last."
 _OBJECTIVES = "Two or more metrics; the machines that no other one beats in all of them."
+
+_METRICS = "More metrics to choose as axes."
 
 Where = Annotated[list[str] | None, option("Rows", _WHERE, "CONDITION")]
 All = Annotated[bool, option("Rows", _ALL, None, "--all-sweeps")]
@@ -212,9 +215,7 @@ def pareto(
     """The machines that no other one beats in every objective."""
     from eie_sim.sweep import select
 
-    metrics = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
-    if len(metrics) < 2:
-        raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
+    metrics = _front_metrics(objectives)
     found = _candidates(store, where, metrics, all_sweeps)
     _print_candidates(select.pareto(found, metrics), found, metrics, as_json)
 
@@ -240,9 +241,7 @@ def plot(
     if kind not in plots.FORMATS:
         raise ValueError(f"--kind: {kind!r}, but it must be one of {', '.join(plots.FORMATS)}")
     column = select.metric(by)
-    wanted = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
-    if len(wanted) < 2:
-        raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
+    wanted = _front_metrics(objectives)
     found = _candidates(store, where, list(dict.fromkeys([column, *wanted])), all_sweeps)
     axes = select.varying(found)
     drawn = {
@@ -261,6 +260,53 @@ def plot(
         for name, figure in zip(names, drawn.values(), strict=True):
             plots.save(figure, folder / name)
     Printer().note(f"wrote {len(names)} pictures of {len(found):,} machines in {out}")
+
+
+def html(
+    store: StoreFile,
+    out: Annotated[Path, option(OUTPUT_PANEL, "The page.", "FILE.html")],
+    objectives: Annotated[str, option("Rows", _OBJECTIVES, "A,B,...")] = "latency,energy,area",
+    metrics: Annotated[str, option("Rows", _METRICS, "A,B,...")] = "edp,power,load_balance,gops",
+    where: Where = None,
+    all_sweeps: All = False,
+) -> None:
+    """Write one page for a browser: a chart with axes to choose, machines to pick, the file of each to copy."""
+    from compressor.console.targets import check_target_file
+    from eie_sim.cli.console import Printer
+    from eie_sim.report.html.sweep_page import sweep_page
+    from eie_sim.report.results_file import write_text
+    from eie_sim.sweep import select
+
+    wanted = _front_metrics(objectives)
+    also = [select.metric(name) for name in _split(metrics)]
+    check_target_file("--out", out)
+    found = _candidates(store, where, list(dict.fromkeys([*wanted, *also])), all_sweeps)
+    write_text(sweep_page(found, wanted, _facts(store, where, all_sweeps)), out)
+    Printer().note(f"wrote {out}, a page of {len(found):,} machines")
+
+
+def _front_metrics(objectives: str) -> list[str]:
+    from eie_sim.sweep import select
+
+    metrics = list(dict.fromkeys(select.metric(name) for name in _split(objectives)))
+    if len(metrics) < 2:
+        raise ValueError(f"--objectives: {objectives!r}, but a front is between two metrics at least")
+    return metrics
+
+
+def _facts(file: Path, where: Sequence[str] | None, all_sweeps: bool) -> "SweepFacts":
+    from eie_sim.report.html.sweep_page import SweepFacts
+    from eie_sim.sweep.store import Store
+
+    with Store(file) as store:
+        told = ["workload", "package_version"]
+        rows = list(store.rows(told, done_only=True, of_last_sweep=not all_sweeps))
+        sweeps = store.sweeps()
+    texts = {name: [str(value) for value in dict.fromkeys(row[name] for row in rows)] for name in rows[0]}
+    name = sweeps[-1][0] if sweeps else file.stem
+    return SweepFacts(
+        name, ", ".join(texts["package_version"]), texts["workload"], [*_told_conditions(sweeps), *(where or ())]
+    )
 
 
 def search(
@@ -331,6 +377,13 @@ def _split(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
+def _told_conditions(sweeps: "Sequence[Sequence[str]]") -> list[str]:
+    """The conditions of the sweep that was run last."""
+    import json
+
+    return list(json.loads(sweeps[-1][2])) if sweeps else []
+
+
 def _candidates(
     file: Path,
     where: Sequence[str] | None,
@@ -349,9 +402,8 @@ def _candidates(
     printer = Printer()
     with Store(file) as store:
         sweeps = store.sweeps()
-        told = json.loads(sweeps[-1][2]) if sweeps else []
         axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
-        conditions = _conditions([*told, *(where or ())])
+        conditions = _conditions([*_told_conditions(sweeps), *(where or ())])
         asked = {name for one in conditions for name in one.names}
         columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", IDENTITY])
         rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))

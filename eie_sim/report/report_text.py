@@ -69,7 +69,7 @@ def to_markdown(report: RunReport) -> str:
     shown = ["COMPUTE_REPORT", *["INFERENCE_REPORT"] * report.chained, "CALIBRATION_REPORT", "AREA_REPORT"]
     for name in (*shown, "COMPARISON_REPORT"):
         parts += [f"## {name}", _table(list(REPORTS[name]), tables[name])]
-    parts += ["## Energy by unit, nJ", _energy_by_unit(tables["ENERGY_REPORT"])]
+    parts += ["## Energy by unit, nJ", _table_of(energy_by_unit(tables["ENERGY_REPORT"]))]
     parts += _list("## What the energy assumes", report.assumptions)
     parts += ["## Columns", *(f"### {name}\n\n{_definitions(columns)}" for name, columns in REPORTS.items())]
     return "\n\n".join(parts) + "\n"
@@ -87,7 +87,8 @@ def _list(heading: str, texts: Sequence[str]) -> list[str]:
     return [heading, "\n".join(f"- {text}" for text in texts)] if texts else []
 
 
-def _energy_by_unit(rows: Sequence[Row]) -> str:
+def energy_by_unit(rows: Sequence[Row]) -> list[Row]:
+    """One row for each layer and input vector from the rows of ``ENERGY_REPORT``, with a column a unit, in nJ."""
     units = list(dict.fromkeys(str(row["unit"]) for row in rows))
     found: dict[tuple[Cell, Cell], Row] = {}
     for row in rows:
@@ -99,7 +100,7 @@ def _energy_by_unit(rows: Sequence[Row]) -> str:
         so_far = line[str(row["unit"])]
         assert isinstance(so_far, (int, float))
         line[str(row["unit"])] = so_far + energy_nj
-    return _table(["layer", "input", *units], list(found.values()))
+    return list(found.values())
 
 
 def _definitions(columns: Definitions) -> str:
@@ -107,12 +108,17 @@ def _definitions(columns: Definitions) -> str:
     return _table(["column", "unit", "definition"], rows)
 
 
+def _table_of(rows: Sequence[Row]) -> str:
+    return _table(list(rows[0]), rows)
+
+
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Cell]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([_text(row[name]) for name in columns] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([cell_text(row[name]) for name in columns] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """A cell for a reader: four digits, or a whole number of thousands."""
     if cell is None:
         return ""
     if isinstance(cell, float):

@@ -6,7 +6,10 @@ import json
 import pytest
 
 from eie_sim.cost import CALIBRATIONS
+from eie_sim.report.html.album import Album
+from eie_sim.report.html.markup import Markup
 from eie_sim.report.report_columns import REPORTS
+from tests.report.pages import Parsed
 
 
 @pytest.fixture
@@ -104,3 +107,65 @@ def test_a_layer_that_does_not_fit_is_told_of_in_every_form(cli):
     with_dram = json.loads(cli(*narrow, "--dram", "--json").stdout)["reports"]["COMPUTE_REPORT"][0]
     without = json.loads(cli(*narrow, "--json").stdout)["reports"]["COMPUTE_REPORT"][0]
     assert with_dram["energy_nj"] == pytest.approx(without["energy_nj"] + without["dram_nj"])
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Pages are made in no time."""
+    monkeypatch.setattr(Album, "_picture", lambda *_: Markup())
+
+
+def maps_of(path):
+    found = json.loads(Parsed(path.read_text(encoding="utf-8")).contents["heat-data"])
+    return [one["layer"] for one in found.values()]
+
+
+def test_a_page_of_a_model_shows_every_cycle_of_each_layer(cli, files, tmp_path, without_pictures):
+    page = tmp_path / "page.html"
+    result = cli("report", files / "chain.eie", "--acts", files / "acts.npy", "--html", page, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert f"wrote {page}" in result.stderr.replace("\n", "")
+    assert maps_of(page) == ["fc1", "fc2", "fc3"]
+    assert str(tmp_path) not in page.read_text(encoding="utf-8")
+    # What is shown of the later layers is what ran: each on the outputs of the one before.
+    rows = json.loads(result.stdout)["reports"]["COMPUTE_REPORT"]
+    last = json.loads(Parsed(page.read_text(encoding="utf-8")).contents["heat-data"])["layer-2"]["cycles"][-1] - 1
+    assert rows[2]["cycles"] == last
+
+
+def test_a_page_of_many_inputs_shows_the_first(cli, files, tmp_path, without_pictures):
+    page = tmp_path / "page.html"
+    assert cli("report", files / "chain.eie", "--acts", files / "batch.npy", "--html", page).exit_code == 0
+    assert maps_of(page) == ["fc1", "fc2", "fc3"]
+
+
+def test_a_page_of_kept_results_says_what_it_cannot_show(cli, saved, tmp_path, without_pictures):
+    page = tmp_path / "page.html"
+    result = cli("report", saved, "--html", page)
+    assert result.exit_code == 0
+    assert maps_of(page) == []
+    assert "No schedule, no map and no capacity of fc1, fc2, fc3" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.compiled_only
+def test_a_page_of_kept_results_draws_published_layers_again(cli, tmp_path, without_pictures):
+    saved, page, direct = tmp_path / "r.json", tmp_path / "page.html", tmp_path / "direct.html"
+    saved.write_text(cli("run", "--layers", "NT-Wd", "--seed", "2", "--json").stdout)
+    assert cli("report", saved, "--html", page).exit_code == 0
+    assert cli("report", "--layers", "NT-Wd", "--seed", "2", "--html", direct).exit_code == 0
+    assert maps_of(page) == ["NT-Wd"]
+    assert page.read_bytes() == direct.read_bytes()
+    # Results of another draw are not mixed with a schedule that is not theirs.
+    document = json.loads(saved.read_text())
+    document["origins"]["NT-Wd"] = document["origins"]["NT-Wd"].replace("seed 2", "seed 3")
+    saved.write_text(json.dumps(document))
+    assert cli("report", saved, "--html", page).exit_code == 0
+    assert maps_of(page) == []
+
+
+def test_a_page_that_cannot_be_written_is_told_of_before_anything_runs(fails, saved, tmp_path):
+    assert "no such folder" in fails("report", saved, "--html", tmp_path / "none" / "page.html")
+    assert fails("report", saved, "--html", tmp_path) == f"--html: {tmp_path}: is a folder"

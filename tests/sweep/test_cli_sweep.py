@@ -10,6 +10,7 @@ from eie_sim.sweep.columns import INPUTS, METRICS
 from eie_sim.sweep.store import EXPORTED, Store
 from tests.command_line import call, error_line
 from tests.extras import needs
+from tests.report.pages import Parsed
 from tests.sweep import tiny
 
 AXES = {"workload": ["a.eie", "b.eie"], "n_pe": [2, 4], "clock_hz": [4e8, 8e8], "baseline": "Titan X dense"}
@@ -423,3 +424,26 @@ def test_the_conditions_of_a_search_hold_for_what_is_shown_of_it(sweep, folder):
     (folder / "w.toml").write_text('where = ["area_mm2 < 1.5"]\n[axes]\nworkload = "a.eie"\nn_pe = [1, 2, 4]\n')
     shown(sweep("search", folder / "w.toml", "--trials", "12"))
     assert all(one["area_mm2"] < 1.5 for one in told(sweep("best", folder / "w.sqlite", "--json")))
+
+
+# html -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_holds_every_machine_and_the_metrics_asked_for(sweep, done, tmp_path):
+    page = tmp_path / "page.html"
+    assert sweep("html", done, "--out", page, "--metrics", "gops").exit_code == 0
+    data = json.loads(Parsed(page.read_text(encoding="utf-8")).contents["sweep-data"])
+    assert [one["name"] for one in data["metrics"]] == ["time_us", "energy_nj", "area_mm2", "gops"]
+    assert data["axes"] == ["n_pe", "clock_hz"]
+    assert len(data["metrics"][0]["values"]) == 4
+    first = page.read_bytes()
+    assert sweep("html", done, "--out", page, "--metrics", "gops").exit_code == 0
+    assert page.read_bytes() == first
+
+
+def test_what_is_wrong_with_a_page_is_one_line(fails, done, tmp_path):
+    page = tmp_path / "page.html"
+    assert fails("html", done, "--out", page, "--objectives", "area").startswith("--objectives: 'area', but a front")
+    assert fails("html", done, "--out", page, "--metrics", "beauty").startswith("'beauty': is no metric")
+    assert "no such folder" in fails("html", done, "--out", tmp_path / "none" / "page.html")
+    assert not page.exists()

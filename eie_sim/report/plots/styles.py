@@ -145,6 +145,7 @@ _STYLE: dict[str, Any] = {
     "hatch.color": SOFT,
     "hatch.linewidth": 0.5,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar in the name of a layer is a dollar
     "svg.hashsalt": "eie-sim",  # names inside an SVG are random without it
 }
 

@@ -1,0 +1,181 @@
+"""A sweep as one page: a chart whose axes are chosen, machines to pick in it, and the file of the machine picked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from compressor.toml_text import literal
+from eie_sim.columns import Cell, Row
+from eie_sim.report import sweep_figures
+from eie_sim.report.html.album import Album
+from eie_sim.report.html.markup import Markup, element, join, json_block
+from eie_sim.report.html.page import Section, page
+from eie_sim.report.html.tables import MOST_ROWS, data_table, pairs
+from eie_sim.report.report_columns import Definitions
+from eie_sim.sweep.columns import MACHINE, METRICS, definition
+from eie_sim.sweep.select import LARGER_IS_BETTER, MACHINE_AND_PRICES, Candidate, pareto, varying
+
+_SCRIPTS = ("page.js", "pareto.js")
+
+MOST_POINTS = 2000
+"""Machines of the chart; of more, those of every front and an even sample of the rest."""
+
+
+@dataclass(frozen=True)
+class SweepFacts:
+    """Where the machines of a page come from.
+
+    Attributes
+    ----------
+    name : str
+        Of the sweep.
+    version : str
+        Of eie-sim, that made the rows.
+    workloads : sequence of str
+        What ran on every machine.
+    conditions : sequence of str
+        Which every machine here meets.
+    """
+
+    name: str
+    version: str
+    workloads: Sequence[str]
+    conditions: Sequence[str]
+
+
+def sweep_page(found: Sequence[Candidate], objectives: Sequence[str], facts: SweepFacts) -> str:
+    """The page of a sweep. The same machines give the same bytes.
+
+    Parameters
+    ----------
+    found : sequence of Candidate
+        With the same metrics each.
+    objectives : sequence of str
+        Two metrics or more, those of the front; the first two are the chart's axes at first.
+    facts : SweepFacts
+    """
+    shown = _shown(found, objectives)
+    axes, album = varying(found), Album()
+    metrics = list(found[0].values)
+    best = pareto(found, objectives)
+    lead = (
+        f"{len(best):,} of {len(found):,} machines are beaten by none in {', '.join(objectives)}; "
+        f"computed by eie-sim {facts.version}."
+    )
+    pictures = [album.front(sweep_figures.pareto_front(found, x, y, axes)) for x, y in combinations(objectives, 2)] + [
+        album.curve(sweep_figures.axis_curve(found, axis, objectives[0])) for axis in axes
+    ]
+    sections = [
+        Section("summary", "What was swept", (_summary(found, axes, facts),)),
+        Section("chart", "Choose a machine", _chart(len(shown), len(found))),
+        Section("machines", "The machines", (_table(shown, axes, metrics, len(found)),)),
+        Section("pictures", "Fronts and axes", (element("div", *pictures, class_="pictures"),)),
+    ]
+    after = join(json_block("sweep-data", _data(shown, metrics, axes)), album.shapes.sheet())
+    return page(f"Sweep {facts.name}", lead, sections, _SCRIPTS, after)
+
+
+def _shown(found: Sequence[Candidate], objectives: Sequence[str]) -> list[Candidate]:
+    """The machines of the chart, those of the front first."""
+    best = pareto(found, objectives)
+    fronts = [best, *(pareto(found, pair) for pair in combinations(found[0].values, 2))]
+    kept = {id(one) for front in fronts for one in front} if len(found) > MOST_POINTS else set()
+    step = max(1, -(-len(found) // MOST_POINTS))
+    on_front = {id(one) for one in best}
+    rest = [one for at, one in enumerate(found) if id(one) not in on_front and (at % step == 0 or id(one) in kept)]
+    return [*best, *rest]
+
+
+# What was swept -------------------------------------------------------------------------------------------------------
+
+
+def _summary(found: Sequence[Candidate], axes: Sequence[str], facts: SweepFacts) -> Markup:
+    fixed = {name: found[0].inputs[name] for name in MACHINE_AND_PRICES if name not in axes}
+    of_axes = [(name, ", ".join(map(_plain, _values(found, name)))) for name in axes]
+    of_fixed = ", ".join(f"{name} {_plain(value)}" for name, value in fixed.items() if value is not None)
+    rows = found[0].rows
+    return pairs(
+        [
+            ("Workloads of the store", ", ".join(facts.workloads)),
+            ("Each figure", f"geometric mean over {rows} workloads and seeds" if rows > 1 else "of one workload"),
+            ("Conditions", "; ".join(facts.conditions) or "none"),
+            *((f"Axis {name}", told) for name, told in of_axes),
+            ("The same for all", of_fixed),
+            ("Computed by", f"eie-sim {facts.version}"),
+        ]
+    )
+
+
+def _values(found: Sequence[Candidate], name: str) -> list[Cell]:
+    values = dict.fromkeys(one.inputs[name] for one in found)
+    return sorted(values, key=lambda value: (value is None, isinstance(value, str), value if value is not None else 0))
+
+
+def _plain(value: Cell) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# The chart ------------------------------------------------------------------------------------------------------------
+
+
+def _chart(shown: int, of: int) -> tuple[Markup | None, ...]:
+    how = (
+        "Point at a machine to read it and click to pick it; with the keyboard, left and right move along the "
+        "horizontal axis, up and down along the vertical one, Enter picks. The line joins the machines that none "
+        "beats on the two axes chosen."
+    )
+    left_out = f"{shown:,} of {of:,} machines are drawn: those of every front, and an even sample of the rest."
+    return (
+        element("p", how, class_="note"),
+        element("p", left_out, class_="note") if shown < of else None,
+        element("div", id_="pareto"),
+        element("p", element("label", "The machine picked, for --arch FILE.toml:", for_="toml")),
+        element("textarea", id_="toml", rows=14, readonly=True, data_copy=True, spellcheck="false"),
+    )
+
+
+def _table(shown: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str], of: int) -> Markup:
+    columns: Definitions = {name: _defined(name) for name in (*axes, *metrics)}
+    rows: list[Row] = [
+        {**{name: one.inputs[name] for name in axes}, **{name: one.values[name] for name in metrics}} for one in shown
+    ]
+    if not axes:  # one machine alone
+        columns = {"machine": {"unit": "", "definition": "The only one."}, **columns}
+        rows = [{"machine": "the only one", **row} for row in rows]
+    caption = "Machines, those of the front first" + (f"; {len(shown):,} of {of:,}" if len(shown) < of else "")
+    return data_table("machine-table", caption, columns, rows[:MOST_ROWS], linked=True)
+
+
+def _defined(name: str) -> Mapping[str, str]:
+    unit, told = definition(name)
+    return {"unit": unit, "definition": told}
+
+
+def _data(shown: Sequence[Candidate], metrics: Sequence[str], axes: Sequence[str]) -> dict[str, object]:
+    """What the page's script needs: metrics, and inputs as distinct values with a place among them for each machine."""
+    return {
+        "metrics": [
+            {
+                "name": name,
+                "label": sweep_figures.label(name),
+                "told": METRICS[name]["definition"],
+                "more": name in LARGER_IS_BETTER,
+                "values": [one.values[name] for one in shown],
+            }
+            for name in metrics
+        ],
+        "inputs": [_input(shown, name) for name in MACHINE_AND_PRICES],
+        "axes": list(axes),
+    }
+
+
+def _input(shown: Sequence[Candidate], name: str) -> dict[str, object]:
+    values = _values(shown, name)
+    places = {value: at for at, value in enumerate(values)}
+    return {
+        "name": name,
+        "machine": name in MACHINE,
+        "shown": [_plain(value) for value in values],
+        "toml": [None if value is None else literal(value) for value in values],
+        "at": [places[one.inputs[name]] for one in shown] if len(values) > 1 else None,
+    }

@@ -1,0 +1,101 @@
+"""Tables of a page: a caption, headings that are defined below, cells that the page's script sorts and filters."""
+
+from collections.abc import Mapping, Sequence
+
+from eie_sim.columns import Cell
+from eie_sim.report.html.markup import Markup, element, join
+from eie_sim.report.report_columns import Definitions
+from eie_sim.report.report_text import cell_text
+
+MOST_ROWS = 1000
+"""Rows of one table; a run of thousands of input vectors has more, and files that hold them all."""
+
+
+_LONG = 40
+"""Characters of a cell that is broken into lines."""
+
+
+def data_table(
+    name: str, caption: str, definitions: Definitions, rows: Sequence[Mapping[str, Cell]], linked: bool = False
+) -> Markup:
+    """Rows as a table, with the definition of each column below it.
+
+    Parameters
+    ----------
+    name : str
+        Its id on the page.
+    caption : str
+    definitions : mapping of str to mapping
+        Unit and definition of each column, in order; every row has them all.
+    rows : sequence of mapping
+        Of which at most `MOST_ROWS` are shown, and it is said how many there are.
+    linked : bool
+        Whether each row has its number as ``data-link``, for a chart of the same rows.
+    """
+    shown = rows[:MOST_ROWS]
+    numeric = {column for column in definitions if any(isinstance(row[column], (int, float)) for row in shown)}
+    head = element("tr", *(_heading(column, told, column in numeric) for column, told in definitions.items()))
+    body = [
+        element(
+            "tr",
+            *(_cell(row[column], at == 0) for at, column in enumerate(definitions)),
+            data_link=str(n) if linked else None,
+        )
+        for n, row in enumerate(shown)
+    ]
+    table = element(
+        "table",
+        element("caption", caption),
+        element("thead", head),
+        element("tbody", Markup("\n".join(body))),
+        id_=name,
+        data_table=True,
+    )
+    left_out = f"The first {MOST_ROWS:,} of {len(rows):,} rows; the CSV and JSON files of --out and --json hold all."
+    return join(
+        scrolled(table, caption),
+        element("p", left_out, class_="note") if len(rows) > MOST_ROWS else None,
+        _defined(definitions),
+    )
+
+
+def scrolled(table: Markup, label: str) -> Markup:
+    """A wide table scrolls for itself, also by keyboard, and not the page."""
+    return element("div", table, class_="scroll", role="region", aria_label=label, tabindex=0)
+
+
+def _heading(column: str, told: Mapping[str, str], numeric: bool) -> Markup:
+    unit = told["unit"]
+    return element(
+        "th",
+        column,
+        element("span", f" {unit}", class_="unit") if unit and not column.endswith(f"_{unit.lower()}") else None,
+        scope="col",
+        class_="number" if numeric else None,
+    )
+
+
+def _cell(value: Cell, first: bool) -> Markup:
+    shown = cell_text(value)
+    number = isinstance(value, (int, float))
+    exact = repr(value) if number and repr(value) != shown else None
+    name, scope = ("th", "row") if first else ("td", None)
+    kind = "number" if number else "long" if len(shown) > _LONG else None
+    return element(name, shown, scope=scope, class_=kind, data_v=exact)
+
+
+def _defined(definitions: Definitions) -> Markup:
+    terms = [
+        element("div", _term(column, told["unit"]), element("dd", told["definition"]))
+        for column, told in definitions.items()
+    ]
+    return element("details", element("summary", "What the columns mean"), element("dl", *terms), class_="defined")
+
+
+def _term(column: str, unit: str) -> Markup:
+    return element("dt", column, element("span", f" {unit}", class_="unit") if unit else None)
+
+
+def pairs(rows: Sequence[tuple[str, str | Markup]]) -> Markup:
+    """Names and what they are, as a list of definitions."""
+    return element("dl", *(element("div", element("dt", a), element("dd", b)) for a, b in rows), class_="pairs")
