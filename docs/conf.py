@@ -1,0 +1,54 @@
+"""Sphinx: ``python -m sphinx -W --keep-going -n -b html docs OUT`` builds the documentation, without a network.
+
+autosummary writes a page for each module into ``docs/api/modules``, which is not kept.
+"""
+
+import sys
+import types
+from importlib.util import find_spec
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from compressor import __version__
+
+project = "eie-sim"
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"eie-sim {version}"
+html_show_copyright = False  # a year would make other bytes of the same sources
+html_copy_source = False
+html_show_sourcelink = False
+
+# The Markdown pages read well on a forge too: the same anchors of headings.
+myst_heading_anchors = 3
+
+autosummary_generate = True
+templates_path = ["_templates"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings say more than types: shape, dtype and unit
+# A module is documented also where the optional library that it needs is not installed.
+OPTIONAL = (
+    *("torch", "onnx", "distributed", "optuna", "pandas", "pyarrow", "mlxtend", "constriction", "hwcomponents_cacti"),
+    *("scipy", "threadpoolctl"),
+)
+autodoc_mock_imports = [name for name in OPTIONAL if find_spec(name) is None]
+
+numpydoc_show_class_members = False  # autodoc lists them
+numpydoc_attributes_as_param_list = True
+
+# Names of other projects: nothing is fetched to resolve them.
+nitpick_ignore_regex = [(r"py:.*", r"(collections|concurrent|numpy|torch|pydantic|typer)\..*")]
+
+
+def without_signature(_app: object, _what: str, _name: str, value: object, *_rest: object) -> tuple[str, str] | None:
+    """Nothing for aliases of types and for functions of C: numpydoc would look for a signature in their docstrings."""
+    return ("", "") if isinstance(value, (types.GenericAlias, types.BuiltinFunctionType)) else None
+
+
+def setup(app: object) -> None:
+    """Sphinx calls this; ours comes before numpydoc's (500)."""
+    app.connect("autodoc-process-signature", without_signature, priority=100)
