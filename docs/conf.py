@@ -4,9 +4,11 @@ autosummary writes a page for each module into ``docs/api/modules``, which is no
 """
 
 import sys
-import types
 from importlib.util import find_spec
 from pathlib import Path
+
+from numpydoc.numpydoc import mangle_signature
+from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -44,11 +46,12 @@ numpydoc_attributes_as_param_list = True
 nitpick_ignore_regex = [(r"py:.*", r"(collections|concurrent|numpy|torch|pydantic|typer)\..*")]
 
 
-def without_signature(_app: object, _what: str, _name: str, value: object, *_rest: object) -> tuple[str, str] | None:
-    """Nothing for aliases of types and for functions of C: numpydoc would look for a signature in their docstrings."""
-    return ("", "") if isinstance(value, (types.GenericAlias, types.BuiltinFunctionType)) else None
+def setup(app: Sphinx) -> None:
+    """Take signatures from Python alone.
 
-
-def setup(app: object) -> None:
-    """Sphinx calls this; ours comes before numpydoc's (500)."""
-    app.connect("autodoc-process-signature", without_signature, priority=100)
+    numpydoc also looks for them in docstrings, of which ours have none, and gives those of ``tuple`` or ``Callable`` to
+    aliases of types, on which autodoc fails.
+    """
+    for listener in list(app.events.listeners["autodoc-process-signature"]):
+        if listener.handler is mangle_signature:
+            app.disconnect(listener.id)
