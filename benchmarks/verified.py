@@ -87,7 +87,8 @@ def verified() -> str:
         (
             (
                 "cycles, SRAM reads, writes, stalls and outputs are those of the authors' simulator",
-                f"what it counted on {cases('golden')} random layers and in 8 configurations of the real fc8, both engines",
+                f"what it counted on {cases('golden')} random layers and in 8 configurations of the real fc8, "
+                "both engines",
                 "equal (`==`)",
                 "`pytest tests/contract`",
             ),
