@@ -30,6 +30,7 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 templates_path = ["_templates"]
+default_role = "code"  # what docstrings put between single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings say more than types: shape, dtype and unit
 # A module is documented also where the optional library that it needs is not installed.

@@ -43,7 +43,7 @@ def test_the_example_of_energy_prints_what_it_says(tmp_path):
 @pytest.mark.compiled_only
 def test_the_example_of_a_compression_runs_and_prints_the_size_of_its_file(tmp_path):
     printed = run(python_of("docs/how-to/compress.md")[0], tmp_path)
-    assert printed == f"{(tmp_path / 'model.dcz').stat().st_size} bytes\n"
+    assert printed == f"{(tmp_path / 'small.dcz').stat().st_size} bytes\n"
 
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
