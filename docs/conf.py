@@ -33,12 +33,8 @@ templates_path = ["_templates"]
 default_role = "code"  # what docstrings put between single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings say more than types: shape, dtype and unit
-# A module is documented also where the optional library that it needs is not installed.
-OPTIONAL = (
-    *("torch", "onnx", "distributed", "optuna", "pandas", "pyarrow", "mlxtend", "constriction", "hwcomponents_cacti"),
-    *("scipy", "threadpoolctl"),
-)
-autodoc_mock_imports = [name for name in OPTIONAL if find_spec(name) is None]
+# The modules of training import PyTorch at their top; they are documented also where it is not installed.
+autodoc_mock_imports = [name for name in ("torch",) if find_spec(name) is None]
 
 numpydoc_show_class_members = False  # autodoc lists them
 numpydoc_attributes_as_param_list = True

@@ -67,6 +67,9 @@ NEEDS = {
 }
 """Pages that cannot be run without an extra: its library and its name."""
 
+BENCHMARK_NEEDS = {"benchmarks.deep_compression": ("torch", "train")}
+"""Benchmarks whose options cannot be told without an extra."""
+
 MODEL = "docs/how-to/onnx.md"
 """The page whose first Python block makes the files that others begin with: ``model.onnx`` and ``acts.npy``."""
 
@@ -223,7 +226,9 @@ def of_python(words):
         import_module("sphinx.cmd.build").get_parser().parse_args(words[2:])
     else:
         assert module.split(".")[0] == "benchmarks"
-        assert (ROOT / f"{module.replace('.', '/')}.py").is_file() or module == "benchmarks"
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+        if options and module in BENCHMARK_NEEDS:
+            needs(*BENCHMARK_NEEDS[module])
         assert [option for option in options if option not in help_of(module)] == []
 
 
