@@ -14,7 +14,11 @@ PAGES = {
 """The text of README and of every page of the documentation, by path."""
 
 SHELL = ("sh", "bash", "shell", "console")
-PROGRAMS = ("eie-sim", "eie-compress", "python", "python3", "pip", "pytest", "dask", "mpiexec", "cmp", "git", "cd")
+PROGRAMS = (
+    *("eie-sim", "eie-compress", "python", "python3", "pip", "pytest"),
+    *("dask", "mpiexec", "gtkwave", "vcd2fst"),
+)
+"""What a command line begins with."""
 
 _BLOCK = re.compile(
     r"^(?P<fence>`{3,}|~{3,}|:{3,})(?P<language>[^\n]*)\n(?P<fenced>.*?)^(?P=fence)[ \t]*$"

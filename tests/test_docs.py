@@ -244,6 +244,11 @@ def of_dask(words):
     main.make_context(words[0], words[1:])
 
 
+def of_a_viewer(words):
+    """A program that is not ours, and opens a file that one of ours has written."""
+    assert re.search(r"\.(vcd|fst)(\.gz)?$", words[0])
+
+
 def of_mpi(words):
     assert words[:2] == ["-n", "3"]
     assert words[2:5] == ["python", "-m", "mpi4py.futures"]
@@ -255,6 +260,8 @@ OTHERS = {
     "pip": of_pip,
     "dask": of_dask,
     "mpiexec": of_mpi,
+    "gtkwave": of_a_viewer,
+    "vcd2fst": of_a_viewer,
     "pytest": lambda words: None if all((ROOT / word).exists() for word in words) else pytest.fail(str(words)),
 }
 
