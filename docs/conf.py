@@ -9,10 +9,14 @@ from pathlib import Path
 
 from numpydoc.numpydoc import mangle_signature
 from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from compressor import __version__
+
+if find_spec("torch") is None:  # a stand-in will not do: annotations of the modules that use it are computed
+    raise ConfigError("the pages of compressor.training need PyTorch: pip install -e '.[docs,train]'")
 
 project = "eie-sim"
 version = release = __version__
@@ -33,9 +37,6 @@ templates_path = ["_templates"]
 default_role = "code"  # what docstrings put between single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings say more than types: shape, dtype and unit
-# The modules of training import PyTorch at their top; they are documented also where it is not installed.
-autodoc_mock_imports = [name for name in ("torch",) if find_spec(name) is None]
-
 numpydoc_show_class_members = False  # autodoc lists them
 numpydoc_attributes_as_param_list = True
 
