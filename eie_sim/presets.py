@@ -7,6 +7,7 @@ PRESETS: dict[str, ArchConfig] = {
     # Table V, last column: projected to 28 nm, 256 PEs at 1200 MHz.
     "eie-256pe-28nm": ArchConfig(name="eie-256pe-28nm", n_pe=256, clock_hz=1200e6, technology_nm=28.0),
 }
+"""The machines by name."""
 
 
 def preset(name: str) -> ArchConfig:

@@ -123,7 +123,10 @@ def freeze(record: object) -> None:
 
 
 UnitCounts = Counts[int]
+"""The counts of one input vector: scalars are int, the others int64, shape (n_pe,)."""
+
 BatchCounts = Counts[Integers]
+"""The counts of B input vectors: scalars are int64, shape (B,), the others (B, n_pe)."""
 
 PER_PE = tuple(f.name for f in fields(Counts) if f.name not in Counts.SCALARS)
 """The fields that count for each PE, in order."""

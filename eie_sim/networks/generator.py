@@ -10,8 +10,8 @@ With ``LN(v) = exp(s z - s^2 / 2)``, ``z ~ N(0, 1)``, ``s^2 = ln(1 + v^2)`` (mea
 - inputs: ``g_j = rho g_(j-1) + sqrt(1 - rho^2) e_j``, ``e ~ N(0, 1)``, ``rho = exp(-1 / act_run)``; the
   ``round(act_density n_cols)`` largest g are active.
 
-Codes of the weights are uniform over 1 .. 2^weight_bits - 1 and values of active inputs are |N(0, 1)|: no figure of the
-paper depends on either, and they imitate no network.
+Codes of the weights are uniform over 1 .. 2^weight_bits - 1 and values of active inputs are ``|N(0, 1)|``: no figure of
+the paper depends on either, and they imitate no network.
 
 Columns are drawn in pieces of fixed size with a random stream each, so the bytes do not depend on the number of cores.
 """
