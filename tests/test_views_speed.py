@@ -18,7 +18,7 @@ def small(monkeypatch):
         return random_layer(200, 128, weight_density=0.1, act_density=0.5, n_pe=64, seed=seed, name=name)
 
     monkeypatch.setattr(views_speed, "calibrated_layer", drawn)
-    monkeypatch.setattr(views_speed, "page", lambda folder: (1.0, 2.0))
+    monkeypatch.setattr(views_speed, "page", lambda _folder: (1.0, 2.0))
 
 
 def test_it_draws_three_pictures_and_looks_at_seven_views(small, capsys):
