@@ -25,7 +25,7 @@ def read_acts(path: Path, layer: PackedLayer) -> NDArray[np.float32]:
     OSError
         When it cannot be read.
     """
-    acts = _checked_shape(path, as_floats(str(path), _load_npy(path)), layer)
+    acts = _checked_shape(path, as_floats(str(path), load_npy(path)), layer)
     if acts.shape[0] == 0:
         raise ValueError(f"{path}: no input vector")
     return acts
@@ -38,8 +38,16 @@ def _checked_shape(path: Path, acts: NDArray[np.float32], layer: PackedLayer) ->
     return acts
 
 
-def _load_npy(path: Path) -> NDArray[Any]:
-    """The array of a ``.npy`` file; a header that declares more than the file holds is refused."""
+def load_npy(path: Path) -> NDArray[Any]:
+    """The array of a ``.npy`` file; a header that declares more than the file holds is refused.
+
+    Raises
+    ------
+    ValueError
+        When it is no such file.
+    OSError
+        When it cannot be read.
+    """
     file_size(path)
     content = path.read_bytes()
     if not content.startswith(NUMPY_MAGIC):

@@ -240,7 +240,10 @@ def _one_width(given: "Settings") -> int:
 
 
 def _remark(packed: "PackedModel", out: Path) -> str:
+    size = f"{out.stat().st_size:,} bytes, as the machine holds them"
+    if not any(layer.has_bias for layer in packed.layers):
+        return f"{size}."
     return (
-        f"{out.stat().st_size:,} bytes, as the machine holds them; density and fillers with the bias, which is coded "
-        f"as the nearest shared weight (largest error {float(packed.provenance['largest_bias_error']):.4g})."
+        f"{size}; density without the bias, fillers with it. A bias is coded as the nearest shared weight (largest "
+        f"error {float(packed.provenance['largest_bias_error']):.4g})."
     )

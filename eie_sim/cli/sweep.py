@@ -70,6 +70,7 @@ def run(
     if dry_run:
         _dry_run(wanted, target, retry_failed, as_json, printer)
         return
+    _tell_drawn(wanted, printer)
     with _executor(dask) as executor, printer.counting() as count:
         try:
             summary = run_sweep(
@@ -82,6 +83,15 @@ def run(
             raise typer.Exit(INTERRUPTED) from None
     with Store(target) as opened:
         _print_summary(summary, opened, target, as_json, printer)
+
+
+def _tell_drawn(wanted: "Space", printer: "Printer") -> None:
+    """Say where inputs of files come from: results depend on how many of them are active."""
+    from eie_sim.sweep.workloads import is_file
+
+    if wanted.acts is None and any(is_file(str(name)) for name in wanted.workloads()):
+        active = "all" if wanted.act_density == 1 else f"{100 * wanted.act_density:g} %"
+        printer.note(f"inputs of files are drawn, {active} of them active (acts gives real ones, act_density a share)")
 
 
 def _executor(address: str | None) -> "AbstractContextManager[Executor | None]":
@@ -113,7 +123,8 @@ def _dry_run(wanted: "Space", target: Path, retry_failed: bool, as_json: bool, p
         [
             f"{planned.distinct:,} points, {planned.there:,} of them in {target}; {len(planned.missing):,} missing, "
             f"which need {found['simulations']:,} simulations.",
-            f"About {_duration(seconds)} for one process, estimated from a few of {tried:,} points.",
+            f"About {_duration(seconds)} for one process"
+            + (", estimated by computing a few of them." if tried else "."),
         ]
     )
 

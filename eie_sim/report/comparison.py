@@ -522,6 +522,7 @@ def headline(report: RunReport) -> list[dict[str, Any]]:
     for row in report.tables["COMPARISON_REPORT"]:
         if (row["layer"] == ALL) == report.chained:
             groups.setdefault((row["baseline"], row["kind"], row["made_by"], row["batch"]), []).append(row)
+    of_inference = {row["layer"] for row in report.tables["COMPUTE_REPORT"]}
     found = []
     for (baseline, kind, made_by, batch), rows in groups.items():
         ratios = [value for row in rows if isinstance(value := row["energy_ratio"], (int, float))]
@@ -531,7 +532,7 @@ def headline(report: RunReport) -> list[dict[str, Any]]:
                 "kind": kind,
                 "made_by": made_by,
                 "batch": batch,
-                "layers": len({row["layer"] for row in rows}),
+                "layers": len(of_inference if report.chained else {row["layer"] for row in rows}),
                 "inputs": len({row["input"] for row in rows}),
                 "speedup": geometric_mean([_number(row, "speedup") for row in rows]),
                 "energy_ratio": geometric_mean(ratios) if len(ratios) == len(rows) else None,

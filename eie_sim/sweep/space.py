@@ -295,6 +295,12 @@ class Space(BaseModel):
             return ArchConfig.from_toml(self.folder / self.arch)
         return preset(self.preset or "eie-64pe-45nm")
 
+    def workloads(self) -> tuple[Value, ...]:
+        """What runs, by name."""
+        on_axis = self._axis("workload") if "workload" in self.axes else ()
+        assert not isinstance(on_axis, Range)
+        return tuple(dict.fromkeys([*on_axis, *(one["workload"] for one in self.point if "workload" in one)]))
+
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions of `where`, parsed."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from compressor.models import MODELS, packaged_digits, packaged_model
 from compressor.packed import PackedLayer, PackedModel
-from eie_sim.acts_file import read_acts
+from eie_sim.acts_file import load_npy, read_acts
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import activate, simulate
 from eie_sim.inference import on_the_host
@@ -41,6 +41,11 @@ _NUMBERS = ("arithmetic", "weight_frac_bits", "act_frac_bits", "rounding", "acc_
 """Fields of a machine that decide what a layer's outputs are."""
 
 Inputs = NDArray[np.floating]
+
+
+def is_file(name: str) -> bool:
+    """Whether a workload of that name is read from a file."""
+    return name not in published_layers() and name not in MODELS and name != "all"
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Request:
         ValueError, OSError
             One line that says what there is; or that the file cannot be read.
         """
-        if self.name in published_layers() or self.name in MODELS:
+        if not is_file(self.name):
             return
         if self._file.suffix.lower() not in SUFFIXES:
             raise ValueError(
@@ -84,6 +89,10 @@ class Request:
                 f"file that ends in {', '.join(SUFFIXES)} (one layer of it: file#layer)"
             )
         _ = self.digest
+        if self.acts is not None:
+            acts = load_npy(Path(self.folder) / self.acts)
+            if acts.ndim != 1:
+                raise ValueError(f"{self.acts}: shape {acts.shape}, but a sweep takes one input vector")
 
     @property
     def _file(self) -> Path:

@@ -135,16 +135,21 @@ def test_a_reader_that_has_enough_ends_it_quietly():
     assert stderr == b""
 
 
+# A signal that comes while Python itself starts ends it before anybody can catch it, however long that takes.
+READY_THEN_MAIN = "from eie_sim.cli import main; print('ready', flush=True); main()"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a child on this system")
 def test_ctrl_c_ends_it_quietly_with_130():
     child = subprocess.Popen(
-        [sys.executable, "-m", "eie_sim", "run", "--engine", "reference", "--layers", "Alex-6"],
+        [sys.executable, "-c", READY_THEN_MAIN, "run", "--engine", "reference", "--layers", "Alex-6"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A job in the background of a script ignores the signal, and its children with it.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
+    assert child.stdout.readline() == "ready\n"
     time.sleep(3)
     child.send_signal(signal.SIGINT)
     stdout, stderr = child.communicate(timeout=60)

@@ -125,7 +125,12 @@ class StoredSizes:
     def finding(self) -> str:
         """From where to where."""
         first, last = self.steps[0], self.steps[-1]
-        return f"{megabytes(first)} become {megabytes(last)}: {self.times_smaller(last):.1f} times smaller"
+        return f"{megabytes(first)} become {megabytes(last)}: {self.change(last)}"
+
+    def change(self, step: StoredSize) -> str:
+        """How many times smaller than the first step, or larger, as a text."""
+        times = self.times_smaller(step)
+        return f"{times:.1f} times smaller" if times >= 1 else f"{1 / times:.1f} times larger"
 
 
 def megabytes(size: StoredSize) -> str:

@@ -112,14 +112,14 @@ class LayerBreakdown:
 
     @property
     def finding(self) -> str:
-        """Which layer starves most."""
-        starved = 100 * self.shares[STARVED]
-        most = int(starved.argmax())
+        """In which layer PEs work least."""
+        working = 100 * self.shares[ENTRY]
+        least = int(working.argmin())
         if len(self.layers) == 1:
-            return f"PEs of {self.layers[0]} have nothing to do in {starved[0]:.0f} % of their cycles"
+            return f"PEs of {self.layers[0]} walk weights in {working[0]:.0f} % of their cycles"
         return (
-            f"PEs have nothing to do in {starved.min():.0f} to {starved[most]:.0f} % of their cycles, "
-            f"most in {self.layers[most]}"
+            f"PEs walk weights in {working[least]:.0f} to {working.max():.0f} % of their cycles, "
+            f"least in {self.layers[least]}"
         )
 
 

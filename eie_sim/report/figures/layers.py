@@ -69,7 +69,8 @@ class LayerTimes:
         if deviations:
             which = "All" if len(deviations) == len(self.layers) else f"{len(deviations)} of {len(self.layers)}"
             return f"{which} times within {_up_to_tenth(max(deviations)):.1f} % of the paper's"
-        return f"One input vector takes {_span([x.time_us for x in self.layers], microseconds)} µs"
+        who = "One input vector takes" if len(self.layers) == 1 else "One input vector takes a layer"
+        return f"{who} {_span([x.time_us for x in self.layers], microseconds)} µs"
 
     @property
     def shares_finding(self) -> str:
@@ -105,10 +106,13 @@ def layer_times(rows: Iterable[Row], note: str = "") -> LayerTimes:
     ValueError
         When there is no row.
     """
-    layers = tuple(_layer_time(layer, of_layer) for layer, of_layer in by_layer(list(rows)).items())
-    if not layers:
+    of_layers = by_layer(list(rows))
+    if not of_layers:
         raise ValueError("rows: there is none, but a figure shows at least one layer")
-    return LayerTimes(layers, note)
+    vectors = max(map(len, of_layers.values()))
+    of_several = f"means of {vectors} input vectors" if vectors > 1 else ""
+    layers = tuple(_layer_time(layer, of_layer) for layer, of_layer in of_layers.items())
+    return LayerTimes(layers, "; ".join(filter(None, (note, of_several))))
 
 
 def _layer_time(layer: str, rows: Sequence[Row]) -> LayerTime:

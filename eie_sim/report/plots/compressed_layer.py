@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, in_lines, new_figure, styled
+from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, in_lines, legend_above, new_figure, points, styled
 
 
 @styled
@@ -54,21 +54,23 @@ def stored_sizes(data: figures.StoredSizes) -> Figure:
     axes = figure.subplots()
     rows = np.arange(len(data.steps))
     left = np.zeros(len(rows))
+    unit, bits = ("MB", 8e6) if max(step.n_bytes for step in data.steps) >= 1e5 else ("kB", 8e3)
     parts = {"weights": NAVY, "indices": SKY, "pointers": RUST}
     for name, colour in parts.items():
-        width = np.array([getattr(step, f"{name}_bits") for step in data.steps]) / 8e6
+        width = np.array([getattr(step, f"{name}_bits") for step in data.steps]) / bits
         axes.barh(rows, width, left=left, height=0.66, color=colour, label=name)
         left += width
     for row, step in zip(rows, data.steps, strict=True):
-        times = f"  ({data.times_smaller(step):.1f}x smaller)" if row else ""
+        times = f"  ({data.change(step)})" if row else ""
         axes.annotate(
             f"{figures.megabytes(step)}{times}", (left[row], row), (5, 0), textcoords="offset points", va="center"
         )
-    axes.set_title(data.finding)
+    axes.set_title(data.finding, pad=points(24))
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(0, left.max() * 1.12)
+    # Room for the text beside a bar, which is long beside all but the first.
+    axes.set_xlim(0, max(left[0] * 1.12, left[1:].max(initial=0) * 1.45))
     axes.set_yticks(rows, [step.step for step in data.steps])
-    axes.set_xlabel("size of the layer (MB)")
+    axes.set_xlabel(f"size of the layer ({unit})")
     axes.tick_params(axis="y", length=0)
-    axes.legend(loc="lower right")
+    legend_above(axes)
     return figure
