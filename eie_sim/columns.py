@@ -104,7 +104,12 @@ MEASURED = (
     Column("saturations", "sums", "Accumulations cut to the range of the fixed point.", _total("saturations")),
     Column("busy_cycles", "PE-cycles", "An entry is issued; summed over PEs as the next four.", _total("busy_cycles")),
     Column("bubble_cycles", "PE-cycles", "A column without an entry in the PE.", _total("bubble_cycles")),
-    Column("starved_cycles", "PE-cycles", "The queue is empty.", _total("starved_cycles")),
+    Column(
+        "starved_cycles",
+        "PE-cycles",
+        "Nothing to serve yet: no activation, or one that came in this cycle.",
+        _total("starved_cycles"),
+    ),
     Column("fill_cycles", "PE-cycles", "Before the first activation.", _total("fill_cycles")),
     Column("drain_cycles", "PE-cycles", "After the last. The five sum to n_pe x cycles.", _total("drain_cycles")),
 )

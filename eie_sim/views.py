@@ -95,6 +95,8 @@ def waiting(schedule: Schedule, window: Window | None = None, pes: Sequence[int]
     chosen = chosen_pes(schedule, pes)
     pop = schedule.pop_cycle[chosen]
     own_row = np.arange(len(chosen))[:, None] * (end - begin + 1)
+    if not len(chosen):
+        return np.zeros((0, end - begin), np.int32)
     inside = np.minimum(np.maximum(pop - begin, 0), end - begin)
     taken = np.bincount((inside + own_row).ravel(), minlength=len(chosen) * (end - begin + 1))
     pushed = np.bincount(np.minimum(np.maximum(schedule.push_cycle - begin, 0), end - begin), minlength=end - begin + 1)

@@ -407,3 +407,8 @@ def test_views_of_a_whole_layer_add_up_to_its_counters(name):
     assert broadcast_cycles(result.schedule, 100).sum(axis=1).tolist() == [
         getattr(result.counts, name) for name in result.counts.SCALARS
     ]
+
+
+def test_of_no_pe_nothing_waits(ran):
+    _, schedule = ran
+    assert waiting(schedule, pes=[]).shape == (0, schedule.cycles)

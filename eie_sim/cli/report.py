@@ -143,7 +143,12 @@ def _results(
         raise ValueError(f"--layers: {unknown[0]!r}, but {file} has {', '.join(there)}")
     from dataclasses import replace
 
-    return replace(results, rows=[row for row in results.rows if row["layer"] in wanted])
+    return replace(
+        results,
+        rows=[row for row in results.rows if row["layer"] in wanted],
+        origins={name: text for name, text in results.origins.items() if name in wanted},
+        chained=results.chained and set(there) == set(wanted),  # some layers of a chain are no inference
+    )
 
 
 def _run(

@@ -6,7 +6,7 @@ new one. Energy is by a named calibration; the time of a baseline is published, 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import geometric_mean
 from typing import Any
 
@@ -61,6 +61,8 @@ class RunReport:
     origins : mapping of str to str
         Where weights and inputs of each layer come from.
     chained : bool
+    weight_densities : mapping of str to float or None
+        By which the sparse baselines of each layer are modelled: Table III for the paper's layers, else as packed.
     """
 
     machine: ArchConfig
@@ -73,6 +75,7 @@ class RunReport:
     notes: tuple[str, ...]
     origins: Mapping[str, str]
     chained: bool
+    weight_densities: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,7 @@ def run_report(
     return RunReport(
         arch, results.engine, results.version, calibration, rule if scaled else "", ran[0].energy.assumptions,
         tables, tuple(dict.fromkeys(notes)), dict(results.origins), results.chained,
+        {one.layer: _baseline_density(one, _is_published(one, [])) for one in ran},
     )  # fmt: skip
 
 
@@ -461,7 +465,7 @@ def _of_device(one: _Ran, device: Device, kind: Kind, batch: int, known: bool, n
         notes.append(str(error))
         return found
     shape = int(_number(one.row, "n_cols")), int(_number(one.row, "n_rows"))
-    density = published_layer(one.layer).weight_density if known else one.weight_density
+    density = _baseline_density(one, known)
     if kind == "sparse" and not density:
         notes.append(
             f"{one.layer}: nothing was walked, so that its density is not known: no sparse baseline is modelled"
@@ -471,6 +475,10 @@ def _of_device(one: _Ran, device: Device, kind: Kind, batch: int, known: bool, n
     time_us = frame_time(device, work, model).time_us
     found.append(_Baseline(device.name, kind, "modelled", batch, time_us, time_us * power_w, power_by))
     return found
+
+
+def _baseline_density(one: _Ran, known: bool) -> float | None:
+    return published_layer(one.layer).weight_density if known else one.weight_density
 
 
 def _measured(one: _Ran, measured: CpuMeasurement, batches: Sequence[int], notes: list[str]) -> list[_Baseline]:

@@ -125,7 +125,7 @@ def _by(found: Sequence[Candidate], axis: str) -> dict[Cell, list[Candidate]]:
         groups.setdefault(one.inputs[axis], []).append(one)
     if len(groups) < 2:
         raise ValueError(f"axis {axis!r}: has one value in this sweep")
-    return dict(sorted(groups.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+    return dict(sorted(groups.items(), key=lambda item: (item[0] is None, isinstance(item[0], str), item[0] or 0)))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.packed import PackedLayer
+from eie_sim.report.figures.over_time import scheduled
 from eie_sim.result import Schedule, SimResult
 from eie_sim.views import STALL, Window, broadcast_states, full_queues, pe_states, waiting
 
@@ -87,9 +88,7 @@ def timeline(
         When the result has no schedule or is of another layer, the window or a PE is not in the run, or there is more
         to show than can be told apart.
     """
-    schedule = result.schedule
-    if schedule is None:
-        raise ValueError(f"schedule: the result of {result.layer!r} has none; simulate(..., schedule=True) keeps it")
+    schedule = scheduled(result)
     begin, end = window or (1, result.cycles + 1)
     chosen = tuple(range(schedule.n_pe) if pes is None else pes)
     if (end - begin) * len(chosen) > MOST_CELLS:

@@ -3,8 +3,10 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
+from compressor import PackedModel, pack_codes, save_model
 from eie_sim.cost import CALIBRATIONS
 from eie_sim.report.html.album import Album
 from eie_sim.report.html.markup import Markup
@@ -169,3 +171,15 @@ def test_a_page_of_kept_results_draws_published_layers_again(cli, tmp_path, with
 def test_a_page_that_cannot_be_written_is_told_of_before_anything_runs(fails, saved, tmp_path):
     assert "no such folder" in fails("report", saved, "--html", tmp_path / "none" / "page.html")
     assert fails("report", saved, "--html", tmp_path) == f"--html: {tmp_path}: is a folder"
+
+
+def test_some_layers_of_a_chain_are_no_inference(cli, tmp_path):
+    weights = {name: np.eye(8, dtype=np.uint8) for name in ("fc1", "fc2")}
+    layers = tuple(pack_codes(codes, [0, 1], n_pe=2, name=name) for name, codes in weights.items())
+    save_model(PackedModel(layers, ("relu", "none")), tmp_path / "m.eie")
+    machine = ("--set", "n_pe=2", "--set", "weight_bits=1")
+    assert cli("run", tmp_path / "m.eie", *machine, "--out", tmp_path / "kept").exit_code == 0
+    whole = json.loads(cli("report", tmp_path / "kept", "--json").stdout)
+    part = json.loads(cli("report", tmp_path / "kept", "--layers", "fc2", "--json").stdout)
+    assert (whole["chained"], part["chained"]) == (True, False)
+    assert set(part["origins"]) == {"fc2"}

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import tomllib
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -24,6 +25,8 @@ from eie_sim.report.html.details import CAPACITY, capacity_rows
 from eie_sim.report.html.heat_map import LEVELS, MOST_LINES, PE_COLUMNS, each_pe, heat_map, line_names, lines_of
 from eie_sim.report.html.inline_svg import Pictures, _shorter
 from eie_sim.report.html.markup import Markup, element, json_block, text
+from eie_sim.report.html.report_page import _compared
+from eie_sim.report.html.sweep_page import SweepFacts, sweep_page
 from eie_sim.report.report_columns import REPORTS
 from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.select import pareto
@@ -384,3 +387,18 @@ def test_the_page_of_the_nine_layers_is_under_3_megabytes(tmp_path, monkeypatch)
     assert page.stat().st_size < 3_000_000
     maps = json.loads(Parsed(page.read_text(encoding="utf-8")).contents["heat-data"])
     assert [one["layer"] for one in maps.values()] == list(LAYERS)
+
+
+def test_a_machine_beyond_the_table_is_told_of():
+    machines = [replace(one, inputs={**one.inputs, "seed_of_test": n}) for n in range(120) for one in some_machines()]
+    page = sweep_page(machines, OBJECTIVES, SweepFacts("many", "1.2.3", ("fc",), ()))
+    assert "The first 1,000 of 1,440 rows" in page
+
+
+def test_a_layer_keeps_its_name_in_tables():
+    assert "b|x&lt;y&gt;</th>" in a_report_page("b|x<y>")
+
+
+def test_what_is_slower_is_not_called_faster():
+    assert _compared(0.5, "faster than", "slower than") == "2 times slower than"
+    assert _compared(2.0, "faster than", "slower than") == "2 times faster than"

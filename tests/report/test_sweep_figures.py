@@ -81,3 +81,8 @@ def test_lines_run_over_axes_and_metrics():
 )
 def test_the_same_data_give_the_same_picture(figure):
     assert plots.as_png(figure(), 50) == plots.as_png(figure(), 50)
+
+
+def test_an_axis_may_have_a_value_that_is_none():
+    found = [Candidate({"acc_bits": bits}, {"time_us": 1.0 + (bits or 0)}, 1) for bits in (24, None, 16)]
+    assert axis_curve(found, "acc_bits", "time_us").x == (16, 24, None)

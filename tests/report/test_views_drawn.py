@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.baselines.devices import devices
+from eie_sim.baselines.roofline import sparse_work
 from eie_sim.cost import energy
 from eie_sim.report import figures, plots
 from eie_sim.report.comparison import run_report
@@ -215,6 +216,26 @@ def test_eie_is_below_its_own_roof_and_at_its_own_speed():
     assert [roof.name for roof in data.roofs[1:]] == list(devices())
 
 
+def test_a_sparse_baseline_does_the_work_of_the_whole_layer_whatever_was_walked():
+    layer = ran()[0]
+    arch = preset("eie-64pe-45nm").replace(n_pe=8, name="eight")
+    acts = np.zeros((2, 80), np.float32)
+    acts[0, int(np.diff(layer.pointers.astype(int), axis=0).sum(axis=1).argmax())] = 1  # one dense column, and none
+    rows = [result_row(simulate(layer, vector, arch), at) for at, vector in enumerate(acts)]
+    facts = {layer.name: LayerFacts(layer.density, 0)}
+    found = run_report(
+        Results(rows, arch.model_dump(), "fast", layers=facts), list(devices().values()), "table2-8cycle"
+    )
+    work = sparse_work(layer.n_cols, layer.n_rows, layer.density, 1)
+    times = {
+        row["baseline"]: row["baseline_us"] for row in found.tables["COMPARISON_REPORT"] if row["kind"] == "sparse"
+    }
+    roofs = {roof.name: roof for roof in figures.roofline(found).roofs[1:]}
+    for name, time_us in times.items():
+        ((_, _, gops),) = roofs[name].points["sparse"]
+        assert gops == pytest.approx(work.flops / time_us / 1e3)
+
+
 def test_a_run_without_an_active_input_has_roofs_alone():
     layer, _ = ran()
     arch = preset("eie-64pe-45nm").replace(n_pe=8, name="eight")
@@ -222,7 +243,7 @@ def test_a_run_without_an_active_input_has_roofs_alone():
     rows = [result_row(result)]
     found = run_report(Results(rows, arch.model_dump(), "fast"), list(devices().values()), "table2-8cycle")
     data = figures.roofline(found)
-    assert data.finding == "EIE did nothing, for no input was active"
+    assert data.finding == "EIE walked no weight"
     assert plots.as_png(plots.roofline(data), 30)
     for idle in ("utilisation_map", "queue_map", "broadcast_rate", "load_balance"):
         assert plots.as_png(getattr(plots, idle)(getattr(figures, idle)(result)), 30)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from eie_sim.baselines.devices import Device, devices
 from eie_sim.baselines.roofline import dense_work, sparse_work
 from eie_sim.columns import Row
-from eie_sim.report.comparison import ALL, RunReport, walked_density
+from eie_sim.report.comparison import ALL, RunReport
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Roofline:
         """What share of its peak EIE reaches."""
         eie = self.roofs[0]
         if not eie.points:
-            return "EIE did nothing, for no input was active"
+            return "EIE walked no weight"
         shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
@@ -92,7 +92,8 @@ def roofline(report: RunReport, known: Mapping[str, Device] | None = None, batch
         if row["baseline"] in by_name and row["batch"] == batch and row["layer"] != ALL:
             of_device.setdefault(str(row["baseline"]), []).append(row)
     work = {str(row["layer"]): {**row, **access} for row, access in zip(rows, accesses, strict=True)}
-    roofs = [_roof_of_device(by_name[name], found, work, batch) for name, found in of_device.items()]
+    densities = report.weight_densities
+    roofs = [_roof_of_device(by_name[name], found, work, densities, batch) for name, found in of_device.items()]
     return Roofline((eie, *roofs), tuple(work), batch)
 
 
@@ -108,12 +109,14 @@ def _roof_of_eie(report: RunReport, rows: Sequence[tuple[Row, Row]]) -> Roof:
     return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points} if points else {})
 
 
-def _roof_of_device(device: Device, rows: Sequence[Row], layers: Mapping[str, Row], batch: int) -> Roof:
+def _roof_of_device(
+    device: Device, rows: Sequence[Row], layers: Mapping[str, Row], densities: Mapping[str, float | None], batch: int
+) -> Roof:
     points: dict[str, dict[str, tuple[str, float, float]]] = {}
     for row in rows:
         kind, layer = str(row["kind"]), str(row["layer"])
         shape = int(_value(layers[layer], "n_cols")), int(_value(layers[layer], "n_rows"))
-        density = walked_density(layers[layer])
+        density = densities.get(layer)
         if kind == "sparse" and not density:
             continue
         work = dense_work(*shape, batch) if kind == "dense" else sparse_work(*shape, density or 0.0, batch)

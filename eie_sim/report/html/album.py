@@ -61,7 +61,12 @@ class Album:
 
         if not results:
             return None
-        spent = [energy(one, report.calibration, report.rule or "paper") for one in results]
+        # Where the report counts what has no place in the SRAMs as read from DRAM, the picture does.
+        counted = {row["layer"] for row in report.tables["ENERGY_REPORT"] if row["unit"] == "dram"}
+        missing = {row["layer"]: row["missing_bytes"] for row in report.tables["COMPUTE_REPORT"]}
+        read = [int(missing[one.layer] or 0) if one.layer in counted else 0 for one in results]
+        rule = report.rule or "paper"
+        spent = [energy(one, report.calibration, rule, n) for one, n in zip(results, read, strict=True)]
         return self._picture(figures.energy_breakdown(spent), plots.energy_breakdown)
 
     def of_layer(self, layer: PackedLayer, result: SimResult) -> Markup:

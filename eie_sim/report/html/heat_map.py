@@ -165,7 +165,7 @@ PE_COLUMNS: Definitions = {
     "entry": _told("cycles", "A weight was issued."),
     "filler": _told("cycles", "A filler zero was issued."),
     "bubble": _told("cycles", "The column had no entry in this PE."),
-    "starved": _told("cycles", "The queue was empty."),
+    "starved": _told("cycles", "Nothing to serve yet: no activation, or one that came in this cycle."),
     "fill": _told("cycles", "Before the first activation."),
     "drain": _told("cycles", "After the last. The six sum to the cycles of the layer."),
     "held_up": _told("cycles", "The broadcast stood still and this PE's queue was full; several can be at once."),

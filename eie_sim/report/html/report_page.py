@@ -127,11 +127,16 @@ def _cards(results: Results, report: RunReport) -> list[tuple[str, str, str]]:
 
 def _against(row: Row) -> tuple[str, str, str]:
     beside = [] if row["paper_speedup"] is None else [f"the paper: {cell_text(row['paper_speedup'])} times"]
-    energy = "" if row["energy_ratio"] is None else f"; {cell_text(row['energy_ratio'])} times less energy"
+    energy = "" if row["energy_ratio"] is None else f"; {_compared(row['energy_ratio'], 'less energy', 'more energy')}"
     if row["paper_energy_ratio"] is not None:
         beside.append(f"{cell_text(row['paper_energy_ratio'])} times less energy")
-    what = f"faster than {row['baseline']}, dense, batch {row['batch']}, {row['made_by']}{energy}"
-    return f"{_three(row['speedup'])} times", what, ", ".join(beside)
+    what = f"{row['baseline']}, dense, batch {row['batch']}, {row['made_by']}{energy}"
+    return _compared(row["speedup"], "faster than", "slower than"), what, ", ".join(beside)
+
+
+def _compared(ratio: Cell, above: str, below: str) -> str:
+    assert isinstance(ratio, (int, float))
+    return f"{_three(ratio)} times {above}" if ratio >= 1 else f"{_three(1 / ratio)} times {below}"
 
 
 def _span(rows: Sequence[Row], column: str) -> str:
@@ -193,7 +198,8 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
         if _published(results)
         else element("p", "The paper has no figures for these layers on this machine.", class_="note"),
         data_table("means", f"Against the baselines: {means_of(report)}", _OF_HEADLINE, means) if means else None,
-        *album.baselines(report, min(batches, default=1)),
+        # That of most baselines: the accelerators of Table V stand beside at batch 1 alone.
+        *album.baselines(report, max(sorted(set(batches)), key=batches.count, default=1)),
         data_table("baselines", "Every layer beside every baseline", REPORTS["COMPARISON_REPORT"], every)
         if every
         else None,

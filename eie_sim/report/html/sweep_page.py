@@ -10,7 +10,7 @@ from eie_sim.report import sweep_figures
 from eie_sim.report.html.album import Album
 from eie_sim.report.html.markup import Markup, element, join, json_block
 from eie_sim.report.html.page import Section, page
-from eie_sim.report.html.tables import MOST_ROWS, data_table, pairs
+from eie_sim.report.html.tables import data_table, pairs
 from eie_sim.report.report_columns import Definitions
 from eie_sim.sweep.columns import MACHINE, METRICS, definition
 from eie_sim.sweep.select import LARGER_IS_BETTER, MACHINE_AND_PRICES, Candidate, pareto, varying
@@ -143,7 +143,7 @@ def _table(shown: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[st
         columns = {"machine": {"unit": "", "definition": "The only one."}, **columns}
         rows = [{"machine": "the only one", **row} for row in rows]
     caption = "Machines, those of the front first" + (f"; {len(shown):,} of {of:,}" if len(shown) < of else "")
-    return data_table("machine-table", caption, columns, rows[:MOST_ROWS], linked=True)
+    return data_table("machine-table", caption, columns, rows, linked=True)
 
 
 def _defined(name: str) -> Mapping[str, str]:

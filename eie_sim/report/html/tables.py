@@ -76,7 +76,7 @@ def _heading(column: str, told: Mapping[str, str], numeric: bool) -> Markup:
 
 
 def _cell(value: Cell, first: bool) -> Markup:
-    shown = cell_text(value)
+    shown = value if isinstance(value, str) else cell_text(value)
     number = isinstance(value, (int, float))
     exact = repr(value) if number and repr(value) != shown else None
     name, scope = ("th", "row") if first else ("td", None)

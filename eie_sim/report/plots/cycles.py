@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from eie_sim.report import figures
@@ -40,6 +40,7 @@ def stall_breakdown(data: figures.StallBreakdown) -> Figure:
     pes = np.arange(data.states.shape[1])
     for axes in (above, below):
         axes.set(xlim=(-0.6, len(pes) - 0.4), xlabel="PE")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     for name, top, bottom in _stacked(data.states):
         _steps(above, top, bottom, STATE_COLOURS[name], name, STATE_HATCHES[name])

@@ -24,6 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
 from matplotlib.figure import SubFigure
 
+from compressor.files import replacing
 from eie_sim.report import figures
 
 P = ParamSpec("P")
@@ -255,7 +256,9 @@ def save(figure: Figure, path: str | Path) -> Path:
     kind = target.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise ValueError(f"{target}: a figure is written as one of {', '.join(FORMATS)}, not as {kind!r}")
-    target.write_bytes(rendered(figure, kind, DPI))
+    content = rendered(figure, kind, DPI)
+    with replacing(target) as file:
+        file.write(content)
     return target
 
 
