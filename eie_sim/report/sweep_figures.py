@@ -62,7 +62,7 @@ def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[s
 
 def number(value: float) -> str:
     """Three digits, or a whole number of thousands and more."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def short(value: Cell) -> str:

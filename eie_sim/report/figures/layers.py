@@ -89,7 +89,7 @@ def _span(values: Sequence[float], text: Callable[[float], str]) -> str:
 
 def microseconds(time_us: float) -> str:
     """A time as a text without its unit: three digits, more only where they stand before the point."""
-    return f"{time_us:.0f}" if time_us >= 1000 else f"{time_us:.3g}"
+    return f"{time_us:.0f}" if time_us >= 999.5 else f"{time_us:.3g}"
 
 
 def layer_times(rows: Iterable[Row], note: str = "") -> LayerTimes:

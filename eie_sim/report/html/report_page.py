@@ -147,7 +147,7 @@ def _span(rows: Sequence[Row], column: str) -> str:
 
 def _three(value: Cell) -> str:
     assert isinstance(value, (int, float))
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _paper_of(machine: ArchConfig, row: str, unit: str) -> str:
