@@ -5,12 +5,25 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from eie_sim.report.plots.styles import GREY, INK, MIST, NAVY, PAPER, RUST, SAND, SKY, SOFT, new_figure, styled
+from eie_sim.report.plots.styles import (
+    INK,
+    NAVY,
+    PAPER,
+    RUST,
+    SOFT,
+    STATE_COLOURS,
+    STATE_HATCHES,
+    new_figure,
+    styled,
+)
 from eie_sim.report.timeline import Span, Timeline
 from eie_sim.views import BROADCAST_STATES, PE_STATES
 
-_PE_FACES = dict(zip(PE_STATES, (NAVY, SKY, RUST, SAND, MIST, GREY), strict=True))
-_BROADCAST_FACES = dict(zip(BROADCAST_STATES, (NAVY, RUST, SAND, MIST), strict=True))
+_FACES = dict(zip(PE_STATES, STATE_COLOURS.values(), strict=True))
+_HATCHES = dict(zip(PE_STATES, STATE_HATCHES.values(), strict=True))
+_LIKE = dict(zip(BROADCAST_STATES, ("entry", "bubble", "starved", "drain"), strict=True))
+"""State of a PE that looks like each state of the broadcast."""
+
 _DARK = frozenset({NAVY, RUST})
 _LANE = 0.62
 """Height of a lane of states; below it stands what waits."""
@@ -29,15 +42,15 @@ def timeline(data: Timeline) -> Figure:
     figure = new_figure(1.1 + 0.42 * n_lanes)
     axes = figure.add_subplot()
     labelled = len(data.broadcast) <= _WIDEST_LABELLED
-    _lane(axes, 0, data, [_BROADCAST_FACES[BROADCAST_STATES[state]] for state in data.broadcast])
+    _lane(axes, 0, data, [_LIKE[BROADCAST_STATES[state]] for state in data.broadcast])
     if labelled:
         _labels(axes, 0, data, data.pushes, PAPER)
     for lane in range(1, n_lanes):
-        faces = [_PE_FACES[PE_STATES[state]] for state in data.states[lane - 1]]
-        _lane(axes, lane, data, faces)
+        states = [PE_STATES[state] for state in data.states[lane - 1]]
+        _lane(axes, lane, data, states)
         if labelled:
             _outline(axes, lane, data.services[lane - 1])
-            _labels(axes, lane, data, data.services[lane - 1], faces)
+            _labels(axes, lane, data, data.services[lane - 1], [_FACES[state] for state in states])
             _queue(axes, lane, data)
     axes.set(xlim=(data.first_cycle - 0.5, data.end - 0.5), ylim=(n_lanes - 0.1, -0.25))
     axes.set_yticks([lane + _LANE / 2 for lane in range(n_lanes)], ["broadcast", *(f"PE {k}" for k in data.pes)])
@@ -50,9 +63,14 @@ def timeline(data: Timeline) -> Figure:
     return figure
 
 
-def _lane(axes: Axes, lane: int, data: Timeline, faces: list[str]) -> None:
-    for cycle, face in enumerate(faces, data.first_cycle):
-        axes.add_patch(Rectangle((cycle - 0.5, lane), 1, _LANE, facecolor=face, edgecolor=PAPER, linewidth=0.4))
+def _lane(axes: Axes, lane: int, data: Timeline, states: list[str]) -> None:
+    for cycle, state in enumerate(states, data.first_cycle):
+        axes.add_patch(
+            Rectangle(
+                (cycle - 0.5, lane), 1, _LANE, facecolor=_FACES[state], edgecolor=PAPER, linewidth=0.4,
+                hatch=_HATCHES[state],
+            )
+        )  # fmt: skip
 
 
 def _outline(axes: Axes, lane: int, spans: tuple[Span, ...]) -> None:
@@ -87,11 +105,13 @@ def _queue(axes: Axes, lane: int, data: Timeline) -> None:
 
 def _legend(figure: Figure) -> None:
     names = {
-        _PE_FACES["entry"]: "entry, or push", _PE_FACES["filler"]: "filler",
-        _PE_FACES["bubble"]: "empty column, or stall", _PE_FACES["starved"]: "starved, or scan bubble",
-        _PE_FACES["fill"]: "not begun, or idle", _PE_FACES["drain"]: "done",
+        "entry": "entry, or push", "filler": "filler", "bubble": "empty column, or stall",
+        "starved": "starved, or scan bubble", "fill": "not begun", "drain": "done, or idle",
     }  # fmt: skip
     figure.legend(
-        handles=[Patch(color=face, label=name) for face, name in names.items()],
+        handles=[
+            Patch(facecolor=_FACES[state], hatch=_HATCHES[state], edgecolor=PAPER, label=name)
+            for state, name in names.items()
+        ],
         loc="outside lower left", ncols=6, fontsize=7.5, handlelength=1.2, columnspacing=1.2,
     )  # fmt: skip
