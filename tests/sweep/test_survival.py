@@ -20,7 +20,7 @@ from eie_sim.sweep import run
 from eie_sim.sweep.run import plan, run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store, StoreError
-from tests.sweep.tiny import a_file, a_process, exported, rows, toml
+from tests.sweep.tiny import a_file, a_process, complaints, exported, rows, toml
 
 pytestmark = [
     pytest.mark.slow,
@@ -174,7 +174,7 @@ def test_ctrl_c_ends_a_sweep_with_130_and_says_how_it_goes_on(sweep, tmp_path, j
         stdout, stderr = child.communicate(timeout=60)
         assert time.monotonic() - began < 10
         assert (child.returncode, stdout) == (130, "")
-        lines = stderr.splitlines()
+        lines = complaints(stderr)
         assert lines == [
             f"eie-sim: note: interrupted; what is done is in {store}, and the same command goes on from there"
         ]
@@ -311,7 +311,7 @@ def test_a_full_disk_is_a_clear_error_and_the_sweep_goes_on_with_more_room(sweep
         with running("-m", "eie_sim", "sweep", "run", sweep.file, "--store", store, "--jobs", 1) as child:
             stdout, stderr = child.communicate(timeout=120)
         assert (child.returncode, stdout) == (2, "")
-        (line,) = stderr.splitlines()
+        (line,) = complaints(stderr)
         assert re.search(rf"eie-sim: {re.escape(str(store))}: .*(full|disk)", line)
         small_disk.grow(kib + 400)  # room to look at it
         with Store(store, create=True) as opened:

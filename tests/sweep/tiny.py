@@ -64,3 +64,8 @@ def a_process(*command: str, **more) -> subprocess.Popen:
         preexec_fn=partial(signal, SIGINT, SIG_DFL),
         **more,
     )
+
+
+def complaints(stderr: str) -> list[str]:
+    """What a sweep said, but for where the inputs of its files are from."""
+    return [line for line in stderr.splitlines() if "note: inputs of files are drawn" not in line]
