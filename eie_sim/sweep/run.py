@@ -227,7 +227,7 @@ def _digest(fields: Mapping[str, object]) -> bytes:
 
 
 def _tasks(planned: Plan, workers: int = 1) -> list[Task]:
-    """The missing points of a plan as tasks, the longest first, so that workers end together."""
+    """The missing points of a plan as tasks, those of the most points first, so that workers end together."""
     points = planned.points
     order_of, _ = points.groups(("order",))
     priced_of, first = points.groups(tuple(PRICING))
@@ -238,7 +238,8 @@ def _tasks(planned: Plan, workers: int = 1) -> list[Task]:
             groups.setdefault((int(planned.request_of[at]), int(order_of[at])), []).append(at)
     tasks = []
     most = min(MOST_SIMULATIONS, -(-planned.simulations() // (_TASKS_A_WORKER * workers)))
-    for (request, _), members in groups.items():
+    # Tasks of one workload stand together, so that a worker makes it once and finds it packed.
+    for (request, _), members in sorted(groups.items(), key=lambda group: -len(group[1])):
         # Points of one packing stand together, and in it those of one simulation.
         machines = {at: planned.machines[planned.machine_of[at]] for at in members}
         members.sort(key=lambda at: (_packing(machines[at]), at))
@@ -246,7 +247,7 @@ def _tasks(planned: Plan, workers: int = 1) -> list[Task]:
         for part in _cut([_packing(machines[at]) for at in members], members, most):
             task_points = tuple((at, machines[at], priced[priced_of[at]]) for at in part)
             tasks.append(Task(planned.requests[request], order, task_points, baselines=planned.baselines))
-    return sorted(tasks, key=lambda task: -len(task.points))
+    return tasks
 
 
 def _cut(sorts: Sequence[tuple[int, int, str]], members: Sequence[int], most: int) -> Iterator[Sequence[int]]:
