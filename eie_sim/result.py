@@ -167,6 +167,11 @@ class Schedule(_Lasting):
     def __post_init__(self) -> None:
         freeze(self)
 
+    @property
+    def bias_column(self) -> int:
+        """Column index that the bias is broadcast as; -1 without one, which no column is."""
+        return self.n_rows_of_inputs * self.n_pe if self.has_bias else -1
+
 
 class _Figures(_Lasting):
     """Figures of merit that follow from cycles and counts alone (definitions: EIE Table IV, Figs 8, 12, 13)."""

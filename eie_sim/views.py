@@ -565,8 +565,7 @@ def check_together(schedule: Schedule, layer: PackedLayer) -> None:
 
 def _stored_columns(schedule: Schedule, layer: PackedLayer) -> Integers:
     """Where the pointers of each broadcast stand in the layer; the bias stands there without a gap."""
-    bias = schedule.n_rows_of_inputs * schedule.n_pe if schedule.has_bias else -1
-    return np.asarray(np.where(schedule.column == bias, layer.n_cols, schedule.column), np.int64)
+    return np.asarray(np.where(schedule.column == schedule.bias_column, layer.n_cols, schedule.column), np.int64)
 
 
 def _services(

@@ -115,9 +115,8 @@ def timeline(
 
 
 def _in_window(schedule: Schedule, first: NDArray[np.int64], last: NDArray[np.int64], window: Window) -> list[Span]:
-    bias = schedule.n_rows_of_inputs * schedule.n_pe if schedule.has_bias else -1
     return [
-        Span(cycle, end, "bias" if column == bias else str(column))
+        Span(cycle, end, "bias" if column == schedule.bias_column else str(column))
         for cycle, end, column in zip(first.tolist(), last.tolist(), schedule.column.tolist(), strict=True)
         if cycle < window[1] and end > window[0]
     ]

@@ -59,9 +59,8 @@ class Cut:
     @cached_property
     def names(self) -> list[str]:
         """What each broadcast is called: ``column 17``, or ``bias``."""
-        schedule = self.schedule
-        bias = schedule.n_rows_of_inputs * schedule.n_pe if schedule.has_bias else -1
-        return ["bias" if column == bias else f"column {column}" for column in schedule.column.tolist()]
+        bias = self.schedule.bias_column
+        return ["bias" if column == bias else f"column {column}" for column in self.schedule.column.tolist()]
 
     @cached_property
     def free_cycle(self) -> Integers:
