@@ -3,7 +3,8 @@
 - Alex-8 of the EIE authors (drawn with the statistics of the published layer where their data are not there): the
   pictures of utilisation, queues and stalls, from the result to the PNG in its full size.
 - The HTML report of the nine layers: ``eie-sim report --html``, a process of its own, once.
-- VGG-6, the largest layer of the paper: all derived views of `eie_sim.views` that a report needs, one after another.
+- VGG-6, the largest layer of the paper: every view of `eie_sim.views`, over the whole run, one after
+  another.
 
 The medians of several runs count, after one that is not counted.
 """
@@ -79,7 +80,10 @@ def derived_views(layer: PackedLayer, result: SimResult) -> Work:
         f"queue_occupancy, {BINS} bins": lambda: views.queue_occupancy(schedule, BINS),
         "broadcast_states": lambda: views.broadcast_states(schedule),
         "broadcast_stalls": lambda: views.broadcast_stalls(schedule, depth),
+        "full_queues": lambda: views.full_queues(schedule, depth),
+        f"broadcast_cycles, {BINS} bins": lambda: views.broadcast_cycles(schedule, BINS),
         f"utilisation, {BINS} bins, with the layer": lambda: views.utilisation(schedule, BINS, layer),
+        "walk": lambda: views.walk(schedule, layer),
     }
 
 

@@ -136,6 +136,12 @@ ENERGY = {
 """Unit and definition of what a named calibration makes of a run."""
 
 
+def digits(value: float, n: int = 3) -> str:
+    """A number for a reader: `n` significant digits, more where they stand before the point; thousands apart."""
+    # From here on the rounded number has more than n digits before the point, for which "g" takes an exponent.
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**n - 0.5 else f"{value:,.{n}g}"
+
+
 def plain(cell: Cell) -> Cell:
     """A number of Python's own: JSON writes no other, and not every engine is compiled."""
     return cell.item() if isinstance(cell, np.generic) else cell

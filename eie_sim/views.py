@@ -157,11 +157,11 @@ def full_queues(
     """
     begin, end = window_of(schedule, window)
     chosen = chosen_pes(schedule, pes)
-    stalls, last = _stalls(schedule, act_queue_depth, chosen)
-    found = np.zeros((len(chosen), schedule.cycles + 2), np.bool_)
+    stalls, last = (np.clip(cycle, begin, end) for cycle in _stalls(schedule, act_queue_depth, chosen))
+    found = np.zeros((len(chosen), end - begin), np.bool_)
     pe = np.repeat(np.arange(len(chosen)), np.maximum(last - stalls, 0).sum(axis=1))
-    found[pe, _cycles_of(np.broadcast_to(stalls, last.shape).ravel(), last.ravel())] = True
-    return found[:, begin:end]
+    found[pe, _cycles_of(np.broadcast_to(stalls, last.shape).ravel(), last.ravel()) - begin] = True
+    return found
 
 
 # Totals ---------------------------------------------------------------------------------------------------------------

@@ -237,9 +237,9 @@ def _groups(measurement: "CpuMeasurement", batch: int, threads: int, cache: str)
 
 
 def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    from eie_sim.columns import digits
+
+    return "-" if value is None else digits(value)
 
 
 def _spread(q1_us: float | None, q3_us: float | None) -> str:

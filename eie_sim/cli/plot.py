@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from eie_sim.report.comparison import RunReport
     from eie_sim.result import SimResult
 
-OF_A_LAYER = ("utilisation", "queues", "broadcast", "stalls", "balance", "runs", "sizes")
+OF_A_LAYER = ("utilisation", "queues", "broadcast", "stalls", "balance", "timeline", "weights", "runs", "sizes")
 """Kinds of pictures that are drawn for each layer."""
 
 OF_ALL_LAYERS = ("times", "layers", "energy", "baselines", "roofline")
@@ -43,6 +43,10 @@ _KIND = (
 )
 _BINS = "Stretches of time in pictures over time. Default: 160."
 _MOST_BINS = 10_000
+_WINDOW = "Cycles FIRST to END - 1 of the timeline, counted from 1. Default: the first 70."
+_PES = "PEs of the timeline, such as 0,5-8. Default: the first 16."
+_FIRST_CYCLES, _FIRST_PES = 70, 16
+"""What a timeline shows that can be read: text stands in its cells."""
 
 
 def plot(
@@ -64,12 +68,15 @@ def plot(
     formats: Annotated[str, option(OUTPUT_PANEL, "png (default), svg, pdf.", "A,B,...", "--format")] = "png",
     style: Annotated[str, option(OUTPUT_PANEL, "screen (default), or paper for two-column pages.", "NAME")] = "screen",
     bins: Annotated[int, option(OUTPUT_PANEL, _BINS, "N", min=1, max=_MOST_BINS)] = 160,
+    window: Annotated[str | None, option(OUTPUT_PANEL, _WINDOW, "FIRST:END")] = None,
+    pes: Annotated[str | None, option(OUTPUT_PANEL, _PES, "N,N-N")] = None,
 ) -> None:
     """Draw where time, work and energy go: of each layer, and of all of them beside the baselines."""
     from compressor.console.targets import check_target_folder
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import Planner, Request
     from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.tracing import chosen_pes, chosen_window
     from eie_sim.report import plots
 
     printer = Printer()
@@ -78,10 +85,12 @@ def plot(
     if style not in plots.STYLES:
         raise ValueError(f"--style: {style!r}, but it must be one of {', '.join(plots.STYLES)}")
     machine = chosen_machine(preset, arch, settings)
+    chosen_window(window, 1)  # a mistake in it is told before the run
+    some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
     request = Request(file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit)
     plan = Planner(request, machine, printer.note).plan()
     check_target_folder("--out", out, ())
-    _write(_Ran.of(plan, machine, printer), kinds, endings, (style, bins), out, printer)
+    _write(_Ran.of(plan, machine, printer), kinds, endings, _How(style, bins, window, some), out, printer)
 
 
 def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -92,6 +101,22 @@ def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...
     if unknown := [part for part in wanted if part not in known]:
         raise ValueError(f"{name}: {unknown[0]!r}, but it must be some of {', '.join(known)}")
     return tuple(one for one in known if one in wanted)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How pictures are drawn."""
+
+    style: str
+    bins: int
+    window: str | None
+    pes: Sequence[int]
+
+    def cycles(self, result: "SimResult") -> tuple[int, int]:
+        """The window of the timeline in a run."""
+        from eie_sim.cli.tracing import chosen_window
+
+        return chosen_window(self.window, result.cycles) or (1, min(_FIRST_CYCLES, result.cycles) + 1)
 
 
 @dataclass(frozen=True)
@@ -137,15 +162,19 @@ class _Ran:
 Draw = Callable[[], "plots.Figure"]
 
 
-def _of_layer(layer: "PackedLayer", result: "SimResult", bins: int) -> Mapping[str, Draw]:
+def _of_layer(layer: "PackedLayer", result: "SimResult", how: _How) -> Mapping[str, Draw]:
     from eie_sim.report import figures, plots
+    from eie_sim.report.timeline import timeline
 
+    bins = how.bins
     return {
         "utilisation": lambda: plots.utilisation_map(figures.utilisation_map(result, bins)),
         "queues": lambda: plots.queue_map(figures.queue_map(result, bins)),
         "broadcast": lambda: plots.broadcast_rate(figures.broadcast_rate(result, bins)),
         "stalls": lambda: plots.stall_breakdown(figures.stall_breakdown(result, layer)),
         "balance": lambda: plots.load_balance(figures.load_balance(result)),
+        "timeline": lambda: plots.timeline(timeline(result, layer, how.cycles(result), how.pes)),
+        "weights": lambda: plots.shared_weights(figures.shared_weights(layer)),
         "runs": lambda: plots.run_histogram(figures.run_histogram(layer)),
         "sizes": lambda: plots.stored_sizes(figures.stored_sizes(layer)),
     }
@@ -166,33 +195,30 @@ def _of_all(ran: _Ran) -> Mapping[str, Draw]:
     }
 
 
-def _pictures(ran: _Ran, kinds: Sequence[str], bins: int) -> dict[str, Draw]:
+def _pictures(ran: _Ran, kinds: Sequence[str], how: _How) -> dict[str, Draw]:
     """The names of all pictures without their endings, and what draws them."""
     from eie_sim.cli.saving import file_stems
 
     stems = file_stems(layer.name for layer, _ in ran.layers)
     found: dict[str, Draw] = {}
     for layer, result in ran.layers:
-        drawn = _of_layer(layer, result, bins)
+        drawn = _of_layer(layer, result, how)
         found |= {f"{kind}-{stems[layer.name]}": drawn[kind] for kind in kinds if kind in drawn}
     together = _of_all(ran)
     return found | {kind: together[kind] for kind in kinds if kind in together}
 
 
-def _write(
-    ran: _Ran, kinds: Sequence[str], endings: Sequence[str], how: tuple[str, int], out: Path, printer: "Printer"
-) -> None:
+def _write(ran: _Ran, kinds: Sequence[str], endings: Sequence[str], how: _How, out: Path, printer: "Printer") -> None:
     """All pictures, or none of them."""
     from compressor.console.targets import check_target_folder
     from compressor.files import replacing_in
     from eie_sim.report import plots
 
-    style, bins = how
-    pictures = _pictures(ran, kinds, bins)
+    pictures = _pictures(ran, kinds, how)
     check_target_folder("--out", out, [f"{name}.{ending}" for name in pictures for ending in endings])
     with replacing_in(out) as folder:
         for name, draw in pictures.items():
-            with plots.style(style):
+            with plots.style(how.style):
                 figure = draw()
             for ending in endings:
                 plots.save(figure, folder / f"{name}.{ending}")

@@ -305,9 +305,8 @@ def _areas(found: "RunReport") -> "dict[str, Cell]":
 
 
 def _figure(value: "Cell", scale: int = 1) -> str:
+    from eie_sim.columns import digits
+
     if not isinstance(value, (int, float)):
         return "-" if value is None else str(value)
-    value = value * scale
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return digits(value * scale)

@@ -307,17 +307,16 @@ def _front_metrics(objectives: str) -> list[str]:
 
 def _facts(file: Path, where: Sequence[str] | None, all_sweeps: bool) -> "SweepFacts":
     from eie_sim.report.html.sweep_page import SweepFacts
+    from eie_sim.sweep.machines import conditions_of
     from eie_sim.sweep.store import Store
 
     with Store(file) as store:
         told = ["workload", "package_version"]
         rows = list(store.rows(told, done_only=True, of_last_sweep=not all_sweeps))
-        sweeps = store.sweeps()
+        sweeps, told_conditions = store.sweeps(), conditions_of(store)
     texts = {name: [str(value) for value in dict.fromkeys(row[name] for row in rows)] for name in rows[0]}
     name = sweeps[-1][0] if sweeps else file.stem
-    return SweepFacts(
-        name, ", ".join(texts["package_version"]), texts["workload"], [*_told_conditions(sweeps), *(where or ())]
-    )
+    return SweepFacts(name, ", ".join(texts["package_version"]), texts["workload"], [*told_conditions, *(where or ())])
 
 
 def search(
@@ -388,13 +387,6 @@ def _split(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def _told_conditions(sweeps: "Sequence[Sequence[str]]") -> list[str]:
-    """The conditions of the sweep that was run last."""
-    import json
-
-    return list(json.loads(sweeps[-1][2])) if sweeps else []
-
-
 def _candidates(
     file: Path,
     where: Sequence[str] | None,
@@ -402,41 +394,21 @@ def _candidates(
     all_sweeps: bool = False,
     shown: Sequence[str] = (),
 ) -> "list[Candidate]":
-    """Machines of a store that meet the conditions given, and those of the sweep that was run last."""
-    import json
-
+    """Machines of a store; what was left out is told."""
     from eie_sim.cli.console import Printer
-    from eie_sim.sweep.columns import INPUTS, PRICING
-    from eie_sim.sweep.select import IDENTITY, candidates, matching, one_price
-    from eie_sim.sweep.store import FAILED, Store
+    from eie_sim.sweep.machines import machines_of
+    from eie_sim.sweep.store import Store
 
     printer = Printer()
     with Store(file) as store:
-        sweeps = store.sweeps()
-        axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
-        conditions = _conditions([*_told_conditions(sweeps), *(where or ())])
-        asked = {name for one in conditions for name in one.names}
-        columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", IDENTITY])
-        rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))
-    if failed := sum(row["status"] == FAILED for row in rows):
-        printer.warn(f"{failed:,} of {len(rows):,} points failed and count nowhere; `eie-sim sweep query` tells why")
-    done = [row for row in rows if row["status"] != FAILED]
-    of_prices = [one for one in conditions if one.names <= set(PRICING)]
-    order = {name: axes[name] if isinstance(axes.get(name), list) else [] for name in PRICING}
-    priced, notes = one_price(matching(done, of_prices), order)
-    for note in notes:
+        machines = machines_of(store, metrics, where or (), all_sweeps, shown)
+    if machines.failed:
+        printer.warn(
+            f"{machines.failed:,} of {machines.rows:,} points failed and count nowhere; `eie-sim sweep query` tells why"
+        )
+    for note in machines.notes:
         printer.note(note)
-    found = candidates(priced, metrics, conditions, shown)
-    if found:
-        return found
-    if conditions and candidates(priced, metrics):
-        raise ValueError(f"{file}: no machine meets {' and '.join(one.text for one in conditions)}")
-    raise ValueError(
-        f"{file}: no machine ran every workload and seed that the others ran, so that none can be compared over all; a "
-        "condition on workload and seed, such as \"workload == 'Alex-7'\", picks those to compare by"
-        if priced
-        else f"{file}: no point of it was computed"
-    )
+    return machines.found
 
 
 def _print_candidates(
@@ -476,9 +448,8 @@ def _print_rows(printer: "Printer", headings: Sequence[str], rows: "Sequence[Seq
 
 def _figure(value: "Cell") -> str:
     from eie_sim.cli.console import short
+    from eie_sim.columns import digits
 
     if value is None:
         return "-"
-    if isinstance(value, str):
-        return short(value)
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10_000 else f"{value:.4g}"
+    return short(value) if isinstance(value, str) else digits(value, 4)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from compressor.json_file import JsonKind
-from eie_sim.columns import Cell, Row
+from eie_sim.columns import Cell, Row, digits
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.report_columns import REPORTS, Definitions
 
@@ -121,6 +121,4 @@ def cell_text(cell: Cell) -> str:
     """A cell for a reader: four digits, or a whole number of thousands."""
     if cell is None:
         return ""
-    if isinstance(cell, float):
-        return f"{cell:,.{_DIGITS}g}" if abs(cell) < 10**_DIGITS else f"{cell:,.0f}"
-    return f"{cell:,}" if isinstance(cell, int) else cell.replace("|", "/").replace("\n", " ")
+    return cell.replace("|", "/").replace("\n", " ") if isinstance(cell, str) else digits(cell, _DIGITS)

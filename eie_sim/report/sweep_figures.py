@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eie_sim.columns import Cell
+from eie_sim.columns import Cell, digits
 from eie_sim.sweep.columns import METRICS
 from eie_sim.sweep.select import LARGER_IS_BETTER, Candidate, pareto
 
@@ -14,9 +14,17 @@ MOST_LINES = 2000
 
 def label(name: str) -> str:
     """Name and unit of a metric or an axis."""
-    unit = METRICS[name]["unit"] if name in METRICS else ""
-    bare = name.removesuffix("_" + unit.lower().replace(" ", "_"))
-    return f"{bare}{f', {unit}' if unit else ''}"
+    unit = _unit(name)
+    return f"{_bare(name)}{f', {unit}' if unit else ''}"
+
+
+def _unit(name: str) -> str:
+    return METRICS[name]["unit"] if name in METRICS else ""
+
+
+def _bare(name: str) -> str:
+    """A metric or an axis without its unit."""
+    return name.removesuffix("_" + _unit(name).lower().replace(" ", "_"))
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[s
     """The front between two metrics."""
     best = pareto(found, (x, y))
     return ParetoFront(
-        f"{len(best)} of {len(found):,} machines are beaten by none in both",
+        f"{len(best):,} of {len(found):,} machines are beaten by none in {_bare(x)} and {_bare(y)}",
         label(x),
         label(y),
         tuple((one.values[x], one.values[y]) for one in found),
@@ -58,11 +66,6 @@ def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[s
         tuple(", ".join(short(one.inputs[name]) for name in varying) for one in best),
         tuple(varying),
     )
-
-
-def number(value: float) -> str:
-    """Three digits, or a whole number of thousands and more."""
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def short(value: Cell) -> str:
@@ -109,7 +112,7 @@ def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
     better = max if metric in LARGER_IS_BETTER else min
     best = x[medians.index(better(medians))]
     return AxisCurve(
-        f"{label(metric).partition(',')[0]}: best at {axis} {short(best)}, by the median",
+        f"{_bare(metric)}: best at {axis} {short(best)}, by the median",
         axis,
         label(metric),
         x,
@@ -171,7 +174,7 @@ def heat_map(found: Sequence[Candidate], x_axis: str, y_axis: str, metric: str) 
         cells[key] = better(cells.get(key, one.values[metric]), one.values[metric])
     best = better(cells, key=cells.__getitem__)
     return HeatMap(
-        f"{label(metric).partition(',')[0]}: best at {x_axis} {short(best[0])}, {y_axis} {short(best[1])}",
+        f"{_bare(metric)}: best at {x_axis} {short(best[0])}, {y_axis} {short(best[1])}",
         x_axis,
         y_axis,
         label(metric),
@@ -223,7 +226,7 @@ def parallel_coordinates(
         low, high = min(one.values[name] for one in found), max(one.values[name] for one in found)
         width = (high - low) or 1.0
         places.append([(one.values[name] - low) / width for one in shown])
-        ticks.append(tuple((share, number(low + share * width)) for share in (0.0, 0.5, 1.0)))
+        ticks.append(tuple((share, digits(low + share * width)) for share in (0.0, 0.5, 1.0)))
     return ParallelCoordinates(
         f"{len(best)} machines of the front among {len(found):,}",
         (*axes, *map(label, metrics)),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compressor.packed import PackedLayer
 from eie_sim.report.figures.over_time import scheduled
 from eie_sim.result import Schedule, SimResult
-from eie_sim.views import STALL, Window, broadcast_states, full_queues, pe_states, waiting
+from eie_sim.views import STALL, Window, broadcast_states, full_queues, pe_states, waiting, window_of
 
 MOST_CELLS = 4096
 """PEs times cycles that can still be told apart in one picture."""
@@ -73,8 +73,9 @@ class Timeline:
         """How long it is, and how long the broadcast waited."""
         stalls = int((self.broadcast == STALL).sum())
         whole = len(self.broadcast) == self.cycles
-        cycles = f"{self.cycles} cycles" if whole else f"cycles {self.first_cycle} to {self.end - 1} of {self.cycles}"
-        return f"{self.layer}: {cycles}, in {stalls} of which a full queue holds the broadcast up"
+        window = f"cycles {self.first_cycle:,} to {self.end - 1:,} of {self.cycles:,}"
+        cycles = f"{self.cycles:,} cycles" if whole else window
+        return f"{self.layer}: {cycles}, in {stalls:,} of which a full queue holds the broadcast up"
 
 
 def timeline(
@@ -89,7 +90,7 @@ def timeline(
         to show than can be told apart.
     """
     schedule = scheduled(result)
-    begin, end = window or (1, result.cycles + 1)
+    begin, end = window_of(schedule, window)
     chosen = tuple(range(schedule.n_pe) if pes is None else pes)
     if (end - begin) * len(chosen) > MOST_CELLS:
         raise ValueError(

@@ -37,6 +37,16 @@ def test_a_chain_is_drawn_with_the_first_of_its_inputs(cli, files, tmp_path):
     assert "fc1: has 5 input vectors, of which the first is drawn" in result.stderr
 
 
+def test_the_timeline_shows_the_cycles_and_pes_asked_for(cli, files, tmp_path):
+    heights = []
+    for name, more in (("all", ()), ("some", ("--pes", "0-1")), ("window", ("--window", "2:9", "--pes", "1"))):
+        result = cli("plot", files / "one.eie", "--out", tmp_path / name, "--kind", "timeline", *more)
+        assert result.exit_code == 0, result.stderr
+        with Image.open(tmp_path / name / "timeline-one.png") as image:
+            heights.append(image.height)
+    assert heights[0] > heights[1] > heights[2]
+
+
 @pytest.mark.parametrize(("style", "width"), [("screen", 1600), ("paper", 1432)])
 def test_the_style_sets_the_width(cli, files, tmp_path, style, width):
     cli("plot", files / "one.eie", "--out", tmp_path, "--kind", "stalls", "--style", style)
@@ -51,6 +61,9 @@ def test_the_style_sets_the_width(cli, files, tmp_path, style, width):
         (("--format", "gif"), "--format: 'gif', but it must be some of png, svg, pdf"),
         (("--style", "poster"), "--style: 'poster', but it must be one of screen, paper"),
         (("--bins", "0"), "--bins"),
+        (("--window", "1-9"), "--window: '1-9', but it must be FIRST:END"),
+        (("--kind", "timeline", "--window", "5:900000"), "window: cycles 5 to 899999, but the run has cycles 1 to "),
+        (("--pes", "0-99"), "--pes: 0-99, but the machine has PEs 0 to "),
         (("--set", "n_pe=0"), "--set: n_pe: 0"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from compressor import compress_layer, pack_codes, pack_sparse
 from compressor.prune import cut_to_density, prune_mask
 from eie_sim import ArchConfig, preset, simulate
+from eie_sim.columns import digits
 from eie_sim.machine import __file__ as machine_file
 from eie_sim.report import block_diagram, figures
 from eie_sim.report.tables import result_row
@@ -80,10 +81,11 @@ def test_without_any_time_of_the_paper_a_finding_gives_the_range(crowded_result)
     assert data.shares_finding == f"PEs are busy {100 * crowded_result.load_balance:.0f} % of the time"
 
 
-def test_times_are_written_with_three_digits():
-    assert [figures.microseconds(t) for t in (0.0125, 7.3837, 30.53, 999.4, 35022.8)] == [
-        "0.0125", "7.38", "30.5", "999", "35023",
+def test_numbers_are_written_with_three_digits_and_never_with_an_exponent_where_they_are_large():
+    assert [digits(t) for t in (0.0125, 7.3837, 30.53, 99.95, 999.4, 999.5, 35022.8, 7926)] == [
+        "0.0125", "7.38", "30.5", "100", "999", "1,000", "35,023", "7,926",
     ]  # fmt: skip
+    assert [digits(t, 4) for t in (999.96, 9999.4, 9999.6, -12345.6, 0)] == ["1,000", "9,999", "10,000", "-12,346", "0"]
 
 
 def test_input_vectors_of_a_layer_are_averaged(crowded_result):
@@ -187,3 +189,14 @@ def test_no_two_boxes_overlap_and_every_unit_of_a_pe_stands_in_its_frame():
         for b in boxes:
             apart = a.x + a.width <= b.x or b.x + b.width <= a.x or a.y + a.height <= b.y or b.y + b.height <= a.y
             assert a is b or apart, (a.unit, b.unit)
+
+
+def test_weights_are_counted_by_the_value_that_they_share_and_fillers_are_none():
+    codes = [[1, 2, 0], [0, 3, 3], *([[0, 0, 0]] * 40), [3, 0, 1]]
+    layer = pack_codes(codes, [0, 0.5, -2, 0.5], n_pe=1, index_bits=2)
+    assert layer.n_fillers > 0
+    data = figures.shared_weights(layer)
+    assert data.values.tolist() == [-2, 0.5]  # 0.5 stands in the codebook twice
+    assert data.weights.tolist() == [1, 5]
+    assert data.finding == "6 weights share 2 values: 83.3 % of them are 0.5"
+    assert figures.shared_weights(pack_codes([[0]], [0, 1], n_pe=1)).finding == "No weight is left"

@@ -22,7 +22,7 @@ from eie_sim.report.html import sweep_page as of_sweeps
 from eie_sim.report.html import tables
 from eie_sim.report.html.album import Album
 from eie_sim.report.html.details import CAPACITY, capacity_rows
-from eie_sim.report.html.heat_map import LEVELS, MOST_LINES, PE_COLUMNS, each_pe, heat_map, line_names, lines_of
+from eie_sim.report.html.heat_map import BUSY_LEVELS, MOST_LINES, PE_COLUMNS, each_pe, heat_map, line_names, lines_of
 from eie_sim.report.html.inline_svg import Pictures, _shorter
 from eie_sim.report.html.markup import Markup, element, json_block, text
 from eie_sim.report.html.report_page import _compared
@@ -225,18 +225,22 @@ def test_the_machine_of_a_page_reads_back_from_its_text(run):
 # Maps -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_pe", "depth"), [(4, 8), (4, 1), (7, 2)])
-def test_a_map_holds_what_the_views_say(n_pe, depth):
+@pytest.mark.parametrize(
+    ("n_pe", "depth", "steps", "n_bytes"),
+    [(4, 8, 10, 1), (4, 1, 10, 1), (7, 2, 10, 1), (4, 64, 10, 2), (4, 10_000, 1, 2)],
+)
+def test_a_map_holds_what_the_views_say_to_the_digits_that_are_shown(n_pe, depth, steps, n_bytes):
     result = a_detail(n_pe=n_pe, act_queue_depth=depth).result
-    found, most = heat_map(result), max(1, depth - 1)
+    found = heat_map(result)
     bins = len(found.first_cycle) - 1
-    busy, waiting = utilisation(result.schedule, bins).busy_share, queue_occupancy(result.schedule, bins).mean / most
-    # Rounded to the next level, never further.
-    assert np.abs(found.busy / LEVELS - busy).max() <= 0.5 / LEVELS + 1e-12
-    assert np.abs(found.waiting / LEVELS - waiting).max() <= 0.5 / LEVELS + 1e-12
+    busy, waiting = utilisation(result.schedule, bins).busy_share, queue_occupancy(result.schedule, bins).mean
+    assert (found.most_waiting, found.levels_a_place) == (max(1, depth - 1), steps)
+    assert np.array_equal(found.busy, np.rint(busy * BUSY_LEVELS))
+    assert np.array_equal(found.waiting, np.rint(waiting * steps))
     data = found.data()
     assert base64.b64decode(data["busy"]) == found.busy.tobytes()
-    assert len(base64.b64decode(data["waiting"])) == n_pe * bins
+    assert len(base64.b64decode(data["waiting"])) == n_pe * bins * n_bytes
+    assert data["wide"] == (n_bytes == 2)
 
 
 def test_neighbours_share_a_line_where_there_are_many_pes():
@@ -247,7 +251,7 @@ def test_neighbours_share_a_line_where_there_are_many_pes():
     assert found.first_pe[-1] == 300
     of_bins = utilisation(result.schedule, len(found.first_cycle) - 1).busy_share
     first, after = found.first_pe[3:5]
-    assert np.abs(found.busy[3] / LEVELS - of_bins[first:after].mean(axis=0)).max() <= 0.5 / LEVELS + 1e-12
+    assert np.array_equal(found.busy[3], np.rint(of_bins[first:after].mean(axis=0) * BUSY_LEVELS))
 
 
 def test_lines_are_named_by_their_pes():

@@ -1,14 +1,18 @@
 """The pages in a browser: quiet, closed to the network, sorted, filtered, pointed at, by mouse and by keyboard."""
 
 import json
+import re
 import tomllib
 
+import numpy as np
 import pytest
 
 from eie_sim import ArchConfig
+from eie_sim.report.html.heat_map import BINS
 from eie_sim.sweep.select import pareto
+from eie_sim.views import queue_occupancy
 from tests.report.browser import Watched, axe_source, chromium
-from tests.report.pages import HOSTILE, Parsed, a_report_page, a_sweep_page, some_machines
+from tests.report.pages import HOSTILE, Parsed, a_detail, a_report_page, a_sweep_page, some_machines
 
 pytestmark = pytest.mark.slow
 
@@ -23,11 +27,12 @@ def browser():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The page of a run, of one with a hostile name, and of a sweep."""
+    """The page of a run, of one with a hostile name, of one with deep queues, and of a sweep."""
     folder = tmp_path_factory.mktemp("pages")
     pages = {
         "run": a_report_page("fc1", "fc2", "fc3", "fc10"),
         "hostile": a_report_page(HOSTILE, notes=(HOSTILE,)),
+        "deep": a_report_page("fc", act_queue_depth=64),
         "sweep": a_sweep_page(),
     }
     for name, page in pages.items():
@@ -194,6 +199,17 @@ def test_a_filter_keeps_rows_with_every_word(opened):
     assert page.locator("#baselines tbody tr:visible").count() == count
 
 
+def test_a_filter_finds_a_number_with_its_commas_and_without(opened):
+    page = opened("run").page
+    cells = page.locator("#needs tbody .number").all_text_contents()
+    shown = next(cell for cell in cells if "," in cell)
+    for typed in (shown, shown.replace(",", "")):
+        page.locator("#needs-filter").fill(typed)
+        found = page.locator("#needs tbody tr:visible").all_text_contents()
+        assert 0 < len(found) < page.locator("#needs tbody tr").count()
+        assert all(shown in told for told in found)
+
+
 # The map of PEs over time ---------------------------------------------------------------------------------------------
 
 
@@ -210,7 +226,8 @@ def told_of(data, line, bin_):
     from base64 import b64decode
 
     at = line * (len(data["cycles"]) - 1) + bin_
-    busy, waiting = b64decode(data["busy"])[at] / 255, data["most"] * b64decode(data["waiting"])[at] / 255
+    busy = b64decode(data["busy"])[at] / 100
+    waiting = np.frombuffer(b64decode(data["waiting"]), "<u2" if data["wide"] else np.uint8)[at] / data["steps"]
     first, last = data["cycles"][bin_], data["cycles"][bin_ + 1] - 1
     return (
         f"PE {line}, {(first - 1) * data['us']:.2f} to {last * data['us']:.2f} µs (cycles {first} to {last}): "
@@ -225,6 +242,20 @@ def test_pointing_at_the_map_tells_the_cell(mapped):
     bins = len(data["cycles"]) - 1
     page.mouse.move(box["x"] + box["width"] * 2.5 / bins, box["y"] + box["height"] * 0.9)
     assert page.locator(".heat output").first.text_content() == told_of(data, 3, 2)
+
+
+def test_the_map_tells_how_full_deep_queues_are_to_the_tenth(opened):
+    page, result = opened("deep").page, a_detail("fc", act_queue_depth=64).result
+    page.locator("details.layer summary").first.click()
+    page.locator(".map").focus()
+    told, right = page.locator(".heat output"), r"%, ([\d.]+) of 63 activations wait"
+    mean = queue_occupancy(result.schedule, BINS).mean
+    shown = []
+    for _ in range(mean.shape[1]):
+        shown.append(float(re.search(right, told.text_content())[1]))
+        page.keyboard.press("ArrowRight")
+    assert shown == (np.rint(10 * mean[0]) / 10).tolist()
+    assert max(shown) > 10
 
 
 def test_arrow_keys_move_over_the_map_and_stay_on_it(mapped):

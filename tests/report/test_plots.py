@@ -20,6 +20,7 @@ from eie_sim import ArchConfig, simulate
 from eie_sim.paper import LAYERS
 from eie_sim.report import figures, plots
 from eie_sim.report.figures import LayerTime, LayerTimes
+from eie_sim.report.plots.styles import DEVICE_COLOURS
 from eie_sim.workload import random_layer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,13 +145,19 @@ def test_the_settings_of_the_user_change_nothing_and_are_left_alone():
         assert mpl.rcParams["font.size"] == 30
 
 
-def test_classes_of_cycles_differ_in_lightness_from_their_neighbours():
-    def lightness(colour):
-        r, g, b = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-        return (0.299 * r + 0.587 * g + 0.114 * b) / 255
+def lightness(colour):
+    r, g, b = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return (0.299 * r + 0.587 * g + 0.114 * b) / 255
 
+
+def test_classes_of_cycles_differ_in_lightness_from_their_neighbours():
     shades = [lightness(plots.CLASS_COLOURS[name]) for name in figures.CYCLE_CLASSES]
     assert min(abs(np.diff(shades))) > 0.12
+
+
+def test_colours_of_devices_differ_in_lightness_one_from_the_other():
+    shades = sorted(lightness(colour) for colour in DEVICE_COLOURS)
+    assert min(np.diff(shades)) > 0.07
 
 
 def test_another_ending_is_an_error(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.baselines.devices import devices
@@ -50,10 +51,11 @@ DRAWN = {
     "energy_breakdown": lambda: figures.energy_breakdown([energy(ran(0)[1]), energy(ran(1)[1])]),
     "baseline_bars": lambda: figures.baseline_bars(report(0, 1)),
     "roofline": lambda: figures.roofline(report(0, 1)),
+    "shared_weights": lambda: figures.shared_weights(ran()[0]),
     "run_histogram": lambda: figures.run_histogram(ran()[0]),
     "stored_sizes": lambda: figures.stored_sizes(ran()[0]),
 }
-NARROW = {"run_histogram"}
+NARROW = {"run_histogram", "shared_weights"}
 """Those that fit one column of a page."""
 
 
@@ -214,6 +216,30 @@ def test_eie_is_below_its_own_roof_and_at_its_own_speed():
         assert ops_per_byte == pytest.approx(2 * result.counts.acc_writes.sum() / read)
         assert gops < eie.at(ops_per_byte)
     assert [roof.name for roof in data.roofs[1:]] == list(devices())
+
+
+def test_a_device_has_one_colour_in_all_pictures_and_its_roof_stands_in_the_legend():
+    found = report(0, 1)
+    bars, roofs = plots.baseline_bars(figures.baseline_bars(found)), plots.roofline(figures.roofline(found))
+    of_bars = {
+        patches.get_label().partition(" dense")[0]: to_hex(patches.patches[0].get_facecolor())
+        for patches in bars.subfigs[1].axes[0].containers
+        if " dense" in patches.get_label()
+    }
+    lines = {line.get_label(): to_hex(line.get_color()) for line in roofs.axes[0].lines}
+    assert {name: lines[f"{name}: at most"] for name in of_bars} == of_bars
+    assert len(set(of_bars.values())) == len(of_bars) == 3
+    assert lines["EIE: at most"] not in of_bars.values()
+    shown = [text.get_text() for text in roofs.axes[0].get_legend().get_texts()]
+    assert {f"{roof.name}: at most" for roof in figures.roofline(found).roofs} <= set(shown)
+
+
+def test_a_baseline_without_an_energy_is_named_below():
+    data = figures.baseline_bars(report(0, 1))
+    assert "no energy" not in data.note
+    first = replace(data.series[0], times_energy=(None,) * len(data.layers))
+    told = replace(data, series=(first, *data.series[1:])).note
+    assert told.endswith(f"\nno energy is known of {first.label}")
 
 
 def test_a_sparse_baseline_does_the_work_of_the_whole_layer_whatever_was_walked():

@@ -7,11 +7,13 @@ from eie_sim.report.figures.answers import AnsweredDigits, answered_digits
 from eie_sim.report.figures.compressed_layer import (
     FLOAT_BITS,
     RunHistogram,
+    SharedWeights,
     StoredSize,
     StoredSizes,
     WeightHistogram,
     megabytes,
     run_histogram,
+    shared_weights,
     stored_sizes,
     weight_histogram,
 )
@@ -31,7 +33,7 @@ from eie_sim.report.figures.cycles import (
     load_balance,
     stall_breakdown,
 )
-from eie_sim.report.figures.layers import CYCLE_CLASSES, LayerTime, LayerTimes, layer_times, microseconds
+from eie_sim.report.figures.layers import CYCLE_CLASSES, LayerTime, LayerTimes, layer_times
 from eie_sim.report.figures.over_time import (
     BroadcastRate,
     QueueMap,
@@ -45,8 +47,8 @@ from eie_sim.report.figures.roofs import Roof, Roofline, roofline
 __all__ = [
     "CYCLE_CLASSES", "FLOAT_BITS", "STATE_NAMES", "AnsweredDigits", "BaselineBars", "BaselineSeries", "BroadcastRate",
     "EnergyBreakdown", "LayerBreakdown", "LayerTime", "LayerTimes", "LoadBalance", "QueueMap", "Roof", "Roofline",
-    "RunHistogram", "StallBreakdown", "StoredSize", "StoredSizes", "UtilisationMap", "WeightHistogram",
+    "RunHistogram", "SharedWeights", "StallBreakdown", "StoredSize", "StoredSizes", "UtilisationMap", "WeightHistogram",
     "answered_digits", "baseline_bars", "broadcast_rate", "energy_breakdown", "layer_breakdown", "layer_times",
-    "load_balance", "megabytes", "microseconds", "queue_map", "roofline", "run_histogram", "stall_breakdown",
+    "load_balance", "megabytes", "queue_map", "roofline", "run_histogram", "shared_weights", "stall_breakdown",
     "stored_sizes", "utilisation_map", "weight_histogram",
 ]  # fmt: skip

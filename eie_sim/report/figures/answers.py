@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eie_sim.columns import digits
 from eie_sim.inference import Classification
-from eie_sim.report.figures.layers import microseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class AnsweredDigits:
     def latency_finding(self) -> str:
         """How long an image takes."""
         times = next(iter(self.latencies_us.values()))
-        return f"An image takes {microseconds(float(times.min()))} to {microseconds(float(times.max()))} us"
+        return f"An image takes {digits(float(times.min()))} to {digits(float(times.max()))} µs"
 
 
 def answered_digits(

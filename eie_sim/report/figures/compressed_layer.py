@@ -58,6 +58,41 @@ def weight_histogram(weights: ArrayLike, mask: ArrayLike, codebook: ArrayLike, b
 
 
 @dataclass(frozen=True, eq=False)
+class SharedWeights:
+    """How many weights of a packed layer have each value of its codebook.
+
+    Attributes
+    ----------
+    values : ndarray of float64, rising
+        The codebook without the value 0; a value that stands in it twice is here once.
+    weights : ndarray of int64, as many
+    """
+
+    values: Floats
+    weights: Integers
+
+    @property
+    def finding(self) -> str:
+        """How many values there are, and how many weights have the commonest."""
+        total = int(self.weights.sum())
+        if not total:
+            return "No weight is left"
+        n_values, most = int(np.count_nonzero(self.weights)), int(self.weights.argmax())
+        values = "one value" if n_values == 1 else f"{n_values} values"
+        share = 100 * self.weights[most] / total
+        return f"{total:,} weights share {values}: {share:.1f} % of them are {self.values[most]:.3g}"
+
+
+def shared_weights(layer: PackedLayer) -> SharedWeights:
+    """Count the weights of a packed layer by value; fillers are none."""
+    values, place = np.unique(layer.codebook[1:].astype(np.float64), return_inverse=True)
+    of_code = np.bincount(layer.codes, minlength=len(layer.codebook))[1:]
+    weights = np.zeros(len(values), np.int64)
+    np.add.at(weights, place, of_code)
+    return SharedWeights(values, weights)
+
+
+@dataclass(frozen=True, eq=False)
 class RunHistogram:
     """Zero runs of the entries of a packed layer.
 

@@ -7,7 +7,7 @@ from statistics import geometric_mean
 import numpy as np
 from numpy.typing import NDArray
 
-from eie_sim.columns import Row
+from eie_sim.columns import Row, digits
 from eie_sim.cost import EnergyReport
 from eie_sim.report.comparison import ALL, RunReport
 
@@ -118,12 +118,15 @@ class BaselineBars:
         Input vectors that the baselines compute together.
     calibration : str
         What the energies of EIE are made from.
+    baselines : tuple of str
+        Names of all of the report, as of `baselines_of`.
     """
 
     layers: tuple[str, ...]
     series: tuple[BaselineSeries, ...]
     batch: int
     calibration: str
+    baselines: tuple[str, ...]
 
     @property
     def finding(self) -> str:
@@ -142,21 +145,28 @@ class BaselineBars:
         if not known:
             return text.format("an unknown number of")
         ends = dict.fromkeys((min(known), max(known)))
-        return text.format(" to ".join(f"{_factor(value)} ({name})" for value, name in ends))
+        return text.format(" to ".join(f"{digits(value)} ({name})" for value, name in ends))
 
     @property
     def note(self) -> str:
         """What stands beside what."""
-        without = list(dict.fromkeys(series.name for series in self.series if series.times_slower[-1] is None))
-        mean = f"\nthe titles give means over the layers, without {' and '.join(without)}" if without else ""
+        without = _names(series.name for series in self.series if series.times_slower[-1] is None)
+        mean = f"\nthe titles give means over the layers, without {without}" if without else ""
+        unknown = _names(series.label for series in self.series if not any(series.times_energy))
+        energy = f"\nno energy is known of {unknown}" if unknown else ""
         return (
             f"baselines at batch {self.batch}, EIE one input vector after another; energy of EIE by calibration "
-            f"{self.calibration}{mean}"
+            f"{self.calibration}{mean}{energy}"
         )
 
 
-def _factor(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _names(names: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(names))
+
+
+def baselines_of(report: RunReport) -> tuple[str, ...]:
+    """Names of all baselines of a report, in its order: by its place, a baseline has one colour in all pictures."""
+    return tuple(dict.fromkeys(str(row["baseline"]) for row in report.tables["COMPARISON_REPORT"]))
 
 
 def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
@@ -181,7 +191,7 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     known = {(s.name, s.kind) for s in all_series if s.made_by != "modelled" and None not in s.times_slower}
     kept = tuple(s for s in all_series if s.made_by != "modelled" or (s.name, s.kind) not in known)
     places = (*layers, MEAN) if len(layers) > 1 else layers
-    return BaselineBars(places, kept, batch, report.calibration)
+    return BaselineBars(places, kept, batch, report.calibration, baselines_of(report))
 
 
 def _series(key: tuple[str, str, str], rows: Sequence[Row], layers: Sequence[str]) -> BaselineSeries:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from eie_sim.columns import Row
+from eie_sim.columns import Row, digits
 from eie_sim.report.tables import by_layer
 
 CYCLE_CLASSES = ("real weight", "filler", "empty column", "starved", "fill and drain")
@@ -70,7 +70,7 @@ class LayerTimes:
             which = "All" if len(deviations) == len(self.layers) else f"{len(deviations)} of {len(self.layers)}"
             return f"{which} times within {_up_to_tenth(max(deviations)):.1f} % of the paper's"
         who = "One input vector takes" if len(self.layers) == 1 else "One input vector takes a layer"
-        return f"{who} {_span([x.time_us for x in self.layers], microseconds)} µs"
+        return f"{who} {_span([x.time_us for x in self.layers], digits)} µs"
 
     @property
     def shares_finding(self) -> str:
@@ -85,11 +85,6 @@ def _up_to_tenth(value: float) -> float:
 def _span(values: Sequence[float], text: Callable[[float], str]) -> str:
     low, high = text(min(values)), text(max(values))
     return low if low == high else f"{low} to {high}"
-
-
-def microseconds(time_us: float) -> str:
-    """A time as a text without its unit: three digits, more only where they stand before the point."""
-    return f"{time_us:.0f}" if time_us >= 999.5 else f"{time_us:.3g}"
 
 
 def layer_times(rows: Iterable[Row], note: str = "") -> LayerTimes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eie_sim.report.figures.layers import microseconds
+from eie_sim.columns import digits
 from eie_sim.result import Schedule, SimResult
 from eie_sim.views import PUSH, STALL, broadcast_cycles, limits, queue_occupancy, utilisation
 
@@ -52,7 +52,7 @@ class UtilisationMap:
     @property
     def finding(self) -> str:
         """How busy the PEs are, and the least busy one."""
-        share, time_us = self.busy_share_of_pe, microseconds(self.time_us[-1])
+        share, time_us = self.busy_share_of_pe, digits(self.time_us[-1])
         return (
             f"{self.layer} keeps {len(share)} PEs busy {100 * share.mean():.1f} % of {time_us} µs, "
             f"the least busy one {100 * share.min():.1f} %"

@@ -7,6 +7,7 @@ from eie_sim.baselines.devices import Device, devices
 from eie_sim.baselines.roofline import dense_work, sparse_work
 from eie_sim.columns import Row
 from eie_sim.report.comparison import ALL, RunReport
+from eie_sim.report.figures.costs import baselines_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,14 @@ class Roofline:
     layers : tuple of str
     batch : int
         Input vectors that the devices compute together.
+    baselines : tuple of str
+        Names of all of the report, those without a roof too, as of `eie_sim.report.figures.costs.baselines_of`.
     """
 
     roofs: tuple[Roof, ...]
     layers: tuple[str, ...]
     batch: int
+    baselines: tuple[str, ...]
 
     @property
     def finding(self) -> str:
@@ -94,7 +98,7 @@ def roofline(report: RunReport, known: Mapping[str, Device] | None = None, batch
     work = {str(row["layer"]): {**row, **access} for row, access in zip(rows, accesses, strict=True)}
     densities = report.weight_densities
     roofs = [_roof_of_device(by_name[name], found, work, densities, batch) for name, found in of_device.items()]
-    return Roofline((eie, *roofs), tuple(work), batch)
+    return Roofline((eie, *roofs), tuple(work), batch, baselines_of(report))
 
 
 def _roof_of_eie(report: RunReport, rows: Sequence[tuple[Row, Row]]) -> Roof:

@@ -1,6 +1,5 @@
 """The pictures of a page: which are drawn for a run, and which for each of its layers."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -96,10 +95,7 @@ class Album:
     def _picture(self, data: D, draw: Callable[[D], Any]) -> Markup:
         from eie_sim.report import plots
 
-        with warnings.catch_warnings():
-            # Letters that the font of pictures has not are boxes there; the page itself has them.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            svg = plots.rendered(draw(data), "svg", DPI)
+        svg = plots.rendered(draw(data), "svg", DPI)
         # On a narrow screen it keeps a size that can be read and scrolls, also by keyboard.
         return element(
             "figure",

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from compressor.packed import PackedLayer
 from eie_sim.capacity import capacity_report
-from eie_sim.columns import Row
+from eie_sim.columns import Row, digits
 from eie_sim.report.html import heat_map
 from eie_sim.report.html.album import Album
 from eie_sim.report.html.markup import Markup, element, join
 from eie_sim.report.report_columns import Definitions
-from eie_sim.report.report_text import cell_text
 from eie_sim.result import SimResult
 
 CAPACITY: Definitions = {
@@ -62,7 +61,7 @@ def layer_part(number: int, detail: Detail, album: Album) -> Markup:
     name = f"layer-{number}"
     told = (
         f": {layer.n_rows:,} outputs, {layer.n_cols:,} inputs, {100 * layer.density:.3g} % of the weights, "
-        f"{cell_text(result.time_us)} us, {100 * result.load_balance:.1f} % busy"
+        f"{digits(result.time_us)} µs, {100 * result.load_balance:.1f} % busy"
     )
     return element(
         "details",

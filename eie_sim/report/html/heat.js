@@ -2,14 +2,21 @@
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
+/** Numbers of 8 bits, or of 16, the lower byte first. */
+function levelsOf(text, wide) {
+  const bytes = bytesOf(text);
+  return wide ? Uint16Array.from({ length: bytes.length / 2 }, (_, at) => bytes[2 * at] + 256 * bytes[2 * at + 1]) : bytes;
+}
+
 /** The five shades of the legend, as the style sheet has them in the colours of now. */
 function shadesOf(legend) {
   return [...legend.querySelectorAll("i")].map((one) =>
     getComputedStyle(one).backgroundColor.match(/[\d.]+/g).slice(0, 3).map(Number));
 }
 
-function shade(shades, level) {
-  const place = (level / 255) * (shades.length - 1);
+/** The colour of a share of 0 to 1. */
+function shade(shades, share) {
+  const place = share * (shades.length - 1);
   const low = Math.min(Math.floor(place), shades.length - 2);
   return shades[low].map((from, at) => from + (shades[low + 1][at] - from) * (place - low));
 }
@@ -19,7 +26,8 @@ class HeatMap {
     this.data = data;
     this.lines = data.pes.length - 1;
     this.bins = data.cycles.length - 1;
-    this.levels = { busy: bytesOf(data.busy), waiting: bytesOf(data.waiting) };
+    this.levels = { busy: bytesOf(data.busy), waiting: levelsOf(data.waiting, data.wide) };
+    this.most = { busy: 100, waiting: data.most * data.steps };
     this.kind = "busy";
     this.at = [0, 0];
     this.build(figure, name);
@@ -67,7 +75,8 @@ class HeatMap {
 
   paint() {
     const shades = shadesOf(this.legend);
-    const colours = Array.from({ length: 256 }, (_, level) => shade(shades, level));
+    const most = this.most[this.kind];
+    const colours = Array.from({ length: most + 1 }, (_, level) => shade(shades, level / most));
     const context = this.canvas.getContext("2d");
     const image = context.createImageData(this.bins, this.lines);
     this.levels[this.kind].forEach((level, at) => image.data.set([...colours[level], 255], 4 * at));
@@ -111,8 +120,8 @@ class HeatMap {
     const who = pes[line] === last ? `PE ${last}` : `PEs ${pes[line]} to ${last}`;
     const from = cycles[bin], to = cycles[bin + 1] - 1;
     const place = line * this.bins + bin;
-    const busy = ((100 * this.levels.busy[place]) / 255).toFixed(0);
-    const waiting = ((most * this.levels.waiting[place]) / 255).toFixed(1);
+    const busy = this.levels.busy[place];
+    const waiting = (this.levels.waiting[place] / this.data.steps).toFixed(this.data.steps > 1 ? 1 : 0);
     const when = `${((from - 1) * us).toFixed(2)} to ${(to * us).toFixed(2)} µs (cycles ${from} to ${to})`;
     return `${who}, ${when}: busy ${busy} %, ${waiting} of ${most} activations wait`;
   }

@@ -25,8 +25,14 @@ MOST_LINES = 128
 SLICES = 8
 """Stretches of time of the table that says what the map shows."""
 
-LEVELS = 255
-"""A share of 0 .. 1 is kept as a whole number of 0 .. 255: half a step is 0.2 %, less than a shade can show."""
+BUSY_LEVELS = 100
+"""A share of 0 .. 1 is kept in whole percent: what is shown, and more than shades can tell."""
+
+WAITING_LEVELS = 10
+"""Steps that an activation in a queue is kept in: what is shown of a mean has one decimal."""
+
+_MOST_LEVELS = 65535
+"""Of a queue: numbers of 16 bits, be the queue as deep as it may."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +48,13 @@ class HeatMap:
         As in `eie_sim.views.Utilisation`.
     us_a_cycle : float
     busy : ndarray of uint8, shape (lines, bins)
-        Busy cycles over cycles, in steps of 1 / `LEVELS`.
-    waiting : ndarray of uint8, shape (lines, bins)
-        Mean of the activations that wait in a queue, in steps of `most_waiting` / `LEVELS`.
+        Busy cycles over cycles, in steps of 1 / `BUSY_LEVELS`.
+    waiting : ndarray of uint8 or little-endian uint16, shape (lines, bins)
+        Mean of the activations that wait in a queue, in steps of 1 / `levels_a_place`.
     most_waiting : int
         Activations that a queue can hold.
+    levels_a_place : int
+        `WAITING_LEVELS`, or 1 for queues of thousands.
     """
 
     layer: str
@@ -54,8 +62,9 @@ class HeatMap:
     first_cycle: NDArray[np.int64]
     us_a_cycle: float
     busy: NDArray[np.uint8]
-    waiting: NDArray[np.uint8]
+    waiting: NDArray[np.uint8] | NDArray[np.uint16]
     most_waiting: int
+    levels_a_place: int
 
     def data(self) -> dict[str, object]:
         """What the page's script needs, for JSON."""
@@ -65,6 +74,8 @@ class HeatMap:
             "cycles": self.first_cycle.tolist(),
             "us": self.us_a_cycle,
             "most": self.most_waiting,
+            "steps": self.levels_a_place,
+            "wide": self.waiting.itemsize > 1,
             "busy": base64.b64encode(self.busy.tobytes()).decode(),
             "waiting": base64.b64encode(self.waiting.tobytes()).decode(),
         }
@@ -82,14 +93,16 @@ def heat_map(result: SimResult) -> HeatMap:
     used, queues = utilisation(schedule, BINS), queue_occupancy(schedule, BINS)
     first_pe = lines_of(schedule.n_pe)
     most = max(1, result.arch.act_queue_depth - 1)
+    steps = WAITING_LEVELS if most * WAITING_LEVELS <= _MOST_LEVELS else 1
     return HeatMap(
         result.layer,
         first_pe,
         used.first_cycle,
         1e6 / result.arch.clock_hz,
-        _levels(used.busy_share, first_pe),
-        _levels(queues.mean / most, first_pe),
+        _levels(used.busy_share, first_pe, BUSY_LEVELS).astype(np.uint8),
+        _levels(queues.mean, first_pe, steps).astype(np.uint8 if most * steps <= 255 else "<u2"),
         most,
+        steps,
     )
 
 
@@ -99,10 +112,10 @@ def lines_of(n_pe: int) -> NDArray[np.int64]:
     return np.arange(lines + 1, dtype=np.int64) * n_pe // lines
 
 
-def _levels(share: NDArray[np.float64], first_pe: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Shares of PEs as levels of lines, each the mean of its PEs."""
-    means = np.add.reduceat(share, first_pe[:-1], axis=0) / np.diff(first_pe)[:, None]
-    return np.rint(np.clip(means, 0, 1) * LEVELS).astype(np.uint8)
+def _levels(of_pes: NDArray[np.float64], first_pe: NDArray[np.int64], steps: int) -> NDArray[np.float64]:
+    """Values of PEs as whole numbers of steps for each line, which has the mean of its PEs."""
+    means = np.add.reduceat(of_pes, first_pe[:-1], axis=0) / np.diff(first_pe)[:, None]
+    return np.asarray(np.rint(np.minimum(means * steps, _MOST_LEVELS)))
 
 
 def line_names(first_pe: NDArray[np.int64]) -> list[str | int]:

@@ -73,6 +73,12 @@ function sortable(table) {
 
 const FEW_ROWS = 8;
 
+/** What a reader may type to find a cell: a number with the commas that it is shown with, or without. */
+function textsOf(cell) {
+  const shown = cell.textContent.toLowerCase();
+  return cell.classList.contains("number") ? [shown, shown.replaceAll(",", "")] : [shown];
+}
+
 function filterable(table) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length <= FEW_ROWS) return;
@@ -80,14 +86,13 @@ function filterable(table) {
   const count = make("output", { for: field.id }, `${rows.length} rows`);
   const label = make("label", { for: field.id }, `Only rows of “${table.caption.textContent}” with`);
   table.parentElement.before(make("div", { class: "filter" }, label, field, count));
-  const texts = rows.map((row) => row.textContent.toLowerCase());
-  const cells = rows.map((row) => [...row.cells].map((cell) => cell.textContent.toLowerCase()));
+  const cells = rows.map((row) => [...row.cells].flatMap(textsOf));
   field.addEventListener("input", () => {
     // Every word must be in some cell of the row.
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     rows.forEach((row, at) => {
-      const fits = words.every((word) => texts[at].includes(word) && cells[at].some((cell) => cell.includes(word)));
+      const fits = words.every((word) => cells[at].some((cell) => cell.includes(word)));
       row.hidden = !fits;
       shown += fits;
     });

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from compressor.toml_text import assignments
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
-from eie_sim.columns import Cell, Row
+from eie_sim.columns import Cell, Row, digits
 from eie_sim.presets import preset
 from eie_sim.report import figures
 from eie_sim.report.comparison import RunReport, headline
@@ -136,18 +136,13 @@ def _against(row: Row) -> tuple[str, str, str]:
 
 def _compared(ratio: Cell, above: str, below: str) -> str:
     assert isinstance(ratio, (int, float))
-    return f"{_three(ratio)} times {above}" if ratio >= 1 else f"{_three(1 / ratio)} times {below}"
+    return f"{digits(ratio)} times {above}" if ratio >= 1 else f"{digits(1 / ratio)} times {below}"
 
 
 def _span(rows: Sequence[Row], column: str) -> str:
     values = [value for row in rows if isinstance(value := row[column], (int, float))]
-    low, high = _three(min(values)), _three(max(values))
+    low, high = digits(min(values)), digits(max(values))
     return low if low == high else f"{low} to {high}"
-
-
-def _three(value: Cell) -> str:
-    assert isinstance(value, (int, float))
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _paper_of(machine: ArchConfig, row: str, unit: str) -> str:
@@ -216,6 +211,7 @@ def _layers(report: RunReport, details: Sequence[Detail], left_out: str, album: 
         data_table("inference", "Whole inferences", REPORTS["INFERENCE_REPORT"], tables["INFERENCE_REPORT"])
         if report.chained
         else None,
+        _first_alone(report) if details else None,
         album.cycles([one.result for one in details]),
         element("h3", "Every cycle of each layer") if details else None,
         _note(f"Open a layer. With several input vectors, it is the first one.{' ' * bool(left_out)}{left_out}")
@@ -223,6 +219,12 @@ def _layers(report: RunReport, details: Sequence[Detail], left_out: str, album: 
         else _note(left_out),
         *(layer_part(number, one, album) for number, one in enumerate(details)),
     )
+
+
+def _first_alone(report: RunReport) -> Markup | None:
+    """That a picture shows less than the tables beside it."""
+    several = len({row["input"] for row in report.tables["COMPUTE_REPORT"]}) > 1
+    return _note("The picture is of the first input vector of each layer, the tables are of all." * several)
 
 
 def _note(told: str) -> Markup | None:
@@ -243,6 +245,7 @@ def _energy(report: RunReport, picture: Markup | None) -> tuple[Markup | None, .
     }
     tables = report.tables
     return (
+        _first_alone(report) if picture else None,
         picture,
         data_table("calibrations", "By every calibration", REPORTS["CALIBRATION_REPORT"], tables["CALIBRATION_REPORT"]),
         data_table("units", f"By unit, {report.calibration}", units, by_unit),

@@ -44,7 +44,7 @@ def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:
         counts, _ = np.histogram(of_run, edges)
         axes.stairs(counts, edges, fill=filled, color=SKY if filled else colour, linewidth=1.4, label=name)
     axes.set_title(data.latency_finding)
-    axes.set_xlabel("latency, us (all layers on the machine)")
+    axes.set_xlabel("latency (µs, all layers on the machine)")
     axes.set_ylabel("images")
     axes.grid(axis="y", linewidth=0.6)
     axes.legend(loc="upper right")

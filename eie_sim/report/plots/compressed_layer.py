@@ -2,10 +2,10 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, in_lines, legend_above, new_figure, points, styled
+from eie_sim.report.plots.styles import NAVY, RUST, SAND, SKY, SOFT, in_lines, legend_above, new_figure, points, styled
 
 
 @styled
@@ -25,6 +25,24 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
     axes.set_xlabel("weight")
     axes.set_ylabel("weights (log scale)")
     axes.legend(loc="upper right")
+    return figure
+
+
+@styled
+def shared_weights(data: figures.SharedWeights) -> Figure:
+    """How many weights of a packed layer have each value."""
+    figure = new_figure(2.7, columns=1)
+    axes = figure.subplots()
+    # A line for each value, where it lies: bars as wide as the gaps would say that there is something between them.
+    axes.vlines(data.values, 0, data.weights, color=NAVY, linewidth=points(4))
+    axes.axvline(0, color=SOFT, linewidth=0.8)
+    axes.set_ylim(bottom=0)
+    axes.set_title(in_lines(data.finding, axes))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlabel("value of a weight")
+    axes.set_ylabel("weights")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.grid(axis="y", linewidth=0.6)
     return figure
 
 

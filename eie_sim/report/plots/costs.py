@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from eie_sim.report import figures
 from eie_sim.report.plots.styles import (
     CURVE_MARKS,
+    DEVICE_COLOURS,
     EDGE,
     GREY,
     INK,
@@ -60,8 +61,10 @@ def energy_breakdown(data: figures.EnergyBreakdown) -> Figure:
 
 # Baselines ------------------------------------------------------------------------------------------------------------
 
-_SERIES = (NAVY, SKY, RUST, SAND, GREY, INK)
-"""Colours of devices: a dark one beside a light one. What is sparse is hatched on white."""
+
+def _colour_of(name: str, baselines: Sequence[str]) -> str:
+    """The same in both pictures; EIE, which is none of them, is as dark as text."""
+    return DEVICE_COLOURS[baselines.index(name) % len(DEVICE_COLOURS)] if name in baselines else INK
 
 
 @styled
@@ -85,9 +88,9 @@ def baseline_bars(data: figures.BaselineBars) -> Figure:
 def _draw_bars(axes: Axes, data: figures.BaselineBars, values: Sequence[Sequence[float | None]]) -> None:
     places = np.arange(len(data.layers))
     width = 0.84 / len(data.series)
-    names = list(dict.fromkeys(series.name for series in data.series))
     for at, (series, heights) in enumerate(zip(data.series, values, strict=True)):
-        colour = _SERIES[names.index(series.name) % len(_SERIES)]
+        colour = _colour_of(series.name, data.baselines)
+        # What is sparse is hatched on white.
         face, hatch = (PAPER, "////////") if series.kind == "sparse" else (colour, "")
         known = np.array([np.nan if height is None else height for height in heights])
         with mpl.rc_context({"hatch.color": colour}):
@@ -122,7 +125,7 @@ def roofline(data: figures.Roofline) -> Figure:
     reached = [x for roof in data.roofs for of_kind in roof.points.values() for _, x, _ in of_kind]
     low, high = min(reached) / 2, 4 * max(*reached, *(roof.peak_gops / roof.bandwidth_gb_s for roof in data.roofs))
     for at, roof in enumerate(data.roofs):
-        _draw_roof(axes, roof, at, (low, high))
+        _draw_roof(axes, roof, at, _colour_of(roof.name, data.baselines), (low, high))
     axes.set(xscale="log", yscale="log", xlim=(low, high))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator())
@@ -140,15 +143,15 @@ def roofline(data: figures.Roofline) -> Figure:
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 
-def _draw_roof(axes: Axes, roof: figures.Roof, at: int, limits: tuple[float, float]) -> None:
-    colour = _SERIES[at % len(_SERIES)]
+def _draw_roof(axes: Axes, roof: figures.Roof, at: int, colour: str, limits: tuple[float, float]) -> None:
     ridge = min(max(roof.peak_gops / roof.bandwidth_gb_s, limits[0]), limits[1])
     x = [limits[0], ridge, limits[1]]
     line = _LINES[at % len(_LINES)]
-    axes.plot(x, [roof.at(ops) for ops in x], color=colour, linestyle=line, linewidth=1.4)
+    label = f"{roof.name}: at most"
+    axes.plot(x, [roof.at(ops) for ops in x], color=colour, linestyle=line, linewidth=1.4, label=label)
     for kind, found in roof.points.items():
         _, ops_per_byte, gops = zip(*found, strict=True)
-        label = roof.name if kind == roof.name else f"{roof.name} {kind}"
+        label = "each layer" if kind == roof.name else f"each layer, {kind}"
         face = PAPER if kind == "sparse" else colour
         axes.plot(
             ops_per_byte, gops, CURVE_MARKS[at % len(CURVE_MARKS)], color=colour, markerfacecolor=face, markersize=5,

@@ -8,6 +8,7 @@ neighbours are alike, by hatches.
 """
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -43,6 +44,11 @@ GREY = "#a3adb8"
 EDGE = 0.012
 """Where text at the left edge of a figure begins, as a share of its width."""
 
+PLUM, MOSS = "#6a4a80", "#7d9a58"
+
+DEVICE_COLOURS = (NAVY, SKY, RUST, SAND, PLUM, MOSS)
+"""Six lightnesses, a dark one beside a light one."""
+
 CURVE_COLOURS = (NAVY, RUST, SKY, "#c79a3a", GREY, INK)
 NARROW = 150.0
 """Ends of a logarithmic axis that are less than this many times apart leave room for ticks between the decades."""
@@ -50,6 +56,8 @@ NARROW = 150.0
 CURVE_MARKS = ("o", "s", "^", "D", "v", "x")
 
 CLASS_COLOURS = dict(zip(figures.CYCLE_CLASSES, (NAVY, SKY, RUST, SAND, GREY), strict=True))
+
+CLASS_HATCHES = dict(zip(figures.CYCLE_CLASSES, ("", "", "", "", "////"), strict=True))
 
 STATE_COLOURS = dict(zip(figures.STATE_NAMES, (NAVY, SKY, RUST, SAND, GREY, MIST), strict=True))
 STATE_HATCHES = dict(zip(figures.STATE_NAMES, ("", "", "", "", "////", "\\\\\\\\"), strict=True))
@@ -268,8 +276,12 @@ def as_png(figure: Figure, dpi: int = DPI) -> bytes:
 
 
 def rendered(figure: Figure, kind: str, dpi: int = DPI) -> bytes:
-    """A figure as the bytes of a file of one of `FORMATS`, `dpi` pixels an inch where it has pixels."""
+    """A figure as the bytes of a file of one of `FORMATS`, `dpi` pixels an inch where it has pixels.
+
+    A letter that the font has not, in a name of the user's, is drawn as a box.
+    """
     written = io.BytesIO()
-    with _in(figure.style if isinstance(figure, _StyledFigure) else _CURRENT.get()):
+    with _in(figure.style if isinstance(figure, _StyledFigure) else _CURRENT.get()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(written, format=kind, dpi=dpi, **_SETTINGS[kind])
     return written.getvalue()

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from eie_sim.columns import Cell
+from eie_sim.columns import Cell, digits
 from eie_sim.report import sweep_figures
 from eie_sim.report.plots.styles import (
     GREY,
@@ -34,10 +34,6 @@ def pareto_front(data: sweep_figures.ParetoFront) -> Figure:
     axes = figure.subplots()
     axes.plot(*zip(*data.points, strict=True), "o", color=GREY, markersize=3, alpha=0.5, label="all machines")
     axes.plot(*zip(*data.front, strict=True), "s-", color=RUST, markersize=4.5, linewidth=1.2, label="beaten by none")
-    for at in sorted({0, len(data.front) // 2, len(data.front) - 1}):
-        axes.annotate(
-            data.names[at], data.front[at], xytext=(5, 5), textcoords="offset points", fontsize=points(7), color=SOFT
-        )
     _log_where_wide(axes, "x", [x for x, _ in data.points])
     _log_where_wide(axes, "y", [y for _, y in data.points])
     for axis, text, scale in (
@@ -48,9 +44,29 @@ def pareto_front(data: sweep_figures.ParetoFront) -> Figure:
     axes.set_title(data.finding)
     axes.grid(linewidth=0.6)
     axes.legend(fontsize=points(8))
+    _name_some(axes, data)
     if data.named_by:
         foot(figure, f"beside points of the front: {', '.join(data.named_by)}")
     return figure
+
+
+def _name_some(axes: Axes, data: sweep_figures.ParetoFront) -> None:
+    """Names of the two ends and of the middle of a front, those that have room."""
+    named: list[tuple[float, float]] = []
+    for at in (0, len(data.front) - 1, len(data.front) // 2):
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform(data.front[at]))
+        if any(abs(x - there) < _NAME[0] and abs(y - other) < _NAME[1] for there, other in named):
+            continue
+        named.append((x, y))
+        to_the_left = x > 1 - _NAME[0]
+        axes.annotate(
+            data.names[at], data.front[at], xytext=(-5 if to_the_left else 5, 5), textcoords="offset points",
+            ha="right" if to_the_left else "left", fontsize=points(7), color=SOFT,
+        )  # fmt: skip
+
+
+_NAME = (0.25, 0.05)
+"""Width and height of a name beside a point, as shares of those of the axes."""
 
 
 def _log_where_wide(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
@@ -105,7 +121,7 @@ def sweep_map(data: sweep_figures.HeatMap) -> Figure:
         axes.text(
             column + 0.5,
             row + 0.5,
-            sweep_figures.number(value),
+            digits(value),
             ha="center",
             va="center",
             fontsize=points(7),

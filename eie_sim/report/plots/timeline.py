@@ -3,17 +3,19 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from eie_sim.report.plots.styles import (
     INK,
-    NAVY,
     PAPER,
     RUST,
     SOFT,
     STATE_COLOURS,
     STATE_HATCHES,
+    in_lines,
     new_figure,
+    points,
     styled,
 )
 from eie_sim.report.timeline import Span, Timeline
@@ -24,7 +26,11 @@ _HATCHES = dict(zip(PE_STATES, STATE_HATCHES.values(), strict=True))
 _LIKE = dict(zip(BROADCAST_STATES, ("entry", "bubble", "starved", "drain"), strict=True))
 """State of a PE that looks like each state of the broadcast."""
 
-_DARK = frozenset({NAVY, RUST})
+_ON_ANY_COLOUR = [withStroke(linewidth=1.4, foreground=INK)]
+
+_SHARE_OF_WIDTH = 0.88
+"""Of a figure, that the lanes take; names of lanes stand beside them."""
+
 _LANE = 0.62
 """Height of a lane of states; below it stands what waits."""
 
@@ -44,13 +50,13 @@ def timeline(data: Timeline) -> Figure:
     labelled = len(data.broadcast) <= _WIDEST_LABELLED
     _lane(axes, 0, data, [_LIKE[BROADCAST_STATES[state]] for state in data.broadcast])
     if labelled:
-        _labels(axes, 0, data, data.pushes, PAPER)
+        _labels(axes, 0, data, data.pushes)
     for lane in range(1, n_lanes):
         states = [PE_STATES[state] for state in data.states[lane - 1]]
         _lane(axes, lane, data, states)
         if labelled:
             _outline(axes, lane, data.services[lane - 1])
-            _labels(axes, lane, data, data.services[lane - 1], [_FACES[state] for state in states])
+            _labels(axes, lane, data, data.services[lane - 1])
             _queue(axes, lane, data)
     axes.set(xlim=(data.first_cycle - 0.5, data.end - 0.5), ylim=(n_lanes - 0.1, -0.25))
     axes.set_yticks([lane + _LANE / 2 for lane in range(n_lanes)], ["broadcast", *(f"PE {k}" for k in data.pes)])
@@ -58,7 +64,7 @@ def timeline(data: Timeline) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("cycle")
-    axes.set_title(data.finding)
+    axes.set_title(in_lines(data.finding, axes))
     _legend(figure)
     return figure
 
@@ -82,14 +88,17 @@ def _outline(axes: Axes, lane: int, spans: tuple[Span, ...]) -> None:
         )
 
 
-def _labels(axes: Axes, lane: int, data: Timeline, spans: tuple[Span, ...], faces: str | list[str]) -> None:
+def _labels(axes: Axes, lane: int, data: Timeline, spans: tuple[Span, ...]) -> None:
+    """The column in the middle of each span: upright where the span is wide enough for it, else turned."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    letters_a_cycle = _SHARE_OF_WIDTH * 72 * figure.get_figwidth() / len(data.broadcast) / (0.62 * points(7))
     for span in spans:
         begin, end = max(span.cycle, data.first_cycle), min(span.end, data.end)
-        under = faces if isinstance(faces, str) else faces[begin - data.first_cycle]
-        colour = faces if isinstance(faces, str) else PAPER if under in _DARK else INK
+        fits = len(span.label) <= (end - begin) * letters_a_cycle
         axes.text(
-            (begin + end - 1) / 2, lane + _LANE / 2, span.label, color=colour, fontsize=7, ha="center", va="center",
-            clip_on=True,
+            (begin + end - 1) / 2, lane + _LANE / 2, span.label, color=PAPER, fontsize=points(7), ha="center",
+            va="center", clip_on=True, rotation=0 if fits else 90, path_effects=_ON_ANY_COLOUR,
         )  # fmt: skip
 
 
@@ -98,7 +107,7 @@ def _queue(axes: Axes, lane: int, data: Timeline) -> None:
         full = bool(data.full[lane - 1, at])
         if waits:
             axes.text(
-                data.first_cycle + at, lane + _LANE + 0.17, str(waits), fontsize=6, ha="center", va="center",
+                data.first_cycle + at, lane + _LANE + 0.17, str(waits), fontsize=points(6), ha="center", va="center",
                 color=RUST if full else SOFT, weight="bold" if full else "normal",
             )  # fmt: skip
 
@@ -113,5 +122,5 @@ def _legend(figure: Figure) -> None:
             Patch(facecolor=_FACES[state], hatch=_HATCHES[state], edgecolor=PAPER, label=name)
             for state, name in names.items()
         ],
-        loc="outside lower left", ncols=6, fontsize=7.5, handlelength=1.2, columnspacing=1.2,
+        loc="outside lower left", ncols=6, fontsize=points(7.5), handlelength=1.2, columnspacing=1.2,
     )  # fmt: skip

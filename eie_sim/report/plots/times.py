@@ -7,8 +7,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
+from eie_sim.columns import digits
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import CLASS_COLOURS, EDGE, NAVY, RUST, SOFT, new_figure, points, short_name, styled
+from eie_sim.report.plots.styles import (
+    CLASS_COLOURS,
+    CLASS_HATCHES,
+    EDGE,
+    NAVY,
+    RUST,
+    SOFT,
+    new_figure,
+    points,
+    short_name,
+    styled,
+)
 
 
 @styled
@@ -58,8 +70,8 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
 
 def _time_label(layer: figures.LayerTime) -> str:
     if layer.deviation_pct is None:
-        return figures.microseconds(layer.time_us)
-    return f"{figures.microseconds(layer.time_us)}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
+        return digits(layer.time_us)
+    return f"{digits(layer.time_us)}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
 
 
 def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", "lower right"]) -> None:
@@ -75,7 +87,10 @@ def _draw_shares(axes: Axes, data: figures.LayerTimes) -> None:
     left = np.zeros(len(rows))
     for at, (name, colour) in enumerate(CLASS_COLOURS.items()):
         width = np.array([layer.shares[at] for layer in data.layers])
-        axes.barh(rows, width, left=left, height=0.7, color=colour, label=name)
+        axes.barh(
+            rows, width, left=left, height=0.7, color=colour, hatch=CLASS_HATCHES[name], label=name, linewidth=0,
+            edgecolor=SOFT,
+        )  # fmt: skip
         left += width
     for row, layer in enumerate(data.layers):
         axes.text(1.02, row, f"{100 * layer.busy:.0f} % busy", va="center")

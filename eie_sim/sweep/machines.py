@@ -1,0 +1,101 @@
+"""The machines of a store, as they can be compared: of one sweep, at one price, each over all that ran on it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eie_sim.columns import Cell, Row
+from eie_sim.sweep.columns import CONDITIONS, INPUTS, PRICING
+from eie_sim.sweep.expressions import Condition, condition
+from eie_sim.sweep.select import IDENTITY, Candidate, candidates, matching, one_price
+from eie_sim.sweep.store import FAILED, Store
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines of a store that can be compared, and what was left out.
+
+    Attributes
+    ----------
+    found : list of Candidate
+        One at least.
+    rows : int
+        Of the store, that were looked at.
+    failed : int
+        Of these, the points that failed.
+    notes : tuple of str
+        What was left out so that all have one price, and how to ask for it.
+    """
+
+    found: list[Candidate]
+    rows: int
+    failed: int
+    notes: tuple[str, ...]
+
+
+def machines_of(
+    store: Store,
+    metrics: Sequence[str],
+    where: Sequence[str] = (),
+    all_sweeps: bool = False,
+    shown: Sequence[str] = (),
+) -> Machines:
+    """The machines of the sweep that was run last, that meet its conditions and those given.
+
+    Parameters
+    ----------
+    store : Store
+    metrics : sequence of str
+        Columns that a machine must have.
+    where : sequence of str
+        More conditions, such as ``"area_mm2 < 10"``.
+    all_sweeps : bool
+        Take the points of every sweep into the store.
+    shown : sequence of str
+        Columns that a machine may have.
+
+    Raises
+    ------
+    ValueError
+        When a condition is none, or no machine is left: saying why.
+    """
+    sweeps = store.sweeps()
+    conditions = [condition(text, CONDITIONS) for text in (*conditions_of(store), *where)]
+    asked = {name for one in conditions for name in one.names}
+    columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", IDENTITY])
+    rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))
+    done = [row for row in rows if row["status"] != FAILED]
+    axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
+    priced, notes = _of_one_price(done, conditions, axes)
+    found = candidates(priced, metrics, conditions, shown)
+    if not found:
+        met = not conditions or not candidates(priced, metrics)
+        raise ValueError(f"{store.path}: {_why_none(priced, len(rows) - len(done)) if met else _unmet(conditions)}")
+    return Machines(found, len(rows), len(rows) - len(done), tuple(notes))
+
+
+def conditions_of(store: Store) -> list[str]:
+    """The conditions of the sweep that was run last."""
+    sweeps = store.sweeps()
+    return list(json.loads(sweeps[-1][2])) if sweeps else []
+
+
+def _of_one_price(
+    rows: Sequence[Row], conditions: Sequence[Condition], axes: dict[str, list[Cell]]
+) -> tuple[list[Row], list[str]]:
+    of_prices = [one for one in conditions if one.names <= set(PRICING)]
+    order = {name: axes[name] if isinstance(axes.get(name), list) else [] for name in PRICING}
+    return one_price(matching(rows, of_prices), order)
+
+
+def _unmet(conditions: Sequence[Condition]) -> str:
+    return f"no machine meets {' and '.join(one.text for one in conditions)}"
+
+
+def _why_none(priced: Sequence[Row], failed: int) -> str:
+    if not priced:
+        return "no point of it was computed" + f", {failed:,} failed; `eie-sim sweep query` tells why" * bool(failed)
+    return (
+        "no machine ran every workload and seed that the others ran, so that none can be compared over all; a "
+        "condition on workload and seed, such as \"workload == 'Alex-7'\", picks those to compare by"
+    )
