@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,7 +91,7 @@ def plot(
     request = Request(file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit)
     plan = Planner(request, machine, printer.note).plan()
     check_target_folder("--out", out, ())
-    _write(_Ran.of(plan, machine, printer), kinds, endings, _How(style, bins, window, some), out, printer)
+    _write(_Ran.of(plan, machine, printer), endings, _How(kinds, style, bins, window, some), out, printer)
 
 
 def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -105,8 +106,9 @@ def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...
 
 @dataclass(frozen=True)
 class _How:
-    """How pictures are drawn."""
+    """Which pictures are drawn, and how."""
 
+    kinds: Sequence[str]
     style: str
     bins: int
     window: str | None
@@ -167,17 +169,20 @@ def _of_layer(layer: "PackedLayer", result: "SimResult", how: _How) -> Mapping[s
     from eie_sim.report.timeline import timeline
 
     bins = how.bins
-    return {
+    found: dict[str, Draw] = {
         "utilisation": lambda: plots.utilisation_map(figures.utilisation_map(result, bins)),
         "queues": lambda: plots.queue_map(figures.queue_map(result, bins)),
         "broadcast": lambda: plots.broadcast_rate(figures.broadcast_rate(result, bins)),
         "stalls": lambda: plots.stall_breakdown(figures.stall_breakdown(result, layer)),
         "balance": lambda: plots.load_balance(figures.load_balance(result)),
-        "timeline": lambda: plots.timeline(timeline(result, layer, how.cycles(result), how.pes)),
         "weights": lambda: plots.shared_weights(figures.shared_weights(layer)),
         "runs": lambda: plots.run_histogram(figures.run_histogram(layer)),
         "sizes": lambda: plots.stored_sizes(figures.stored_sizes(layer)),
     }
+    if "timeline" in how.kinds:
+        # At once: a window that is not in the run is told before anything is written.
+        found["timeline"] = partial(plots.timeline, timeline(result, layer, how.cycles(result), how.pes))
+    return found
 
 
 def _of_all(ran: _Ran) -> Mapping[str, Draw]:
@@ -195,7 +200,7 @@ def _of_all(ran: _Ran) -> Mapping[str, Draw]:
     }
 
 
-def _pictures(ran: _Ran, kinds: Sequence[str], how: _How) -> dict[str, Draw]:
+def _pictures(ran: _Ran, how: _How) -> dict[str, Draw]:
     """The names of all pictures without their endings, and what draws them."""
     from eie_sim.cli.saving import file_stems
 
@@ -203,18 +208,18 @@ def _pictures(ran: _Ran, kinds: Sequence[str], how: _How) -> dict[str, Draw]:
     found: dict[str, Draw] = {}
     for layer, result in ran.layers:
         drawn = _of_layer(layer, result, how)
-        found |= {f"{kind}-{stems[layer.name]}": drawn[kind] for kind in kinds if kind in drawn}
+        found |= {f"{kind}-{stems[layer.name]}": drawn[kind] for kind in how.kinds if kind in drawn}
     together = _of_all(ran)
-    return found | {kind: together[kind] for kind in kinds if kind in together}
+    return found | {kind: together[kind] for kind in how.kinds if kind in together}
 
 
-def _write(ran: _Ran, kinds: Sequence[str], endings: Sequence[str], how: _How, out: Path, printer: "Printer") -> None:
+def _write(ran: _Ran, endings: Sequence[str], how: _How, out: Path, printer: "Printer") -> None:
     """All pictures, or none of them."""
     from compressor.console.targets import check_target_folder
     from compressor.files import replacing_in
     from eie_sim.report import plots
 
-    pictures = _pictures(ran, kinds, how)
+    pictures = _pictures(ran, how)
     check_target_folder("--out", out, [f"{name}.{ending}" for name in pictures for ending in endings])
     with replacing_in(out) as folder:
         for name, draw in pictures.items():

@@ -69,7 +69,7 @@ def test_the_style_sets_the_width(cli, files, tmp_path, style, width):
 )
 def test_a_wrong_option_is_one_line(fails, files, tmp_path, options, told):
     assert told in fails("plot", files / "one.eie", "--out", tmp_path / "out", *options)
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_folder_is_needed(fails, files):

@@ -37,7 +37,7 @@ def shared_weights(data: figures.SharedWeights) -> Figure:
     axes.vlines(data.values, 0, data.weights, color=NAVY, linewidth=points(4))
     axes.axvline(0, color=SOFT, linewidth=0.8)
     axes.set_ylim(bottom=0)
-    axes.set_title(in_lines(data.finding, axes))
+    axes.set_title(in_lines(data.finding, axes, 0.85))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("value of a weight")
     axes.set_ylabel("weights")
