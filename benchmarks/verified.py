@@ -26,6 +26,7 @@ from eie_sim.baselines.devices import devices
 from eie_sim.baselines.published import KINDS, against_published, median_left_out_error_pct
 from eie_sim.report.report_columns import REPORTS
 from eie_sim.report.tables import column_definitions
+from eie_sim.sweep import store
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "docs" / "reproduction"
@@ -169,7 +170,17 @@ def reports() -> str:
     return "\n\n".join(f"### {name}\n\n{definitions(told)}" for name, told in REPORTS.items())
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"verified": verified, "columns": columns, "reports": reports}
+def sweeps() -> str:
+    """Every column of an export of a sweep."""
+    return definitions({name: store.told(name) for name in store.EXPORTED})
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "verified": verified,
+    "columns": columns,
+    "reports": reports,
+    "sweeps": sweeps,
+}
 PAGES = (ROOT / "README.md", ROOT / "docs" / "columns.md")
 
 

@@ -1,26 +1,18 @@
-"""The notebooks: each runs from top to bottom, asks a question, and is stored small and clean."""
+"""The notebooks: each asks a question, runs from top to bottom to what is stored in it, and is small and clean."""
 
-import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+from benchmarks.notebooks import FOLDER, VARIES, differing, executed, read
+
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 
 MOST_BYTES = 300_000
-SECONDS_FOR_A_CELL = 120
-"""Far more than one takes: a cell that hangs ends."""
 
 
 def cells(name, kind):
-    content = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+    return [cell for cell in read(FOLDER / name)["cells"] if cell["cell_type"] == kind]
 
 
 def text_of(cell):
@@ -60,33 +52,25 @@ def test_the_list_of_notebooks_names_it_with_its_question(name):
     assert f"({name}) | {question} |" in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-# In a process of its own: Jupyter's sockets and event loop stay out of the tests'. The kernel is this interpreter,
-# whatever kernels the user has installed.
-EXECUTE = """
-import sys
-import nbformat
-from jupyter_client import KernelManager
-from nbclient import NotebookClient
-
-path, folder, seconds = sys.argv[1:]
-notebook = nbformat.read(path, as_version=4)
-manager = KernelManager()
-manager.kernel_spec.argv[0] = sys.executable
-NotebookClient(notebook, km=manager, timeout=int(seconds), resources={"metadata": {"path": folder}}).execute()
-code = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
-assert code and all(cell["execution_count"] for cell in code)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_from_top_to_bottom(name, tmp_path):
+def test_a_notebook_runs_from_top_to_bottom_and_says_what_is_stored(name, tmp_path):
     pytest.importorskip("nbclient", reason="needs the extra dev: pip install -e '.[dev]'")
     pytest.importorskip("ipykernel", reason="needs the extra dev: pip install -e '.[dev]'")
-    copy = shutil.copy(FOLDER / name, tmp_path)
-    folders = {name: str(tmp_path) for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
-    done = subprocess.run(
-        [sys.executable, "-c", EXECUTE, copy, str(tmp_path), str(SECONDS_FOR_A_CELL)],
-        capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, **folders},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    now = executed(FOLDER / name, tmp_path)
+    code = [cell for cell in now["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code)
+    assert differing(read(FOLDER / name), now) == []
+
+
+def a_notebook(*outputs, tags=()):
+    return {"cells": [{"cell_type": "code", "metadata": {"tags": list(tags)}, "outputs": list(outputs)}]}
+
+
+def test_a_cell_that_prints_something_else_is_found_unless_it_varies():
+    one, other = {"text": ["1 us\n"]}, {"text": ["2 us\n"]}
+    assert differing(a_notebook(one), a_notebook(one)) == []
+    assert differing(a_notebook(one), a_notebook(other)) == differing(a_notebook(one), a_notebook()) == [1]
+    assert differing(a_notebook(one, tags=[VARIES]), a_notebook(other, tags=[VARIES])) == []
+    pictures = [{"data": {"image/png": text, "text/plain": text}} for text in ("a", "b")]
+    assert differing(a_notebook(pictures[0]), a_notebook(pictures[1])) == []

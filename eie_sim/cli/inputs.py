@@ -1,5 +1,7 @@
 """What a command line asks to simulate, as workloads: the published layers, or those of a file or a folder."""
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -112,6 +114,8 @@ class Planner:
         if file.is_dir():
             raise ValueError(f"{file}: is a folder; give --eie-simulator {file} for data of the EIE simulator")
         reader = self._readers.get(file.suffix.lower())
+        if reader is None and not file.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
         if reader is None:
             raise ValueError(
                 f"{file}: its name ends in {file.suffix!r}, but it must be one of {', '.join(self._readers)}"

@@ -45,6 +45,13 @@ ABOUT_THE_RUN: Mapping[str, str] = {
 }
 """Columns that differ from one run to the next, and are left out of an export."""
 
+STATE: Mapping[str, str] = {
+    "key": "Digest of everything that determines the point; a point is computed once.",
+    "status": "done, or failed.",
+    "error": "Why it failed.",
+}
+"""Columns that say which point a row is of, and what became of it."""
+
 COLUMNS = ("key", *INPUTS, "status", "error", *METRICS, *PROVENANCE, *ABOUT_THE_RUN)
 
 EXPORTED = tuple(name for name in COLUMNS if name not in ABOUT_THE_RUN)
@@ -416,7 +423,7 @@ class Store:
         except ImportError:
             raise ImportError(_NEEDS_PARQUET) from None
         types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
-        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=_told(n)) for n in EXPORTED])
+        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=told(n)) for n in EXPORTED])
         count = 0
         with replacing(Path(path)) as file, parquet.ParquetWriter(file, schema) as writer:
             for batch in _batches(self.rows(EXPORTED), 10_000):
@@ -425,8 +432,10 @@ class Store:
         return count
 
 
-def _told(name: str) -> dict[str, str]:
-    unit, text = definition(name) if name in INPUTS or name in METRICS else ("", PROVENANCE.get(name, ""))
+def told(name: str) -> dict[str, str]:
+    """Unit and definition of a column of a store."""
+    own = {**STATE, **PROVENANCE, **ABOUT_THE_RUN}
+    unit, text = ("", own[name]) if name in own else definition(name)
     return {"unit": unit, "definition": text}
 
 

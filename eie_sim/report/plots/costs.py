@@ -27,7 +27,7 @@ from eie_sim.report.plots.styles import (
     legend_above,
     new_figure,
     points,
-    short_name,
+    short_names,
     styled,
 )
 
@@ -51,7 +51,7 @@ def energy_breakdown(data: figures.EnergyBreakdown) -> Figure:
     for row, total in zip(rows, left, strict=True):
         axes.annotate(f"{total:.3g}", (total, row), (5, 0), textcoords="offset points", va="center")
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, 1.1 * float(left.max())), xlabel="energy of one input vector (µJ)")
-    axes.set_yticks(rows, [short_name(layer) for layer in data.layers])
+    axes.set_yticks(rows, short_names(data.layers))
     axes.tick_params(axis="y", length=0)
     axes.set_title(in_lines(data.finding, axes), pad=points(24))
     legend_above(axes, 8)
@@ -102,7 +102,7 @@ def _draw_bars(axes: Axes, data: figures.BaselineBars, values: Sequence[Sequence
     axes.set_yscale("log")
     axes.axhline(1, color=INK, linewidth=1)
     axes.set_xlim(-0.6, len(places) - 0.4)
-    axes.set_xticks(places, [short_name(layer) for layer in data.layers])
+    axes.set_xticks(places, short_names(data.layers))
     axes.tick_params(axis="x", length=0)
     axes.yaxis.set_major_locator(LogLocator())
     axes.yaxis.set_minor_locator(NullLocator())

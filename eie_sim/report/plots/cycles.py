@@ -23,7 +23,7 @@ from eie_sim.report.plots.styles import (
     legend_above,
     new_figure,
     points,
-    short_name,
+    short_names,
     styled,
 )  # fmt: skip
 
@@ -85,7 +85,7 @@ def layer_breakdown(data: figures.LayerBreakdown) -> Figure:
             linewidth=0, edgecolor=SOFT,
         )  # fmt: skip
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xlabel="share of all PE-cycles")
-    axes.set_yticks(rows, [short_name(layer) for layer in data.layers])
+    axes.set_yticks(rows, short_names(data.layers))
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_title(in_lines(data.finding, axes), pad=points(24))

@@ -61,7 +61,7 @@ def _draw_dots(axes: Axes, panel: reproduction.DotPanel, made: Sequence[str]) ->
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_yticks(places, [row.name for row in panel.rows])
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
-    axes.set_xlabel(panel.x_label)
+    axes.set_xlabel(panel.x_label + " (log scale)" * (axes.get_xscale() == "log"))
     axes.set_title(panel.finding)
     axes.grid(linewidth=0.6)
 

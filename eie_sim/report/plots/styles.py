@@ -9,7 +9,7 @@ neighbours are alike, by hatches.
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -236,9 +236,14 @@ _LONGEST_NAME = 20
 """Characters of a layer's name beside a plot."""
 
 
-def short_name(name: str) -> str:
-    """A name that leaves room for the figure: its end, which tells layers of a network apart."""
-    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
+def short_names(names: Iterable[str]) -> list[str]:
+    """Names that leave room for the figure: their ends, as long as it takes to tell them apart."""
+    of_all = list(names)
+    for longest in range(_LONGEST_NAME, max(map(len, of_all), default=0) + 1):
+        found = [name if len(name) <= longest else "…" + name[1 - longest :] for name in of_all]
+        if len(set(found)) == len(set(of_all)):
+            return found
+    return of_all
 
 
 def foot(figure: Figure, note: str) -> None:

@@ -18,7 +18,7 @@ from eie_sim.report.plots.styles import (
     SOFT,
     new_figure,
     points,
-    short_name,
+    short_names,
     styled,
 )
 
@@ -62,7 +62,7 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("time of one input vector (µs, log scale)")
-    axes.set_yticks(rows, [short_name(x.layer) for x in data.layers])
+    axes.set_yticks(rows, short_names(x.layer for x in data.layers))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", linewidth=0.6)
     axes.spines["left"].set_visible(False)
