@@ -105,7 +105,8 @@ def _executor(address: str | None) -> "AbstractContextManager[Executor | None]":
 
 
 def _dry_run(wanted: "Space", target: Path, retry_failed: bool, as_json: bool, printer: "Printer") -> None:
-    from eie_sim.sweep.run import estimate, plan_for
+    from eie_sim.sweep.plan import plan_for
+    from eie_sim.sweep.run import estimate
 
     planned = plan_for(wanted, target, retry_failed)
     seconds, tried = estimate(planned)

@@ -20,7 +20,8 @@ from eie_sim.columns import Row
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
 from eie_sim.sweep.evaluate import parsed_baseline
 from eie_sim.sweep.expressions import Condition
-from eie_sim.sweep.run import now, plan, run_sweep
+from eie_sim.sweep.plan import plan
+from eie_sim.sweep.run import now, run_sweep
 from eie_sim.sweep.select import LARGER_IS_BETTER
 from eie_sim.sweep.space import Points, Range, Space, Value
 from eie_sim.sweep.store import Store

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from eie_sim.sweep.cluster import dask_executor
-from eie_sim.sweep.run import LostWorkers, run_sweep
+from eie_sim.sweep.executors import LostWorkers
+from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from tests.extras import needs
 from tests.sweep.tiny import a_file, a_process, complaints, exported, rows

@@ -8,7 +8,8 @@ import pytest
 from benchmarks import sweep_overhead, sweep_scale, sweep_search
 from benchmarks.harness import command
 from eie_sim.paper import FIG_8
-from eie_sim.sweep.run import plan, run_sweep
+from eie_sim.sweep.plan import plan
+from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
 from tests.extras import needs

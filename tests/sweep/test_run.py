@@ -12,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eie_sim import simulate
-from eie_sim.sweep import evaluate, run
+from eie_sim.sweep import evaluate, executors, tasks
 from eie_sim.sweep.evaluate import compute
-from eie_sim.sweep.run import LostWorkers, estimate, failures, plan, run_sweep
+from eie_sim.sweep.executors import LostWorkers
+from eie_sim.sweep.plan import plan
+from eie_sim.sweep.run import estimate, failures, run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
+from eie_sim.sweep.tasks import cut, tasks_of
 from eie_sim.sweep.workloads import Request
 from tests.sweep.tiny import a_file, a_space, exported, rows
 
@@ -298,7 +301,7 @@ class Renewed:
 
 @pytest.mark.compiled_only
 def test_a_point_that_kills_its_worker_is_given_up_and_all_others_are_done(tmp_path, file, monkeypatch):
-    monkeypatch.setattr(run, "compute", deadly)
+    monkeypatch.setattr(executors, "compute", deadly)
     space = a_space(tmp_path, workload=a_file(tmp_path / "a.eie"), seed=0, act_queue_depth=8, n_pe=4)
     space = space.model_copy(update={"axes": {**space.axes, "clock_hz": [DEADLY, 8e8]}})
     executor = Renewed(2)
@@ -311,14 +314,14 @@ def test_a_point_that_kills_its_worker_is_given_up_and_all_others_are_done(tmp_p
         (DEADLY, "failed", "its worker died 3 times"),
         (8e8, "done", None),
     ]
-    assert len(executor._pools) == 1 + 1 + run.MOST_ATTEMPTS  # both together, the sound one, the deadly one
+    assert len(executor._pools) == 1 + 1 + tasks.MOST_ATTEMPTS  # both together, the sound one, the deadly one
 
 
 @pytest.mark.compiled_only
 @pytest.mark.slow
 @pytest.mark.parametrize("sound", [2, 16])
 def test_points_that_run_beside_one_that_kills_are_not_blamed_for_it(tmp_path, file, monkeypatch, sound):
-    monkeypatch.setattr(run, "compute", deadly)
+    monkeypatch.setattr(executors, "compute", deadly)
     points = [{"clock_hz": 8e8 + at, "seed": at % 2} for at in range(sound)]
     points.append({"clock_hz": DEADLY, "seed": 0})
     space = Space(axes={"workload": a_file(tmp_path / "a.eie"), "n_pe": 4}, point=points)
@@ -385,7 +388,7 @@ def test_workers_that_die_one_after_another_end_the_sweep_and_not_as_failed_poin
 @pytest.mark.compiled_only
 def test_a_pool_of_the_caller_that_breaks_is_told_and_the_store_goes_on(space, file, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(run, "compute", deadly)
+        patch.setattr(executors, "compute", deadly)
         broken = a_space(file.parent, clock_hz=DEADLY)
         with (
             ProcessPoolExecutor(1, get_context("spawn")) as executor,
@@ -488,7 +491,7 @@ def test_what_cannot_be_run_is_an_error_before_anything_runs(file, monkeypatch, 
 def test_parts_hold_every_point_once_and_no_more_simulations_than_they_may(sorts, most):
     sorts = sorted(sorts)
     members = list(range(len(sorts)))
-    parts = list(run._cut(sorts, members, most))
+    parts = list(cut(sorts, members, most))
     assert [at for part in parts for at in part] == members
     kinds = [{sorts[at] for at in part} for part in parts]
     assert all(1 <= len(kind) <= most for kind in kinds)
@@ -496,15 +499,15 @@ def test_parts_hold_every_point_once_and_no_more_simulations_than_they_may(sorts
 
 
 def test_many_points_of_one_simulation_are_several_parts(monkeypatch):
-    monkeypatch.setattr(run, "MOST_POINTS", 10)
-    assert [len(part) for part in run._cut([(1, 4, "a")] * 25, range(25), 5)] == [10, 10, 5]
+    monkeypatch.setattr(tasks, "MOST_POINTS", 10)
+    assert [len(part) for part in cut([(1, 4, "a")] * 25, range(25), 5)] == [10, 10, 5]
 
 
 def test_a_sweep_of_one_workload_has_work_for_all_workers(tmp_path):
     space = a_space(tmp_path, workload=a_file(tmp_path / "a.eie"), seed=0, act_queue_depth=list(range(1, 65)))
-    tasks = run._tasks(plan(space, None), workers=2)
-    assert len(tasks) == 16
-    assert {len(task.points) for task in tasks} == {16}
+    found = tasks_of(plan(space, None), workers=2)
+    assert len(found) == 16
+    assert {len(task.points) for task in found} == {16}
 
 
 def test_a_sweep_of_one_workload_that_is_interrupted_keeps_what_was_done(tmp_path, file):

@@ -13,7 +13,7 @@ from eie_sim import ArchConfig
 from eie_sim.cost import area
 from eie_sim.networks import published_layers
 from eie_sim.sweep.columns import INPUTS, MACHINE
-from eie_sim.sweep.run import plan
+from eie_sim.sweep.plan import plan
 from eie_sim.sweep.space import DEFAULTS, LARGEST, MAX_POINTS, Range, Space, check_alone
 
 some = settings(max_examples=100, deadline=None)

@@ -17,7 +17,8 @@ from types import SimpleNamespace
 import pytest
 
 from eie_sim.sweep import run
-from eie_sim.sweep.run import plan, run_sweep
+from eie_sim.sweep.plan import plan
+from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store, StoreError
 from tests.sweep.tiny import a_file, a_process, complaints, exported, rows, toml

@@ -1,0 +1,210 @@
+"""Who computes the tasks of a sweep: processes of this computer, or an executor of the caller's; and if one dies."""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+from eie_sim.sweep.evaluate import Answer, Task, compute
+from eie_sim.sweep.tasks import again
+
+_UNKNOWN_WORKERS = 16
+"""Workers that an executor is taken to have where it does not say; more get less ahead of them, fewer more."""
+
+_AHEAD = 2
+"""Tasks given to each worker at a time: one that it works on, one that waits."""
+
+_LOOK_S = 5.0
+"""How long to wait for an answer before asking why none comes."""
+
+
+class LostWorkers(RuntimeError):
+    """All workers are gone, such as with the scheduler of a cluster; the store holds what was done before."""
+
+
+class Processes:
+    """Processes of this computer, made anew when one of them has died."""
+
+    lose_all = True
+    """Whether all that was given to it is lost with one worker, and nobody knows whose fault it was."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool = self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
+        # Not forked: numba's threads and those of BLAS do not survive it.
+        return ProcessPoolExecutor(self.workers, get_context("spawn"), _begin_worker)
+
+    def submit(self, task: Task) -> "Future[list[Answer]]":
+        """Give a task to a worker."""
+        try:
+            return self._pool.submit(compute, task)
+        except BrokenProcessPool:
+            self.renew()
+            return self._pool.submit(compute, task)
+
+    def trouble(self) -> str:
+        """None: a process that dies is seen at once."""
+        return ""
+
+    def renew(self) -> None:
+        """Start again after a worker has died."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._new()
+
+    def close(self, at_once: bool) -> None:
+        """Stop."""
+        if at_once:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Given:
+    """An executor of the caller's, who closes it."""
+
+    lose_all = False
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.workers = int(getattr(executor, "_max_workers", None) or _UNKNOWN_WORKERS)
+
+    def submit(self, task: Task) -> "Future[list[Answer]]":
+        """Give a task to a worker."""
+        try:
+            return self._executor.submit(compute, task)
+        except Exception as error:
+            raise LostWorkers(f"the executor takes no more tasks ({type(error).__name__}: {error})") from error
+
+    def trouble(self) -> str:
+        """Why no answer may come, if the executor knows."""
+        ask: Callable[[], str] = getattr(self._executor, "trouble", str)
+        try:
+            return ask()
+        except OSError:  # its scheduler does not answer: the tasks will say so
+            return ""
+
+    def renew(self) -> None:
+        """The executor replaces its workers itself."""
+
+    def close(self, at_once: bool) -> None:
+        """Nothing: it is the caller's."""
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the process that runs the sweep, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with_it() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=end_with_it, daemon=True).start()
+
+
+def run_on(
+    workers: Processes | Given,
+    tasks: Sequence[Task],
+    take: Callable[[Sequence[Answer]], object],
+    told: Callable[[str], object],
+) -> None:
+    """Have tasks done, in any order.
+
+    Parameters
+    ----------
+    workers : Processes or Given
+        Closed in the end.
+    tasks : sequence of Task
+    take : function of a sequence of Answer
+        Given the answers of each task when they come.
+    told : function of str
+        Given why none may come.
+
+    Raises
+    ------
+    LostWorkers
+        When no worker is left that could go on.
+    """
+    waiting, suspects = deque(tasks), deque[Task]()
+    running: dict[Future[list[Answer]], Task] = {}
+    died_in_a_row = 0
+    clean = False
+    said = ""
+    try:
+        while waiting or suspects or running:
+            # A task that was lost beside others runs alone: if its worker dies again, it is known whose fault it is.
+            while waiting and not suspects and len(running) < _AHEAD * workers.workers:
+                task = waiting.popleft()
+                running[workers.submit(task)] = task
+            if suspects and not running:
+                task = suspects.popleft()
+                running[workers.submit(task)] = task
+            done, _ = wait(running, _LOOK_S, return_when=FIRST_COMPLETED)
+            if not done:
+                if (trouble := workers.trouble()) and trouble != said:
+                    told(trouble)
+                said = trouble
+                continue
+            lost: list[Task] = []
+            alone = len(running) == 1
+            for future in done:
+                task = running.pop(future)
+                answers = _answers(future)
+                if answers is None:
+                    lost.append(task)
+                else:
+                    take(answers)
+                    died_in_a_row = 0
+            if not lost:
+                continue
+            died_in_a_row += 1
+            if died_in_a_row > _MOST_DEATHS:
+                raise LostWorkers(f"workers died {died_in_a_row} times, and nothing was done in between")
+            if workers.lose_all:
+                lost += running.values()
+                running.clear()
+                workers.renew()
+            if alone or not workers.lose_all:
+                for task in lost:
+                    parts, given_up = again(task)
+                    suspects.extend(parts)
+                    take(given_up)
+            else:
+                suspects.extend(lost)
+        clean = True
+    finally:
+        for future in running:
+            future.cancel()
+        workers.close(at_once=not clean)
+
+
+_MOST_DEATHS = 40
+"""Deaths of workers without an answer in between: enough to find one point that kills among a full task."""
+
+
+def _answers(future: "Future[list[Answer]]") -> list[Answer] | None:
+    """The answers of a task; None when its worker died.
+
+    Raises
+    ------
+    LostWorkers
+        When nobody is left to do it.
+    """
+    error = None if future.cancelled() else future.exception()
+    if error is None and not future.cancelled():
+        return future.result()
+    if isinstance(error, BrokenProcessPool) or type(error).__name__ in _WORKER_DIED:
+        return None
+    name = "CancelledError" if error is None else type(error).__name__
+    raise LostWorkers(f"the workers are lost ({name}{': ' + str(error) if str(error or '') else ''})")
+
+
+_WORKER_DIED = frozenset({"KilledWorker", "BrokenExecutor", "TerminatedWorkerError"})
+"""Names of errors that say that one worker died; KilledWorker is dask's, which has tried several of them."""
