@@ -309,7 +309,7 @@ def test_the_keyboard_picks_a_machine_to_copy(opened):
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     quickest = min(found, key=lambda one: one.values["time_us"])
-    assert "n_pe 256, clock_hz 8e+08, act_queue_depth 8; time, us:" in page.locator("#pareto-told").text_content()
+    assert "n_pe 256, clock_hz 800,000,000, act_queue_depth 8; time, us:" in page.locator("#pareto-told").text_content()
     assert picked(page) == ArchConfig(n_pe=256, clock_hz=8e8, act_queue_depth=8)
     assert quickest.inputs["n_pe"] == 256
     assert page.locator("tr.chosen").count() == page.locator("circle.chosen").count() == 1

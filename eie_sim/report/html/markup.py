@@ -50,6 +50,11 @@ def _attribute(key: str, value: str | int | bool | None) -> str:
     return f" {name}" if value is True else f' {name}="{text(value)}"'
 
 
+def name_of(column: str) -> Markup:
+    """The name of a column, which breaks after an underscore where it has to."""
+    return Markup(text(column).replace("_", "_<wbr>"))
+
+
 def join(*parts: Child) -> Markup:
     """Parts one after another, a line each."""
     return Markup("\n".join(text(part) for part in parts if part is not None and part != ""))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from compressor.toml_text import literal
-from eie_sim.columns import Cell, Row
+from eie_sim.columns import Cell, Row, digits
 from eie_sim.report import sweep_figures
 from eie_sim.report.html.album import Album
 from eie_sim.report.html.markup import Markup, element, join, json_block
@@ -112,7 +112,11 @@ def _values(found: Sequence[Candidate], name: str) -> list[Cell]:
 
 
 def _plain(value: Cell) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return digits(value, _EXACT) if isinstance(value, (int, float)) else str(value)
+
+
+_EXACT = 9
+"""Digits of an input: a clock is told to the Hz."""
 
 
 # The chart ------------------------------------------------------------------------------------------------------------
@@ -130,7 +134,15 @@ def _chart(shown: int, of: int) -> tuple[Markup | None, ...]:
         element("p", left_out, class_="note") if shown < of else None,
         element("div", id_="pareto"),
         element("p", element("label", "The machine picked, for --arch FILE.toml:", for_="toml")),
-        element("textarea", id_="toml", rows=14, readonly=True, data_copy=True, spellcheck="false"),
+        element(
+            "textarea",
+            id_="toml",
+            rows=14,
+            readonly=True,
+            data_copy=True,
+            spellcheck="false",
+            placeholder="Nothing is picked yet.",
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from eie_sim.columns import Cell
-from eie_sim.report.html.markup import Markup, element, join
+from eie_sim.report.html.markup import Markup, element, join, name_of
 from eie_sim.report.report_columns import Definitions
 from eie_sim.report.report_text import cell_text
 
@@ -68,7 +68,7 @@ def _heading(column: str, told: Mapping[str, str], numeric: bool) -> Markup:
     unit = told["unit"]
     return element(
         "th",
-        column,
+        name_of(column),
         element("span", f" {unit}", class_="unit") if unit and not column.endswith(f"_{unit.lower()}") else None,
         scope="col",
         class_="number" if numeric else None,
@@ -93,7 +93,7 @@ def _defined(definitions: Definitions) -> Markup:
 
 
 def _term(column: str, unit: str) -> Markup:
-    return element("dt", column, element("span", f" {unit}", class_="unit") if unit else None)
+    return element("dt", name_of(column), element("span", f" {unit}", class_="unit") if unit else None)
 
 
 def pairs(rows: Sequence[tuple[str, str | Markup]]) -> Markup:
