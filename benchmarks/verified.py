@@ -24,7 +24,9 @@ from benchmarks.table4 import CYCLES_BAR_PCT, ENTRIES_BAR_PCT
 from compressor.published import LENET_5, LENET_300_100
 from eie_sim.baselines.devices import devices
 from eie_sim.baselines.published import KINDS, against_published, median_left_out_error_pct
-from eie_sim.report.report_columns import REPORTS
+from eie_sim.cost import CALIBRATIONS, calibration
+from eie_sim.cost.technology import SCALINGS
+from eie_sim.report.report_columns import HEADLINE, REPORTS, UNITS, by_unit
 from eie_sim.report.tables import column_definitions
 from eie_sim.sweep import store
 
@@ -167,7 +169,17 @@ def columns() -> str:
 
 def reports() -> str:
     """Every column of the CSV files of ``eie-sim report``."""
-    return "\n\n".join(f"### {name}\n\n{definitions(told)}" for name, told in REPORTS.items())
+    every = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(u for u in UNITS if " " not in u)}
+    return "\n\n".join(f"### {name}\n\n{definitions(told)}" for name, told in every.items())
+
+
+def calibrations() -> str:
+    """Every calibration of energies, and every rule by which they shrink."""
+    prices = [(f"`{name}`", "; ".join(calibration(name).assumptions)) for name in CALIBRATIONS]
+    rules = [(f"`{name}`", scaling.source) for name, scaling in SCALINGS.items()]
+    return (
+        f"{as_markdown(('calibration', 'what it assumes'), prices)}\n\n{as_markdown(('scaling rule', 'source'), rules)}"
+    )
 
 
 def sweeps() -> str:
@@ -180,6 +192,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "columns": columns,
     "reports": reports,
     "sweeps": sweeps,
+    "calibrations": calibrations,
 }
 PAGES = (ROOT / "README.md", ROOT / "docs" / "columns.md")
 

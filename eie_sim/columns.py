@@ -142,6 +142,11 @@ def digits(value: float, n: int = 3) -> str:
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10**n - 0.5 else f"{value:,.{n}g}"
 
 
+def percent(value: float) -> str:
+    """Percent for a reader: whole ones, and tenths where there are few."""
+    return f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}"
+
+
 def plain(cell: Cell) -> Cell:
     """A number of Python's own: JSON writes no other, and not every engine is compiled."""
     return cell.item() if isinstance(cell, np.generic) else cell

@@ -112,13 +112,19 @@ class Planner:
             self._refuse("without a file", "rows", "name", "acts", "act_density", "weight_density")
             return self._published()
         if file.is_dir():
-            raise ValueError(f"{file}: is a folder; give --eie-simulator {file} for data of the EIE simulator")
+            told = (
+                f"eie-sim report {file} reads the results in it"
+                if (file / "results.json").is_file()
+                else f"give --eie-simulator {file} for data of the EIE simulator"
+            )
+            raise ValueError(f"{file}: is a folder; {told}")
         reader = self._readers.get(file.suffix.lower())
         if reader is None and not file.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
         if reader is None:
             raise ValueError(
-                f"{file}: its name ends in {file.suffix!r}, but it must be one of {', '.join(self._readers)}"
+                f"{file}: its name ends in {file.suffix!r}, but it must be one of {', '.join(self._readers)}; "
+                "eie-compress makes the first two of a network"
             )
         return reader(file)
 

@@ -269,7 +269,11 @@ def _print(found: "RunReport", printer: "Printer") -> None:
             column("times less energy", [_figure(row["energy_ratio"]) for row in means]),
         ]
         show(groups)
-        printer.remark(f"Against the baselines: {means_of(found)}. Skipping: sparse, and zero inputs skipped too.")
+        kinds = {str(row["kind"]) for row in means}
+        told = "".join(f" {text}" for kind, text in _KINDS.items() if kind in kinds)
+        printer.remark(f"Against the baselines: {means_of(found)}.{told}")
+    if several:
+        printer.remark("[0]: of which input vector the row is.")
     rule = f", scaling rule {found.rule}" if found.rule else ""
     printer.remark(f"Energy by {found.calibration}{rule}: " + "; ".join(found.assumptions) + ".")
     for note in found.notes:
@@ -291,6 +295,12 @@ _SHOWN = {
     "edp_nj_us": ("EDP nJ us", 1),
 }
 """Columns on the terminal: what they are called there, and times what they are shown."""
+
+
+_KINDS = {
+    "skipping": "Skipping: sparse, and zero inputs skipped too.",
+    "own": "Own: an accelerator of EIE Table V, with weights in its own form.",
+}
 
 
 def _of_units(found: "RunReport", unit: str) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eie_sim.columns import Cell, Row
     from eie_sim.report.html.sweep_page import SweepFacts
     from eie_sim.sweep.expressions import Condition
+    from eie_sim.sweep.machines import Machines
     from eie_sim.sweep.run import Summary
     from eie_sim.sweep.select import Candidate
     from eie_sim.sweep.space import Space
@@ -292,8 +293,9 @@ def html(
     wanted = _front_metrics(objectives)
     also = [select.metric(name) for name in _split(metrics)]
     check_target_file("--out", out)
-    found = _candidates(store, where, list(dict.fromkeys([*wanted, *also])), all_sweeps)
-    write_text(sweep_page(found, wanted, _facts(store, where, all_sweeps)), out)
+    machines = _machines(store, where, list(dict.fromkeys([*wanted, *also])), all_sweeps)
+    found = machines.found
+    write_text(sweep_page(found, wanted, _facts(store, where, all_sweeps, machines.notes)), out)
     Printer().note(f"wrote {out}, a page of {len(found):,} machines")
 
 
@@ -306,7 +308,7 @@ def _front_metrics(objectives: str) -> list[str]:
     return metrics
 
 
-def _facts(file: Path, where: Sequence[str] | None, all_sweeps: bool) -> "SweepFacts":
+def _facts(file: Path, where: Sequence[str] | None, all_sweeps: bool, notes: Sequence[str]) -> "SweepFacts":
     from eie_sim.report.html.sweep_page import SweepFacts
     from eie_sim.sweep.machines import conditions_of
     from eie_sim.sweep.store import Store
@@ -317,7 +319,9 @@ def _facts(file: Path, where: Sequence[str] | None, all_sweeps: bool) -> "SweepF
         sweeps, told_conditions = store.sweeps(), conditions_of(store)
     texts = {name: [str(value) for value in dict.fromkeys(row[name] for row in rows)] for name in rows[0]}
     name = sweeps[-1][0] if sweeps else file.stem
-    return SweepFacts(name, ", ".join(texts["package_version"]), texts["workload"], [*told_conditions, *(where or ())])
+    return SweepFacts(
+        name, ", ".join(texts["package_version"]), texts["workload"], [*told_conditions, *(where or ())], notes
+    )
 
 
 def search(
@@ -388,13 +392,13 @@ def _split(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def _candidates(
+def _machines(
     file: Path,
     where: Sequence[str] | None,
     metrics: Sequence[str],
     all_sweeps: bool = False,
     shown: Sequence[str] = (),
-) -> "list[Candidate]":
+) -> "Machines":
     """Machines of a store; what was left out is told."""
     from eie_sim.cli.console import Printer
     from eie_sim.sweep.machines import machines_of
@@ -409,7 +413,17 @@ def _candidates(
         )
     for note in machines.notes:
         printer.note(note)
-    return machines.found
+    return machines
+
+
+def _candidates(
+    file: Path,
+    where: Sequence[str] | None,
+    metrics: Sequence[str],
+    all_sweeps: bool = False,
+    shown: Sequence[str] = (),
+) -> "list[Candidate]":
+    return _machines(file, where, metrics, all_sweeps, shown).found
 
 
 def _print_candidates(

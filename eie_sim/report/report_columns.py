@@ -1,6 +1,6 @@
 """The reports of ``eie-sim report`` and the definition of each of their columns, once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from eie_sim.columns import ENERGY
 from eie_sim.report.tables import column_definitions
@@ -117,6 +117,40 @@ COMPARISON: Definitions = {
     "energy_ratio": {"unit": "x", "definition": "baseline_uj over energy_nj, in the same unit: times less energy."},
     "energy_by": {"unit": "", "definition": "Where the baseline's energy or power comes from."},
 }
+
+HEADLINE: Definitions = {
+    **{name: COMPARISON[name] for name in ("baseline", "kind", "made_by", "batch")},
+    "layers": {"unit": "layers", "definition": "Layers that stand beside the baseline."},
+    "inputs": {"unit": "inputs", "definition": "Input vectors of each."},
+    "speedup": {
+        "unit": "x",
+        "definition": "The baseline's time over that of EIE: the geometric mean over layers and input vectors, or over "
+        "whole inferences where the layers are a chain.",
+    },
+    "energy_ratio": {"unit": "x", "definition": "The baseline's energy over that of EIE, in the same way."},
+}
+"""Columns of the table that stands above all layers."""
+
+UNITS: Mapping[str, str] = {
+    "act_queue": "The queue of a PE: an activation is written into it and read.",
+    "ptr_read": "The pointers of a column are read, from both banks.",
+    "spmat_read": "A row of the sparse-matrix SRAM is read.",
+    "arithmetic": "A code is looked up, multiplied and added.",
+    "act_rw": "A destination register is read and written.",
+    "lnzd": "The tree of leading-non-zero detection, outside the PEs.",
+    "dram": "What has no place in the SRAMs is read from DRAM.",
+    "filler cell": "Of areas: silicon between the cells of the others (EIE Table II); no filler zero.",
+}
+"""Units of EIE Table II, and what they do."""
+
+
+def by_unit(units: Iterable[str]) -> Definitions:
+    """Columns of the table of energies by unit."""
+    return {
+        **{name: ENERGIES[name] for name in ("layer", "input")},
+        **{unit: {"unit": "nJ", "definition": f"{UNITS[unit]} Clock and leakage included."} for unit in units},
+    }
+
 
 REPORTS: Mapping[str, Definitions] = {
     "COMPUTE_REPORT": COMPUTE,

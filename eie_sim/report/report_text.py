@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from compressor.json_file import JsonKind
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.report.comparison import RunReport, headline
-from eie_sim.report.report_columns import REPORTS, Definitions
+from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_unit
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 
@@ -71,11 +71,13 @@ def to_markdown(report: RunReport) -> str:
         parts += [f"## {name}", _table(list(REPORTS[name]), tables[name])]
     parts += ["## Energy by unit, nJ", _table_of(energy_by_unit(tables["ENERGY_REPORT"]))]
     parts += _list("## What the energy assumes", report.assumptions)
-    parts += ["## Columns", *(f"### {name}\n\n{_definitions(columns)}" for name, columns in REPORTS.items())]
+    tables_told = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(_units(tables))}
+    parts += ["## Columns", *(f"### {name}\n\n{_definitions(columns)}" for name, columns in tables_told.items())]
     return "\n\n".join(parts) + "\n"
 
 
-HEADLINE = ("baseline", "kind", "made_by", "batch", "layers", "inputs", "speedup", "energy_ratio")
+def _units(tables: Mapping[str, Sequence[Row]]) -> list[str]:
+    return list(dict.fromkeys(str(row["unit"]) for row in tables["ENERGY_REPORT"]))
 
 
 def means_of(report: RunReport) -> str:

@@ -50,6 +50,8 @@ class Timeline:
         What the broadcast found, in the cycle in which it found it.
     services : tuple of tuple of Span
         What each PE served when.
+    n_pe : int
+        PEs of the machine.
     """
 
     layer: str
@@ -62,11 +64,20 @@ class Timeline:
     broadcast: NDArray[np.uint8]
     pushes: tuple[Span, ...]
     services: tuple[tuple[Span, ...], ...]
+    n_pe: int
 
     @property
     def end(self) -> int:
         """The first cycle after the window."""
         return self.first_cycle + len(self.broadcast)
+
+    @property
+    def note(self) -> str:
+        """What the numbers are, and of which PEs."""
+        return (
+            f"{_pes_told(self.pes, self.n_pe)}; in a lane: the column that is broadcast or served; below it: "
+            "activations that wait, in bold orange where the queue is full and holds the broadcast up"
+        )
 
     @property
     def finding(self) -> str:
@@ -112,7 +123,16 @@ def timeline(
             tuple(_in_window(schedule, pop, pop + np.maximum(1, entries), (begin, end)))
             for pop, entries in ((schedule.pop_cycle[k], schedule.entries[k]) for k in chosen)
         ),
+        schedule.n_pe,
     )
+
+
+def _pes_told(pes: Sequence[int], n_pe: int) -> str:
+    if len(pes) == n_pe:
+        return "all PEs"
+    in_a_row = bool(pes) and list(pes) == list(range(pes[0], pes[-1] + 1)) and len(pes) > 1
+    some = f"PEs {pes[0]} to {pes[-1]}" if in_a_row else f"{len(pes)} PEs"
+    return f"{some} of {n_pe}"
 
 
 def _in_window(schedule: Schedule, first: NDArray[np.int64], last: NDArray[np.int64], window: Window) -> list[Span]:

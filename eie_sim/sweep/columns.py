@@ -41,6 +41,12 @@ METRICS: Mapping[str, Mapping[str, str]] = {
         for column in MEASURED
         if column.name not in MACHINE
     },
+    "n_rows": {"unit": "outputs", "definition": "Outputs of the last layer."},
+    "n_cols": {"unit": "inputs", "definition": "Inputs of the first layer, the bias apart."},
+    "dense_gops": {
+        "unit": "GOP/s",
+        "definition": "2 x n_rows x n_cols, summed over the layers, / time: what a dense machine would need.",
+    },
     **{name: told for name, told in ENERGY.items() if name not in PRICING},
     "fits_sram": {"unit": "", "definition": "1 where everything fits the SRAMs of the machine at once, else 0."},
     "missing_bytes": {"unit": "bytes", "definition": "Entries and pointers that have no place in the SRAMs."},
@@ -63,10 +69,23 @@ CONDITIONS = frozenset({*INPUTS, *METRICS})
 """What a condition can ask for."""
 
 
+_UNITS: Mapping[str, str] = {
+    "n_pe": "PEs",
+    "clock_hz": "Hz",
+    "act_queue_depth": "activations",
+    "act_regfile_entries": "activations",
+    "technology_nm": "nm",
+    "batch": "inputs",
+}
+"""Of inputs; those whose names end in bits or bytes are counted in these."""
+
+
 def definition(name: str) -> tuple[str, str]:
     """Unit and definition of any column."""
     if name in METRICS:
         return METRICS[name]["unit"], METRICS[name]["definition"]
+    unit = _UNITS.get(name, next((of for of in ("bits", "bytes") if name.endswith(f"_{of}")), ""))
     if name in MACHINE:
-        return "", ArchConfig.model_fields[name].description or ""
-    return "", {**WORK, **PRICING}[name]
+        # Where a machine says None, a cell is empty.
+        return unit, (ArchConfig.model_fields[name].description or "").replace("None:", "empty:")
+    return unit, {**WORK, **PRICING}[name]

@@ -24,7 +24,7 @@ class Machines:
     failed : int
         Of these, the points that failed.
     notes : tuple of str
-        What was left out so that all have one price, and how to ask for it.
+        What was left out so that all have one price, and how to ask for it; and whether the machines hold what ran.
     """
 
     found: list[Candidate]
@@ -62,7 +62,7 @@ def machines_of(
     sweeps = store.sweeps()
     conditions = [condition(text, CONDITIONS) for text in (*conditions_of(store), *where)]
     asked = {name for one in conditions for name in one.names}
-    columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", IDENTITY])
+    columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", "fits_sram", IDENTITY])
     rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))
     done = [row for row in rows if row["status"] != FAILED]
     axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
@@ -70,8 +70,9 @@ def machines_of(
     found = candidates(priced, metrics, conditions, shown)
     if not found:
         met = not conditions or not candidates(priced, metrics)
-        raise ValueError(f"{store.path}: {_why_none(priced, len(rows) - len(done)) if met else _unmet(conditions)}")
-    return Machines(found, len(rows), len(rows) - len(done), tuple(notes))
+        why = _why_none(priced, len(rows) - len(done)) if met else _unmet(conditions, priced)
+        raise ValueError(f"{store.path}: {why}")
+    return Machines(found, len(rows), len(rows) - len(done), (*notes, *_of_fitting(found, priced)))
 
 
 def conditions_of(store: Store) -> list[str]:
@@ -88,8 +89,32 @@ def _of_one_price(
     return one_price(matching(rows, of_prices), order)
 
 
-def _unmet(conditions: Sequence[Condition]) -> str:
-    return f"no machine meets {' and '.join(one.text for one in conditions)}"
+def _unmet(conditions: Sequence[Condition], priced: Sequence[Row]) -> str:
+    too_large = _fit_nowhere(priced) if any("fits_sram" in one.names for one in conditions) else []
+    why = f"; the SRAMs of none hold {' or '.join(too_large)}" if too_large else ""
+    return f"no machine meets {' and '.join(one.text for one in conditions)}{why}"
+
+
+def _of_fitting(found: Sequence[Candidate], priced: Sequence[Row]) -> list[str]:
+    """What to say of machines whose SRAMs do not hold everything."""
+    without = sum(not one.fits for one in found)
+    if not without:
+        return []
+    too_large = _fit_nowhere(priced)
+    told = f"none holds {' or '.join(too_large)}; " if too_large else ""
+    return [
+        f"{without:,} of {len(found):,} machines do not hold every workload in their SRAMs, and are simulated as if "
+        f"they did; {told}--where fits_sram leaves them out"
+    ]
+
+
+def _fit_nowhere(rows: Sequence[Row]) -> list[str]:
+    """Workloads that the SRAMs of no machine hold."""
+    fits: dict[str, bool] = {}
+    for row in rows:
+        name = str(row["workload"])
+        fits[name] = fits.get(name, False) or row["fits_sram"] != 0
+    return [name for name, somewhere in fits.items() if not somewhere]
 
 
 def _why_none(priced: Sequence[Row], failed: int) -> str:

@@ -95,11 +95,14 @@ class Candidate:
     values : mapping of str to float
         Geometric means of some metrics over its rows.
     rows : int
+    fits : bool
+        Whether its SRAMs hold everything that ran on it; what they do not hold was simulated as if they did.
     """
 
     inputs: Row
     values: Mapping[str, float]
     rows: int
+    fits: bool = True
 
 
 def candidates(
@@ -150,7 +153,8 @@ def candidates(
         if complete and all(one.holds(row) for row in members for one in judging):
             there = [name for name in shown if all(row[name] is not None for row in members)]
             values = {name: _mean(name, members) for name in (*metrics, *there)}
-            found.append(Candidate(dict(zip(MACHINE_AND_PRICES, key, strict=True)), values, len(members)))
+            fits = all(row.get("fits_sram") != 0 for row in members)
+            found.append(Candidate(dict(zip(MACHINE_AND_PRICES, key, strict=True)), values, len(members), fits))
     return found
 
 

@@ -77,6 +77,9 @@ def energy_breakdown(reports: Iterable[EnergyReport]) -> EnergyBreakdown:
 MEAN = "geo mean"
 """In place of a layer's name: the geometric mean over the layers, as in EIE Figs 6 and 7."""
 
+WHOLE = "all, one after another"
+"""In place of a layer's name: whole inferences, where the layers are a chain."""
+
 
 @dataclass(frozen=True)
 class BaselineSeries:
@@ -112,7 +115,7 @@ class BaselineBars:
     Attributes
     ----------
     layers : tuple of str
-        Places on the axis; with several layers `MEAN` is the last.
+        Places on the axis; with several layers the last is `MEAN`, or `WHOLE` where they are a chain.
     series : tuple of BaselineSeries
     batch : int
         Input vectors that the baselines compute together.
@@ -130,12 +133,12 @@ class BaselineBars:
 
     @property
     def finding(self) -> str:
-        """How much faster EIE is, on average over the layers."""
+        """How much faster EIE is, over all layers."""
         return self._finding("EIE is {} times as fast", [s.times_slower[-1] for s in self.series])
 
     @property
     def energy_finding(self) -> str:
-        """How much less energy it takes, on average over the layers."""
+        """How much less energy it takes, over all layers."""
         return self._finding("Baselines take {} times the energy", [s.times_energy[-1] for s in self.series])
 
     def _finding(self, text: str, last: Sequence[float | None]) -> str:
@@ -151,7 +154,8 @@ class BaselineBars:
     def note(self) -> str:
         """What stands beside what."""
         without = _names(series.name for series in self.series if series.times_slower[-1] is None)
-        mean = f"\nthe titles give means over the layers, without {without}" if without else ""
+        what = "whole inferences" if self.layers[-1] == WHOLE else "means over the layers"
+        mean = f"\nthe titles give {what}, without {without}" if without else ""
         unknown = _names(series.label for series in self.series if not any(series.times_energy))
         energy = f"\nno energy is known of {unknown}" if unknown else ""
         return (
@@ -180,25 +184,27 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     ValueError
         When the report has no baseline of that batch size.
     """
-    rows = [row for row in report.tables["COMPARISON_REPORT"] if row["batch"] == batch and row["layer"] != ALL]
+    rows = [row for row in report.tables["COMPARISON_REPORT"] if row["batch"] == batch]
     if not rows:
         raise ValueError(f"batch: {batch}, but the report has no baseline of that batch size")
-    layers = tuple(dict.fromkeys(str(row["layer"]) for row in rows))
+    layers = tuple(dict.fromkeys(str(row["layer"]) for row in rows if row["layer"] != ALL))
+    last = WHOLE if report.chained else MEAN
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((str(row["baseline"]), str(row["kind"]), str(row["made_by"])), []).append(row)
-    all_series = [_series(key, of_one, layers) for key, of_one in groups.items()]
+    all_series = [_series(key, of_one, layers, report.chained) for key, of_one in groups.items()]
     known = {(s.name, s.kind) for s in all_series if s.made_by != "modelled" and None not in s.times_slower}
     kept = tuple(s for s in all_series if s.made_by != "modelled" or (s.name, s.kind) not in known)
-    places = (*layers, MEAN) if len(layers) > 1 else layers
+    places = (*layers, last) if len(layers) > 1 else layers
     return BaselineBars(places, kept, batch, report.calibration, baselines_of(report))
 
 
-def _series(key: tuple[str, str, str], rows: Sequence[Row], layers: Sequence[str]) -> BaselineSeries:
-    return BaselineSeries(*key, _over_layers(rows, "speedup", layers), _over_layers(rows, "energy_ratio", layers))
+def _series(key: tuple[str, str, str], rows: Sequence[Row], layers: Sequence[str], chained: bool) -> BaselineSeries:
+    speedup, energy = (_over_layers(rows, column, layers, chained) for column in ("speedup", "energy_ratio"))
+    return BaselineSeries(*key, speedup, energy)
 
 
-def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str]) -> tuple[float | None, ...]:
+def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str], chained: bool) -> tuple[float | None, ...]:
     of_layer: dict[str, list[float]] = {}
     for row in rows:
         value = row[column]
@@ -206,5 +212,7 @@ def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str]) -> tup
             of_layer.setdefault(str(row["layer"]), []).append(value)
     values = [geometric_mean(of_layer[layer]) if layer in of_layer else None for layer in layers]
     known = [value for value in values if value is not None]
-    mean = geometric_mean(known) if len(known) == len(layers) else None
-    return (*values, mean) if len(layers) > 1 else tuple(values)
+    over_all = geometric_mean(known) if len(known) == len(layers) else None
+    if chained:
+        over_all = geometric_mean(of_layer[ALL]) if ALL in of_layer else None
+    return (*values, over_all) if len(layers) > 1 else tuple(values)

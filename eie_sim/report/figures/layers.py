@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from eie_sim.columns import Row, digits
+from eie_sim.columns import Row, digits, percent
 from eie_sim.report.tables import by_layer
 
 CYCLE_CLASSES = ("real weight", "filler", "empty column", "starved", "fill and drain")
@@ -75,7 +75,7 @@ class LayerTimes:
     @property
     def shares_finding(self) -> str:
         """How busy the PEs are."""
-        return f"PEs are busy {_span([100 * x.busy for x in self.layers], '{:.0f}'.format)} % of the time"
+        return f"PEs are busy {_span([100 * x.busy for x in self.layers], percent)} % of the time"
 
 
 def _up_to_tenth(value: float) -> float:

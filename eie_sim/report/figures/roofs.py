@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from eie_sim.baselines.devices import Device, devices
 from eie_sim.baselines.roofline import dense_work, sparse_work
-from eie_sim.columns import Row
+from eie_sim.columns import Row, percent
 from eie_sim.report.comparison import ALL, RunReport
 from eie_sim.report.figures.costs import baselines_of
 
@@ -61,7 +61,7 @@ class Roofline:
         if not eie.points:
             return "EIE walked no weight"
         shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
-        low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
+        low, high = percent(min(shares)), percent(max(shares))
         return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
 
     note = (

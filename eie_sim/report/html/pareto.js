@@ -181,7 +181,8 @@ class ParetoChart {
   }
 
   described(at) {
-    return this.data.inputs.filter((one) => one.at).map((one) => `${one.name} ${one.shown[one.at[at]]}`).join(", ");
+    const inputs = this.data.inputs.filter((one) => one.at).map((one) => `${one.name} ${one.shown[one.at[at]]}`);
+    return [...inputs, ...(this.data.fits[at] ? [] : ["does not hold every workload"])].join(", ");
   }
 
   pick(at) {

@@ -15,20 +15,15 @@ from eie_sim.report.html.heat_map import heat_map
 from eie_sim.report.html.markup import Markup, element, join, json_block
 from eie_sim.report.html.page import Section, page
 from eie_sim.report.html.tables import data_table, pairs
-from eie_sim.report.report_columns import REPORTS, Definitions
+from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_unit
 from eie_sim.report.report_text import cell_text, energy_by_unit, means_of
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import COMPARED, column_definitions
 
 _SCRIPTS = ("page.js", "heat.js")
 
-_OF_HEADLINE: Definitions = {
-    **{name: REPORTS["COMPARISON_REPORT"][name] for name in ("baseline", "kind", "made_by", "batch")},
-    "layers": {"unit": "layers", "definition": "Layers that stand beside the baseline."},
-    "inputs": {"unit": "inputs", "definition": "Input vectors of each."},
-    "speedup": {"unit": "x", "definition": "The baseline's time over that of EIE, as a geometric mean."},
+_PAPER_RATIOS: Definitions = {
     "paper_speedup": {"unit": "x", "definition": "The same in the abstract of the paper, over the nine layers."},
-    "energy_ratio": {"unit": "x", "definition": "The baseline's energy over that of EIE, as a geometric mean."},
     "paper_energy_ratio": {"unit": "x", "definition": "The same in the abstract of the paper."},
 }
 
@@ -180,6 +175,11 @@ def _headline(results: Results, report: RunReport) -> list[Row]:
     return found
 
 
+def _of_means(means: Sequence[Row]) -> Definitions:
+    """The columns of the table of means; those of the paper where it has one."""
+    return {**HEADLINE, **(_PAPER_RATIOS if any(row["paper_speedup"] is not None for row in means) else {})}
+
+
 def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Markup | None, ...]:
     definitions = column_definitions()
     columns = ["layer", "input", *(c for x in COMPARED for c in (x.measured, x.paper_column, x.deviation_column))]
@@ -192,7 +192,7 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
         data_table("paper", "Beside the paper's figures", {name: definitions[name] for name in columns}, beside)
         if _published(results)
         else element("p", "The paper has no figures for these layers on this machine.", class_="note"),
-        data_table("means", f"Against the baselines: {means_of(report)}", _OF_HEADLINE, means) if means else None,
+        data_table("means", f"Against the baselines: {means_of(report)}", _of_means(means), means) if means else None,
         # That of most baselines: the accelerators of Table V stand beside at batch 1 alone.
         *album.baselines(report, max(sorted(set(batches)), key=batches.count, default=1)),
         data_table("baselines", "Every layer beside every baseline", REPORTS["COMPARISON_REPORT"], every)
@@ -235,20 +235,13 @@ def _note(told: str) -> Markup | None:
 
 
 def _energy(report: RunReport, picture: Markup | None) -> tuple[Markup | None, ...]:
-    by_unit = energy_by_unit(report.tables["ENERGY_REPORT"])
-    units: Definitions = {
-        **{name: REPORTS["ENERGY_REPORT"][name] for name in ("layer", "input")},
-        **{
-            unit: {"unit": "nJ", "definition": f"Energy of {unit}, clock and leakage included."}
-            for unit in list(by_unit[0])[2:]
-        },
-    }
+    rows = energy_by_unit(report.tables["ENERGY_REPORT"])
     tables = report.tables
     return (
         _first_alone(report) if picture else None,
         picture,
         data_table("calibrations", "By every calibration", REPORTS["CALIBRATION_REPORT"], tables["CALIBRATION_REPORT"]),
-        data_table("units", f"By unit, {report.calibration}", units, by_unit),
+        data_table("units", f"By unit, {report.calibration}", by_unit(list(rows[0])[2:]), rows),
         data_table("events", f"By event, {report.calibration}", REPORTS["ENERGY_REPORT"], tables["ENERGY_REPORT"]),
     )
 

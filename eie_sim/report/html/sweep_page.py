@@ -35,12 +35,15 @@ class SweepFacts:
         What ran on every machine.
     conditions : sequence of str
         Which every machine here meets.
+    notes : sequence of str
+        What else a reader should know, of `eie_sim.sweep.machines.Machines`.
     """
 
     name: str
     version: str
     workloads: Sequence[str]
     conditions: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def sweep_page(found: Sequence[Candidate], objectives: Sequence[str], facts: SweepFacts) -> str:
@@ -99,6 +102,7 @@ def _summary(found: Sequence[Candidate], axes: Sequence[str], facts: SweepFacts)
             ("Workloads of the store", ", ".join(facts.workloads)),
             ("Each figure", f"geometric mean over {rows} workloads and seeds" if rows > 1 else "of one workload"),
             ("Conditions", "; ".join(facts.conditions) or "none"),
+            *(("Note", note) for note in facts.notes),
             *((f"Axis {name}", told) for name, told in of_axes),
             ("The same for all", of_fixed),
             ("Computed by", f"eie-sim {facts.version}"),
@@ -147,15 +151,23 @@ def _chart(shown: int, of: int) -> tuple[Markup | None, ...]:
 
 
 def _table(shown: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str], of: int) -> Markup:
-    columns: Definitions = {name: _defined(name) for name in (*axes, *metrics)}
+    columns: Definitions = {**{name: _defined(name) for name in (*axes, *metrics)}, "fits": _FITS}
     rows: list[Row] = [
-        {**{name: one.inputs[name] for name in axes}, **{name: one.values[name] for name in metrics}} for one in shown
+        {
+            **{name: one.inputs[name] for name in axes},
+            **{name: one.values[name] for name in metrics},
+            "fits": "yes" if one.fits else "no",
+        }
+        for one in shown
     ]
     if not axes:  # one machine alone
         columns = {"machine": {"unit": "", "definition": "The only one."}, **columns}
         rows = [{"machine": "the only one", **row} for row in rows]
     caption = "Machines, those of the front first" + (f"; {len(shown):,} of {of:,}" if len(shown) < of else "")
     return data_table("machine-table", caption, columns, rows, linked=True)
+
+
+_FITS = {"unit": "", "definition": "Whether its SRAMs hold every workload; no: simulated as if they did."}
 
 
 def _defined(name: str) -> Mapping[str, str]:
@@ -178,6 +190,7 @@ def _data(shown: Sequence[Candidate], metrics: Sequence[str], axes: Sequence[str
         ],
         "inputs": [_input(shown, name) for name in MACHINE_AND_PRICES],
         "axes": list(axes),
+        "fits": [one.fits for one in shown],
     }
 
 

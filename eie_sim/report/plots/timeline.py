@@ -13,6 +13,7 @@ from eie_sim.report.plots.styles import (
     SOFT,
     STATE_COLOURS,
     STATE_HATCHES,
+    foot,
     in_lines,
     new_figure,
     points,
@@ -45,7 +46,7 @@ def timeline(data: Timeline) -> Figure:
     Below a PE's lane stands how many activations wait in its queue, in bold where it holds the broadcast up.
     """
     n_lanes = len(data.pes) + 1
-    figure = new_figure(1.1 + 0.42 * n_lanes)
+    figure = new_figure(1.5 + 0.42 * n_lanes)
     axes = figure.add_subplot()
     labelled = len(data.broadcast) <= _WIDEST_LABELLED
     _lane(axes, 0, data, [_LIKE[BROADCAST_STATES[state]] for state in data.broadcast])
@@ -64,8 +65,10 @@ def timeline(data: Timeline) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("cycle")
-    axes.set_title(in_lines(data.finding, axes))
-    _legend(figure)
+    axes.set_title(in_lines(data.finding, axes), pad=points(24))
+    _legend(axes)
+    if labelled:
+        foot(figure, in_lines(data.note, axes, 1.25))
     return figure
 
 
@@ -112,15 +115,16 @@ def _queue(axes: Axes, lane: int, data: Timeline) -> None:
             )  # fmt: skip
 
 
-def _legend(figure: Figure) -> None:
+def _legend(axes: Axes) -> None:
     names = {
         "entry": "entry, or push", "filler": "filler", "bubble": "empty column, or stall",
         "starved": "starved, or scan bubble", "fill": "not begun", "drain": "done, or idle",
     }  # fmt: skip
-    figure.legend(
+    axes.legend(
         handles=[
             Patch(facecolor=_FACES[state], hatch=_HATCHES[state], edgecolor=PAPER, label=name)
             for state, name in names.items()
         ],
-        loc="outside lower left", ncols=6, fontsize=points(7.5), handlelength=1.2, columnspacing=1.2,
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=6, fontsize=points(7.5), handlelength=1.2, columnspacing=1.2,
+        borderpad=0.2, borderaxespad=0.2,
     )  # fmt: skip
