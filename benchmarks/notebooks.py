@@ -93,7 +93,7 @@ def differing(stored: Notebook, now: Notebook) -> list[int]:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    figures, rows = [], []
+    figures, rows, differ = [], [], 0
     for path in _chosen(options.names):
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
@@ -101,10 +101,13 @@ def measure(options: argparse.Namespace) -> Report:
             seconds = time.perf_counter() - began
         other = differing(read(path), now)
         figures.append(Figure(path.stem, seconds, "s", MOST_S))
+        differ += len(other)
         rows.append((path.stem, ", ".join(map(str, other)) or "none"))
         if options.write:
             with replacing(path) as file:
                 file.write((json.dumps(now, indent=1, ensure_ascii=False) + "\n").encode())
+    if not options.write:
+        figures.append(Figure("cells that print something else than is stored", differ, "", 0))
     return Report(
         tuple(figures), (Table("cells that print something else than is stored", ("notebook", "cells"), tuple(rows)),)
     )

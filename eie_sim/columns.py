@@ -147,6 +147,11 @@ def percent(value: float) -> str:
     return f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}"
 
 
+def pes(n: int) -> str:
+    """A number of PEs for a reader."""
+    return f"{n:,} PE" if n == 1 else f"{n:,} PEs"
+
+
 def plain(cell: Cell) -> Cell:
     """A number of Python's own: JSON writes no other, and not every engine is compiled."""
     return cell.item() if isinstance(cell, np.generic) else cell

@@ -255,6 +255,8 @@ class Utilisation:
     busy_cycles, bubble_cycles, starved_cycles, fill_cycles, drain_cycles : ndarray of int64, shape (n_pe, bins)
         Cycles of each class, as in `eie_sim.result.Counts`. Over all bins they sum to the counters of these names, over
         the five classes to `width_cycles`.
+    filler_cycles : ndarray of int64, shape (n_pe, bins), or None
+        Of the busy cycles, those that issue a filler; None where the layer was not given.
     """
 
     first_cycle: Integers
@@ -692,7 +694,9 @@ def window_of(schedule: Schedule, window: Window | None) -> Window:
     if window is None:
         return 1, schedule.cycles + 1
     begin, end = (whole_number("window", one, 1) for one in window)
-    if not begin < end <= schedule.cycles + 1:
+    if end <= begin:
+        raise ValueError(f"window: ends with cycle {end - 1}, before its first cycle {begin}")
+    if end > schedule.cycles + 1:
         raise ValueError(f"window: cycles {begin} to {end - 1}, but the run has cycles 1 to {schedule.cycles}")
     return begin, end
 

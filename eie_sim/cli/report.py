@@ -2,18 +2,36 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eie_sim.cli.options import INPUT_PANEL, OUTPUT_PANEL, Arch, Json, Preset, Set, option
+from eie_sim.cli.options import (
+    INPUT_PANEL,
+    OUTPUT_PANEL,
+    ActDensity,
+    Acts,
+    Arch,
+    EieSimulator,
+    Fit,
+    Json,
+    Layers,
+    Name,
+    Preset,
+    Rows,
+    Set,
+    WeightDensity,
+    option,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from eie_sim.arch import ArchConfig
     from eie_sim.baselines.devices import Device
     from eie_sim.cli.console import Printer
     from eie_sim.cli.grid import Group
+    from eie_sim.cli.inputs import Request
     from eie_sim.columns import Cell
     from eie_sim.report.comparison import RunReport
     from eie_sim.report.html.details import Detail
@@ -40,9 +58,15 @@ _OUT = "Write report.json, report.md and COMPUTE_REPORT.csv, ENERGY_REPORT.csv .
 
 def report(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
-    layers: Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")] = None,
-    acts: Annotated[Path | None, option(INPUT_PANEL, "Inputs, as for `eie-sim run`.", "FILE.npy")] = None,
+    eie_simulator: EieSimulator = None,
+    rows: Rows = None,
+    name: Name = None,
+    layers: Layers = None,
+    acts: Acts = None,
+    act_density: ActDensity = None,
+    weight_density: WeightDensity = None,
     seed: Annotated[int | None, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = None,
+    fit: Fit = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -66,6 +90,7 @@ def report(
     from compressor.files import errors_name
     from eie_sim.baselines.cpu_measurement import read_cpu_measurement
     from eie_sim.cli.console import Printer
+    from eie_sim.cli.inputs import Request
     from eie_sim.cost import CALIBRATIONS
     from eie_sim.cost.calibrations import DEFAULT
     from eie_sim.cost.technology import SCALINGS
@@ -88,7 +113,12 @@ def report(
     if html is not None:
         check_target_file("--html", html)
     details: list[Detail] | None = None if html is None else []
-    results = _results(file, layers, acts, seed, (preset, arch, settings), printer, details)
+    request = Request(
+        file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed or 0, fit
+    )  # fmt: skip
+    if file is not None and file.suffix.lower() == ".json":
+        _refuse_a_new_run(replace(request, seed=0 if seed is None else seed + 1), (preset, arch, settings))
+    results = _results(request, (preset, arch, settings), printer, details)
     with errors_name(file) if file is not None and file.suffix.lower() == ".json" else nullcontext():
         found = run_report(results, devices, chosen, rule, measured, batches, accelerators=not device, dram=dram)
     if out is not None:
@@ -119,21 +149,27 @@ def _results_file(file: Path | None) -> Path | None:
     return file
 
 
+def _refuse_a_new_run(request: "Request", machine_options: tuple[str | None, Path | None, list[str] | None]) -> None:
+    """Refuse what only a simulation can use; the seed is one more than that asked for, 0 where there is none."""
+    only_layers = replace(request, layers=None)
+    if any(machine_options) or only_layers != type(request)(request.file):
+        raise ValueError(
+            f"{request.file}: was simulated already; options of the machine and of inputs, but for --layers, are for a "
+            "new run"
+        )
+
+
 def _results(
-    file: Path | None,
-    layers: str | None,
-    acts: Path | None,
-    seed: int | None,
+    request: "Request",
     machine_options: tuple[str | None, Path | None, list[str] | None],
     printer: "Printer",
     details: "list[Detail] | None",
 ) -> "Results":
     from eie_sim.report.results_file import read_results
 
+    file, layers = request.file, request.layers
     if file is None or file.suffix.lower() != ".json":
-        return _run(file, layers, acts, seed, machine_options, printer, details)
-    if any(machine_options) or acts is not None or seed is not None:
-        raise ValueError(f"{file}: was simulated already; --preset, --arch, --set, --acts and --seed are for a new run")
+        return _run(request, machine_options, printer, details)
     results = read_results(file)
     if layers is None:
         return results
@@ -141,8 +177,6 @@ def _results(
     there = list(dict.fromkeys(str(row["layer"]) for row in results.rows))
     if unknown := [name for name in wanted if name not in there]:
         raise ValueError(f"--layers: {unknown[0]!r}, but {file} has {', '.join(there)}")
-    from dataclasses import replace
-
     return replace(
         results,
         rows=[row for row in results.rows if row["layer"] in wanted],
@@ -152,22 +186,18 @@ def _results(
 
 
 def _run(
-    file: Path | None,
-    layers: str | None,
-    acts: Path | None,
-    seed: int | None,
+    request: "Request",
     machine_options: tuple[str | None, Path | None, list[str] | None],
     printer: "Printer",
     details: "list[Detail] | None",
 ) -> "Results":
-    from eie_sim.cli.inputs import Planner, Request
+    from eie_sim.cli.inputs import Planner
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.running import simulate_plan
     from eie_sim.engines import warm_up
 
     machine: ArchConfig = chosen_machine(*machine_options)
-    request = Request(file, None, None, None, layers, acts, None, None, seed or 0, None)
-    if file is None and layers is None:
+    if (request.file, request.eie_simulator, request.layers) == (None, None, None):
         warm_up.start()
     plan = Planner(request, machine, printer.note).plan()
     if details is None:

@@ -104,7 +104,7 @@ def simulate_scheduled(
 def _first(workload: Workload, printer: Printer) -> NDArray[np.float32]:
     vectors = _vectors(workload)
     if len(vectors) > 1:
-        printer.note(f"{workload.layer.name}: has {len(vectors)} input vectors, of which the first is drawn")
+        printer.note(f"{workload.layer.name}: has {len(vectors)} input vectors, of which the first is shown")
     return np.asarray(vectors[0])
 
 

@@ -272,7 +272,7 @@ def plot(
     with replacing_in(out) as folder:
         for name, figure in zip(names, drawn.values(), strict=True):
             plots.save(figure, folder / name)
-    Printer().note(f"wrote {len(names)} pictures of {len(found):,} machines in {out}")
+    Printer().note(f"wrote {len(names)} pictures of {_machines_told(found)} in {out}")
 
 
 def html(
@@ -296,7 +296,11 @@ def html(
     machines = _machines(store, where, list(dict.fromkeys([*wanted, *also])), all_sweeps)
     found = machines.found
     write_text(sweep_page(found, wanted, _facts(store, where, all_sweeps, machines.notes)), out)
-    Printer().note(f"wrote {out}, a page of {len(found):,} machines")
+    Printer().note(f"wrote {out}, a page of {_machines_told(found)}")
+
+
+def _machines_told(found: "Sequence[Candidate]") -> str:
+    return "one machine" if len(found) == 1 else f"{len(found):,} machines"
 
 
 def _front_metrics(objectives: str) -> list[str]:

@@ -63,6 +63,8 @@ class RunReport:
     chained : bool
     weight_densities : mapping of str to float or None
         By which the sparse baselines of each layer are modelled: Table III for the paper's layers, else as packed.
+    devices : tuple of Device
+        That stand beside it.
     """
 
     machine: ArchConfig
@@ -76,6 +78,7 @@ class RunReport:
     origins: Mapping[str, str]
     chained: bool
     weight_densities: Mapping[str, float | None] = field(default_factory=dict)
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def run_report(
     return RunReport(
         arch, results.engine, results.version, calibration, rule if scaled else "", ran[0].energy.assumptions,
         tables, tuple(dict.fromkeys(notes)), dict(results.origins), results.chained,
-        {one.layer: _baseline_density(one, _is_published(one, [])) for one in ran},
+        {one.layer: _baseline_density(one, _is_published(one, [])) for one in ran}, tuple(devices),
     )  # fmt: skip
 
 

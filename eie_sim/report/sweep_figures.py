@@ -57,8 +57,9 @@ class ParetoFront:
 def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[str]) -> ParetoFront:
     """The front between two metrics."""
     best = pareto(found, (x, y))
+    are = "is" if len(best) == 1 else "are"
     return ParetoFront(
-        f"{len(best):,} of {len(found):,} machines are beaten by none in {_bare(x)} and {_bare(y)}",
+        f"{len(best):,} of {len(found):,} machines {are} beaten by none in {_bare(x)} and {_bare(y)}",
         label(x),
         label(y),
         tuple((one.values[x], one.values[y]) for one in found),
@@ -111,8 +112,11 @@ def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
     medians = [statistics.median(of) for of in values]
     better = max if metric in LARGER_IS_BETTER else min
     best = x[medians.index(better(medians))]
+    same = max(medians) - min(medians) <= _SAME * abs(max(medians))
     return AxisCurve(
-        f"{_bare(metric)}: best at {axis} {short(best)}, by the median",
+        f"{_bare(metric)}: the same at every {axis}, by the median"
+        if same
+        else f"{_bare(metric)}: best at {axis} {short(best)}, by the median",
         axis,
         label(metric),
         x,
@@ -120,6 +124,10 @@ def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
         tuple(medians),
         tuple(map(max, values)),
     )
+
+
+_SAME = 1e-12
+"""Medians that differ by less than this share are the same: they are geometric means of the same numbers."""
 
 
 def _by(found: Sequence[Candidate], axis: str) -> dict[Cell, list[Candidate]]:

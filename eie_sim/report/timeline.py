@@ -72,10 +72,19 @@ class Timeline:
         return self.first_cycle + len(self.broadcast)
 
     @property
+    def pes_told(self) -> str:
+        """Which PEs, of how many."""
+        some, of = self.pes, self.n_pe
+        if len(some) == of:
+            return "all PEs"
+        in_a_row = len(some) > 1 and list(some) == list(range(some[0], some[-1] + 1))
+        return f"PEs {some[0]} to {some[-1]} of {of}" if in_a_row else f"PE {', '.join(map(str, some))} of {of}"
+
+    @property
     def note(self) -> str:
         """What the numbers are, and of which PEs."""
         return (
-            f"{_pes_told(self.pes, self.n_pe)}; in a lane: the column that is broadcast or served; below it: "
+            f"{self.pes_told}; in a lane: the column that is broadcast or served; below it: "
             "activations that wait, in bold orange where the queue is full and holds the broadcast up"
         )
 
@@ -125,14 +134,6 @@ def timeline(
         ),
         schedule.n_pe,
     )
-
-
-def _pes_told(pes: Sequence[int], n_pe: int) -> str:
-    if len(pes) == n_pe:
-        return "all PEs"
-    in_a_row = bool(pes) and list(pes) == list(range(pes[0], pes[-1] + 1)) and len(pes) > 1
-    some = f"PEs {pes[0]} to {pes[-1]}" if in_a_row else f"{len(pes)} PEs"
-    return f"{some} of {n_pe}"
 
 
 def _in_window(schedule: Schedule, first: NDArray[np.int64], last: NDArray[np.int64], window: Window) -> list[Span]:

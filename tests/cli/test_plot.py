@@ -34,7 +34,7 @@ def test_the_kinds_and_layers_are_chosen(cli, files, tmp_path):
 def test_a_chain_is_drawn_with_the_first_of_its_inputs(cli, files, tmp_path):
     result = cli("plot", files / "chain.eie", "--acts", files / "batch.npy", "--out", tmp_path, "--kind", "queues")
     assert names_in(tmp_path) == {f"queues-fc{number}.png" for number in (1, 2, 3)}
-    assert "fc1: has 5 input vectors, of which the first is drawn" in result.stderr
+    assert "fc1: has 5 input vectors, of which the first is shown" in result.stderr
 
 
 def test_the_timeline_shows_the_cycles_and_pes_asked_for(cli, files, tmp_path):

@@ -79,6 +79,14 @@ def test_a_device_of_ones_own_stands_beside(cli, saved, tmp_path):
     assert home.device("i7-5930K").name == "i7-5930K"
 
 
+def test_layers_and_densities_are_chosen_as_for_a_run(cli, files):
+    def energy(*options):
+        found = json.loads(cli("report", files / "one.eie", "--json", *options).stdout)
+        return found["reports"]["COMPUTE_REPORT"][0]["energy_nj"]
+
+    assert energy("--act-density", "0.2") < energy()
+
+
 def test_errors_are_one_line(fails, saved, files):
     assert fails("report", saved, "--json", "--markdown") == "--json and --markdown: both want stdout; give one of them"
     assert fails("report", saved, "--calibration", "guess").startswith("--calibration: 'guess', but it must be one of ")

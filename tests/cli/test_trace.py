@@ -192,7 +192,7 @@ def test_a_dump_for_gtkwave_is_written_too(cli, files, tmp_path):
         (["one.eie", "--window=-1:4"], "must be FIRST:END"),
         (["one.eie", "--window", "9" * 30 + ":"], "must be FIRST:END"),
         (["one.eie", "--window", "0:4"], "window: 0, but it must be at least 1"),
-        (["one.eie", "--window", "9:9"], "window: cycles 9 to 8, but the run has cycles 1 to"),
+        (["one.eie", "--window", "9:9"], "window: ends with cycle 8, before its first cycle 9"),
         (["one.eie", "--window", "1:99999"], "window: cycles 1 to 99998, but the run has cycles 1 to"),
         (["one.eie", "--pes", "5-99"], "--pes: 5-99, but the machine has PEs 0 to 63"),
         (["one.eie", "--pes", "0-999999999999"], "but the machine has PEs 0 to 63"),

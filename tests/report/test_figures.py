@@ -142,7 +142,7 @@ def test_runs_are_counted_apart_for_fillers():
     data = figures.run_histogram(layer)
     assert data.real.tolist() == [1, 0, 2, *[0] * 13]
     assert data.fillers == 1
-    assert data.finding == "A run is at most 15 zeros: 25.0 % of the entries are fillers"
+    assert data.finding == "layer: runs are at most 15 zeros, and 25.0 % of the entries are fillers"
 
 
 def test_the_sizes_of_a_layer_by_hand():
@@ -161,7 +161,7 @@ def test_sizes_read_as_megabytes_or_kilobytes():
     assert figures.megabytes(figures.StoredSize("", 8 * 67_108_864, 0, 0)) == "67.1 MB"
     assert figures.megabytes(figures.StoredSize("", 0, 8 * 2_500, 0)) == "2.5 kB"
     steps = (figures.StoredSize("a", 8 * 10**6, 0, 0), figures.StoredSize("b", 0, 0, 8 * 5 * 10**5))
-    assert figures.StoredSizes(steps).finding == "1.0 MB become 0.5 MB: 2.0 times smaller"
+    assert figures.StoredSizes("fc", steps).finding == "fc: 1.0 MB become 0.5 MB, 2.0 times smaller"
 
 
 # The block diagram ----------------------------------------------------------------------------------------------------
@@ -198,5 +198,5 @@ def test_weights_are_counted_by_the_value_that_they_share_and_fillers_are_none()
     data = figures.shared_weights(layer)
     assert data.values.tolist() == [-2, 0.5]  # 0.5 stands in the codebook twice
     assert data.weights.tolist() == [1, 5]
-    assert data.finding == "6 weights share 2 values: 83.3 % of them are 0.5"
-    assert figures.shared_weights(pack_codes([[0]], [0, 1], n_pe=1)).finding == "No weight is left"
+    assert data.finding == "layer: 6 weights share 2 values: 83.3 % of them are 0.5"
+    assert figures.shared_weights(pack_codes([[0]], [0, 1], n_pe=1)).finding == "layer: no weight is left"

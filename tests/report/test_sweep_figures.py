@@ -25,6 +25,10 @@ FOUND = [
 ]
 
 
+def test_an_axis_without_effect_is_not_called_best_anywhere():
+    assert axis_curve(FOUND, "clock_hz", "area_mm2").finding == "area: the same at every clock_hz, by the median"
+
+
 def test_labels_have_units_once():
     assert (label("edp_nj_us"), label("time_us"), label("cycles"), label("n_pe")) == (
         *("edp, nJ us", "time, us"),

@@ -1,5 +1,6 @@
 """Figures of queues, cycles, balance, energy and baselines: the data sum to the counters, and every axis has a unit."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
@@ -16,7 +17,7 @@ from eie_sim.baselines.roofline import sparse_work
 from eie_sim.cost import energy
 from eie_sim.report import figures, plots
 from eie_sim.report.comparison import run_report
-from eie_sim.report.figures.costs import MEAN
+from eie_sim.report.figures.costs import MEAN, WHOLE
 from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
 from eie_sim.views import IDLE, PE_STATES, PUSH, SCAN_BUBBLE, STALL
@@ -242,6 +243,48 @@ def test_a_baseline_without_an_energy_is_named_below():
     assert told.endswith(f"\nno energy is known of {first.label}")
 
 
+def test_a_device_of_one_s_own_has_its_roof():
+    layer, result = ran()
+    own = next(iter(devices().values())).model_copy(update={"name": "My card"})
+    found = Results(
+        [result_row(result)], result.arch.model_dump(), "fast", layers={layer.name: LayerFacts(layer.density, 0)}
+    )
+    data = figures.roofline(run_report(found, [own], "table2-8cycle"))
+    assert [roof.name for roof in data.roofs] == ["EIE", "My card"]
+    figure = plots.roofline(data)
+    (low, high), eie = figure.axes[0].get_xlim(), data.roofs[0]
+    assert low < eie.peak_gops / eie.bandwidth_gb_s < high
+
+
+def test_a_chain_is_compared_as_a_whole_and_not_by_the_mean_of_its_layers():
+    layers = [ran(seed) for seed in (0, 1)]
+    rows = [result_row(result) for _, result in layers]
+    facts = {layer.name: LayerFacts(layer.density, 0) for layer, _ in layers}
+    found = Results(rows, layers[0][1].arch.model_dump(), "fast", layers=facts, chained=True)
+    data = figures.baseline_bars(run_report(found, list(devices().values()), "table2-8cycle"))
+    assert data.layers[-1] == WHOLE
+    eie_us = sum(row["time_us"] for row in rows)
+    for series in data.series:
+        parts = [times * row["time_us"] for times, row in zip(series.times_slower, rows, strict=False)]
+        assert series.times_slower[-1] == pytest.approx(sum(parts) / eie_us)
+
+
+def test_no_work_is_the_same_for_all():
+    data = figures.LoadBalance("idle", np.arange(3), np.zeros(3, np.int64))
+    assert (data.gini, data.finding) == (0, "idle: no PE has any work")
+    assert data.lorenz.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+@pytest.mark.parametrize("n_letters", [5, 60, 150])
+def test_a_title_has_room_beside_its_axis_however_long_the_name_is(n_letters):
+    _, result = ran()
+    figure = plots.utilisation_map(figures.utilisation_map(replace(result, layer="W" * n_letters), 20))
+    figure.canvas.draw()
+    title = figure.axes[1]._left_title.get_window_extent()
+    assert title.x1 <= figure.bbox.x1
+    assert "%" in figure.axes[1].get_title(loc="left")
+
+
 def test_a_sparse_baseline_does_the_work_of_the_whole_layer_whatever_was_walked():
     layer = ran()[0]
     arch = preset("eie-64pe-45nm").replace(n_pe=8, name="eight")
@@ -274,6 +317,9 @@ def test_a_run_without_an_active_input_has_roofs_alone():
     for idle in ("utilisation_map", "queue_map", "broadcast_rate", "load_balance"):
         assert plots.as_png(getattr(plots, idle)(getattr(figures, idle)(result)), 30)
     assert plots.as_png(plots.stall_breakdown(figures.stall_breakdown(result, layer)), 30)
+    lone = run_report(Results(rows, arch.model_dump(), "fast"), [next(iter(devices().values()))], "table2-8cycle")
+    nothing = replace(figures.roofline(lone), roofs=tuple(replace(r, points={}) for r in figures.roofline(lone).roofs))
+    assert plots.as_png(plots.roofline(nothing), 30)
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------
@@ -307,7 +353,7 @@ def test_no_text_is_clipped_and_no_two_overlap(name, style):
 
 
 def test_the_title_is_the_finding(name):
-    titles = [axes.get_title(loc="left").replace("\n", " ") for axes in drawn(name).axes]
+    titles = [re.sub(r"\s", " ", axes.get_title(loc="left")) for axes in drawn(name).axes]
     assert DRAWN[name]().finding in titles
 
 

@@ -45,6 +45,19 @@ def test_machines_meet_the_conditions_of_the_sweep_and_those_given(swept):
         machines_of(store, ["time_us"], ["n_pe > 4"])
 
 
+def test_machines_that_do_not_hold_what_ran_are_told(swept):
+    store = swept(n_pe=[2, 4], spmat_bytes=[16, 131072])
+    machines = machines_of(store, ["time_us"])
+    assert (
+        sorted((one.inputs["spmat_bytes"], one.fits) for one in machines.found)
+        == [(16, False)] * 2 + [(131072, True)] * 2
+    )
+    assert machines.notes[-1].startswith("2 of 4 machines do not hold every workload in their SRAMs")
+    assert machines_of(store, ["time_us"], ["fits_sram"]).notes == ()
+    with pytest.raises(ValueError, match=r"no machine meets n_pe == 2 and .*; the SRAMs of none hold .*a.eie"):
+        machines_of(swept(n_pe=2, spmat_bytes=16), ["time_us"], ["n_pe == 2", "fits_sram"])
+
+
 def test_one_price_is_judged_by_in_the_order_of_the_sweep(swept):
     store = swept(n_pe=[2, 4], calibration=["bottom-up", "table2-8cycle"])
     machines = machines_of(store, ["energy_nj"])

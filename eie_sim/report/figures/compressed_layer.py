@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.packed import PackedLayer
+from eie_sim.columns import pes
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -63,11 +64,13 @@ class SharedWeights:
 
     Attributes
     ----------
+    layer : str
     values : ndarray of float64, rising
         The codebook without the value 0; a value that stands in it twice is here once.
     weights : ndarray of int64, as many
     """
 
+    layer: str
     values: Floats
     weights: Integers
 
@@ -76,11 +79,19 @@ class SharedWeights:
         """How many values there are, and how many weights have the commonest."""
         total = int(self.weights.sum())
         if not total:
-            return "No weight is left"
+            return f"{self.layer}: no weight is left"
         n_values, most = int(np.count_nonzero(self.weights)), int(self.weights.argmax())
         values = "one value" if n_values == 1 else f"{n_values} values"
-        share = 100 * self.weights[most] / total
-        return f"{total:,} weights share {values}: {share:.1f} % of them are {self.values[most]:.3g}"
+        told = f"{self.layer}: {total:,} weights share {values}"
+        share = self.weights[most] / total
+        if n_values == 1 or share * n_values < _EVEN:
+            return told + ", evenly" * (n_values > 1)
+        most_text = f"{self.values[most]:.3g}".replace("-", "\N{MINUS SIGN}")
+        return f"{told}: {100 * share:.1f} % of them are {most_text}"
+
+
+_EVEN = 1.1
+"""The commonest value is less than this many times as common as the mean."""
 
 
 def shared_weights(layer: PackedLayer) -> SharedWeights:
@@ -89,7 +100,7 @@ def shared_weights(layer: PackedLayer) -> SharedWeights:
     of_code = np.bincount(layer.codes, minlength=len(layer.codebook))[1:]
     weights = np.zeros(len(values), np.int64)
     np.add.at(weights, place, of_code)
-    return SharedWeights(values, weights)
+    return SharedWeights(layer.name, values, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +109,14 @@ class RunHistogram:
 
     Attributes
     ----------
+    layer : str
     real : ndarray of int64, shape (2**index_bits,)
         Real weights with 0, 1, ... zeros before them.
     fillers : int
         They all have the longest run.
     """
 
+    layer: str
     real: Integers
     fillers: int
 
@@ -111,13 +124,14 @@ class RunHistogram:
     def finding(self) -> str:
         """How many entries are fillers."""
         share = 100 * self.fillers / max(1, self.fillers + int(self.real.sum()))
-        return f"A run is at most {len(self.real) - 1} zeros: {share:.1f} % of the entries are fillers"
+        longest = len(self.real) - 1
+        return f"{self.layer}: runs are at most {longest} zeros, and {share:.1f} % of the entries are fillers"
 
 
 def run_histogram(layer: PackedLayer) -> RunHistogram:
     """Count the entries of a packed layer by their zero runs."""
     real = np.bincount(layer.runs[layer.codes != 0], minlength=1 << layer.index_bits)
-    return RunHistogram(real.astype(np.int64), layer.n_fillers)
+    return RunHistogram(layer.name, real.astype(np.int64), layer.n_fillers)
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,7 @@ class StoredSize:
 class StoredSizes:
     """What a layer takes after each step of its compression."""
 
+    layer: str
     steps: tuple[StoredSize, ...]
 
     def times_smaller(self, step: StoredSize) -> float:
@@ -160,7 +175,7 @@ class StoredSizes:
     def finding(self) -> str:
         """From where to where."""
         first, last = self.steps[0], self.steps[-1]
-        return f"{megabytes(first)} become {megabytes(last)}: {self.change(last)}"
+        return f"{self.layer}: {megabytes(first)} become {megabytes(last)}, {self.change(last)}"
 
     def change(self, step: StoredSize) -> str:
         """How many times smaller than the first step, or larger, as a text."""
@@ -184,15 +199,16 @@ def stored_sizes(layer: PackedLayer) -> StoredSizes:
     codebook, pointers = FLOAT_BITS * len(layer.codebook), FLOAT_BITS * (columns + 1)
     packed_pointers = 8 * layer.pointer_bytes_per_pe * layer.n_pe
     return StoredSizes(
+        layer.name,
         (
             StoredSize("dense float32", FLOAT_BITS * layer.n_rows * columns, 0, 0),
             StoredSize("pruned", FLOAT_BITS * real, FLOAT_BITS * real, pointers),
             StoredSize("weights shared", layer.weight_bits * real + codebook, FLOAT_BITS * real, pointers),
             StoredSize(
-                f"packed for {layer.n_pe} PEs",
+                f"packed for {pes(layer.n_pe)}",
                 layer.weight_bits * layer.n_entries + codebook,
                 layer.index_bits * layer.n_entries,
                 packed_pointers,
             ),
-        )
+        ),
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.packed import PackedLayer
+from eie_sim.columns import pes
 from eie_sim.report.figures.over_time import scheduled
 from eie_sim.result import SimResult
 from eie_sim.views import ENTRY, FILLER, PE_STATES, STARVED, broadcast_stalls, pe_totals
@@ -59,10 +60,11 @@ class StallBreakdown:
         if not self.stall_cycles:
             return "No full queue holds the broadcast up"
         alone = 100 * self.alone.sum() / self.stall_cycles
-        most = int((self.alone + self.with_others).argmax())
+        held = self.alone + self.with_others
+        most = int(held.argmax())
         return (
-            f"The broadcast is held up in {self.stall_cycles:,} cycles, in {alone:.0f} % of them by one PE alone, "
-            f"most by PE {most}"
+            f"The broadcast is held up in {self.stall_cycles:,} cycles: in {alone:.0f} % of them by one PE alone, in "
+            f"{held[most]:,} by PE {most}, alone or with others, more than by any other"
         )
 
 
@@ -168,8 +170,9 @@ class LoadBalance:
     @property
     def lorenz(self) -> Floats:
         """Share of the work that the 0, 1, 2, ... PEs with the least of it do; shape (n_pe + 1,), from 0 to 1."""
-        least_first = np.concatenate([[0], np.cumsum(self.entries[::-1])])
-        return np.asarray(least_first / max(1, least_first[-1]), np.float64)
+        work = self.entries if self.entries.any() else np.ones_like(self.entries)  # no work is the same for all
+        least_first = np.concatenate([[0], np.cumsum(work[::-1])])
+        return np.asarray(least_first / least_first[-1], np.float64)
 
     @property
     def gini(self) -> float:
@@ -182,7 +185,12 @@ class LoadBalance:
     def finding(self) -> str:
         """How much more than the mean the busiest PE does."""
         mean = self.entries.mean()
-        over = 100 * (self.entries[0] / mean - 1) if mean else 0.0
+        if not mean:
+            return f"{self.layer}: no PE has any work"
+        if self.entries[0] == self.entries[-1]:
+            what = "has all" if len(self.entries) == 1 else "have the same"
+            return f"{self.layer}: {pes(len(self.entries))} {what} work"
+        over = 100 * (self.entries[0] / mean - 1)
         return f"{self.layer}: PE {self.pes[0]} has the most work, {over:.1f} % above the mean"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eie_sim.columns import digits
+from eie_sim.columns import digits, pes
 from eie_sim.result import Schedule, SimResult
 from eie_sim.views import PUSH, STALL, broadcast_cycles, limits, queue_occupancy, utilisation
 
@@ -53,10 +53,8 @@ class UtilisationMap:
     def finding(self) -> str:
         """How busy the PEs are, and the least busy one."""
         share, time_us = self.busy_share_of_pe, digits(self.time_us[-1])
-        return (
-            f"{self.layer} keeps {len(share)} PEs busy {100 * share.mean():.1f} % of {time_us} µs, "
-            f"the least busy one {100 * share.min():.1f} %"
-        )
+        told = f"{self.layer} keeps {pes(len(share))} busy {100 * share.mean():.1f} % of {time_us} µs"
+        return told if len(share) == 1 else f"{told}, the least busy one {100 * share.min():.1f} %"
 
 
 def utilisation_map(result: SimResult, bins: int = 160) -> UtilisationMap:
@@ -107,10 +105,9 @@ class QueueMap:
     def finding(self) -> str:
         """How many wait, and where the fewest do."""
         waiting = self.mean_of_pe
-        return (
-            f"{self.layer}: on average {waiting.mean():.1f} of at most {self.places} activations wait for a PE, "
-            f"for PE {waiting.argmin()} only {waiting.min():.1f}"
-        )
+        told = f"{self.layer}: on average {waiting.mean():.1f} of at most {self.places} activations wait for a PE"
+        least = f"{waiting.min():.1f}"
+        return told if least == f"{waiting.mean():.1f}" else f"{told}, for PE {waiting.argmin()} only {least}"
 
 
 def queue_map(result: SimResult, bins: int = 160) -> QueueMap:

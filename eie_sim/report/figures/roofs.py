@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eie_sim.baselines.devices import Device, devices
+from eie_sim.baselines.devices import Device
 from eie_sim.baselines.roofline import dense_work, sparse_work
-from eie_sim.columns import Row, percent
+from eie_sim.columns import Row, digits, percent
 from eie_sim.report.comparison import ALL, RunReport
 from eie_sim.report.figures.costs import baselines_of
 
@@ -35,6 +35,10 @@ class Roof:
         return min(self.peak_gops, self.bandwidth_gb_s * ops_per_byte)
 
 
+_MOST_NAMED = 9
+"""Layers whose speeds a note can tell."""
+
+
 @dataclass(frozen=True)
 class Roofline:
     """Machines with their roofs, and the layers on them; EIE is the first.
@@ -62,35 +66,45 @@ class Roofline:
             return "EIE walked no weight"
         shares = [100 * gops / eie.peak_gops for points in eie.points.values() for _, _, gops in points]
         low, high = percent(min(shares)), percent(max(shares))
-        return f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {eie.peak_gops:,.0f} GOP/s"
+        return (
+            f"EIE reaches {low if low == high else f'{low} to {high}'} % of its peak of {digits(eie.peak_gops)} GOP/s"
+        )
 
-    note = (
-        "Operations: two for each weight that a machine multiplies (EIE: those not zero, with an active input).\n"
-        "Bytes: of EIE, rows of the sparse-matrix SRAMs read; of the devices, float32 matrix, indices and vectors in "
-        "DRAM.\nA device can be above its slope: its cache may hold a layer from one call to the next."
-    )
-    """What the axes mean."""
+    @property
+    def note(self) -> str:
+        """What the axes mean, and which point of EIE is which."""
+        told = (
+            "Operations: two for each weight that a machine multiplies (EIE: those not zero, with an active input).\n"
+            "Bytes: of EIE, rows of the sparse-matrix SRAMs read; of the devices, float32 matrix, indices and vectors "
+            "in DRAM.\nA device can be above its slope: its cache may hold a layer from one call to the next."
+        )
+        # Several input vectors of a layer are points of one name.
+        speeds: dict[str, list[float]] = {}
+        for layer, _, gops in (one for of_kind in self.roofs[0].points.values() for one in of_kind):
+            speeds.setdefault(layer, []).append(gops)
+        if not speeds or len(speeds) > _MOST_NAMED:
+            return told
+        named = ", ".join(f"{layer} {digits(sum(found) / len(found))}" for layer, found in speeds.items())
+        return f"{told}\nGOP/s of EIE{' on average' * (max(map(len, speeds.values())) > 1)}: {named}."
 
 
-def roofline(report: RunReport, known: Mapping[str, Device] | None = None, batch: int = 1) -> Roofline:
+def roofline(report: RunReport, batch: int = 1) -> Roofline:
     """EIE and the devices of a report with their roofs, and where each layer lies.
 
     For EIE the roof is one multiply-add a cycle in each PE, the slope one row of the sparse-matrix SRAM a cycle in each
     PE; its bytes are those of the rows that were read. For a device both are those of `Device`, and its bytes those of
-    `eie_sim.baselines.roofline`.
+    `eie_sim.baselines.roofline`. A baseline that is no device has no roof and is left out.
 
     Parameters
     ----------
     report : RunReport
-    known : mapping of str to Device, or None
-        Devices by name; None: those built in. A baseline that is none of them has no roof and is left out.
     batch : int
         Input vectors that the devices compute together.
     """
     rows = report.tables["COMPUTE_REPORT"]
     accesses = report.tables["DETAILED_ACCESS_REPORT"]
     eie = _roof_of_eie(report, list(zip(rows, accesses, strict=True)))
-    by_name = devices() if known is None else known
+    by_name = {one.name: one for one in report.devices}
     of_device: dict[str, list[Row]] = {}
     for row in report.tables["COMPARISON_REPORT"]:
         if row["baseline"] in by_name and row["batch"] == batch and row["layer"] != ALL:

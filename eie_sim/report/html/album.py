@@ -46,7 +46,7 @@ class Album:
         if not report.tables["COMPARISON_REPORT"]:
             return []
         bars = self._picture(figures.baseline_bars(report, batch), plots.baseline_bars)
-        return [bars, self._picture(figures.roofline(report, batch=batch), plots.roofline)]
+        return [bars, self._picture(figures.roofline(report, batch), plots.roofline)]
 
     def cycles(self, results: Sequence[SimResult]) -> Markup | None:
         """Where the cycles of each layer go."""

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from eie_sim.columns import digits
 from eie_sim.report import figures
 from eie_sim.report.plots.styles import (
     CURVE_MARKS,
@@ -35,6 +36,10 @@ _UNITS = ((NAVY, ""), (SKY, ""), (RUST, ""), (SAND, ""), (GREY, "////"), (MIST, 
 """Colours and hatches of units, in their order."""
 
 
+_FEW_NJ = 100.0
+"""Less than this is told in nJ."""
+
+
 @styled
 def energy_breakdown(data: figures.EnergyBreakdown) -> Figure:
     """Energy of each unit, layer by layer."""
@@ -42,15 +47,22 @@ def energy_breakdown(data: figures.EnergyBreakdown) -> Figure:
     axes = figure.subplots()
     rows = np.arange(len(data.layers))
     left = np.zeros(len(rows))
-    for at, (unit, of_unit) in enumerate(zip(data.units, data.energy_nj / 1e3, strict=True)):
+    in_microjoules = float(data.energy_nj.sum(axis=0).max()) >= _FEW_NJ
+    label = f"energy of one input vector ({'µJ' if in_microjoules else 'nJ'})"
+    energies = data.energy_nj / (1e3 if in_microjoules else 1)
+    for at, (unit, of_unit) in enumerate(zip(data.units, energies, strict=True)):
         colour, hatch = _UNITS[at % len(_UNITS)]
         axes.barh(
             rows, of_unit, left=left, height=0.7, color=colour, hatch=hatch, label=unit, linewidth=0, edgecolor=SOFT
         )
         left = left + of_unit
     for row, total in zip(rows, left, strict=True):
-        axes.annotate(f"{total:.3g}", (total, row), (5, 0), textcoords="offset points", va="center")
-    axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, 1.1 * float(left.max())), xlabel="energy of one input vector (µJ)")
+        axes.annotate(digits(total), (total, row), (5, 0), textcoords="offset points", va="center")
+    axes.set(
+        ylim=(len(rows) - 0.5, -0.5),
+        xlim=(0, 1.1 * float(left.max())),
+        xlabel=label,
+    )
     axes.set_yticks(rows, short_names(data.layers))
     axes.tick_params(axis="y", length=0)
     axes.set_title(in_lines(data.finding, axes), pad=points(24))
@@ -111,7 +123,7 @@ def _draw_bars(axes: Axes, data: figures.BaselineBars, values: Sequence[Sequence
 
 
 def _times(value: float, _: object) -> str:
-    return f"{value:,g}x"
+    return f"{value:,.0f}x" if value >= 1 else f"{value:g}x"
 
 
 # Roofline -------------------------------------------------------------------------------------------------------------
@@ -123,7 +135,9 @@ def roofline(data: figures.Roofline) -> Figure:
     figure = new_figure(4.9)
     axes = figure.subplots()
     reached = [x for roof in data.roofs for of_kind in roof.points.values() for _, x, _ in of_kind]
-    low, high = min(reached) / 2, 4 * max(*reached, *(roof.peak_gops / roof.bandwidth_gb_s for roof in data.roofs))
+    # Every ridge is in the picture, that of EIE first: without it a roof is a line.
+    seen = [*reached, *(roof.peak_gops / roof.bandwidth_gb_s for roof in data.roofs)]
+    low, high = min(seen) / 3, 4 * max(seen)
     for at, roof in enumerate(data.roofs):
         _draw_roof(axes, roof, at, _colour_of(roof.name, data.baselines), (low, high))
     axes.set(xscale="log", yscale="log", xlim=(low, high))
@@ -133,10 +147,10 @@ def roofline(data: figures.Roofline) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_xlabel("operations a byte (operations/byte, log scale)")
     axes.set_ylabel("speed (GOP/s, log scale)")
-    axes.set_title(in_lines(data.finding, axes))
+    axes.set_title(in_lines(data.finding, axes, 0.8))
     axes.grid(linewidth=0.6)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=points(8))
-    foot(figure, data.note)
+    foot(figure, "\n".join(in_lines(line, axes, size=7.5) for line in data.note.splitlines()))
     return figure
 
 

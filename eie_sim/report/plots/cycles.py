@@ -40,7 +40,7 @@ def stall_breakdown(data: figures.StallBreakdown) -> Figure:
     pes = np.arange(data.states.shape[1])
     for axes in (above, below):
         axes.set(xlim=(-0.6, len(pes) - 0.4), xlabel="PE")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     for name, top, bottom in _stacked(data.states):
         _steps(above, top, bottom, STATE_COLOURS[name], name, STATE_HATCHES[name])
@@ -103,6 +103,8 @@ def load_balance(data: figures.LoadBalance) -> Figure:
     work.axhline(float(data.entries.mean()), color=RUST, linewidth=1.4, linestyle="--", label="mean")
     work.set_ylim(bottom=0)
     work.set(xlim=(-0.6, len(places) - 0.4), xlabel="PEs, that with most work first", ylabel="entries walked")
+    work.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    work.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     work.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     work.set_title(in_lines(data.finding, work, 0.6))
     work.legend(loc="lower left", fontsize=points(8), frameon=True, facecolor="white", edgecolor="none", framealpha=1)

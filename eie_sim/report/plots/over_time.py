@@ -34,7 +34,7 @@ def utilisation_map(data: figures.UtilisationMap) -> Figure:
     mesh = heat.pcolormesh(data.time_us, pe_edges, data.busy_share, cmap="cividis_r", vmin=0, vmax=1, rasterized=True)
     heat.set_xlabel("time (µs)")
     heat.set_ylabel("PE")
-    heat.yaxis.set_major_locator(MaxNLocator(integer=True))
+    heat.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     heat.set_ylim(n_pe - 0.5, -0.5)
     over_time.stairs(data.busy_share_of_bin, data.time_us, fill=True, color=NAVY)
     over_time.set_title(in_lines(data.finding, over_time))
@@ -66,7 +66,7 @@ def queue_map(data: figures.QueueMap) -> Figure:
         data.time_us, pe_edges, data.mean, cmap="cividis_r", vmin=0, vmax=data.places, rasterized=True
     )
     heat.set_ylabel("PE")
-    heat.yaxis.set_major_locator(MaxNLocator(integer=True))
+    heat.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     heat.set_ylim(n_pe - 0.5, -0.5)
     heat.set_title(in_lines(data.finding, heat))
     heat.tick_params(labelbottom=False)

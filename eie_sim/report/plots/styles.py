@@ -8,14 +8,14 @@ neighbours are alike, by hatches.
 """
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
-from textwrap import fill
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
@@ -24,6 +24,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
 from matplotlib.figure import SubFigure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from compressor.files import replacing
 from eie_sim.report import figures
@@ -168,9 +170,15 @@ FORMATS = tuple(_SETTINGS)
 """What `save` writes, by the ending of the file's name."""
 
 
-def _in(one: Style) -> AbstractContextManager[None]:
-    """Our settings over matplotlib's defaults, whatever the user's own are, and these again afterwards."""
-    return mpl.style.context(["default", one.settings])
+@contextmanager
+def _in(one: Style) -> Iterator[None]:
+    """Our settings over matplotlib's defaults, whatever the user's own are, and these again afterwards.
+
+    A letter that the font has not, in a name of the user's, is drawn as a box.
+    """
+    with mpl.style.context(["default", one.settings]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -213,15 +221,49 @@ def new_figure(height_in: float, layout: Any = "constrained", columns: Literal[1
     return figure
 
 
-_LETTERS_AN_INCH = 11.5
-"""Letters of a title on the screen, by the width of the figure: beside a plot stand the labels of its axis."""
+_BESIDE = 58.0
+"""Width of the labels of an axis beside a plot on the screen, points."""
 
 
-def in_lines(text: str, axes: Axes | SubFigure, share: float = 1.0) -> str:
-    """`text` in lines of the width of the figure, or of a share of it."""
+def in_lines(text: str, axes: Axes | SubFigure, share: float = 1.0, size: float | None = None) -> str:
+    """`text` in lines that have room beside the labels of an axis; no line breaks between a number and its unit.
+
+    Parameters
+    ----------
+    text : str
+    axes : Axes or SubFigure
+    share : float
+        Of the width of the figure.
+    size : float or None
+        Points on the screen, for plain text across the whole figure; None: a title.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
-    return fill(text, int(share * figure.get_figwidth() * _LETTERS_AN_INCH * 10 / points(10)))
+    font = FontProperties(size=points(10 if size is None else size), weight="bold" if size is None else "normal")
+    beside = points(_BESIDE) if size is None else points(14)
+    room = share * 72 * figure.get_figwidth() - beside
+    lines: list[str] = []
+    for word in re.sub(r" (?=[%µ])", "\N{NO-BREAK SPACE}", text).split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, font) <= room:
+            lines[-1] = longer
+        else:
+            lines += _broken(word, font, room)
+    return "\n".join(lines)
+
+
+def _broken(word: str, font: FontProperties, room: float) -> list[str]:
+    """A word in pieces, where it is wider than a line."""
+    fits = len(word)
+    while fits > 1 and _width(word[:fits], font) > room:
+        fits -= 1
+    return [word] if fits == len(word) else [word[:fits], *_broken(word[fits:], font, room)]
+
+
+@lru_cache(maxsize=4096)
+def _width(text: str, font: FontProperties) -> float:
+    """In points."""
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def legend_above(axes: Axes, columns: int = 6) -> None:
@@ -281,12 +323,8 @@ def as_png(figure: Figure, dpi: int = DPI) -> bytes:
 
 
 def rendered(figure: Figure, kind: str, dpi: int = DPI) -> bytes:
-    """A figure as the bytes of a file of one of `FORMATS`, `dpi` pixels an inch where it has pixels.
-
-    A letter that the font has not, in a name of the user's, is drawn as a box.
-    """
+    """A figure as the bytes of a file of one of `FORMATS`, `dpi` pixels an inch where it has pixels."""
     written = io.BytesIO()
-    with _in(figure.style if isinstance(figure, _StyledFigure) else _CURRENT.get()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    with _in(figure.style if isinstance(figure, _StyledFigure) else _CURRENT.get()):
         figure.savefig(written, format=kind, dpi=dpi, **_SETTINGS[kind])
     return written.getvalue()

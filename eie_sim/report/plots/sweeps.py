@@ -14,6 +14,7 @@ from eie_sim.report import sweep_figures
 from eie_sim.report.plots.styles import (
     GREY,
     INK,
+    MIST,
     NARROW,
     NAVY,
     PAPER,
@@ -116,7 +117,10 @@ def sweep_map(data: sweep_figures.HeatMap) -> Figure:
     axes.set_yticks(np.arange(len(data.y)) + 0.5, [_tick(value) for value in data.y])
     axes.add_patch(Rectangle(data.best, 1, 1, fill=False, edgecolor=RUST, linewidth=2.2))
     low, high = np.nanmin(values), np.nanmax(values)
+    axes.set_facecolor(MIST)  # where no machine has both values
     for (row, column), value in np.ndenumerate(values) if values.size <= _MOST_NUMBERS else ():
+        if np.isnan(value):
+            continue
         dark = value < low + 0.55 * (high - low)
         axes.text(
             column + 0.5,
@@ -129,7 +133,7 @@ def sweep_map(data: sweep_figures.HeatMap) -> Figure:
         )
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
     axes.set_title(data.finding)
-    figure.colorbar(mesh, label=data.value_label)
+    figure.colorbar(mesh, label=data.value_label, format=FuncFormatter(lambda value, _: digits(value)))
     return figure
 
 

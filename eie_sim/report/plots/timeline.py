@@ -49,12 +49,13 @@ def timeline(data: Timeline) -> Figure:
     figure = new_figure(1.5 + 0.42 * n_lanes)
     axes = figure.add_subplot()
     labelled = len(data.broadcast) <= _WIDEST_LABELLED
-    _lane(axes, 0, data, [_LIKE[BROADCAST_STATES[state]] for state in data.broadcast])
+    edge = 0.4 if labelled else 0.0  # of many cells, edges would be all that is seen
+    _lane(axes, 0, data, [_LIKE[BROADCAST_STATES[state]] for state in data.broadcast], edge)
     if labelled:
         _labels(axes, 0, data, data.pushes)
     for lane in range(1, n_lanes):
         states = [PE_STATES[state] for state in data.states[lane - 1]]
-        _lane(axes, lane, data, states)
+        _lane(axes, lane, data, states, edge)
         if labelled:
             _outline(axes, lane, data.services[lane - 1])
             _labels(axes, lane, data, data.services[lane - 1])
@@ -67,16 +68,20 @@ def timeline(data: Timeline) -> Figure:
     axes.set_xlabel("cycle")
     axes.set_title(in_lines(data.finding, axes), pad=points(24))
     _legend(axes)
-    if labelled:
-        foot(figure, in_lines(data.note, axes, 1.25))
+    note = (
+        data.note
+        if labelled
+        else f"{data.pes_told}; columns and queues are written in {_WIDEST_LABELLED} cycles at most"
+    )
+    foot(figure, in_lines(note, axes, size=7.5))
     return figure
 
 
-def _lane(axes: Axes, lane: int, data: Timeline, states: list[str]) -> None:
+def _lane(axes: Axes, lane: int, data: Timeline, states: list[str], edge: float) -> None:
     for cycle, state in enumerate(states, data.first_cycle):
         axes.add_patch(
             Rectangle(
-                (cycle - 0.5, lane), 1, _LANE, facecolor=_FACES[state], edgecolor=PAPER, linewidth=0.4,
+                (cycle - 0.5, lane), 1, _LANE, facecolor=_FACES[state], edgecolor=PAPER, linewidth=edge,
                 hatch=_HATCHES[state],
             )
         )  # fmt: skip
