@@ -63,8 +63,8 @@ class StallBreakdown:
         held = self.alone + self.with_others
         most = int(held.argmax())
         return (
-            f"The broadcast is held up in {self.stall_cycles:,} cycles: in {alone:.0f} % of them by one PE alone, in "
-            f"{held[most]:,} by PE {most}, alone or with others, more than by any other"
+            f"The broadcast is held up in {self.stall_cycles:,} cycles, {alone:.0f} % of them by one PE alone; "
+            f"PE {most} holds it up longest, {held[most]:,}"
         )
 
 

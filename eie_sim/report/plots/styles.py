@@ -221,7 +221,7 @@ def new_figure(height_in: float, layout: Any = "constrained", columns: Literal[1
     return figure
 
 
-_BESIDE = 58.0
+_BESIDE = 74.0
 """Width of the labels of an axis beside a plot on the screen, points."""
 
 
