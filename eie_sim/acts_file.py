@@ -55,6 +55,8 @@ def load_npy(path: Path) -> NDArray[Any]:
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, TypeError, SyntaxError, OverflowError, EOFError, MemoryError, tokenize.TokenError) as error:
+        if "allow_pickle" in str(error):
+            raise ValueError(f"{path}: holds objects of Python, but must hold numbers") from None
         raise ValueError(
             f"{path}: malformed .npy file: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from None

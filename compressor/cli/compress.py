@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from compressor.coded import CompressedModel
     from compressor.console.printer import Printer
     from compressor.dense import DenseModel
-    from compressor.packed import PackedModel
 
 _FILE = (
     "A trained network: ONNX (.onnx), PyTorch weights (.pt, .pth), .safetensors or .npz; or a compressed model (.dcz, "
@@ -202,7 +201,8 @@ def _pack(
         raise ValueError(
             f"{document['source']}: all of its layers are convolutions, but the machine runs matrices only"
         )
-    packed = model.select(*matrices).pack(n_pe or _N_PE, _one_width(given))
+    chosen = model.select(*matrices)
+    packed = chosen.pack(n_pe or _N_PE, _one_width(given))
     save_model(packed, out)
     printer.note(f"wrote {out}")
     if left_out:
@@ -224,7 +224,7 @@ def _pack(
         return
     table = grid(packed_groups(rows), printer.out.width, printer.out)
     printer.lines([*table.lines, ""])
-    printer.remark(_remark(packed, out))
+    printer.remark(_remark(chosen, out))
 
 
 _NAMED = 4  # layers of a note
@@ -239,11 +239,13 @@ def _one_width(given: "Settings") -> int:
     return widths.pop() if widths else _INDEX_BITS
 
 
-def _remark(packed: "PackedModel", out: Path) -> str:
+def _remark(model: "CompressedModel", out: Path) -> str:
     size = f"{out.stat().st_size:,} bytes, as the machine holds them"
-    if not any(layer.has_bias for layer in packed.layers):
+    biased = [(tensor.bias_error(), tensor.name, tensor.bias) for tensor in model.tensors if tensor.bias is not None]
+    if not biased:
         return f"{size}."
+    error, name, bias = max(biased, key=lambda one: one[0])
     return (
-        f"{size}; density without the bias, fillers with it. A bias is coded as the nearest shared weight (largest "
-        f"error {float(packed.provenance['largest_bias_error']):.4g})."
+        f"{size}; density without the bias, fillers with it. A bias is coded as the nearest shared weight or 0 "
+        f"(largest error {error:.4g}, in {name!r}, where biases are up to {float(abs(bias).max()):.4g})."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from eie_sim.cli.options import (
+    INPUT_PANEL,
     OUTPUT_PANEL,
     ActDensity,
     Acts,
@@ -42,6 +43,7 @@ OF_ALL_LAYERS = ("times", "layers", "energy", "baselines", "roofline")
 _KIND = (
     f"Which pictures. Of each layer: {', '.join(OF_A_LAYER)}; of all layers: {', '.join(OF_ALL_LAYERS)}. Default: all."
 )
+_INPUT = "Which of several input vectors, counted from 0. Default: 0."
 _BINS = "Stretches of time in pictures over time. Default: 160."
 _MOST_BINS = 10_000
 _WINDOW = "Cycles FIRST to END - 1 of the timeline, counted from 1. Default: the first 70."
@@ -58,6 +60,7 @@ def plot(
     name: Name = None,
     layers: Layers = None,
     acts: Acts = None,
+    number: Annotated[int | None, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = None,
     act_density: ActDensity = None,
     weight_density: WeightDensity = None,
     seed: Seed = 0,
@@ -91,7 +94,7 @@ def plot(
     request = Request(file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit)
     plan = Planner(request, machine, printer.note).plan()
     check_target_folder("--out", out, ())
-    _write(_Ran.of(plan, machine, printer), endings, _How(kinds, style, bins, window, some), out, printer)
+    _write(_Ran.of(plan, machine, number, printer), endings, _How(kinds, style, bins, window, some), out, printer)
 
 
 def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -129,15 +132,15 @@ class _Ran:
     layers: "Sequence[tuple[PackedLayer, SimResult]]"
 
     @classmethod
-    def of(cls, plan: "Plan", machine: "ArchConfig", printer: "Printer") -> "_Ran":
+    def of(cls, plan: "Plan", machine: "ArchConfig", number: int | None, printer: "Printer") -> "_Ran":
         from eie_sim.cli.running import simulate_scheduled
 
         found = []
         with printer.progress(len(plan.names)) as advance:
             advance(plan.names[0])
-            for number, (_, layer, result) in enumerate(simulate_scheduled(plan, machine, "fast", printer), 1):
+            for _, layer, result in simulate_scheduled(plan, machine, "fast", printer, number):
                 found.append((layer, result))
-                advance(plan.names[min(number, len(plan.names) - 1)], done=1)
+                advance(plan.names[min(len(found), len(plan.names) - 1)], done=1)
         return cls(machine, found)
 
     @property

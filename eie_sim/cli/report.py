@@ -117,7 +117,8 @@ def report(
         file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed or 0, fit
     )  # fmt: skip
     if file is not None and file.suffix.lower() == ".json":
-        _refuse_a_new_run(replace(request, seed=0 if seed is None else seed + 1), (preset, arch, settings))
+        of_a_run = (eie_simulator, rows, name, acts, act_density, weight_density, seed, fit, preset, arch, settings)
+        _refuse_a_new_run(file, of_a_run)
     results = _results(request, (preset, arch, settings), printer, details)
     with errors_name(file) if file is not None and file.suffix.lower() == ".json" else nullcontext():
         found = run_report(results, devices, chosen, rule, measured, batches, accelerators=not device, dram=dram)
@@ -149,13 +150,11 @@ def _results_file(file: Path | None) -> Path | None:
     return file
 
 
-def _refuse_a_new_run(request: "Request", machine_options: tuple[str | None, Path | None, list[str] | None]) -> None:
-    """Refuse what only a simulation can use; the seed is one more than that asked for, 0 where there is none."""
-    only_layers = replace(request, layers=None)
-    if any(machine_options) or only_layers != type(request)(request.file):
+def _refuse_a_new_run(file: Path, given: Sequence[object]) -> None:
+    """Refuse options that only a simulation can use, where `file` has the results of one."""
+    if any(one is not None and one != [] for one in given):
         raise ValueError(
-            f"{request.file}: was simulated already; options of the machine and of inputs, but for --layers, are for a "
-            "new run"
+            f"{file}: was simulated already; options of the machine and of inputs, but for --layers, are for a new run"
         )
 
 

@@ -75,20 +75,31 @@ def tell_capacity(check: Callable[[], object], printer: Printer) -> None:
 
 
 def simulate_scheduled(
-    plan: Plan, arch: ArchConfig, engine: str, printer: Printer
+    plan: Plan, arch: ArchConfig, engine: str, printer: Printer, number: int | None = None
 ) -> Iterator[tuple[Workload, PackedLayer, SimResult]]:
-    """Simulate all of `plan` with schedules, of several input vectors the first; layer by layer.
+    """Simulate all of `plan` with schedules, one input vector; layer by layer.
+
+    Parameters
+    ----------
+    plan : Plan
+    arch : ArchConfig
+    engine : str
+    printer : Printer
+    number : int or None
+        Which of several input vectors, counted from 0; None: the first, and that there are more is told.
 
     Raises
     ------
     ValueError
-        When a layer cannot run on the machine, or the engine is unknown.
+        When a layer cannot run on the machine, the engine is unknown, or there is no such input vector.
     """
     if plan.chain is None:
         for workload in plan.workloads:
             tell_capacity(partial(check_capacity, workload.layer, arch), printer)
             with capacity_told_once():
-                found = simulate(workload.layer, _first(workload, printer), arch, engine, output=False, schedule=True)
+                found = simulate(
+                    workload.layer, _one(workload, number, printer), arch, engine, output=False, schedule=True
+                )
             yield workload, workload.layer, found
         return
     (workload,) = plan.workloads
@@ -96,16 +107,32 @@ def simulate_scheduled(
         tell_capacity(partial(check_capacity, layer, arch), printer)
     tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
     with capacity_told_once():
-        of_model = simulate_model(plan.chain, _first(workload, printer), arch, engine, schedule=True)
+        of_model = simulate_model(plan.chain, _one(workload, number, printer), arch, engine, schedule=True)
     for layer, result in zip(plan.chain.layers, of_model.layers, strict=True):
         yield workload, layer, result
 
 
-def _first(workload: Workload, printer: Printer) -> NDArray[np.float32]:
+def _one(workload: Workload, number: int | None, printer: Printer) -> NDArray[np.float32]:
+    n_vectors = len(_vectors(workload))
+    if number is None and n_vectors > 1:
+        printer.note(
+            f"{workload.layer.name}: has {n_vectors} input vectors, of which the first is shown; --input N chooses"
+        )
+    return vector_of(workload, number or 0)
+
+
+def vector_of(workload: Workload, number: int) -> NDArray[np.float32]:
+    """One input vector of a workload, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        When there is no such vector.
+    """
     vectors = _vectors(workload)
-    if len(vectors) > 1:
-        printer.note(f"{workload.layer.name}: has {len(vectors)} input vectors, of which the first is shown")
-    return np.asarray(vectors[0])
+    if number >= len(vectors):
+        raise ValueError(f"--input: {number}, but the input vectors are 0 to {len(vectors) - 1}")
+    return np.asarray(vectors[number])
 
 
 _Ran: TypeAlias = tuple[Workload, PackedLayer, NDArray[np.floating], int, BatchResult]

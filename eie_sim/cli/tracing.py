@@ -6,21 +6,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from compressor.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import check_capacity
 from eie_sim.cli.console import Printer
 from eie_sim.cli.inputs import Plan, Planner, Request
-from eie_sim.cli.running import capacity_told_once, tell_capacity
+from eie_sim.cli.running import capacity_told_once, tell_capacity, vector_of
 from eie_sim.engines.base import simulate, simulate_model
 from eie_sim.result import Schedule
 from eie_sim.trace import TraceCounts, write_perfetto, write_vcd
 from eie_sim.trace.vcd import pyvcd
 from eie_sim.views import Window
-from eie_sim.workload import Workload
 
 _LONGEST_NUMBER = 18  # digits
 
@@ -115,7 +111,7 @@ def run_one_layer(
     if len(plan.names) > 1:
         raise ValueError(f"--layers: a trace is of one layer; give one of {', '.join(plan.names)}")
     (workload,) = plan.workloads
-    acts = _vector(workload, number)
+    acts = vector_of(workload, number)
     tell_capacity(partial(check_capacity, workload.layer, arch), printer)
     with capacity_told_once():
         result = simulate(workload.layer, acts, arch, engine, output=False, schedule=True)
@@ -147,7 +143,7 @@ def _run_chain(
     at = list(plan.names).index(name)
     model = replace(plan.chain, layers=plan.chain.layers[: at + 1], activations=plan.chain.activations[: at + 1])
     (workload,) = plan.workloads
-    acts = _vector(workload, number)
+    acts = vector_of(workload, number)
     if at:
         printer.note(f"layer {name!r} gets the outputs of {', '.join(plan.names[:at])}")
     for layer in model.layers:
@@ -156,10 +152,3 @@ def _run_chain(
         result = simulate_model(model, acts, arch, engine, schedule=True).layers[at]
     assert result.schedule is not None
     return model.layers[at], result.schedule
-
-
-def _vector(workload: Workload, number: int) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = workload.acts if workload.is_batch else workload.acts[None]
-    if number >= len(vectors):
-        raise ValueError(f"--input: {number}, but the input vectors are 0 to {len(vectors) - 1}")
-    return np.asarray(vectors[number])

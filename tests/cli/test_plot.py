@@ -34,7 +34,16 @@ def test_the_kinds_and_layers_are_chosen(cli, files, tmp_path):
 def test_a_chain_is_drawn_with_the_first_of_its_inputs(cli, files, tmp_path):
     result = cli("plot", files / "chain.eie", "--acts", files / "batch.npy", "--out", tmp_path, "--kind", "queues")
     assert names_in(tmp_path) == {f"queues-fc{number}.png" for number in (1, 2, 3)}
-    assert "fc1: has 5 input vectors, of which the first is shown" in result.stderr
+    assert "fc1: has 5 input vectors, of which the first is shown; --input N chooses" in result.stderr
+
+
+def test_another_input_is_chosen(cli, fails, files, tmp_path):
+    asked = ("plot", files / "chain.eie", "--acts", files / "batch.npy", "--kind", "queues", "--layers", "fc1")
+    for number in (0, 4):
+        assert "has 5 input" not in cli(*asked, "--out", tmp_path / str(number), "--input", number).stderr
+    drawn = [(tmp_path / str(number) / "queues-fc1.png").read_bytes() for number in (0, 4)]
+    assert drawn[0] != drawn[1]
+    assert "--input: 5, but the input vectors are 0 to 4" in fails(*asked, "--out", tmp_path / "5", "--input", 5)
 
 
 def test_the_timeline_shows_the_cycles_and_pes_asked_for(cli, files, tmp_path):

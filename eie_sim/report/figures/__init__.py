@@ -6,12 +6,14 @@ Each figure knows its finding, which is its title.
 from eie_sim.report.figures.answers import AnsweredDigits, answered_digits
 from eie_sim.report.figures.compressed_layer import (
     FLOAT_BITS,
+    PackedHistograms,
     RunHistogram,
     SharedWeights,
     StoredSize,
     StoredSizes,
     WeightHistogram,
     megabytes,
+    packed_histograms,
     run_histogram,
     shared_weights,
     stored_sizes,
@@ -46,9 +48,9 @@ from eie_sim.report.figures.roofs import Roof, Roofline, roofline
 
 __all__ = [
     "CYCLE_CLASSES", "FLOAT_BITS", "STATE_NAMES", "AnsweredDigits", "BaselineBars", "BaselineSeries", "BroadcastRate",
-    "EnergyBreakdown", "LayerBreakdown", "LayerTime", "LayerTimes", "LoadBalance", "QueueMap", "Roof", "Roofline",
-    "RunHistogram", "SharedWeights", "StallBreakdown", "StoredSize", "StoredSizes", "UtilisationMap", "WeightHistogram",
-    "answered_digits", "baseline_bars", "broadcast_rate", "energy_breakdown", "layer_breakdown", "layer_times",
-    "load_balance", "megabytes", "queue_map", "roofline", "run_histogram", "shared_weights", "stall_breakdown",
-    "stored_sizes", "utilisation_map", "weight_histogram",
+    "EnergyBreakdown", "LayerBreakdown", "LayerTime", "LayerTimes", "LoadBalance", "PackedHistograms", "QueueMap",
+    "Roof", "Roofline", "RunHistogram", "SharedWeights", "StallBreakdown", "StoredSize", "StoredSizes",
+    "UtilisationMap", "WeightHistogram", "answered_digits", "baseline_bars", "broadcast_rate", "energy_breakdown",
+    "layer_breakdown", "layer_times", "load_balance", "megabytes", "packed_histograms", "queue_map", "roofline",
+    "run_histogram", "shared_weights", "stall_breakdown", "stored_sizes", "utilisation_map", "weight_histogram",
 ]  # fmt: skip

@@ -134,6 +134,24 @@ def run_histogram(layer: PackedLayer) -> RunHistogram:
     return RunHistogram(layer.name, real.astype(np.int64), layer.n_fillers)
 
 
+@dataclass(frozen=True, eq=False)
+class PackedHistograms:
+    """What a packed layer holds: values of weights, and zero runs."""
+
+    weights: SharedWeights
+    runs: RunHistogram
+
+    @property
+    def finding(self) -> str:
+        """Both findings."""
+        return f"{self.weights.finding}; {self.runs.finding}"
+
+
+def packed_histograms(layer: PackedLayer) -> PackedHistograms:
+    """Count the weights of a packed layer by value, and its entries by their zero runs."""
+    return PackedHistograms(shared_weights(layer), run_histogram(layer))
+
+
 @dataclass(frozen=True)
 class StoredSize:
     """What a layer takes after one step of its compression, in bits.

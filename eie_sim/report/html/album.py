@@ -77,6 +77,7 @@ class Album:
             self._picture(figures.load_balance(result), plots.load_balance),
             self._picture(figures.queue_map(result), plots.queue_map),
             self._picture(figures.broadcast_rate(result), plots.broadcast_rate),
+            self._picture(figures.packed_histograms(layer), plots.packed_layer),
         )
         return element("div", *drawn, class_="pictures")
 

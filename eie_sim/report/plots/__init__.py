@@ -7,7 +7,13 @@ Colours are told apart by their lightness too, so that the figures can be read i
 """
 
 from eie_sim.report.plots.answers import answered_digits
-from eie_sim.report.plots.compressed_layer import run_histogram, shared_weights, stored_sizes, weight_histogram
+from eie_sim.report.plots.compressed_layer import (
+    packed_layer,
+    run_histogram,
+    shared_weights,
+    stored_sizes,
+    weight_histogram,
+)
 from eie_sim.report.plots.compression import curve_panels, size_panels, spread_panels, stage_sizes, weights_panels
 from eie_sim.report.plots.costs import baseline_bars, energy_breakdown, roofline
 from eie_sim.report.plots.cycles import layer_breakdown, load_balance, stall_breakdown
@@ -51,6 +57,7 @@ __all__ = [
     "layer_times",
     "load_balance",
     "machine",
+    "packed_layer",
     "parallel_coordinates",
     "pareto_front",
     "queue_map",

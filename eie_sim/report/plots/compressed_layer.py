@@ -1,6 +1,7 @@
 """Draws what compression makes of a layer."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -32,18 +33,21 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
 def shared_weights(data: figures.SharedWeights) -> Figure:
     """How many weights of a packed layer have each value."""
     figure = new_figure(2.7, columns=1)
-    axes = figure.subplots()
+    _draw_shared_weights(figure.subplots(), data, 0.85)
+    return figure
+
+
+def _draw_shared_weights(axes: Axes, data: figures.SharedWeights, share: float) -> None:
     # A line for each value, where it lies: bars as wide as the gaps would say that there is something between them.
     axes.vlines(data.values, 0, data.weights, color=NAVY, linewidth=points(4))
     axes.axvline(0, color=SOFT, linewidth=0.8)
     axes.set_ylim(bottom=0)
-    axes.set_title(in_lines(data.finding, axes, 0.85))
+    axes.set_title(in_lines(data.finding, axes, share))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("value of a weight")
     axes.set_ylabel("weights")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y", linewidth=0.6)
-    return figure
 
 
 @styled
@@ -51,17 +55,33 @@ def run_histogram(data: figures.RunHistogram) -> Figure:
     """Zero runs of a packed layer, real weights and fillers."""
     figure = new_figure(2.7, columns=1)
     axes = figure.subplots()
+    _draw_runs(axes, data, 1)
+    axes.set_xlabel(in_lines("zeros before the weight, among the rows of its PE", axes))
+    return figure
+
+
+def _draw_runs(axes: Axes, data: figures.RunHistogram, share: float) -> None:
     runs = np.arange(len(data.real))
     axes.bar(runs, data.real, color=NAVY, label="real weight")
     axes.bar(runs[-1:], data.fillers, bottom=data.real[-1:], color=SKY, label="filler")
-    axes.set_title(in_lines(data.finding, axes))
+    axes.set_title(in_lines(data.finding, axes, share))
     axes.set_xlim(-0.7, len(runs) - 0.3)
     axes.set_xticks(runs[:: max(1, len(runs) // 16)])
-    axes.set_xlabel(in_lines("zeros before the weight, among the rows of its PE", axes))
     axes.set_ylabel("entries")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y", linewidth=0.6)
     axes.legend(loc="upper center")  # short runs are many, and the longest one has the fillers
+
+
+@styled
+def packed_layer(data: figures.PackedHistograms) -> Figure:
+    """The values of the weights and the zero runs of a packed layer, side by side."""
+    figure = new_figure(3.0)
+    weights, runs = figure.subplots(1, 2)
+    _draw_shared_weights(weights, data.weights, 0.52)
+    _draw_runs(runs, data.runs, 0.52)
+    runs.set_xticks(np.arange(0, len(data.runs.real), max(1, len(data.runs.real) // 4)))
+    runs.set_xlabel("zeros before the weight in its PE")
     return figure
 
 
