@@ -343,7 +343,7 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
         (["one.eie", "--acts", "wrong.npy"], "shape (7,), but layer 'one' takes (40,) or (B, 40)"),
         (["one.eie", "--acts", "empty.npy"], "empty.npy: no input vector"),
         (["one.eie", "--acts", "nan.npy"], "nan.npy: nan at (3,), but every number must be finite"),
-        (["one.eie", "--acts", "objects.npy"], "objects.npy: malformed .npy file"),
+        (["one.eie", "--acts", "objects.npy"], "objects.npy: holds objects of Python, but must hold numbers"),
         (["one.eie", "--acts", "machine.toml"], "machine.toml: no .npy file"),
         (["one.eie", "--acts", "absent.npy"], "absent.npy: No such file or directory"),
         (["one.eie", "--acts", "."], "Is a directory"),
