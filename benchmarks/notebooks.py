@@ -76,7 +76,7 @@ def executed(path: Path, folder: Path) -> Notebook:
 
 
 def texts(notebook: Notebook) -> Iterator[tuple[int, str]]:
-    """What each cell that does not vary printed, with the number of the cell; addresses of objects left out."""
+    """What each cell that does not vary printed, with the number of the cell."""
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     for number, cell in enumerate(code, 1):
         if VARIES not in cell["metadata"].get("tags", ()):
@@ -88,8 +88,14 @@ def texts(notebook: Notebook) -> Iterator[tuple[int, str]]:
 
 def differing(stored: Notebook, now: Notebook) -> list[int]:
     """Numbers of the code cells that print something else than is stored."""
-    before, after = list(texts(stored)), list(texts(now))
-    return sorted({number for number, _ in {*before} ^ {*after}})
+    found: list[dict[int, list[str]]] = []
+    for notebook in (stored, now):
+        of_cells: dict[int, list[str]] = {}
+        for number, text in texts(notebook):
+            of_cells.setdefault(number, []).append(text)
+        found.append(of_cells)
+    before, after = found
+    return sorted(number for number in {*before, *after} if before.get(number) != after.get(number))
 
 
 def measure(options: argparse.Namespace) -> Report:

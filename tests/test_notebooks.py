@@ -70,6 +70,11 @@ def a_notebook(*outputs, tags=()):
 def test_a_cell_that_prints_something_else_is_found_unless_it_varies():
     one, other = {"text": ["1 us\n"]}, {"text": ["2 us\n"]}
     assert differing(a_notebook(one), a_notebook(one)) == []
+    assert (
+        differing(a_notebook(one, other), a_notebook(other, one))
+        == differing(a_notebook(one), a_notebook(one, one))
+        == [1]
+    )
     assert differing(a_notebook(one), a_notebook(other)) == differing(a_notebook(one), a_notebook()) == [1]
     assert differing(a_notebook(one, tags=[VARIES]), a_notebook(other, tags=[VARIES])) == []
     pictures = [{"data": {"image/png": text, "text/plain": text}} for text in ("a", "b")]
