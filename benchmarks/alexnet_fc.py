@@ -29,10 +29,10 @@ from benchmarks.fresh_process import in_fresh_process, peak_bytes
 from benchmarks.harness import Figure, Report, Table, command, positive
 from compressor import CompressedModel, DenseModel, DenseTensor, compress_layer, compress_model
 from compressor.networks.shapes import ALEXNET, VGG_16
-from compressor.packed import pack_columns
 from compressor.prune import cut_to_density, prune_columns
 from compressor.published import NETWORKS
-from compressor.sparse import SparseColumns
+from compressor.types.packed import pack_columns
+from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
 
 FC_LAYERS = ("fc6", "fc7", "fc8")

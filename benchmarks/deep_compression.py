@@ -33,7 +33,7 @@ from benchmarks.reproduction.lenet_tables import (
 from benchmarks.reproduction.pictures import reproduced
 from benchmarks.reproduction.recipes import RECIPES
 from benchmarks.reproduction.runs import Run
-from compressor._jit import available_cores
+from compressor.jit import available_cores
 from eie_sim.report import plots
 
 RATE_BARS = {"lenet-300-100": 40.0, "lenet-5": 39.0}

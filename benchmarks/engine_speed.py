@@ -31,11 +31,12 @@ from benchmarks.harness import (
     geometric_mean,
     timings,
 )
-from compressor._jit import available_cores
 from compressor.importers import read_eie_simulator
-from compressor.packed import PackedLayer
+from compressor.jit import available_cores
+from compressor.types.packed import PackedLayer
 from eie_sim import simulate, simulate_batch
 from eie_sim.baselines.host import cache_streamer, loaded_blas
+from eie_sim.engines.prepared import prepared
 from eie_sim.networks import published_layers
 from eie_sim.workload import calibrated_layer
 
@@ -56,18 +57,18 @@ def read_bandwidth(repeats: int) -> float:
 
 def bytes_touched(layer: PackedLayer, acts: NDArray[np.float32], outputs: bool) -> int:
     """Bytes of the layer and its inputs that a run must read."""
-    prepared = layer.prepared()
+    streamed = prepared(layer)
     columns = np.flatnonzero(acts)
     if layer.has_bias:
         columns = np.append(columns, layer.n_cols)
-    per_column = prepared.first_row[0].nbytes + prepared.last_row[0].nbytes
-    if len(prepared.fillers):
-        per_column += prepared.fillers[0].nbytes
+    per_column = streamed.first_row[0].nbytes + streamed.last_row[0].nbytes
+    if len(streamed.fillers):
+        per_column += streamed.fillers[0].nbytes
     address_rows = len(np.union1d(columns, columns + 1))
-    total = acts.nbytes + len(columns) * per_column + address_rows * prepared.address[0].nbytes
+    total = acts.nbytes + len(columns) * per_column + address_rows * streamed.address[0].nbytes
     if outputs:
-        entries = int(np.diff(prepared.real_indptr)[columns].sum())
-        total += entries * prepared.real_entries.itemsize + 16 * len(columns) + 4 * layer.n_rows
+        entries = int(np.diff(streamed.real_indptr)[columns].sum())
+        total += entries * streamed.real_entries.itemsize + 16 * len(columns) + 4 * layer.n_rows
     return total
 
 
@@ -120,13 +121,13 @@ def _measure_here(options: argparse.Namespace) -> dict[str, Any]:
     rows = []
     bandwidth = read_bandwidth(options.repeats)
     for name, layer, acts in workloads(options.layers, options.alex8):
-        prepared = layer.prepared()
+        streamed = prepared(layer)
         sample = simulate(layer, acts[0], output=False)
         row: dict[str, Any] = {
             "layer": name,
             "pe_cycles": sample.cycles * layer.n_pe,
-            "prepare_ms": prepared.build_seconds * 1e3,
-            "prepared_mb": prepared.nbytes / 1e6,
+            "prepare_ms": streamed.build_seconds * 1e3,
+            "prepared_mb": streamed.nbytes / 1e6,
             "batch_us": measure_batch(layer, acts, options.repeats) * 1e6,
         }
         for state, of_state in measure_layer(layer, acts, options.repeats).items():

@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from compressor._jit import available_cores
+from compressor.jit import available_cores
 from eie_sim.baselines.host import cpu_model, load_1min
 from eie_sim.capacity import CapacityWarning
 

@@ -1,9 +1,9 @@
 """How fast Huffman streams are decoded and encoded: ``python -m benchmarks.huffman_speed``.
 
-20 million symbols, on one core, by `compressor.huffman`, tables and all checks included. The rates are those of the
-fastest sample, for they are compared with a fixed number, and their seconds are of processor time: one thread computes
-and waits for nothing, so without other work on the machine they are seconds of the clock. The rate by the clock stands
-in the table.
+20 million symbols, on one core, by `compressor.coding.huffman`, tables and all checks included. The rates are those of
+the fastest sample, for they are compared with a fixed number, and their seconds are of processor time: one thread
+computes and waits for nothing, so without other work on the machine they are seconds of the clock. The rate by the
+clock stands in the table.
 
 - codes of 4 bits and of 8 bits, as the shared weights of a fully-connected and of a convolutional layer: normally
   distributed weights, of which the 9 % (33 %) largest are kept, linear centroids over them (Deep Compression,
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import Figure, Report, Table, command, positive
-from compressor.streams import EncodedStream, count_symbols, decode_stream, encode_stream
+from compressor.coding.streams import EncodedStream, count_symbols, decode_stream, encode_stream
 
 N_SYMBOLS = 20_000_000
 LEAST_RATE = 100.0

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from benchmarks.alexnet_fc import trained_like
 from benchmarks.harness import Figure, Report, Table, command, positive, timings
-from compressor._jit import available_cores
+from compressor.jit import available_cores
 from compressor.prune import cut_to_density, prune_mask
 from compressor.weight_sharing import INITIALISATIONS, cluster, share_weights
 

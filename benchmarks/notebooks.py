@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Figure, Report, Table, command
-from compressor.files import replacing
+from compressor.storage.files import replacing
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 MOST_S = 40.0

@@ -12,7 +12,7 @@ import time
 
 from benchmarks.harness import Figure, Report, Table, as_if_it_fitted, command, positive
 from benchmarks.paper.judge import tolerances
-from compressor._jit import in_threads
+from compressor.jit import in_threads
 from eie_sim import preset, simulate
 from eie_sim.networks import DEFAULT_FIT, FITS
 from eie_sim.paper import LAYERS, MACHINE, TABLE_IV, published_cycles, published_entries

@@ -30,7 +30,7 @@ from benchmarks.harness import (
     timings,
 )
 from compressor.importers.eie_simulator import read_eie_simulator
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim import SimResult, preset, simulate, views
 from eie_sim.paper import MACHINE
 from eie_sim.report import figures, plots

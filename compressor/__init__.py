@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any
 from compressor._version import __version__
 
 if TYPE_CHECKING:
-    from compressor.coded import CodedTensor, CompressedModel
-    from compressor.coded_file import load_compressed, save_compressed
-    from compressor.dense import DenseModel, DenseTensor
-    from compressor.packed import PackedLayer, PackedModel, pack_codes, pack_sparse
-    from compressor.packed_file import load_model, save_model
     from compressor.pipeline import compress_layer, compress_model
+    from compressor.storage.coded_file import load_compressed, save_compressed
+    from compressor.storage.packed_file import load_model, save_model
+    from compressor.types.coded import CodedTensor, CompressedModel
+    from compressor.types.dense import DenseModel, DenseTensor
+    from compressor.types.packed import PackedLayer, PackedModel, pack_codes, pack_sparse
 
 _HOMES = {
-    "CodedTensor": "compressor.coded",
-    "CompressedModel": "compressor.coded",
-    "DenseModel": "compressor.dense",
-    "DenseTensor": "compressor.dense",
-    "PackedLayer": "compressor.packed",
-    "PackedModel": "compressor.packed",
+    "CodedTensor": "compressor.types.coded",
+    "CompressedModel": "compressor.types.coded",
+    "DenseModel": "compressor.types.dense",
+    "DenseTensor": "compressor.types.dense",
+    "PackedLayer": "compressor.types.packed",
+    "PackedModel": "compressor.types.packed",
     "compress_layer": "compressor.pipeline",
     "compress_model": "compressor.pipeline",
-    "load_compressed": "compressor.coded_file",
-    "load_model": "compressor.packed_file",
-    "pack_codes": "compressor.packed",
-    "pack_sparse": "compressor.packed",
-    "save_compressed": "compressor.coded_file",
-    "save_model": "compressor.packed_file",
+    "load_compressed": "compressor.storage.coded_file",
+    "load_model": "compressor.storage.packed_file",
+    "pack_codes": "compressor.types.packed",
+    "pack_sparse": "compressor.types.packed",
+    "save_compressed": "compressor.storage.coded_file",
+    "save_model": "compressor.storage.packed_file",
 }
 
 __all__ = [

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor._version import __version__
 from compressor.checks import as_floats
-from compressor.coded import CodedTensor, CompressedModel, nearest_codes
-from compressor.dense import DenseModel, DenseTensor
-from compressor.packed import PackedLayer, pack_columns, with_bias
 from compressor.prune import find_cut, float_tensor, prune_columns
-from compressor.sparse import SparseColumns
+from compressor.types.coded import CodedTensor, CompressedModel, nearest_codes
+from compressor.types.dense import DenseModel, DenseTensor
+from compressor.types.packed import PackedLayer, pack_columns, with_bias
+from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
 
 
@@ -207,7 +207,7 @@ def compress_model(
     seed : int
         For the initialisation "forgy".
     kinds : mapping of name to str, or None
-        One of `compressor.dense.KINDS` for tensors that are not what their shape says.
+        One of `compressor.types.dense.KINDS` for tensors that are not what their shape says.
     activations : sequence of str, or None
         Activation function after each tensor; None: "relu" after each but the last, which has "none".
     progress : function of (name, done, total), or None

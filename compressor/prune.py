@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_floats, real_number
-from compressor.sparse import LEAST_FOR_THREADS, SparseColumns, sparse_columns
+from compressor.jit import Arg, available_cores, in_threads, kernel
+from compressor.types.sparse import LEAST_FOR_THREADS, SparseColumns, sparse_columns
 
 # The 31 bits of a float32 without its sign rise with its magnitude: counted as 16 high bits, then 15 low bits.
 _LOW_BITS = 15

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, available_cores, in_threads, kernel
-from compressor.sparse import SparseColumns
+from compressor.jit import Arg, available_cores, in_threads, kernel
+from compressor.types.sparse import SparseColumns
 
 
 class Encoding(NamedTuple):

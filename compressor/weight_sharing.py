@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_floats, whole_number
-from compressor.sparse import LEAST_FOR_THREADS
+from compressor.jit import Arg, available_cores, in_threads, kernel
+from compressor.types.sparse import LEAST_FOR_THREADS
 
 INITIALISATIONS = ("linear", "density", "forgy", "exact")
 """Where the centroids begin; see `share_weights`."""

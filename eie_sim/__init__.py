@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from compressor._version import __version__
 
 if TYPE_CHECKING:
-    from eie_sim.arch import ArchConfig
+    from eie_sim.arch import PRESETS, ArchConfig, preset
     from eie_sim.capacity import CapacityError, CapacityWarning, capacity_report, model_capacity_report
     from eie_sim.engines.base import simulate, simulate_batch, simulate_model
-    from eie_sim.presets import PRESETS, preset
     from eie_sim.result import BatchResult, ModelResult, Schedule, SimResult, UnitCounts
     from eie_sim.workload import Workload, calibrated_layer, random_layer
 
@@ -26,7 +25,7 @@ _HOMES = {
     "CapacityError": "eie_sim.capacity",
     "CapacityWarning": "eie_sim.capacity",
     "ModelResult": "eie_sim.result",
-    "PRESETS": "eie_sim.presets",
+    "PRESETS": "eie_sim.arch",
     "Schedule": "eie_sim.result",
     "SimResult": "eie_sim.result",
     "UnitCounts": "eie_sim.result",
@@ -35,7 +34,7 @@ _HOMES = {
     "Workload": "eie_sim.workload",
     "calibrated_layer": "eie_sim.workload",
     "random_layer": "eie_sim.workload",
-    "preset": "eie_sim.presets",
+    "preset": "eie_sim.arch",
     "simulate": "eie_sim.engines.base",
     "simulate_batch": "eie_sim.engines.base",
     "simulate_model": "eie_sim.engines.base",

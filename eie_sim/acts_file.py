@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.checks import as_floats
-from compressor.files import file_size
-from compressor.packed import PackedLayer
+from compressor.storage.files import file_size
+from compressor.types.packed import PackedLayer
 
 NUMPY_MAGIC = b"\x93NUMPY"
 

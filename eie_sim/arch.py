@@ -136,7 +136,9 @@ class ArchConfig(BaseModel):
     @cached_property
     def sram_limits(self) -> tuple[int, int, int, int]:
         """What a PE can hold: entries, pointers, inputs, outputs."""
-        from compressor.packed import POINTER_BYTES  # not above: it brings numba, which a configuration does not need
+        from compressor.types.packed import (
+            POINTER_BYTES,  # not above: it brings numba, which a configuration does not need
+        )
 
         activations = self.act_regfile_entries + self.act_sram_bytes // ACT_BYTES
         entries = self.spmat_bytes * 8 // self.spmat_width_bits * self.entries_per_spmat_row
@@ -192,8 +194,6 @@ class ArchConfig(BaseModel):
         OSError
             When the file cannot be read.
         """
-        from eie_sim.presets import preset
-
         try:
             fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -213,3 +213,24 @@ def _one_line(error: Any) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     return f"{field}: {error['input']!r}: {error['msg']}"
+
+
+PRESETS: dict[str, ArchConfig] = {
+    "eie-64pe-45nm": ArchConfig(name="eie-64pe-45nm"),
+    # Table V, last column: projected to 28 nm, 256 PEs at 1200 MHz.
+    "eie-256pe-28nm": ArchConfig(name="eie-256pe-28nm", n_pe=256, clock_hz=1200e6, technology_nm=28.0),
+}
+"""The machines by name."""
+
+
+def preset(name: str) -> ArchConfig:
+    """The machine called `name`.
+
+    Raises
+    ------
+    ValueError
+        When there is none of that name.
+    """
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ValueError(f"preset: {name!r}, but it must be one of {', '.join(PRESETS)}")
+    return PRESETS[name]

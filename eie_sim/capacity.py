@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass, replace
 from operator import le
 
-from compressor.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
 
 

@@ -8,8 +8,8 @@ host: no cycle is counted for them.
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, in_threads, kernel
-from compressor.coded import CodedTensor
+from compressor.jit import Arg, in_threads, kernel
+from compressor.types.coded import CodedTensor
 from eie_sim.arch import ArchConfig
 from eie_sim.fixed_point import FixedPoint, multiply, quantise, saturate
 

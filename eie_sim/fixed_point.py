@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
+from compressor.jit import Arg, kernel
 from eie_sim.arch import ArchConfig
 
 # Sums of an accumulator (62 bits at most) and a product cut to this size stay inside int64.

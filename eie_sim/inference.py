@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, as_integers
-from compressor.coded import CompressedModel
+from compressor.types.coded import CompressedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.convolution import convolve, max_pool
 from eie_sim.engines.base import activate, run_layers

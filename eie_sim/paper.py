@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from eie_sim.presets import preset
+from eie_sim.arch import preset
 
 PAPER = "Han et al., EIE: Efficient Inference Engine on Compressed Deep Neural Network, ISCA 2016"
 

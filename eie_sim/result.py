@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor._version import __version__
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 
 Scalar = TypeVar("Scalar")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
 from compressor.checks import whole_number
-from compressor.packed import PackedLayer
+from compressor.jit import Arg, kernel
+from compressor.types.packed import PackedLayer
 from eie_sim.result import Schedule
 
 Integers = NDArray[np.int64]

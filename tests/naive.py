@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.result import Counts, Schedule, SimResult
 

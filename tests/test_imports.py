@@ -42,8 +42,8 @@ FLOORS = [
     {"compressor"},
     {
         "eie_sim.acts_file", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
-        "eie_sim.fixed_point",
-        "eie_sim.networks", "eie_sim.paper", "eie_sim.presets", "eie_sim.result", "eie_sim.topology",
+        "eie_sim.fixed_point", "eie_sim.json_file", "eie_sim.toml_text",
+        "eie_sim.networks", "eie_sim.paper", "eie_sim.result", "eie_sim.topology",
         "eie_sim.workload",
     },
     {"eie_sim.machine", "eie_sim.engines._kernels"},
@@ -114,7 +114,7 @@ def own(names):
 
 
 def test_the_modules_are_found():
-    assert {"compressor.packed", "eie_sim.arch", "eie_sim.engines.base"} <= set(MODULES)
+    assert {"compressor.types.packed", "eie_sim.arch", "eie_sim.engines.base"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "eie_sim"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from compressor import _jit
+from compressor import jit
 
 ROOT = Path(__file__).parents[1]
 CODE = "from compressor import pack_codes; print(pack_codes([[1, 2]], [0, 1, 2, 3], 1).n_entries)"
@@ -24,12 +24,12 @@ def run_with(cache: Path, code: str = CODE) -> str:
 
 def test_results_come_in_the_order_of_the_items_on_any_number_of_threads():
     for workers in (None, 1, 2, 7):
-        assert _jit.in_threads(lambda item: item * item, range(20), workers) == [i * i for i in range(20)]
+        assert jit.in_threads(lambda item: item * item, range(20), workers) == [i * i for i in range(20)]
 
 
 def test_an_error_in_a_thread_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
-        _jit.in_threads(lambda item: 1 // item, [1, 0, 2], 2)
+        jit.in_threads(lambda item: 1 // item, [1, 0, 2], 2)
 
 
 @pytest.mark.compiled_only
@@ -41,7 +41,7 @@ def test_a_kernel_is_cached_under_the_stamp_of_all_sources(tmp_path):
     assert compiled
     assert run_with(cache) == "2\n"
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == compiled
-    other_stamp = f"from compressor import _jit; _jit._source_stamp = lambda: ('another version',); {CODE}"
+    other_stamp = f"from compressor import jit; jit._source_stamp = lambda: ('another version',); {CODE}"
     assert run_with(cache, other_stamp) == "2\n"
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} != compiled
 
@@ -75,12 +75,12 @@ def test_kernels_work_where_no_folder_can_hold_their_cache(tmp_path):
 @pytest.mark.compiled_only
 def test_two_processes_that_keep_kernels_at_once_do_not_mix_them_up(tmp_path, monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    first, second = _jit.kernel(_twice), _jit.kernel(_twice)
+    first, second = jit.kernel(_twice), jit.kernel(_twice)
     with monkeypatch.context() as both_at_once:  # neither sees what the other has written
-        both_at_once.setattr(_jit._cache_file(first), "_load_index", dict)
-        both_at_once.setattr(_jit._cache_file(second), "_load_index", dict)
+        both_at_once.setattr(jit._cache_file(first), "_load_index", dict)
+        both_at_once.setattr(jit._cache_file(second), "_load_index", dict)
         assert (first(2), second(2.5)) == (4, 5.0)
-    later = _jit.kernel(_twice)
+    later = jit.kernel(_twice)
     assert (later(2), later(2.5)) == (4, 5.0)
     assert sum(later.stats.cache_hits.values()) == 1  # the one whose line of the index was lost is compiled again
 
@@ -88,11 +88,11 @@ def test_two_processes_that_keep_kernels_at_once_do_not_mix_them_up(tmp_path, mo
 @pytest.mark.compiled_only
 def test_a_kernel_will_be_kept_until_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    compiled = _jit.kernel(_twice)
-    assert _jit.will_be_kept(compiled)
+    compiled = jit.kernel(_twice)
+    assert jit.will_be_kept(compiled)
     compiled(2)
-    assert not _jit.will_be_kept(compiled)
-    assert not _jit.will_be_kept(_twice)
+    assert not jit.will_be_kept(compiled)
+    assert not jit.will_be_kept(_twice)
 
 
 def _twice(number):

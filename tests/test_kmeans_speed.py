@@ -17,7 +17,7 @@ from benchmarks.kmeans_speed import (
     pruned_weights,
     start_of,
 )
-from compressor._jit import available_cores
+from compressor.jit import available_cores
 from compressor.weight_sharing import INITIALISATIONS, cluster
 from tests.extras import needs
 

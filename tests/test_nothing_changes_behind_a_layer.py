@@ -8,6 +8,7 @@ import pytest
 from compressor import CodedTensor, PackedLayer, PackedModel, pack_codes
 from eie_sim import ArchConfig, CapacityError, CapacityWarning, Workload, simulate, simulate_batch, simulate_model
 from eie_sim.engines.base import ENGINES
+from eie_sim.engines.prepared import prepared
 from eie_sim.result import differences
 
 ARRAYS = ("codebook", "codes", "runs", "pointers", "row_permutation")
@@ -40,8 +41,8 @@ def test_a_layer_does_not_follow_a_writeable_array_behind_a_read_only_view():
 
 def test_no_array_of_a_layer_can_be_written():
     layer = a_layer()
-    prepared = layer.prepared()
-    for array in [*(getattr(layer, name) for name in ARRAYS), *prepared.by_lane, prepared.address]:
+    streamed = prepared(layer)
+    for array in [*(getattr(layer, name) for name in ARRAYS), *streamed.by_lane, streamed.address]:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 

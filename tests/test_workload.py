@@ -46,7 +46,7 @@ def test_the_number_of_cores_does_not_change_a_byte(monkeypatch, cores):
         return draw_workload("x", 300, 900, LayerStatistics(0.1, 0.5, interaction=1, block_columns=9), seed=3)
 
     here = draw()
-    monkeypatch.setattr("compressor._jit.available_cores", lambda: cores)
+    monkeypatch.setattr("compressor.jit.available_cores", lambda: cores)
     assert same(draw(), here)
 
 

@@ -9,9 +9,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import in_threads
 from compressor.importers import read_eie_simulator
-from compressor.packed import PackedLayer
+from compressor.jit import in_threads
+from compressor.types.packed import PackedLayer
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.cost import energy
 from eie_sim.networks import FITS

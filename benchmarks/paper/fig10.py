@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from benchmarks.paper.bench import Bench
 from benchmarks.paper.reproduced import Point, Reproduced, beyond_print, dots_beside
-from compressor.datasets import as_floats, find_mnist
+from compressor.data.datasets import as_floats, find_mnist
 from compressor.models import MODELS, packaged_digits, packaged_model
 from eie_sim import preset
 from eie_sim.cost.technology import MULTIPLY_8, MULTIPLY_16, MULTIPLY_32

@@ -13,7 +13,7 @@ from benchmarks.reproduction.bench import DENSE, RATE, Bench, base_tasks, table_
 from benchmarks.reproduction.found import Compared, Found, pct
 from benchmarks.reproduction.tasks import Result, Task, Tell
 from compressor.accounting import FLOAT_BITS, paper_rule
-from compressor.flat_index import flat_statistics
+from compressor.coding.flat_index import flat_statistics
 from compressor.svd import rank_for_share, truncated
 from compressor.training import Phase, Prune, Share, compressed_model_of, find_layers, masks_of
 from eie_sim.report import plots

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from compressor.datasets import DATA_VARIABLE, Dataset, as_floats, find_mnist, held_out
+from compressor.data.datasets import DATA_VARIABLE, Dataset, as_floats, find_mnist, held_out
 from compressor.training import TensorData
 
 Mode = Literal["test", "held-out", "quick"]
@@ -32,7 +32,7 @@ class Images:
         float32 (n, 28, 28), 0 .. 1: the mean is not taken off, so that paper is 0 and the machine skips it.
     source : str
     digest : str
-        Of the data set, `compressor.datasets.Dataset.digest`.
+        Of the data set, `compressor.data.datasets.Dataset.digest`.
     """
 
     train: TensorData

@@ -15,10 +15,10 @@ from benchmarks.reproduction.recipes import LATER
 from benchmarks.reproduction.tasks import Result, Task, Tell
 from compressor import PackedModel, load_compressed, save_compressed
 from compressor.accounting import FLOAT_BITS, PaperRule, paper_rule
-from compressor.coded import CompressedModel
 from compressor.networks import activations_of, network
 from compressor.training import Phase, Prune, Share, TrainSettings, compressed_model_of, error_rate, run_phases
 from compressor.training.dsd import dense_control
+from compressor.types.coded import CompressedModel
 from eie_sim import preset, simulate
 
 NETWORK = "lstm-classifier"

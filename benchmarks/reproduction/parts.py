@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from benchmarks.reproduction.data import HELD_OUT, Images, Mode, drawn_dataset
-from compressor.datasets import DATA_VARIABLE, Dataset, as_floats, find_fashion_mnist, find_mnist, held_out
+from compressor.data.datasets import DATA_VARIABLE, Dataset, as_floats, find_fashion_mnist, find_mnist, held_out
 from compressor.training import TensorData
 
 SETS: dict[str, Callable[[], Dataset | None]] = {"mnist": find_mnist, "fashion-mnist": find_fashion_mnist}

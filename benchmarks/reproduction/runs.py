@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from benchmarks.reproduction.data import Images, Mode, load_images
 from benchmarks.reproduction.recipes import RECIPES, Recipe
 from compressor import load_compressed, save_compressed
-from compressor.coded import CompressedModel
-from compressor.files import replacing
 from compressor.networks import activations_of, network
+from compressor.storage.files import replacing
 from compressor.training import (
     Phase,
     compressed_model_of,
@@ -27,6 +26,7 @@ from compressor.training import (
     total_epochs,
 )
 from compressor.training.trainer import Progress
+from compressor.types.coded import CompressedModel
 
 N_PIXELS = 28 * 28
 

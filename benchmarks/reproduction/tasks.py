@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from compressor.files import replacing
+from compressor.storage.files import replacing
 
 Result: TypeAlias = dict[str, Any]
 """Numbers and texts, as JSON has them."""

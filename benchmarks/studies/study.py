@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.reproduction.files import as_csv, as_markdown, write_texts
-from compressor._jit import in_threads
 from compressor.importers import read_eie_simulator
+from compressor.jit import in_threads
 from eie_sim import ArchConfig, preset
 from eie_sim.paper import LAYERS, MACHINE
 from eie_sim.report import plots

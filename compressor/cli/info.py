@@ -9,10 +9,10 @@ import typer
 from compressor.cli.options import Json, MaxMemory, Shapes
 
 if TYPE_CHECKING:
-    from compressor.coded import CodedTensor, CompressedModel
     from compressor.console.grid import Group
     from compressor.console.printer import Printer
-    from compressor.dense import DenseModel, DenseTensor
+    from compressor.types.coded import CodedTensor, CompressedModel
+    from compressor.types.dense import DenseModel, DenseTensor
 
 _FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .safetensors or .npz."
 
@@ -49,7 +49,7 @@ def info(
 
 def _packed(file: Path) -> dict[str, Any]:
     from compressor.console.packed_layers import packed_row
-    from compressor.packed_file import load_model
+    from compressor.storage.packed_file import load_model
 
     model = load_model(file)
     rows = [packed_row(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)]
@@ -59,7 +59,7 @@ def _packed(file: Path) -> dict[str, Any]:
 def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:
     """A .dcz file, with the bytes of its parts."""
     from compressor.cli.sources import memory_bytes
-    from compressor.coded_file import read_stored
+    from compressor.storage.coded_file import read_stored
 
     stored = read_stored(file, memory_bytes(max_memory))
     document = _model(stored.model)
@@ -94,7 +94,7 @@ def _model(model: "CompressedModel | DenseModel") -> dict[str, Any]:
 def _layer(tensor: "CodedTensor | DenseTensor", activation: str) -> dict[str, Any]:
     import numpy as np
 
-    from compressor.coded import CodedTensor
+    from compressor.types.coded import CodedTensor
 
     size = int(np.prod(tensor.shape, dtype=np.int64))
     coded = tensor if isinstance(tensor, CodedTensor) else None

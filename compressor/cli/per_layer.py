@@ -9,8 +9,14 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from compressor.checks import whole_number
-from compressor.dense import KINDS
-from compressor.packed import ACTIVATION_FUNCTIONS, MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
+from compressor.types.dense import KINDS
+from compressor.types.packed import (
+    ACTIVATION_FUNCTIONS,
+    MAX_INDEX_BITS,
+    MAX_WEIGHT_BITS,
+    MIN_INDEX_BITS,
+    MIN_WEIGHT_BITS,
+)
 from compressor.weight_sharing import INITIALISATIONS
 
 Pairs: TypeAlias = Sequence[tuple[str, Any]]

@@ -54,7 +54,7 @@ def _general_coders(file: Path, max_memory: int | None) -> dict[str, Any]:
     """Sizes by other tools: of the file itself where nothing in it is coded, else of its content before coding."""
     from compressor.accounting import fixed_width_content, general_coders
     from compressor.cli.sources import memory_bytes
-    from compressor.coded_file import load_compressed
+    from compressor.storage.coded_file import load_compressed
 
     is_net = file.suffix.lower() == ".net"
     content = file.read_bytes() if is_net else fixed_width_content(load_compressed(file, memory_bytes(max_memory)))

@@ -22,10 +22,10 @@ from compressor.cli.per_layer import (
     whole,
 )
 from compressor.cli.sources import read_toml
-from compressor.coded import CompressedModel
-from compressor.dense import DenseModel
+from compressor.coding.streams import encode_stream
 from compressor.importers.named_arrays import with_assumed
-from compressor.streams import encode_stream
+from compressor.types.coded import CompressedModel
+from compressor.types.dense import DenseModel
 
 PRUNING = ("density", "threshold", "quality")
 """Ways to prune; a layer takes one of them."""

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor import importers
-from compressor.coded import CompressedModel
-from compressor.coded_file import load_compressed
-from compressor.dense import DenseModel
 from compressor.networks import NETWORKS, shapes
+from compressor.storage.coded_file import load_compressed
+from compressor.types.coded import CompressedModel
+from compressor.types.dense import DenseModel
 
 DENSE_FILES = (".onnx", ".pt", ".pth", ".safetensors", ".npz")
 """Names of files with trained weights end so."""

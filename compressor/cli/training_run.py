@@ -7,14 +7,14 @@ from typing import Any
 from rich.text import Text
 
 from compressor.cli.schedule import Plan, kinds_of
-from compressor.coded import CompressedModel
 from compressor.console.grid import column, grid
 from compressor.console.printer import Printer, plural
-from compressor.datasets import Dataset, held_out
+from compressor.data.datasets import Dataset, held_out
 from compressor.networks import activations_of, network
 from compressor.training import PhaseRecord, compressed_model_of, run_phases, total_epochs
 from compressor.training.images import image_data
 from compressor.training.state_dict import save_state_dict
+from compressor.types.coded import CompressedModel
 
 _SIDES = {"lenet-300-100": 28, "lenet-5": 28, "lstm-classifier": None}
 """Networks that take grey images, and the rows and columns these must have."""

@@ -6,7 +6,7 @@ from compressor.console.grid import Group, column
 from compressor.console.printer import short
 
 if TYPE_CHECKING:
-    from compressor.packed import PackedLayer
+    from compressor.types.packed import PackedLayer
 
 
 def packed_row(layer: "PackedLayer", activation: str) -> dict[str, Any]:

@@ -19,14 +19,14 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from compressor import fixed_width
 from compressor.checks import as_floats, whole_number
-from compressor.coded import CodedTensor, CompressedModel
-from compressor.files import errors_name, file_size, memory_limit, replacing
-from compressor.flat_index import FlatEntries, decode_flat, encode_flat
+from compressor.coding import fixed_width
+from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat
+from compressor.coding.streams import Bytes, no_table
 from compressor.networks.shapes import SQUEEZENET_1_0
-from compressor.packed import check_codebook
-from compressor.streams import Bytes, no_table
+from compressor.storage.files import errors_name, file_size, memory_limit, replacing
+from compressor.types.coded import CodedTensor, CompressedModel
+from compressor.types.packed import check_codebook
 
 LAYER_MARKS = ("conv", "fc", "ip")
 """The format holds the layers with one of these in their name."""

@@ -14,9 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.checks import as_floats, whole_number
-from compressor.files import errors_name, file_size, memory_limit
-from compressor.packed import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS, PackedLayer, pack_sparse
-from compressor.sparse import SparseColumns
+from compressor.storage.files import errors_name, file_size, memory_limit
+from compressor.types.packed import (
+    MAX_INDEX_BITS,
+    MAX_WEIGHT_BITS,
+    MIN_INDEX_BITS,
+    MIN_WEIGHT_BITS,
+    PackedLayer,
+    pack_sparse,
+)
+from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import share_weights
 
 _BANNER = "%%MatrixMarket"

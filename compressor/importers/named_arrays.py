@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
-from compressor.coded import CompressedModel
-from compressor.dense import TORCH_GATES, DenseModel, DenseTensor
+from compressor.types.coded import CompressedModel
+from compressor.types.dense import TORCH_GATES, DenseModel, DenseTensor
 
 BARE_NAMES = "bare_array_names"
 """Key of the provenance: the weights that are named as their array is, without ``.weight``, as a JSON list."""

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coded import CompressedModel
-from compressor.dense import DenseModel
-from compressor.files import errors_name, file_size, memory_limit, replacing
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+from compressor.storage.files import errors_name, file_size, memory_limit, replacing
+from compressor.types.coded import CompressedModel
+from compressor.types.dense import DenseModel
 
 _SUFFIX = ".npy"
 _MAX_NAME_BYTES = 2**16 - 1  # of a zip's member

@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coded import CodedTensor, CompressedModel
-from compressor.dense import DenseModel, DenseTensor
-from compressor.files import errors_name
 from compressor.importers.onnx_file import Floats, OnnxFile, put_floats
 from compressor.importers.onnx_graph import Place
 from compressor.importers.onnx_layers import Layer, Layers
+from compressor.storage.files import errors_name
+from compressor.types.coded import CodedTensor, CompressedModel
+from compressor.types.dense import DenseModel, DenseTensor
 
 ONNX_GATES = {"lstm": ("i", "o", "f", "c"), "gru": ("z", "r", "h")}
 """Gates in the order of their blocks of rows (operators LSTM and GRU)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.files import file_size, memory_limit, replacing
+from compressor.storage.files import file_size, memory_limit, replacing
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto

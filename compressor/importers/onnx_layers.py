@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compressor.dense import GATES
 from compressor.importers.onnx_graph import STANDARD_DOMAINS, Graph, Place, Scale, attribute_of, called
+from compressor.types.dense import GATES
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto

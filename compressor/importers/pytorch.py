@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coded import CompressedModel
-from compressor.dense import DenseModel
-from compressor.files import errors_name, memory_limit, replacing
 from compressor.importers.named_arrays import TIED, dense_model_of, named_arrays, tied_elsewhere, with_assumed
 from compressor.importers.torch_file import check_torch_file
+from compressor.storage.files import errors_name, memory_limit, replacing
+from compressor.types.coded import CompressedModel
+from compressor.types.dense import DenseModel
 
 try:
     import torch

@@ -2,7 +2,7 @@
 
 A file is 8 bytes of header length, a JSON header of names, types, shapes and places, and the bytes of the tensors. All
 of the header is checked here before anything relies on it. Networks of other origin hold more types than our own files,
-which `compressor.container` reads.
+which `compressor.storage.container` reads.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as container_bytes
 
-from compressor.coded import CompressedModel
-from compressor.container import MAX_HEADER_BYTES, strict_json
-from compressor.dense import DenseModel
-from compressor.files import errors_name, file_size, replacing
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+from compressor.storage.container import MAX_HEADER_BYTES, strict_json
+from compressor.storage.files import errors_name, file_size, replacing
+from compressor.types.coded import CompressedModel
+from compressor.types.dense import DenseModel
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from compressor.files import file_size, memory_limit
+from compressor.storage.files import file_size, memory_limit
 
 _FIRST_BYTES = b"PK\x03\x04"
 _PICKLE = "data.pkl"

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coded import CompressedModel
-from compressor.coded_file import load_compressed
+from compressor.storage.coded_file import load_compressed
+from compressor.types.coded import CompressedModel
 
 MODELS = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
 """Names of the models, as they are asked for and as papers write them."""

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from compressor.checks import whole_number
+from compressor.data.text import ALPHABET
 from compressor.networks.seeded import initialise
-from compressor.text import ALPHABET
 
 
 class LSTMClassifier(nn.Module):
@@ -51,7 +51,7 @@ class CharLSTM(nn.Module):
     Parameters
     ----------
     n_symbols : int
-        Size of the alphabet; by default that of `compressor.text`.
+        Size of the alphabet; by default that of `compressor.data.text`.
     hidden : int
         Units of the LSTM.
     embedding : int or None

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compressor.files import FormatError, replacing
+from compressor.storage.files import FormatError, replacing
 from compressor.training.layers import Layer, find_layers
 from compressor.training.masks import Mask, make_plain, mask_layer
 from compressor.training.sharing import SharedWeights, share_layer

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from compressor.coded import CompressedModel
 from compressor.training.export import compressed_model_of
 from compressor.training.phases import Phase, PhaseRecord, run_phases
 from compressor.training.prune import Prune
 from compressor.training.schedules import alternating, dense, prune_retrain
 from compressor.training.sharing import Share
 from compressor.training.trainer import TrainSettings
+from compressor.types.coded import CompressedModel
 
 
 @dataclass(frozen=True)

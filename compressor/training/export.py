@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compressor._version import __version__
-from compressor.coded import CodedTensor, CompressedModel
-from compressor.dense import DenseModel, DenseTensor
 from compressor.importers.named_arrays import ASSUMED, named_arrays
 from compressor.importers.pytorch import read_pytorch
 from compressor.training.layers import Layer, find_layers
 from compressor.training.sharing import SharedWeights, share_layer
+from compressor.types.coded import CodedTensor, CompressedModel
+from compressor.types.dense import DenseModel, DenseTensor
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressor.datasets import Dataset, as_floats
+from compressor.data.datasets import Dataset, as_floats
 from compressor.training.batches import TensorData
 
 

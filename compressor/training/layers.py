@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrize
 
-from compressor.dense import TORCH_GATES
+from compressor.types.dense import TORCH_GATES
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -30,7 +30,7 @@ class Layer:
     bias_name : str or None
         Attribute of the bias that is added to its products.
     kind : str
-        One of `compressor.dense.KINDS`.
+        One of `compressor.types.dense.KINDS`.
     gates : tuple of str
         Names of the gates of a recurrent layer, in the order of their rows.
     """

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from compressor._jit import Arg, kernel
-from compressor.packed import check_codebook, weight_bits_of
+from compressor.jit import Arg, kernel
 from compressor.training.layers import Layer, find_layers
 from compressor.training.masks import make_plain
+from compressor.types.packed import check_codebook, weight_bits_of
 from compressor.weight_sharing import assign_codes, cluster
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from compressor.files import replacing
+from compressor.storage.files import replacing
 from compressor.training.export import plain_state
 
 

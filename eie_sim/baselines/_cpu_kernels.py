@@ -1,6 +1,6 @@
 """The CPU kernel that, as EIE does, touches the weights of active inputs alone."""
 
-from compressor._jit import Arg, kernel
+from compressor.jit import Arg, kernel
 
 
 @kernel

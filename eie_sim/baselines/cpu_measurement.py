@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from compressor._version import __version__
-from compressor.files import errors_name, replacing
-from compressor.json_file import JsonKind
+from compressor.storage.files import errors_name, replacing
 from eie_sim.baselines.cpu_methods import PAIRS, Kind
 from eie_sim.baselines.energy_sources import EnergySource
 from eie_sim.baselines.host import Blas, Host
+from eie_sim.json_file import JsonKind
 
 KIND = JsonKind("CPU measurement", "eie-sim-cpu", version=1, most_bytes=2**28)
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.baselines.host import is_installed
 from eie_sim.baselines.mkl import find_mkl
 

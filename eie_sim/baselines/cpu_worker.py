@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.packed_file import load_model
+from compressor.storage.packed_file import load_model
 from eie_sim.baselines.cpu_measurement import Cell
 from eie_sim.baselines.cpu_methods import Call, Method, Problem, Weights, method_named
 from eie_sim.baselines.energy_sources import Rapl

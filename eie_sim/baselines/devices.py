@@ -33,9 +33,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from compressor.files import replacing
-from compressor.toml_text import assignments
+from compressor.storage.files import replacing
 from eie_sim.paper import TABLE_IV_PLATFORMS, TABLE_V
+from eie_sim.toml_text import assignments
 
 Kind = Literal["dense", "sparse"]
 

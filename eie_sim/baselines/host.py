@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from compressor._jit import available_cores
+from compressor.jit import available_cores
 
 UNKNOWN = "unknown"
 

@@ -13,9 +13,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from compressor._jit import available_cores
 from compressor.checks import real_number, whole_number
-from compressor.packed_file import save_model
+from compressor.jit import available_cores
+from compressor.storage.packed_file import save_model
 from eie_sim.baselines.cpu_measurement import (
     CACHE_STATES,
     LEAST_SAMPLES,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from compressor.coded import CompressedModel
 from compressor.models import MODELS, Digits, packaged_digits, packaged_model
+from compressor.types.coded import CompressedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer
 from eie_sim.cli.grid import Group, grid

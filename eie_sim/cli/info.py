@@ -8,7 +8,7 @@ import typer
 from eie_sim.cli.options import Arch, Json, Preset, Set
 
 if TYPE_CHECKING:
-    from compressor.packed import PackedLayer, PackedModel
+    from compressor.types.packed import PackedLayer, PackedModel
     from eie_sim.arch import ArchConfig
     from eie_sim.capacity import Need
     from eie_sim.cli.console import Printer
@@ -22,7 +22,7 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show the layers of a packed model, their sizes, and the SRAM of a PE they use against what there is."""
-    from compressor.packed_file import load_model
+    from compressor.storage.packed_file import load_model
     from eie_sim.cli.console import Printer
     from eie_sim.cli.machine import chosen_machine
 

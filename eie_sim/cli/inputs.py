@@ -12,7 +12,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.importers.eie_simulator import read_eie_simulator
-from compressor.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer, PackedModel
 from eie_sim import networks
 from eie_sim.acts_file import read_acts
 from eie_sim.arch import ArchConfig
@@ -163,13 +163,13 @@ class Planner:
     # Files ------------------------------------------------------------------------------------------------------------
 
     def _packed_file(self, file: Path) -> Plan:
-        from compressor.packed_file import load_model
+        from compressor.storage.packed_file import load_model
 
         self._refuse("with an .eie file", "rows", "fit", "weight_density")
         return self._packed_model(load_model(file), file)
 
     def _compressed_file(self, file: Path) -> Plan:
-        from compressor.coded_file import load_compressed
+        from compressor.storage.coded_file import load_compressed
 
         self._refuse("with a .dcz file", "rows", "fit", "weight_density")
         model = load_compressed(file)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.engines.base import DEFAULT_MACHINE
-from eie_sim.presets import preset
 
 
 def chosen_machine(preset_name: str | None, arch_file: Path | None, settings: Sequence[str] | None) -> ArchConfig:

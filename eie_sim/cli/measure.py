@@ -129,7 +129,7 @@ def _numbers(name: str, text: str) -> list[int]:
 
 
 def _threads(text: str) -> list[int]:
-    from compressor._jit import available_cores
+    from compressor.jit import available_cores
 
     parts = _texts("--threads", text)
     return _numbers("--threads", ",".join(str(available_cores()) if part == "all" else part for part in parts))
@@ -159,7 +159,7 @@ def _workloads(
 def _of_file(file: Path, layers: str | None, act_density: float | None, seed: int, n_vectors: int) -> "list[Workload]":
     from numpy.random import SeedSequence
 
-    from compressor.packed_file import load_model
+    from compressor.storage.packed_file import load_model
     from eie_sim.networks.generator import draw_acts
     from eie_sim.networks.statistics import LayerStatistics
     from eie_sim.workload import Workload

@@ -26,7 +26,7 @@ from eie_sim.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from compressor.packed import PackedLayer
+    from compressor.types.packed import PackedLayer
     from eie_sim.arch import ArchConfig
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import Plan
@@ -169,7 +169,7 @@ Draw = Callable[[], "plots.Figure"]
 
 def _of_layer(layer: "PackedLayer", result: "SimResult", how: _How) -> Mapping[str, Draw]:
     from eie_sim.report import figures, plots
-    from eie_sim.report.timeline import timeline
+    from eie_sim.report.figures.timeline import timeline
 
     bins = how.bins
     found: dict[str, Draw] = {
@@ -219,7 +219,7 @@ def _pictures(ran: _Ran, how: _How) -> dict[str, Draw]:
 def _write(ran: _Ran, endings: Sequence[str], how: _How, out: Path, printer: "Printer") -> None:
     """All pictures, or none of them."""
     from compressor.console.targets import check_target_folder
-    from compressor.files import replacing_in
+    from compressor.storage.files import replacing_in
     from eie_sim.report import plots
 
     pictures = _pictures(ran, how)

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
 
 def presets(as_json: Json = False) -> None:
     """List the named machines and every parameter: value, unit, and where the paper gives it."""
-    from eie_sim.arch import ArchConfig
+    from eie_sim.arch import PRESETS, ArchConfig
     from eie_sim.cli.console import Printer
-    from eie_sim.presets import PRESETS
 
     printer = Printer()
     descriptions = {name: str(field.description) for name, field in ArchConfig.model_fields.items()}

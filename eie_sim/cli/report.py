@@ -87,7 +87,7 @@ def report(
     from contextlib import nullcontext
 
     from compressor.console.targets import check_target_file, check_target_folder
-    from compressor.files import errors_name
+    from compressor.storage.files import errors_name
     from eie_sim.baselines.cpu_measurement import read_cpu_measurement
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import Request
@@ -224,7 +224,7 @@ def _batches(text: str) -> tuple[int, ...]:
 
 
 def _save(found: "RunReport", out: Path, printer: "Printer") -> None:
-    from compressor.files import replacing_in
+    from compressor.storage.files import replacing_in
     from eie_sim.report.report_columns import REPORTS
     from eie_sim.report.report_text import to_csv, to_json, to_markdown
     from eie_sim.report.results_file import write_text

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from compressor.console.targets import check_target_file, check_target_folder
-from compressor.files import replacing_in
 from compressor.models import MODELS
+from compressor.storage.files import replacing_in
 from eie_sim.cli.console import Printer
 from eie_sim.cli.digits import Answers
 from eie_sim.report.results_file import Results, to_csv, to_json, write_text

@@ -246,9 +246,10 @@ def plot(
     from itertools import combinations
 
     from compressor.console.targets import check_target_folder
-    from compressor.files import replacing_in
+    from compressor.storage.files import replacing_in
     from eie_sim.cli.console import Printer
-    from eie_sim.report import plots, sweep_figures
+    from eie_sim.report import plots
+    from eie_sim.report.figures import sweeps
     from eie_sim.sweep import select
 
     if kind not in plots.FORMATS:
@@ -258,14 +259,14 @@ def plot(
     found = _candidates(store, where, list(dict.fromkeys([column, *wanted])), all_sweeps)
     axes = select.varying(found)
     drawn = {
-        f"pareto_{x}_{y}": plots.pareto_front(sweep_figures.pareto_front(found, x, y, axes))
+        f"pareto_{x}_{y}": plots.pareto_front(sweeps.pareto_front(found, x, y, axes))
         for x, y in combinations(wanted, 2)
     }
-    drawn |= {f"{column}_over_{a}": plots.axis_curve(sweep_figures.axis_curve(found, a, column)) for a in axes}
+    drawn |= {f"{column}_over_{a}": plots.axis_curve(sweeps.axis_curve(found, a, column)) for a in axes}
     for a, b in combinations(axes, 2):
-        drawn[f"{column}_over_{a}_{b}"] = plots.sweep_map(sweep_figures.heat_map(found, a, b, column))
+        drawn[f"{column}_over_{a}_{b}"] = plots.sweep_map(sweeps.heat_map(found, a, b, column))
     if axes:
-        lines = sweep_figures.parallel_coordinates(found, axes, wanted)
+        lines = sweeps.parallel_coordinates(found, axes, wanted)
         drawn["parallel_coordinates"] = plots.parallel_coordinates(lines)
     names = [f"{name}.{kind}" for name in drawn]
     check_target_folder("--out", out, names)

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eie_sim import paper
-from eie_sim.arch import ACT_BYTES, ArchConfig
+from eie_sim.arch import ACT_BYTES, ArchConfig, preset
 from eie_sim.cost.energy import lnzd_nodes
 from eie_sim.cost.prices import LNZD, UNITS
 from eie_sim.cost.technology import SCALINGS, memory, scaling
-from eie_sim.presets import preset
 
 FILLER = "filler cell"
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from eie_sim import paper
-from eie_sim.arch import ACT_BYTES
+from eie_sim.arch import ACT_BYTES, preset
 from eie_sim.cost.prices import UNITS, CostTable, Price
 from eie_sim.cost.technology import ADD_16, MULTIPLY_16, memory
-from eie_sim.presets import preset
 
 DEFAULT = "table2-8cycle"
 

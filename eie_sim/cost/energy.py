@@ -8,13 +8,12 @@ from typing import cast
 import numpy as np
 
 from compressor.checks import whole_number
-from compressor.packed import POINTER_BYTES, PackedLayer, PackedModel
+from compressor.types.packed import POINTER_BYTES, PackedLayer, PackedModel
 from eie_sim import paper
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
 from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
-from eie_sim.presets import preset
 from eie_sim.result import Counts, ModelResult, SimResult
 
 CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"

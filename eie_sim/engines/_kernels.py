@@ -16,7 +16,7 @@ would give. What a PE keeps between broadcasts:
 
 import numpy as np
 
-from compressor._jit import Arg, inlined, kernel
+from compressor.jit import Arg, inlined, kernel
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 

@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from compressor._jit import JIT
+from compressor.jit import JIT
 
 CACHE_LINE_BYTES = 64
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
-from compressor.packed import PackedLayer, PackedModel
-from eie_sim.arch import ArchConfig
+from compressor.types.packed import PackedLayer, PackedModel
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.capacity import check_capacity, check_model_capacity
-from eie_sim.presets import preset
+from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.result import BatchResult, ModelResult, SimResult
 
 EngineName = Literal["fast", "reference"]
@@ -29,6 +29,9 @@ DEFAULT_MACHINE = "eie-64pe-45nm"
 """The preset that runs where none is given."""
 
 _DEFAULT_ARCH = preset(DEFAULT_MACHINE)
+
+_CHECKED: LayerCache[ArchConfig] = LayerCache()
+"""The last machine that each layer was checked against and fits."""
 
 
 class Engine(Protocol):
@@ -99,7 +102,7 @@ def simulate(
         When the layer does not fit the SRAMs of the machine.
     """
     machine = _DEFAULT_ARCH if arch is None else arch
-    if getattr(layer, "_fits", None) is not machine:
+    if _CHECKED.get(layer) is not machine:
         check_machine(layer, machine)
     inputs = _inputs(layer, acts, (layer.n_cols,), machine)
     return engine_named(engine).run(layer, inputs, machine, output, schedule)
@@ -224,7 +227,7 @@ _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def activate(function: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """`values` through one of `compressor.packed.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
+    """`values` through one of `compressor.types.packed.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
     return _FUNCTIONS[function](values.astype(np.float64)).astype(values.dtype)
 
 
@@ -250,7 +253,7 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
                 )
     if check_capacity(layer, arch):
         # Neither can change, so the next call need not look again; the last machine is enough for a loop over inputs.
-        object.__setattr__(layer, "_fits", arch)
+        _CHECKED.keep(layer, arch)
 
 
 def _number_type(arch: ArchConfig) -> type[np.floating]:

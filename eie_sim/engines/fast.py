@@ -1,7 +1,7 @@
 """The fast engine: the recurrence of the cycle contract and the numbers, each in a few compiled loops.
 
-It shares no code with the reference machine. What depends on the layer alone is prepared once and kept with the layer;
-nothing that depends on the inputs is kept.
+It shares no code with the reference machine. What depends on the layer alone is prepared once and kept while the layer
+lives; nothing that depends on the inputs is kept.
 """
 
 from dataclasses import fields
@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import in_threads
 from compressor._version import __version__
 from compressor.checks import as_floats
-from compressor.packed import PackedLayer
-from compressor.prepared import PreparedLayer
+from compressor.jit import in_threads
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines import _kernels
 from eie_sim.engines.base import Inputs
+from eie_sim.engines.layer_cache import LayerCache
+from eie_sim.engines.prepared import PreparedLayer, prepared
 from eie_sim.fixed_point import FixedPoint
 from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, result_of_table
 
@@ -59,14 +60,17 @@ class _Plan(NamedTuple):
     in_fixed_point: bool
 
 
+_PLANS: LayerCache[_Plan] = LayerCache()
+
+
 def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
     """Run one input vector; see `eie_sim.engines.base.Engine`."""
     # In a run out of a cold cache, the way to the kernel takes as long as the kernel does: every object on it is a page
-    # of memory to find. So the way is short, and the plan lies on the layer.
-    plan: _Plan | None = layer.__dict__.get("_plan")
+    # of memory to find. So the way is short, and the plan of the machine that ran last is kept.
+    plan = _PLANS.get(layer)
     if plan is None or plan.arch is not arch:
         plan = _make_plan(layer, arch)
-        object.__setattr__(layer, "_plan", plan)
+        _PLANS.keep(layer, plan)
     table = np.empty(plan.counts, _COUNT)
     if output or schedule or plan.in_fixed_point:
         return _run_and_more(layer, acts, plan, table, output, schedule)
@@ -80,7 +84,7 @@ def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedu
 
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.base.Engine`."""
-    layer.prepared()  # once, before the threads
+    prepared(layer)  # once, before the threads
     runs = in_threads(lambda vector: run(layer, vector, arch, output, False), acts)
     cycles = np.array([one.cycles for one in runs], np.int64)
     names = [field.name for field in fields(Counts)]
@@ -114,7 +118,7 @@ def _run_and_more(
     if broadcasts < 0:
         as_floats("acts", acts)  # says which input is not finite
     columns = columns[:broadcasts]
-    sums = _sums(layer, layer.prepared(), columns, values, fixed, table) if output else None
+    sums = _sums(layer, prepared(layer), columns, values, fixed, table) if output else None
     times = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if schedule else None
     return result_of_table(ran, table, sums, times, plan.arch, layer, NAME)
 
@@ -128,14 +132,14 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def _sums(
     layer: PackedLayer,
-    prepared: PreparedLayer,
+    streamed: PreparedLayer,
     columns: NDArray[np.int32],
     values: NDArray[Any],
     fixed: FixedPoint | None,
     table: NDArray[np.int64],
 ) -> NDArray[Any]:
     """The outputs in original order of rows; puts the saturations into the table of counts."""
-    entries = (prepared.real_indptr, prepared.real_entries)
+    entries = (streamed.real_indptr, streamed.real_entries)
     if fixed is None:
         sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32)
         _kernels.accumulate_float32(values, columns, *entries, layer.codebook, sums)
@@ -153,16 +157,16 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
-    prepared = layer.prepared()
+    streamed = prepared(layer)
     per_row = min(arch.entries_per_spmat_row, _MOST_CYCLES)  # more than any layer here has
     shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
     depth = min(arch.act_queue_depth, _MOST_CYCLES)
-    numbers = (layer.n_pe, prepared.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row)
+    numbers = (layer.n_pe, streamed.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row)
     # A PE is behind the broadcast by what its queue can hold; the kernel keeps half the range of a word for that.
-    behind = (depth + 2) * prepared.longest
+    behind = (depth + 2) * streamed.longest
     last_row_ends = layer.entries_of_fullest_pe + (per_row if shift > 0 else 1)
     narrow = behind <= _MOST_BEHIND and last_row_ends <= _LARGEST_ADDRESS
-    streams = prepared.by_lane if narrow else prepared.by_lane_wide
+    streams = streamed.by_lane if narrow else streamed.by_lane_wide
     return _Plan(arch, numbers, streams, len(PER_PE) * layer.n_pe, arch.number_bits is not None)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compressor._version import __version__
 from compressor.checks import as_floats
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import Inputs
 from eie_sim.machine.machine import Machine

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compressor._jit import available_cores, will_be_kept
-from compressor.packed import PackedLayer
+from compressor.jit import available_cores, will_be_kept
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines._kernels import run_counts
 from eie_sim.engines.base import simulate

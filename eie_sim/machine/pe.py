@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.machine.act_queue import ActQueue
 from eie_sim.machine.act_rw import ActRW

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, in_threads, kernel
-from compressor.sparse import SparseColumns
+from compressor.jit import Arg, in_threads, kernel
+from compressor.types.sparse import SparseColumns
 from eie_sim.networks.statistics import LayerStatistics
 
 Codes = NDArray[np.uint8]

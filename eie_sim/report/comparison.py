@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import geometric_mean
 from typing import Any
 
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.baselines.cpu_measurement import LEAST_SAMPLES, CpuMeasurement, MeasuredLayer
 from eie_sim.baselines.devices import Device, Kind
 from eie_sim.baselines.platforms import platforms
@@ -21,7 +21,6 @@ from eie_sim.cost import CALIBRATIONS, EnergyReport, area, energy_of_events
 from eie_sim.cost.technology import DRAM_BIT, SCALINGS
 from eie_sim.networks import published_as, published_layer
 from eie_sim.paper import MACHINE
-from eie_sim.presets import preset
 from eie_sim.report.report_columns import ACCESS, SHARED
 from eie_sim.report.results_file import Results
 from eie_sim.result import Counts

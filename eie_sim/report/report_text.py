@@ -5,8 +5,8 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 
-from compressor.json_file import JsonKind
 from eie_sim.columns import Cell, Row, digits
+from eie_sim.json_file import JsonKind
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_unit
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor._version import __version__
-from compressor.files import errors_name, replacing
-from compressor.json_file import JsonKind
+from compressor.storage.files import errors_name, replacing
 from eie_sim.columns import MEASURED, Cell, Row
+from eie_sim.json_file import JsonKind
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eie_sim import paper
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.columns import MEASURED, OUTPUT_DIGEST, Cell, Row, plain
 from eie_sim.networks import published_as
-from eie_sim.presets import preset
 from eie_sim.result import SimResult
 
 KEYS = ("layer", "input")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 
 

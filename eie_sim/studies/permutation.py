@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, kernel
 from compressor.checks import whole_number
 from compressor.interleave import rows_in_pe
-from compressor.packed import PackedLayer
+from compressor.jit import Arg, kernel
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.cost import energy
 from eie_sim.cost.calibrations import DEFAULT

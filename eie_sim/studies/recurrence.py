@@ -6,7 +6,7 @@ With EIE's own cost, the larger of 1 and the number of entries, it gives the cyc
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
+from compressor.jit import Arg, kernel
 from eie_sim.result import Schedule
 
 _PIPELINE_EDGES = 5

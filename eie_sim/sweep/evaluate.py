@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from compressor._jit import threads_at_most
-from compressor.packed import PackedLayer, PackedModel
+from compressor.jit import threads_at_most
+from compressor.types.packed import PackedLayer, PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.baselines.devices import Device, device, read_device
 from eie_sim.baselines.roofline import dense_work, frame_time, sparse_work

@@ -16,8 +16,8 @@ from os import PathLike
 
 import numpy as np
 
-from compressor._jit import available_cores
 from compressor._version import __version__
+from compressor.jit import available_cores
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell
 from eie_sim.sweep.columns import INPUTS, METRICS

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, Strict, ValidationError
 
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.cost import CALIBRATIONS
 from eie_sim.cost.calibrations import DEFAULT as DEFAULT_CALIBRATION
 from eie_sim.cost.technology import SCALINGS
 from eie_sim.networks import DEFAULT_FIT, FITS, published_layers
-from eie_sim.presets import preset
 from eie_sim.studies.permutation import STRATEGIES
 from eie_sim.sweep.columns import CONDITIONS, INPUTS, KNOWN_BEFORE, MACHINE, NO_BASELINE
 from eie_sim.sweep.expressions import Condition, condition

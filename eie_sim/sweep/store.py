@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from compressor._version import __version__
-from compressor.files import file_size, replacing
+from compressor.storage.files import file_size, replacing
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition

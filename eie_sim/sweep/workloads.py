@@ -17,7 +17,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.models import MODELS, packaged_digits, packaged_model
-from compressor.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer, PackedModel
 from eie_sim.acts_file import load_npy, read_acts
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import activate, simulate
@@ -185,11 +185,11 @@ class Request:
         """
         suffix = self._file.suffix.lower()
         if suffix == PACKED:
-            from compressor.packed_file import load_model
+            from compressor.storage.packed_file import load_model
 
             model = load_model(self._file)
         elif suffix == COMPRESSED:
-            from compressor.coded_file import load_compressed
+            from compressor.storage.coded_file import load_compressed
 
             compressed = load_compressed(self._file)
             matrices = [tensor.name for tensor in compressed.tensors if tensor.kind != "conv"]

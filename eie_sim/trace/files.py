@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TextIO, cast
 
-from compressor.files import file_size, replacing
+from compressor.storage.files import file_size, replacing
 
 _GZIP_LEVEL = 6
 

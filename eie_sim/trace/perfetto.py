@@ -28,7 +28,7 @@ from os import PathLike
 from typing import Any, TextIO
 
 from compressor._version import __version__
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.result import Schedule
 from eie_sim.trace.counts import TraceCounts, trace_counts

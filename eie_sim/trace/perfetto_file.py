@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from compressor.files import errors_name
+from compressor.storage.files import errors_name
 from eie_sim.result import Counts
 from eie_sim.trace.counts import COUNTED, TraceCounts
 from eie_sim.trace.files import read_text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compressor._version import __version__
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.result import Schedule
 from eie_sim.trace.counts import TraceCounts, trace_counts

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.files import FormatError
+from compressor.storage.files import FormatError
 from eie_sim.baselines.cpu_measurement import Cell, read_cpu_measurement, write_cpu_measurement
 from eie_sim.baselines.energy_sources import paper_power
 from tests.baselines.measurements import a_measurement

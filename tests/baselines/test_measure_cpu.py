@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from compressor._jit import available_cores
+from compressor.jit import available_cores
 from eie_sim.baselines import measure_cpu as module
 from eie_sim.baselines.cpu_worker import Request, energy_of_calls
 from eie_sim.baselines.cpu_worker import measure as measure_here

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from compressor.coded_file import save_compressed
 from compressor.models import packaged_model
+from compressor.storage.coded_file import save_compressed
 
 pytestmark = pytest.mark.compiled_only  # 256 digits through two networks
 

@@ -52,7 +52,7 @@ def test_json_is_the_file(cli, files, tmp_path):
 
 @pytest.mark.compiled_only  # every library and both caches, each to its limit of time
 def test_without_options_everything_is_measured(cli, measured):
-    from compressor._jit import available_cores
+    from compressor.jit import available_cores
     from eie_sim.paper import LAYERS
 
     assert cli("measure").exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 
 from compressor import PackedModel, save_compressed, save_model
 from compressor.accounting import account_file, fixed_width_content, general_coders, paper_rule
-from compressor.coded_file import read_stored
+from compressor.storage.coded_file import read_stored
 from tests.extras import needs
 
 

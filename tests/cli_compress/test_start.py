@@ -123,7 +123,7 @@ def test_an_onnx_model_without_the_library_names_the_extra(fails, files, monkeyp
 
 
 def test_a_coder_without_its_library_is_told_before_anything_is_read(fails, monkeypatch, tmp_path):
-    without(monkeypatch, "constriction", "compressor.ans")
+    without(monkeypatch, "constriction", "compressor.coding.ans")
     line = fails("compress", "absent.npz", "-o", tmp_path / "x.dcz", "--density", "1", "--coder", "ans")
     assert line.endswith("pip install 'eie-sim[ans]'")
 

@@ -19,10 +19,10 @@ from compressor.accounting import (
     general_coders,
     paper_rule,
 )
-from compressor.coded_file import store
-from compressor.flat_index import encode_flat, flat_statistics
-from compressor.huffman import code_lengths
+from compressor.coding.flat_index import encode_flat, flat_statistics
+from compressor.coding.huffman import code_lengths
 from compressor.networks.shapes import ALEXNET, LENET_5, LENET_300_100, VGG_16
+from compressor.storage.coded_file import store
 from tests.extras import needs
 
 

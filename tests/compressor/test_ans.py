@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor import ans
+from compressor.coding import ans
 from tests.extras import needs
 
 constriction = needs("constriction", "ans")

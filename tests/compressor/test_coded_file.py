@@ -12,10 +12,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from compressor import CodedTensor, CompressedModel, __version__, load_compressed, save_compressed
-from compressor.coded_file import FORMAT_VERSION, read_stored, store
-from compressor.files import FormatError
-from compressor.flat_index import encode_flat
-from compressor.streams import decode_stream
+from compressor.coding.flat_index import encode_flat
+from compressor.coding.streams import decode_stream
+from compressor.storage.coded_file import FORMAT_VERSION, read_stored, store
+from compressor.storage.files import FormatError
 from tests.extras import needs
 
 WITHOUT_EXTRA = ["fixed", "huffman", ("fixed", "huffman")]

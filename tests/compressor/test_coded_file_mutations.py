@@ -18,8 +18,8 @@ from eie_forgery import with_header
 from test_packed_file_mutations import DAMAGES, EVIL_NUMBERS, change_somewhere, evil, header_bombs
 
 from compressor import CodedTensor, CompressedModel, load_compressed, save_compressed
-from compressor.coded_file import store
-from compressor.files import FormatError
+from compressor.storage.coded_file import store
+from compressor.storage.files import FormatError
 
 FEW, MANY = 40, 1000  # cases of each kind and coder: in the plain run, and in the slow one
 CODERS = ["fixed", "huffman", *(["ans"] if find_spec("constriction") else [])]
@@ -187,7 +187,7 @@ MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from compressor import load_compressed
-from compressor.files import FormatError, memory_limit
+from compressor.storage.files import FormatError, memory_limit
 
 def status(key):
     return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(key)) * 1024

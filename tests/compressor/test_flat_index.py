@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor.flat_index import FlatEntries, decode_flat, encode_flat, flat_statistics
+from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat, flat_statistics
 
 
 def naive_entries(cells, index_bits):

@@ -7,9 +7,9 @@ from bitarray.util import canonical_decode, huffman_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor.huffman import canonical_codes, code_lengths, decode, encode, encoded_bits, mean_length
-from compressor.huffman_lookup import LONGEST
-from compressor.small_numbers import as_table, push_numbers
+from compressor.coding.huffman import canonical_codes, code_lengths, decode, encode, encoded_bits, mean_length
+from compressor.coding.huffman_lookup import LONGEST
+from compressor.coding.small_numbers import as_table, push_numbers
 
 COUNTS = st.lists(st.one_of(st.integers(0, 9), st.integers(0, 10**6)), min_size=1, max_size=40)
 

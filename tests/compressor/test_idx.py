@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor.files import FormatError
-from compressor.idx import read_idx
+from compressor.data.idx import read_idx
+from compressor.storage.files import FormatError
 
 
 def idx_bytes(array, magic=None):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import load_model, pack_codes, save_model
-from compressor.files import FormatError
 from compressor.importers import read_eie_simulator, read_matrix_market, write_eie_simulator
+from compressor.storage.files import FormatError
 
 CODEBOOK = np.append(0, np.linspace(-1, 1, 15)).astype(np.float32)
 

@@ -1,16 +1,14 @@
 """Packed layers: what is encoded decodes to itself, and what no packing makes is refused."""
 
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import CodedTensor, CompressedModel, PackedLayer, PackedModel, pack_codes, pack_sparse
-from compressor.coded import nearest_codes
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
-from compressor.packed import weight_bits_of
+from compressor.types.coded import nearest_codes
+from compressor.types.packed import weight_bits_of
 
 BOOK4 = np.append(0, np.linspace(-1, 1, 15)).astype(np.float32)
 
@@ -365,9 +363,9 @@ def test_the_first_malformed_entry_is_named_whatever_the_number_of_cores(monkeyp
     codes[[5, 100, 190]] = 16
     arguments = {name: getattr(layer, name) for name in fields()} | {"codes": codes}
     messages = set()
-    monkeypatch.setattr("compressor.packed.LEAST_FOR_THREADS", 1)
+    monkeypatch.setattr("compressor.types.packed.LEAST_FOR_THREADS", 1)
     for cores in (1, 2, 3, 16, 100):
-        monkeypatch.setattr("compressor.packed.available_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("compressor.types.packed.available_cores", lambda cores=cores: cores)
         with pytest.raises(ValueError) as caught:
             PackedLayer(**arguments)
         messages.add(str(caught.value))
@@ -447,17 +445,6 @@ def test_layers_that_differ_in_a_field_differ(changes):
 def test_a_layer_says_what_it_is():
     layer = pack_codes([[1]], BOOK4, 2, 4, [1], "fc8")
     assert repr(layer) == "PackedLayer('fc8', 1 x 1 + bias, n_pe=2, weight_bits=4, index_bits=4, n_entries=2)"
-
-
-def test_the_prepared_form_is_made_once_also_by_many_threads():
-    layer = pack_codes(np.ones((64, 64), np.uint8), BOOK4)
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(layer.prepared())) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({id(prepared) for prepared in found}) == 1
 
 
 def test_weight_bits_follow_from_the_codebook():

@@ -13,9 +13,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from compressor import PackedModel, __version__, load_model, pack_codes, save_model
-from compressor.container import MAX_HEADER_BYTES
-from compressor.files import FormatError, creating_folder, replacing, replacing_in
-from compressor.packed_file import FORMAT_VERSION
+from compressor.storage.container import MAX_HEADER_BYTES
+from compressor.storage.files import FormatError, creating_folder, replacing, replacing_in
+from compressor.storage.packed_file import FORMAT_VERSION
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from eie_forgery import Parts, small_model, take_apart, with_header
 
 from compressor import PackedModel, load_model, save_model
-from compressor.files import FormatError
+from compressor.storage.files import FormatError
 
 FEW, MANY = 600, 20_000  # cases of each kind: in the plain run, and in the slow one
 EVIL_NUMBERS = [0, 1, 2, 3, -1, 7, 8, 255, 256, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 10**12, 2**63, 10**30]
@@ -247,7 +247,7 @@ MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from compressor import load_model
-from compressor.files import FormatError
+from compressor.storage.files import FormatError
 
 def status(key):
     return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(key)) * 1024

@@ -143,9 +143,9 @@ def test_a_transposed_matrix_is_pruned_by_its_own_order():
 def test_the_number_of_cores_changes_nothing(monkeypatch, cores):
     weights = np.random.default_rng(1).integers(-4, 5, (13, 29)).astype(np.float32)
     cut, columns = cut_to_density(weights, 0.37), prune_columns(weights, cut_to_density(weights, 0.37))
-    for module in ("compressor.prune", "compressor.sparse"):
+    for module in ("compressor.prune", "compressor.types.sparse"):
         monkeypatch.setattr(f"{module}.LEAST_FOR_THREADS", 1)
-    for module in ("compressor.prune", "compressor.sparse", "compressor._jit"):
+    for module in ("compressor.prune", "compressor.types.sparse", "compressor.jit"):
         monkeypatch.setattr(f"{module}.available_cores", lambda: cores)
     again = prune_columns(weights, cut_to_density(weights, 0.37))
     assert cut_to_density(weights, 0.37) == cut

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compressor.small_numbers import as_table, check_popped, from_table, pop_numbers, push, push_numbers
+from compressor.coding.small_numbers import as_table, check_popped, from_table, pop_numbers, push, push_numbers
 
 
 @settings(deadline=None, max_examples=100)

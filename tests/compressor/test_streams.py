@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compressor import fixed_width, streams
-from compressor.streams import CODERS, EncodedStream, count_symbols, decode_stream, encode_stream
+from compressor.coding import fixed_width, streams
+from compressor.coding.streams import CODERS, EncodedStream, count_symbols, decode_stream, encode_stream
 from tests.extras import needs
 
 

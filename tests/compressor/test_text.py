@@ -5,7 +5,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from compressor.text import ALPHABET, grammar_text, windows
+from compressor.data.text import ALPHABET, grammar_text, windows
 
 NOUNS = ["queue", "row", "column", "pointer", "weight", "code", "unit", "bank"]
 VERBS = ["hold", "read", "feed", "follow", "need", "move", "count", "skip"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compressor import weight_sharing
-from compressor.coded import nearest_codes
+from compressor.types.coded import nearest_codes
 from compressor.weight_sharing import INITIALISATIONS, assign_codes, cluster, share_weights
 
 # Multiples of 1/8: sums, means of few and squares are exact, so that equal means equal.
@@ -236,7 +236,7 @@ def test_the_number_of_cores_changes_nothing(monkeypatch, cores, init):
     weights = np.random.default_rng(0).standard_normal(700).astype(np.float32)
     expected = share_weights(weights, 3, init)
     monkeypatch.setattr(weight_sharing, "LEAST_FOR_THREADS", 1)
-    for module in ("compressor.weight_sharing", "compressor._jit"):
+    for module in ("compressor.weight_sharing", "compressor.jit"):
         monkeypatch.setattr(f"{module}.available_cores", lambda: cores)
     found = share_weights(weights, 3, init)
     assert np.array_equal(found.codes, expected.codes)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from benchmarks.paper import table2
 from compressor import PackedModel, pack_codes
 from eie_sim import ArchConfig, paper, preset, simulate, simulate_batch, simulate_model
+from eie_sim.arch import PRESETS
 from eie_sim.cost import (
     CALIBRATIONS,
     SCALINGS,
@@ -21,7 +22,6 @@ from eie_sim.cost import (
 from eie_sim.cost.calibrations import ALEX_7, EVERY_8_CYCLES, clock_fraction
 from eie_sim.cost.energy import CLOCK, DRAM, LEAKAGE, SCAN, lnzd_nodes, table_for
 from eie_sim.cost.prices import LNZD, UNITS
-from eie_sim.presets import PRESETS
 from tests.strategies import cases
 
 MACHINE = preset(paper.MACHINE)

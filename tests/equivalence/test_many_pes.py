@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compressor import pack_codes
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim import ArchConfig, simulate
 from eie_sim.result import differences
 

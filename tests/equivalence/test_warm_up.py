@@ -10,7 +10,7 @@ from eie_sim.engines import _kernels, warm_up
 LARGE_LAYER = """
 import numpy as np
 from compressor import pack_codes
-from compressor.prepared import _gather
+from eie_sim.engines.prepared import _gather
 from eie_sim import simulate
 from eie_sim.engines import _kernels, warm_up
 warm_up.compile_wide()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from compressor import pack_codes
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim import ArchConfig, simulate
 from eie_sim.engines import fast
 from eie_sim.result import differences

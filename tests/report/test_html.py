@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.toml_text import assignments
 from eie_sim import ArchConfig
 from eie_sim.capacity import capacity_report
 from eie_sim.cli.app import app
@@ -30,6 +29,7 @@ from eie_sim.report.html.sweep_page import SweepFacts, sweep_page
 from eie_sim.report.report_columns import REPORTS
 from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.select import pareto
+from eie_sim.toml_text import assignments
 from eie_sim.views import pe_totals, queue_occupancy, utilisation
 from eie_sim.workload import calibrated_layer, drawn_again
 from tests.command_line import call

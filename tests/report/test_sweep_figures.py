@@ -5,7 +5,7 @@ import math
 import pytest
 
 from eie_sim.report import plots
-from eie_sim.report.sweep_figures import (
+from eie_sim.report.figures.sweeps import (
     axis_curve,
     heat_map,
     label,

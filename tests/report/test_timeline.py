@@ -6,7 +6,7 @@ import pytest
 from compressor import pack_codes
 from eie_sim import ArchConfig, simulate
 from eie_sim.report import plots
-from eie_sim.report.timeline import timeline
+from eie_sim.report.figures.timeline import timeline
 from eie_sim.views import BUBBLE, ENTRY, FILLER, PUSH, STALL, pe_states, waiting
 from tests.strategies import crowded
 

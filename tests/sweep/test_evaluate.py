@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compressor import PackedModel, pack_codes, save_model
-from compressor._jit import in_threads
+from compressor.jit import in_threads
 from eie_sim import ArchConfig, simulate, simulate_model
 from eie_sim.baselines.devices import device, write_device
 from eie_sim.baselines.roofline import dense_time_us, sparse_time_us

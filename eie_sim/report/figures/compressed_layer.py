@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.columns import pes
 
 Integers = NDArray[np.int64]

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.cost import energy
-from eie_sim.report import figures, sweep_figures
+from eie_sim.report import figures
 from eie_sim.report.comparison import RunReport
+from eie_sim.report.figures import sweeps
 from eie_sim.report.html.inline_svg import Pictures
 from eie_sim.report.html.markup import Markup, element
 from eie_sim.result import SimResult
@@ -81,13 +82,13 @@ class Album:
         )
         return element("div", *drawn, class_="pictures")
 
-    def front(self, data: sweep_figures.ParetoFront) -> Markup:
+    def front(self, data: sweeps.ParetoFront) -> Markup:
         """The front of a sweep between two metrics."""
         from eie_sim.report import plots
 
         return self._picture(data, plots.pareto_front)
 
-    def curve(self, data: sweep_figures.AxisCurve) -> Markup:
+    def curve(self, data: sweeps.AxisCurve) -> Markup:
         """One metric of a sweep over one axis."""
         from eie_sim.report import plots
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.capacity import capacity_report
 from eie_sim.columns import Row, digits
 from eie_sim.report.html import heat_map

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.columns import Row
 from eie_sim.report.figures.over_time import scheduled
 from eie_sim.report.html.markup import Markup, element, join

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from compressor.toml_text import assignments
 from eie_sim import paper
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import ArchConfig, preset
 from eie_sim.columns import Cell, Row, digits
-from eie_sim.presets import preset
 from eie_sim.report import figures
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.html.album import Album
@@ -19,6 +17,7 @@ from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_uni
 from eie_sim.report.report_text import cell_text, energy_by_unit, means_of
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import COMPARED, column_definitions
+from eie_sim.toml_text import assignments
 
 _SCRIPTS = ("page.js", "heat.js")
 

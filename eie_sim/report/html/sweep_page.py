@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from compressor.toml_text import literal
 from eie_sim.columns import Cell, Row, digits
-from eie_sim.report import sweep_figures
+from eie_sim.report.figures import sweeps
 from eie_sim.report.html.album import Album
 from eie_sim.report.html.markup import Markup, element, join, json_block
 from eie_sim.report.html.page import Section, page
@@ -14,6 +13,7 @@ from eie_sim.report.html.tables import data_table, pairs
 from eie_sim.report.report_columns import Definitions
 from eie_sim.sweep.columns import MACHINE, METRICS, definition
 from eie_sim.sweep.select import LARGER_IS_BETTER, MACHINE_AND_PRICES, Candidate, pareto, varying
+from eie_sim.toml_text import literal
 
 _SCRIPTS = ("page.js", "pareto.js")
 
@@ -65,8 +65,8 @@ def sweep_page(found: Sequence[Candidate], objectives: Sequence[str], facts: Swe
         f"{len(best):,} of {len(found):,} machines are beaten by none in {', '.join(objectives)}; "
         f"computed by eie-sim {facts.version}."
     )
-    pictures = [album.front(sweep_figures.pareto_front(found, x, y, axes)) for x, y in combinations(objectives, 2)] + [
-        album.curve(sweep_figures.axis_curve(found, axis, objectives[0])) for axis in axes
+    pictures = [album.front(sweeps.pareto_front(found, x, y, axes)) for x, y in combinations(objectives, 2)] + [
+        album.curve(sweeps.axis_curve(found, axis, objectives[0])) for axis in axes
     ]
     sections = [
         Section("summary", "What was swept", (_summary(found, axes, facts),)),
@@ -181,7 +181,7 @@ def _data(shown: Sequence[Candidate], metrics: Sequence[str], axes: Sequence[str
         "metrics": [
             {
                 "name": name,
-                "label": sweep_figures.label(name),
+                "label": sweeps.label(name),
                 "told": METRICS[name]["definition"],
                 "more": name in LARGER_IS_BETTER,
                 "values": [one.values[name] for one in shown],

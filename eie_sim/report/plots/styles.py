@@ -27,7 +27,7 @@ from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from compressor.files import replacing
+from compressor.storage.files import replacing
 from eie_sim.report import figures
 
 P = ParamSpec("P")

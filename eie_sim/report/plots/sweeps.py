@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from eie_sim.columns import Cell, digits
-from eie_sim.report import sweep_figures
+from eie_sim.report.figures import sweeps
 from eie_sim.report.plots.styles import (
     GREY,
     INK,
@@ -29,7 +29,7 @@ from eie_sim.report.plots.styles import (
 
 
 @styled
-def pareto_front(data: sweep_figures.ParetoFront) -> Figure:
+def pareto_front(data: sweeps.ParetoFront) -> Figure:
     """Machines between two objectives, and the front."""
     figure = new_figure(4.2)
     axes = figure.subplots()
@@ -51,7 +51,7 @@ def pareto_front(data: sweep_figures.ParetoFront) -> Figure:
     return figure
 
 
-def _name_some(axes: Axes, data: sweep_figures.ParetoFront) -> None:
+def _name_some(axes: Axes, data: sweeps.ParetoFront) -> None:
     """Names of the two ends and of the middle of a front, those that have room."""
     named: list[tuple[float, float]] = []
     for at in (0, len(data.front) - 1, len(data.front) // 2):
@@ -86,7 +86,7 @@ _WIDE = 8.0
 
 
 @styled
-def axis_curve(data: sweep_figures.AxisCurve) -> Figure:
+def axis_curve(data: sweeps.AxisCurve) -> Figure:
     """One metric over one axis: the median of all machines, and from the least to the largest."""
     figure = new_figure(3.4)
     axes = figure.subplots()
@@ -103,11 +103,11 @@ def axis_curve(data: sweep_figures.AxisCurve) -> Figure:
 
 
 def _tick(value: Cell) -> str:
-    return sweep_figures.short(value)
+    return sweeps.short(value)
 
 
 @styled
-def sweep_map(data: sweep_figures.HeatMap) -> Figure:
+def sweep_map(data: sweeps.HeatMap) -> Figure:
     """The best of one metric over two axes."""
     figure = new_figure(0.32 * len(data.y) + 1.6)
     axes = figure.subplots()
@@ -142,7 +142,7 @@ _MOST_NUMBERS = 120
 
 
 @styled
-def parallel_coordinates(data: sweep_figures.ParallelCoordinates) -> Figure:
+def parallel_coordinates(data: sweeps.ParallelCoordinates) -> Figure:
     """Machines as lines over their axes and metrics; those of the front stand out."""
     figure = new_figure(4.4)
     axes = figure.subplots()

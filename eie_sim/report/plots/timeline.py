@@ -6,6 +6,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from eie_sim.report.figures.timeline import Span, Timeline
 from eie_sim.report.plots.styles import (
     INK,
     PAPER,
@@ -19,7 +20,6 @@ from eie_sim.report.plots.styles import (
     points,
     styled,
 )
-from eie_sim.report.timeline import Span, Timeline
 from eie_sim.views import BROADCAST_STATES, PE_STATES
 
 _FACES = dict(zip(PE_STATES, STATE_COLOURS.values(), strict=True))

@@ -45,7 +45,7 @@ _MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from compressor.importers import {reader} as read
-from compressor.files import FormatError
+from compressor.storage.files import FormatError
 
 def status(key):
     return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(key)) * 1024

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import CodedTensor, CompressedModel
-from compressor.files import FormatError
 from compressor.importers import read_deep_compression_net, write_deep_compression_net
 from compressor.networks.shapes import (
     ALEXNET,
@@ -22,6 +21,7 @@ from compressor.networks.shapes import (
     SQUEEZENET_1_1,
     VGG_16,
 )
+from compressor.storage.files import FormatError
 
 FEW, MANY = 400, 5000  # damaged files of each kind: in the plain run, and in the slow one
 REAL_BYTES = 675_763

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from compressor import compress_model
-from compressor.files import FormatError, memory_limit
 from compressor.importers import read_npz, write_npz
 from compressor.importers.named_arrays import named_arrays
+from compressor.storage.files import FormatError, memory_limit
 
 FEW, MANY = 400, 5000  # damaged files of each kind: in the plain run, and in the slow one
 

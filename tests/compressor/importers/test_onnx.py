@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
-from compressor.files import FormatError
 from compressor.importers import read_onnx, write_onnx
+from compressor.storage.files import FormatError
 from tests.extras import needs
 
 onnx = needs("onnx", "onnx")

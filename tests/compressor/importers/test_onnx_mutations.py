@@ -7,8 +7,8 @@ import pytest
 from damage import DAMAGES, accepted_within_limits
 
 from compressor import compress_model
-from compressor.files import FormatError
 from compressor.importers import read_onnx, write_onnx
+from compressor.storage.files import FormatError
 from tests.extras import needs
 
 onnx = needs("onnx", "onnx")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
-from compressor.files import FormatError
 from compressor.importers.named_arrays import named_arrays
+from compressor.storage.files import FormatError
 from tests.extras import needs
 
 torch = needs("torch", "train")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from damage import DAMAGES, accepted_within_limits, set_bytes
 
-from compressor.files import FormatError
+from compressor.storage.files import FormatError
 from tests.extras import needs
 
 torch = needs("torch", "train")

@@ -11,9 +11,9 @@ from safetensors import deserialize
 from safetensors.numpy import load_file, save_file
 
 from compressor import compress_model
-from compressor.files import FormatError, memory_limit
 from compressor.importers import read_safetensors, write_safetensors
 from compressor.importers.named_arrays import named_arrays
+from compressor.storage.files import FormatError, memory_limit
 
 FEW, MANY = 400, 5000  # damaged files of each kind: in the plain run, and in the slow one
 

@@ -6,7 +6,7 @@ from tests.extras import needs
 
 torch = needs("torch", "train")
 
-from compressor.files import FormatError  # noqa: E402
+from compressor.storage.files import FormatError  # noqa: E402
 from compressor.training import Phase, Prune, Release, Share, TrainSettings, find_layers, run_phases, train  # noqa: E402
 from compressor.training.checkpoint import MAGIC, load_checkpoint, save_checkpoint  # noqa: E402
 from tests.compressor.training import networks  # noqa: E402

@@ -7,8 +7,8 @@ longer word is found in a second table, of all sequences of 15 bits, which is to
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
-from compressor.streams import Bytes
+from compressor.coding.streams import Bytes
+from compressor.jit import Arg, kernel
 
 LONGEST = 15
 """Bits of the longest word: the most that four bits can say."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.packed import PackedLayer
+from compressor.types.packed import PackedLayer
 from eie_sim.report.figures.over_time import scheduled
 from eie_sim.result import Schedule, SimResult
 from eie_sim.views import STALL, Window, broadcast_states, full_queues, pe_states, waiting, window_of

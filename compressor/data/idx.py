@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.checks import whole_number
-from compressor.files import errors_name, file_size, memory_limit
+from compressor.storage.files import errors_name, file_size, memory_limit
 
 _GZIP = b"\x1f\x8b"  # first bytes of a zipped file; an idx file begins with two zeros
 _BYTES = 0x0800  # magic number of unsigned bytes, without the dimensions
@@ -25,7 +25,7 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
     """The array in the idx file at `path`; read-only.
 
     Whether the file is zipped is seen by its content. A zipped file may take as much memory as every file here:
-    `compressor.files.memory_limit`.
+    `compressor.storage.files.memory_limit`.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
 
     Raises
     ------
-    compressor.files.FormatError
+    compressor.storage.files.FormatError
         When the file is something else, cut short, or longer than its header tells.
     OSError
         When it cannot be read.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, frozen
-from compressor.packed import check_sequence, sequence_of_names
+from compressor.types.packed import check_sequence, sequence_of_names
 
 KINDS = ("linear", "conv", "lstm", "gru")
 """What a weight tensor may be; "lstm" and "gru" are stacked gate matrices."""
@@ -78,7 +78,7 @@ class DenseModel:
     tensors : sequence of DenseTensor
         At least one; every name once.
     activations : sequence of str
-        One of `compressor.packed.ACTIVATION_FUNCTIONS` for each.
+        One of `compressor.types.packed.ACTIVATION_FUNCTIONS` for each.
     provenance : mapping of str to str
     others : mapping of str to array_like of float32
         Parameters that are kept as they are, such as those of a batch normalisation or an embedding.

@@ -2,7 +2,7 @@
 
 A container is 8 bytes of header length (little-endian), a JSON header, and the bytes of the tensors one after another.
 The library's own NumPy reader copies every tensor; this one maps the file, and checks a thing before it relies on it.
-Messages here name the thing, the value and the limit; `compressor.files.errors_name` adds the file.
+Messages here name the thing, the value and the limit; `compressor.storage.files.errors_name` adds the file.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.files import file_size
+from compressor.storage.files import file_size
 
 MAX_HEADER_BYTES = 2 * 2**20
 """Longest header read or written: some 3000 layers. Parsed JSON may take 40x its text, and must stay below 100 MB."""

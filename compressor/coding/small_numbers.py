@@ -10,7 +10,7 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.streams import Bytes
+from compressor.coding.streams import Bytes
 
 _SAME, _STEP, _PAIR = 2, 4, 20
 """Weights of the three expectations, against 1 for a number never seen: near the best for the tables of the authors'

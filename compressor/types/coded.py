@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, as_integers, frozen, whole_number
-from compressor.dense import check_tensor, settle_model
-from compressor.packed import (
+from compressor.types.dense import check_tensor, settle_model
+from compressor.types.packed import (
     PackedLayer,
     PackedModel,
     check_codebook,
@@ -50,14 +50,14 @@ class CodedTensor:
     shape : tuple of int
         ``(n_rows, n_cols)`` = (outputs, inputs) for "linear", "lstm" and "gru"; any for "conv".
     kind : str
-        One of `compressor.dense.KINDS`.
+        One of `compressor.types.dense.KINDS`.
     codebook : array_like of float32, shape (2**weight_bits,)
         ``codebook[0] == 0``.
     codes : array_like of uint8, of ``prod(shape)`` values in C order
         Kept flat; 0 = no weight.
     bias : array_like of float32, shape (shape[0],), or None
     gates : tuple of str
-        As in `compressor.dense.DenseTensor`.
+        As in `compressor.types.dense.DenseTensor`.
 
     Raises
     ------
@@ -149,7 +149,7 @@ class CompressedModel:
     tensors : sequence of CodedTensor
         At least one; every name once.
     activations : sequence of str
-        One of `compressor.packed.ACTIVATION_FUNCTIONS` for each.
+        One of `compressor.types.packed.ACTIVATION_FUNCTIONS` for each.
     provenance : mapping of str to str
     others : mapping of str to array_like of float32
         Parameters that are not compressed, such as those of a batch normalisation; no tensor has one of their names.

@@ -3,22 +3,22 @@
 Format version 1. What the layers have is stored one layer after the other in a handful of tensors, and a tensor of no
 bytes is left out: ``codebooks``, ``biases`` and ``others`` (F32; `others` in order of name); ``codes`` and ``runs``
 (U8), the data of the streams; ``tables`` (U8), the code table of a layer's codes, then that of its runs. The
-container's only metadata entry, ``dcz_model``, is a JSON document (`compressor.document`)::
+container's only metadata entry, ``dcz_model``, is a JSON document (`compressor.storage.document`)::
 
     {"format": "deep-compression-model", "format_version": 1, "layers": {...}, "others": {<name>: <shape>, ...},
      "package_version": ..., "provenance": {...}, "sha256": ...}
 
-``layers`` maps each field of `compressor.coded_document.LayerRecord` to a list with one value a layer, or with one
-alone that holds for all. Codes and runs are the relative index of `compressor.flat_index`, coded by
-`compressor.streams`. In dense mode, where ``index_bits`` and ``run_coder`` are null, the codes are those of all cells
-and there are no runs. The same model, saved with the same settings, gives the same bytes.
+``layers`` maps each field of `compressor.storage.coded_document.LayerRecord` to a list with one value for each layer,
+or with a single value that holds for all. Codes and runs are the relative index of `compressor.coding.flat_index`,
+coded by `compressor.coding.streams`. In dense mode, where ``index_bits`` and ``run_coder`` are null, the codes are
+those of all cells and there are no runs. The same model, saved with the same settings, gives the same bytes.
 
 Memory: a file of a few bytes can rightly declare any number of cells, for zeros cost next to nothing. So the memory
 that reading will take is computed from the document first, and a file that needs more than
-`compressor.files.memory_limit`, ten times its size and 100 MB, is refused. A cell takes a byte in memory; every model
-of up to some 80 million cells passes whatever its file's size, and VGG-16 (138 million, 11 MB) is well inside. Nothing
-is padded to pass, and `save_compressed` writes any model: who reads a sparser giant, from a source he trusts, gives
-`max_memory_bytes`.
+`compressor.storage.files.memory_limit`, ten times its size and 100 MB, is refused. A cell takes a byte in memory; every
+model of up to some 80 million cells passes whatever its file's size, and VGG-16 (138 million, 11 MB) is well inside.
+Nothing is padded to pass, and `save_compressed` writes any model: who reads a sparser giant, from a source he trusts,
+gives `max_memory_bytes`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,15 +28,22 @@ from pathlib import Path
 from typing import TypeAlias
 
 from compressor.checks import whole_number
-from compressor.coded import CompressedModel
-from compressor.coded_document import MAX_LAYERS, LayerRecord, checked_layers, checked_shapes, columns_of, record_of
-from compressor.coded_parts import Parts, tensors_of
-from compressor.container import read_container
-from compressor.document import DocumentKind, check_digest
-from compressor.files import errors_name, memory_limit, replacing
-from compressor.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
-from compressor.streams import CODERS
-from compressor.tensor_streams import TensorStreams, encode_cells
+from compressor.coding.streams import CODERS
+from compressor.coding.tensor_streams import TensorStreams, encode_cells
+from compressor.storage.coded_document import (
+    MAX_LAYERS,
+    LayerRecord,
+    checked_layers,
+    checked_shapes,
+    columns_of,
+    record_of,
+)
+from compressor.storage.coded_parts import Parts, tensors_of
+from compressor.storage.container import read_container
+from compressor.storage.document import DocumentKind, check_digest
+from compressor.storage.files import errors_name, memory_limit, replacing
+from compressor.types.coded import CompressedModel
+from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 FORMAT = "deep-compression-model"
 FORMAT_VERSION = 1

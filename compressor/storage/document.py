@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as container_bytes
 
 from compressor._version import __version__
-from compressor.container import MAX_HEADER_BYTES, strict_json
+from compressor.storage.container import MAX_HEADER_BYTES, strict_json
 
 _COMMON_KEYS = {"format", "format_version", "package_version", "provenance", "sha256"}
 

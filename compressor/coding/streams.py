@@ -10,10 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
 from compressor.checks import as_integers, whole_number
+from compressor.jit import Arg, kernel
 
-_HOMES = {"fixed": "compressor.fixed_width", "huffman": "compressor.huffman", "ans": "compressor.ans"}
+_HOMES = {
+    "fixed": "compressor.coding.fixed_width",
+    "huffman": "compressor.coding.huffman",
+    "ans": "compressor.coding.ans",
+}
 
 CODERS = tuple(_HOMES)
 """Names of the coders: a fixed number of bits, canonical Huffman, and asymmetric numeral systems (extra ``ans``)."""

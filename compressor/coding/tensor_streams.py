@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.flat_index import FlatEntries, FlatStatistics, decode_flat, encode_flat, flat_statistics
-from compressor.huffman import code_lengths, encoded_bits
-from compressor.streams import EncodedStream, decode_stream, encode_stream
+from compressor.coding.flat_index import FlatEntries, FlatStatistics, decode_flat, encode_flat, flat_statistics
+from compressor.coding.huffman import code_lengths, encoded_bits
+from compressor.coding.streams import EncodedStream, decode_stream, encode_stream
 
 Bytes = NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ def encode_cells(cells: Bytes, weight_bits: int, coders: Sequence[str], widths: 
         Codes of all cells in C order.
     weight_bits : int
     coders : sequence of str
-        Of `compressor.streams.CODERS`; codes and runs each take the best of them.
+        Of `compressor.coding.streams.CODERS`; codes and runs each take the best of them.
     widths : iterable of int or None
         None is dense mode. Of streams of one size the first is taken, in the order of `widths`, then of `coders`.
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coded import CodedTensor, CompressedModel
-from compressor.coded_document import LayerRecord
-from compressor.container import DTYPES
-from compressor.streams import EncodedStream
-from compressor.tensor_streams import TensorStreams, decode_cells
+from compressor.coding.streams import EncodedStream
+from compressor.coding.tensor_streams import TensorStreams, decode_cells
+from compressor.storage.coded_document import LayerRecord
+from compressor.storage.container import DTYPES
+from compressor.types.coded import CodedTensor, CompressedModel
 
 _DTYPES = {
     "biases": DTYPES["F32"],

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.small_numbers import as_table, check_popped, from_table, pop_numbers, push, push_numbers
-from compressor.streams import Bytes, check_symbols, count_symbols
+from compressor.coding.small_numbers import as_table, check_popped, from_table, pop_numbers, push, push_numbers
+from compressor.coding.streams import Bytes, check_symbols, count_symbols
 
 PRECISION_BITS = 24
 """Probabilities are multiples of ``2**-24``: what constriction's coders work with (its ``Categorical``)."""

@@ -4,22 +4,19 @@ A packed layer is what the SRAMs of the PEs hold: pointers, (code, run) entries,
 checked when one is made, wherever the arrays come from, so that the machine and both engines never check again.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_floats, as_integers, frozen, whole_number
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
-from compressor.prepared import PreparedLayer, prepare
+from compressor.jit import Arg, available_cores, in_threads, kernel
 from compressor.relative_index import Encoding, decode, encode
-from compressor.sparse import LEAST_FOR_THREADS, SparseColumns, canonical_codes, sort_columns, sparse_codes
+from compressor.types.sparse import LEAST_FOR_THREADS, SparseColumns, canonical_codes, sort_columns, sparse_codes
 
 POINTER_BYTES = 2
 """One pointer in the pointer SRAM (EIE section IV: 16-bit pointers)."""
@@ -113,16 +110,10 @@ class PackedLayer:
     pointers: NDArray[np.uint32]
     row_permutation: NDArray[np.uint32] | None = None
 
-    # No fields: they belong to one object in one process, and copies begin without them.
-    _lock: ClassVar[threading.Lock]
-    _prepared: ClassVar[list[PreparedLayer]]
-
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        put("_lock", threading.Lock())
-        put("_prepared", [])
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name: {self.name!r}, but it must be a text that is not empty")
         put("n_rows", whole_number("n_rows", self.n_rows, 1, MAX_SIZE))
@@ -255,14 +246,6 @@ class PackedLayer:
         """Codes, runs and pointers together."""
         return Encoding(self.codes, self.runs, self.pointers)
 
-    def prepared(self) -> PreparedLayer:
-        """The layer laid out for the fast engine: derived on the first call, then kept with the layer in memory."""
-        if not self._prepared:
-            with self._lock:
-                if not self._prepared:
-                    self._prepared.append(prepare(self))
-        return self._prepared[0]
-
     # Back to matrices -------------------------------------------------------------------------------------------------
 
     def sparse_codes(self) -> SparseColumns:
@@ -362,7 +345,7 @@ class PackedLayer:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[type["PackedLayer"], tuple[object, ...]]:
-        """Copies, also those sent to other processes, are made and checked anew; what was prepared stays behind."""
+        """Copies, also those sent to other processes, are made and checked anew."""
         return PackedLayer, tuple(getattr(self, f.name) for f in fields(self))
 
     def __repr__(self) -> str:

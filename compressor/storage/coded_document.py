@@ -6,10 +6,12 @@ from math import prod
 from typing import Any, TypeAlias
 
 from compressor.checks import whole_number
-from compressor.coded import CodedTensor
-from compressor.dense import KINDS
-from compressor.document import check_keys, check_text
-from compressor.packed import (
+from compressor.coding.streams import CODERS
+from compressor.coding.tensor_streams import TensorStreams
+from compressor.storage.document import check_keys, check_text
+from compressor.types.coded import CodedTensor
+from compressor.types.dense import KINDS
+from compressor.types.packed import (
     ACTIVATION_FUNCTIONS,
     MAX_INDEX_BITS,
     MAX_SIZE,
@@ -17,8 +19,6 @@ from compressor.packed import (
     MIN_INDEX_BITS,
     MIN_WEIGHT_BITS,
 )
-from compressor.streams import CODERS
-from compressor.tensor_streams import TensorStreams
 
 MAX_LAYERS = 1024
 """Most layers of a file: a forged header of 2 MiB must not hold a hundred thousand, each with code tables to read."""

@@ -73,7 +73,7 @@ def grammar_text(n_train: int = 200_000, n_test: int = 20_000, seed: int = 0) ->
     rng = random.Random(whole_number("seed", seed, 0))
     train, _ = _draw(rng, whole_number("n_train", n_train, 1))
     test, bits = _draw(rng, whole_number("n_test", n_test, 1))
-    source = f"sentences of the grammar in compressor/text.py, seed {seed}"
+    source = f"sentences of the grammar in compressor/data/text.py, seed {seed}"
     return Text(_codes(train), _codes(test), ALPHABET, bits / len(test), source)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor._jit import Arg, available_cores, in_threads, kernel
 from compressor.checks import as_integers, integer_matrix
+from compressor.jit import Arg, available_cores, in_threads, kernel
 
 # Columns in one piece of work of the dense-to-sparse scan, at most: the places where its columns go on writing
 # stay in the L2 cache, and a row of the piece is many whole cache lines.

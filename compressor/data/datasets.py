@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_integers, frozen, whole_number
-from compressor.files import errors_name
-from compressor.idx import read_idx
+from compressor.data.idx import read_idx
+from compressor.storage.files import errors_name
 
 Bytes = NDArray[np.uint8]
 
@@ -124,7 +124,7 @@ def load_idx(folder: str | os.PathLike[str], name: str | None = None, source: st
 
     Raises
     ------
-    compressor.files.FormatError
+    compressor.storage.files.FormatError
         When a file is not what it should be, or does not fit the others.
     OSError
         When one is not there or cannot be read.

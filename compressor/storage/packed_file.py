@@ -8,8 +8,8 @@ only metadata entry, ``eie_model``, is a JSON document: sorted keys, no white sp
      "n_pe": ..., "n_rows": ..., "name": ..., "weight_bits": ...}, ...], "package_version": ..., "provenance": {...},
      "sha256": ...}
 
-``sha256`` covers the rest of the document, the table of tensors and their bytes (`compressor.document`). The same model
-gives the same bytes.
+``sha256`` covers the rest of the document, the table of tensors and their bytes (`compressor.storage.document`). The
+same model gives the same bytes.
 """
 
 from os import PathLike
@@ -19,10 +19,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compressor.checks import whole_number
-from compressor.container import DTYPES, read_container
-from compressor.document import DocumentKind, check_digest, check_keys, check_text
-from compressor.files import errors_name, replacing
-from compressor.packed import (
+from compressor.storage.container import DTYPES, read_container
+from compressor.storage.document import DocumentKind, check_digest, check_keys, check_text
+from compressor.storage.files import errors_name, replacing
+from compressor.types.packed import (
     MAX_INDEX_BITS,
     MAX_SIZE,
     MAX_WEIGHT_BITS,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, kernel
-from compressor.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
+from compressor.jit import Arg, kernel
+from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]

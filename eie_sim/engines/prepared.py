@@ -6,15 +6,15 @@ It depends on the layer alone, never on inputs or on the machine's queue depth, 
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor._jit import Arg, available_cores, in_threads, kernel
-
-if TYPE_CHECKING:
-    from compressor.packed import PackedLayer
+from compressor.jit import Arg, available_cores, in_threads, kernel
+from compressor.types.packed import PackedLayer
+from eie_sim.engines.layer_cache import LayerCache
 
 LANES = 16
 """PEs are padded to a multiple of this, so that vector loops over PEs have no rest. A padded PE holds no entry."""
@@ -134,8 +134,23 @@ def _gather(
                     at += 1
 
 
-def prepare(layer: "PackedLayer") -> PreparedLayer:
-    """Derive the streaming form of `layer`; `PackedLayer.prepared` does it once and keeps it."""
+_PREPARED: LayerCache[PreparedLayer] = LayerCache()
+_PREPARING = Lock()
+
+
+def prepared(layer: PackedLayer) -> PreparedLayer:
+    """The streaming form of `layer`: derived on the first call, then kept as long as the layer lives."""
+    found = _PREPARED.get(layer)
+    if found is None:
+        with _PREPARING:  # one thread derives it, on all cores; the others wait for it
+            found = _PREPARED.get(layer)
+            if found is None:
+                found = _derive(layer)
+                _PREPARED.keep(layer, found)
+    return found
+
+
+def _derive(layer: PackedLayer) -> PreparedLayer:
     began = time.perf_counter()
     columns, n_pe = layer.pointers.shape[0] - 1, layer.n_pe
     rows_per_pe = -(-layer.n_rows // n_pe)

@@ -1,0 +1,1 @@
+"""Images and text to train on; none of them is downloaded."""
