@@ -17,7 +17,7 @@ from eie_sim.result import SimResult
 from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
-from eie_sim.sweep.workloads import Request
+from eie_sim.sweep.workloads import WorkloadName
 
 MOST_MS = 0.5
 
@@ -42,7 +42,7 @@ def space(rows: int) -> Space:
 def measure(options: argparse.Namespace) -> Report:
     swept = space(options.rows)
     points = swept.points()
-    work = Request(LAYER).work()  # kept for the sweeps, too
+    work = WorkloadName(LAYER).work()  # kept for the sweeps, too
 
     def directly() -> None:
         done: dict[object, SimResult] = {}

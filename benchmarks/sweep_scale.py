@@ -14,7 +14,7 @@ from benchmarks.harness import Figure, Report, Table, as_if_it_fitted, command, 
 from eie_sim.sweep.run import Summary, run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
-from eie_sim.sweep.workloads import Request
+from eie_sim.sweep.workloads import WorkloadName
 
 MOST_MINUTES = 10.0
 LEAST_SIMULATIONS = 20_000
@@ -69,7 +69,7 @@ def row_ms(rows: int, folder: Path, turn: int) -> float:
             "clock_hz": [i * 1e8 for i in range(1, 11)],
         },
     )
-    Request(SMALL).work()
+    WorkloadName(SMALL).work()
     summary = run_sweep(small, folder / f"rows-{rows}-{turn}.sqlite", jobs=1)
     return 1e3 * summary.seconds / summary.points
 

@@ -105,9 +105,9 @@ def measure(options: argparse.Namespace) -> Report:
     figures_found = (
         Figure(
             "Alex-8: pictures of utilisation, queues and stalls", _together(drawn), "s", MOST_PICTURES_S,
-            note=small.origin,
+            note=str(small.origin),
         ),
-        Figure("VGG-6: all derived views", _together(viewed), "s", MOST_VIEWS_S, note=large.origin),
+        Figure("VGG-6: all derived views", _together(viewed), "s", MOST_VIEWS_S, note=str(large.origin)),
         Figure("HTML report of the nine layers", page_s, "s", MOST_PAGE_S),
         Figure("HTML report of the nine layers, size", page_mb, "MB", MOST_PAGE_MB),
     )  # fmt: skip

@@ -15,8 +15,11 @@ from compressor._version import __version__
 if TYPE_CHECKING:
     from eie_sim.arch import PRESETS, ArchConfig, preset
     from eie_sim.capacity import CapacityError, CapacityWarning, capacity_report, model_capacity_report
-    from eie_sim.engines.base import simulate, simulate_batch, simulate_model
+    from eie_sim.engines.base import simulate, simulate_batch
+    from eie_sim.engines.chain import simulate_model
+    from eie_sim.origin import Origin
     from eie_sim.result import BatchResult, ModelResult, Schedule, SimResult, UnitCounts
+    from eie_sim.sources import Job, load
     from eie_sim.workload import Workload, calibrated_layer, random_layer
 
 _HOMES = {
@@ -29,7 +32,10 @@ _HOMES = {
     "Schedule": "eie_sim.result",
     "SimResult": "eie_sim.result",
     "UnitCounts": "eie_sim.result",
+    "Job": "eie_sim.sources",
+    "Origin": "eie_sim.origin",
     "capacity_report": "eie_sim.capacity",
+    "load": "eie_sim.sources",
     "model_capacity_report": "eie_sim.capacity",
     "Workload": "eie_sim.workload",
     "calibrated_layer": "eie_sim.workload",
@@ -37,7 +43,7 @@ _HOMES = {
     "preset": "eie_sim.arch",
     "simulate": "eie_sim.engines.base",
     "simulate_batch": "eie_sim.engines.base",
-    "simulate_model": "eie_sim.engines.base",
+    "simulate_model": "eie_sim.engines.chain",
 }
 
 __all__ = [
@@ -46,7 +52,9 @@ __all__ = [
     "BatchResult",
     "CapacityError",
     "CapacityWarning",
+    "Job",
     "ModelResult",
+    "Origin",
     "Schedule",
     "SimResult",
     "UnitCounts",
@@ -54,6 +62,7 @@ __all__ = [
     "__version__",
     "calibrated_layer",
     "capacity_report",
+    "load",
     "model_capacity_report",
     "preset",
     "random_layer",

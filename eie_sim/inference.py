@@ -14,7 +14,7 @@ from compressor.checks import as_floats, as_integers
 from compressor.types.coded import CompressedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.convolution import convolve, max_pool
-from eie_sim.engines.base import activate, run_layers
+from eie_sim.engines.chain import activate, run_layers
 from eie_sim.fixed_point import most_frac_bits
 from eie_sim.result import BatchResult
 

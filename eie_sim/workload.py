@@ -1,6 +1,5 @@
 """`Workload`: a layer with its input vectors and where they come from; calibrated and random ones drawn from a seed."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +11,10 @@ from compressor.types.packed import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS, PackedLaye
 from eie_sim.networks import DEFAULT_FIT, FITS, published_layer, published_layers
 from eie_sim.networks.generator import draw_acts, draw_weights
 from eie_sim.networks.statistics import LayerStatistics
+from eie_sim.origin import Origin
 
 MAX_CELLS = 2**33
 """Cells (rows x columns) of a layer that the generator draws: it looks at each of them, about 1e9 in some seconds."""
-
-_CALIBRATED = "calibrated to the figures of the EIE paper, fit {fit}, seed {seed}"
 
 CODEBOOK_STEP = 2.0**-7
 """Step of the codebook of drawn layers; ours, of the size of trained weights and exact in binary."""
@@ -31,8 +29,8 @@ class Workload:
     layer : PackedLayer
     acts : array_like of float32, shape (n_cols,) or (B, n_cols)
         One input vector, or B of them.
-    origin : str
-        Where layer and inputs come from, for a reader.
+    origin : Origin or str
+        Where layer and inputs come from; a string becomes the name of an `Origin` of kind ``"given"``.
 
     Raises
     ------
@@ -42,7 +40,7 @@ class Workload:
 
     layer: PackedLayer
     acts: NDArray[np.float32]
-    origin: str
+    origin: Origin
 
     def __post_init__(self) -> None:
         acts = as_floats("acts", self.acts)
@@ -50,6 +48,8 @@ class Workload:
             wanted = f"({self.layer.n_cols},) or (B, {self.layer.n_cols})"
             raise ValueError(f"acts: shape {acts.shape}, but layer {self.layer.name!r} takes {wanted}")
         object.__setattr__(self, "acts", frozen(acts))
+        if isinstance(self.origin, str):
+            object.__setattr__(self, "origin", Origin("given", self.origin))
 
     @property
     def name(self) -> str:
@@ -100,19 +100,19 @@ def calibrated_layer(
     published = published_layer(name)
     return draw_workload(
         name, published.outputs, published.inputs, published.statistics(fit), seed, n_pe, index_bits,
-        n_vectors=n_vectors, origin=_CALIBRATED.format(fit=fit, seed=seed),
+        n_vectors=n_vectors, origin=Origin("calibrated", name, fit=fit, seed=seed),
     )  # fmt: skip
 
 
-def drawn_again(name: str, origin: str, n_pe: int, index_bits: int) -> Workload | None:
-    """The workload of `calibrated_layer` that has this `origin`; None where the origin is another.
+def redrawn(name: str, origin: Origin, n_pe: int, index_bits: int) -> Workload | None:
+    """The calibrated layer that has this `origin`; None if it is not the origin of one.
 
     The bytes are the same with one release of NumPy; whoever needs them compares.
     """
-    found = re.fullmatch(re.escape(_CALIBRATED).replace(r"\{fit\}", r"(\w+)").replace(r"\{seed\}", r"(\d+)"), origin)
-    if found is None or name not in published_layers() or found[1] not in FITS:
+    calibrated = origin.kind == "calibrated" and name in published_layers() and origin.fit in FITS and not origin.inputs
+    if not calibrated or origin.fit is None or origin.seed is None or origin.seed < 0:
         return None
-    return calibrated_layer(name, int(found[2]), n_pe, index_bits, found[1])
+    return calibrated_layer(name, origin.seed, n_pe, index_bits, origin.fit)
 
 
 def random_layer(
@@ -167,7 +167,7 @@ def draw_workload(
     index_bits: int = 4,
     weight_bits: int = 4,
     n_vectors: int | None = None,
-    origin: str | None = None,
+    origin: Origin | None = None,
 ) -> Workload:
     """A layer and inputs with the given statistics; what `calibrated_layer` and `random_layer` call.
 
@@ -189,7 +189,8 @@ def draw_workload(
         matrix.indptr, matrix.rows, matrix.values, matrix.shape, drawn_codebook(bits), n_pe, index_bits, name=name
     )
     acts = draw_acts(cols, statistics, vectors, of_acts)
-    return Workload(layer, acts[0] if n_vectors is None else acts, origin or f"random, {statistics}, seed {seed}")
+    origin = origin or Origin("random", name, statistics=str(statistics), seed=seed)
+    return Workload(layer, acts[0] if n_vectors is None else acts, origin)
 
 
 def drawn_codebook(weight_bits: int) -> NDArray[np.float32]:

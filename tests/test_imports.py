@@ -41,20 +41,21 @@ PUBLIC = {
 FLOORS = [
     {"compressor"},
     {
-        "eie_sim.acts_file", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
+        "eie_sim.sources.acts", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
         "eie_sim.fixed_point", "eie_sim.json_file", "eie_sim.toml_text",
-        "eie_sim.networks", "eie_sim.paper", "eie_sim.result", "eie_sim.topology",
+        "eie_sim.networks", "eie_sim.origin", "eie_sim.paper", "eie_sim.result",
         "eie_sim.workload",
     },
     {"eie_sim.machine", "eie_sim.engines._kernels"},
     {"eie_sim.engines", "eie_sim.cost", "eie_sim.baselines"},
     {"eie_sim.inference"},
+    {"eie_sim.sources"},
     {"eie_sim.sweep", "eie_sim.studies", "eie_sim.trace", "eie_sim.views"},
     {"eie_sim.report"},
     {"eie_sim.cli", "eie_sim.__main__"},
 ]  # fmt: skip
 # Data types are one room; views are what traces and studies draw on; `python -m eie_sim` is the command line.
-OPEN_FLOORS = {1, 5, 7}
+OPEN_FLOORS = {1, 6, 8}
 # Results are all that these rooms know of a simulation.
 NEVER_ENGINES = ("eie_sim.cost", "eie_sim.baselines", "eie_sim.views", "eie_sim.trace")
 

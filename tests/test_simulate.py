@@ -6,7 +6,8 @@ import pytest
 from compressor import PackedModel, pack_codes
 from compressor.types.packed import ACTIVATION_FUNCTIONS
 from eie_sim import ArchConfig, preset, simulate, simulate_batch, simulate_model
-from eie_sim.engines.base import ENGINES, activate, engine_named
+from eie_sim.engines.base import ENGINES, engine_named
+from eie_sim.engines.chain import activate
 from eie_sim.result import differences
 
 BOOK = [0, 1, -2, 0.5]

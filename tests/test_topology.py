@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eie_sim import preset, simulate_batch
-from eie_sim.topology import GemmLayer, read_topology, topology_workloads
+from eie_sim.sources.topology import GemmLayer, read_topology, topology_workloads
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_layers_are_drawn_with_their_shapes_and_densities(topology):
     assert one.acts.shape == (3, 80)
     assert two.acts.shape == (1, 60)
     assert np.count_nonzero(one.acts, axis=1).tolist() == [40, 40, 40]
-    assert one.origin.startswith("net.csv, line 2; random")
+    assert str(one.origin).startswith("net.csv, line 2; random")
 
 
 def test_without_sparsity_weights_are_dense_unless_a_density_is_given(topology):

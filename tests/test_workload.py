@@ -79,8 +79,8 @@ def test_a_calibrated_layer_has_the_size_and_activity_of_the_paper(calibrated):
     assert np.count_nonzero(calibrated.acts) == 4096
     assert calibrated.name == SMALLEST_LAYER
     assert not calibrated.is_batch
-    assert "all_points" in calibrated.origin
-    assert "seed 5" in calibrated.origin
+    assert "all_points" in str(calibrated.origin)
+    assert "seed 5" in str(calibrated.origin)
 
 
 def test_a_calibrated_layer_has_the_fitted_density(calibrated):

@@ -217,7 +217,7 @@ def _facts(workload: Workload) -> MeasuredLayer:
         n_cols=layer.n_cols,
         weight_density=layer.density,
         act_density=float(np.count_nonzero(workload.acts) / workload.acts.size),
-        origin=workload.origin,
+        origin=str(workload.origin),
     )
 
 

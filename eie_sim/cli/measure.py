@@ -1,6 +1,5 @@
 """``eie-sim measure``: how long this host takes for the same layers, dense and sparse."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,7 @@ INTERRUPTED = 130
 
 QUICK_SAMPLES = 5
 
-_FILE = "A packed model (.eie). Without it: the nine layers of the EIE paper."
+_FILE = "What `eie-sim run` takes; each layer is measured alone. Without it: the nine layers of the EIE paper."
 _BATCH = "Input vectors that are computed together. Default: 1,64."
 _THREADS = "Numbers of threads, each in a process of its own; all: one a core. Default: 1,all."
 _CACHE = "cold: all caches emptied before a sample; hot: the same call again and again. Default: cold,hot."
@@ -139,50 +138,19 @@ def _workloads(
     file: Path | None, layers: str | None, act_density: float | None, seed: int, n_vectors: int, printer: "Printer"
 ) -> "list[Workload]":
     """The layers, and as many inputs as the largest batch takes."""
-    from eie_sim.networks import published_layers
-    from eie_sim.workload import calibrated_layer
+    from eie_sim.cli.inputs import asked_for
 
-    if file is not None:
-        return _of_file(file, layers, act_density, seed, n_vectors)
-    if act_density is not None:
-        raise ValueError("--act-density: means nothing without a file")
-    names = _picked(layers, list(published_layers()))
-    with printer.progress(len(names)) as advance:
-        found = []
-        for name in names:
-            advance(f"drawing {name}")
-            found.append(calibrated_layer(name, seed, n_vectors=n_vectors))
-            advance(f"drawing {name}", done=1)
-    return found
-
-
-def _of_file(file: Path, layers: str | None, act_density: float | None, seed: int, n_vectors: int) -> "list[Workload]":
-    from numpy.random import SeedSequence
-
-    from compressor.storage.packed_file import load_model
-    from eie_sim.networks.generator import draw_acts
-    from eie_sim.networks.statistics import LayerStatistics
-    from eie_sim.workload import Workload
-
-    model = load_model(file)
-    picked = _picked(layers, [layer.name for layer in model.layers])
-    density = 1.0 if act_density is None else act_density
-    origin = f"{file.name}; inputs drawn with seed {seed}, {100 * density:g} % active"
-    return [
-        Workload(layer, draw_acts(layer.n_cols, LayerStatistics(1.0, density), n_vectors, of_acts), origin)
-        for layer in model.layers
-        if layer.name in picked
-        for of_acts in [SeedSequence([seed, int.from_bytes(layer.name.encode())])]
-    ]
-
-
-def _picked(layers: str | None, names: Sequence[str]) -> list[str]:
-    if layers is None:
-        return list(names)
-    wanted = _texts("--layers", layers)
-    if unknown := [name for name in wanted if name not in names]:
-        raise ValueError(f"--layers: {', '.join(unknown)!r}, but the layers are {', '.join(names)}")
-    return [name for name in names if name in wanted]
+    job = asked_for(
+        file, None, None, printer.note, layers=layers, chain=False, act_density=act_density, seed=seed,
+        n_vectors=n_vectors,
+    )  # fmt: skip
+    workloads = []
+    with printer.progress(len(job.names)) as advance:
+        for name, make in zip(job.names, job.makers, strict=True):
+            advance(f"preparing {name}")
+            workloads.append(make())
+            advance(f"preparing {name}", done=1)
+    return workloads
 
 
 # What was found -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from eie_sim.report.comparison import RunReport
 from eie_sim.report.html.details import Detail
 from eie_sim.report.html.report_page import report_page
 from eie_sim.report.results_file import Results, write_text
-from eie_sim.workload import drawn_again
+from eie_sim.workload import redrawn
 
 _KEPT = (
     "No schedule, no map and no capacity of {layers}: a results file keeps counts, not every cycle; eie-sim report "
@@ -44,7 +44,8 @@ def _again(row: Row, results: Results, machine: ArchConfig) -> Detail | None:
     name = str(row["layer"])
     if row["input"] != 0:
         return None
-    workload = drawn_again(name, results.origins.get(name, ""), machine.n_pe, machine.index_bits)
+    origin = results.origins.get(name)
+    workload = None if origin is None else redrawn(name, origin, machine.n_pe, machine.index_bits)
     if workload is None:
         return None
     with warnings.catch_warnings():

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from compressor.types.packed import PackedLayer
     from eie_sim.arch import ArchConfig
     from eie_sim.cli.console import Printer
-    from eie_sim.cli.inputs import Plan
     from eie_sim.report import plots
     from eie_sim.report.comparison import RunReport
     from eie_sim.result import SimResult
+    from eie_sim.sources import Job
 
 OF_A_LAYER = ("utilisation", "queues", "broadcast", "stalls", "balance", "timeline", "weights", "runs", "sizes")
 """Kinds of pictures that are drawn for each layer."""
@@ -78,7 +78,7 @@ def plot(
     """Draw where time, work and energy go: of each layer, and of all of them beside the baselines."""
     from compressor.console.targets import check_target_folder
     from eie_sim.cli.console import Printer
-    from eie_sim.cli.inputs import Planner, Request
+    from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.tracing import chosen_pes, chosen_window
     from eie_sim.report import plots
@@ -91,10 +91,12 @@ def plot(
     machine = chosen_machine(preset, arch, settings)
     chosen_window(window, 1)  # a mistake in it is told before the run
     some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
-    request = Request(file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit)
-    plan = Planner(request, machine, printer.note).plan()
+    job = asked_for(
+        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+    )  # fmt: skip
     check_target_folder("--out", out, ())
-    _write(_Ran.of(plan, machine, number, printer), endings, _How(kinds, style, bins, window, some), out, printer)
+    _write(_Ran.of(job, machine, number, printer), endings, _How(kinds, style, bins, window, some), out, printer)
 
 
 def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -132,16 +134,11 @@ class _Ran:
     layers: "Sequence[tuple[PackedLayer, SimResult]]"
 
     @classmethod
-    def of(cls, plan: "Plan", machine: "ArchConfig", number: int | None, printer: "Printer") -> "_Ran":
-        from eie_sim.cli.running import simulate_scheduled
+    def of(cls, job: "Job", machine: "ArchConfig", number: int | None, printer: "Printer") -> "_Ran":
+        from eie_sim.cli.running import each_layer, one_vector
 
-        found = []
-        with printer.progress(len(plan.names)) as advance:
-            advance(plan.names[0])
-            for _, layer, result in simulate_scheduled(plan, machine, "fast", printer, number):
-                found.append((layer, result))
-                advance(plan.names[min(len(found), len(plan.names) - 1)], done=1)
-        return cls(machine, found)
+        ran = each_layer(job, machine, "fast", printer, one_vector(number, printer), schedules=True)
+        return cls(machine, [(one.layer, one.runs.results[0]) for one in ran])
 
     @property
     def results(self) -> "list[SimResult]":

@@ -27,14 +27,11 @@ from eie_sim.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from eie_sim.arch import ArchConfig
     from eie_sim.baselines.devices import Device
     from eie_sim.cli.console import Printer
     from eie_sim.cli.grid import Group
-    from eie_sim.cli.inputs import Request
     from eie_sim.columns import Cell
     from eie_sim.report.comparison import RunReport
-    from eie_sim.report.html.details import Detail
     from eie_sim.report.results_file import Results
 
 COST_PANEL = "Energy and baselines"
@@ -90,11 +87,15 @@ def report(
     from compressor.storage.files import errors_name
     from eie_sim.baselines.cpu_measurement import read_cpu_measurement
     from eie_sim.cli.console import Printer
-    from eie_sim.cli.inputs import Request
+    from eie_sim.cli.inputs import asked_for
+    from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.running import simulate_job
     from eie_sim.cost import CALIBRATIONS
     from eie_sim.cost.calibrations import DEFAULT
     from eie_sim.cost.technology import SCALINGS
+    from eie_sim.engines import warm_up
     from eie_sim.report.comparison import run_report
+    from eie_sim.report.html.details import Detail
     from eie_sim.report.report_columns import REPORTS
     from eie_sim.report.report_text import to_json, to_markdown
 
@@ -113,14 +114,22 @@ def report(
     if html is not None:
         check_target_file("--html", html)
     details: list[Detail] | None = None if html is None else []
-    request = Request(
-        file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed or 0, fit
-    )  # fmt: skip
-    if file is not None and file.suffix.lower() == ".json":
+    kept = file is not None and file.suffix.lower() == ".json"
+    if file is not None and kept:
         of_a_run = (eie_simulator, rows, name, acts, act_density, weight_density, seed, fit, preset, arch, settings)
         _refuse_a_new_run(file, of_a_run)
-    results = _results(request, (preset, arch, settings), printer, details)
-    with errors_name(file) if file is not None and file.suffix.lower() == ".json" else nullcontext():
+        results = _kept_results(file, layers)
+    else:
+        machine = chosen_machine(preset, arch, settings)
+        if (file, eie_simulator, layers) == (None, None, None):
+            warm_up.start()
+        job = asked_for(
+            file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+            act_density=act_density, weight_density=weight_density, seed=seed or 0, fit=fit,
+        )  # fmt: skip
+        seen = None if details is None else lambda layer, result: details.append(Detail(layer, result))
+        results = simulate_job(job, machine, "fast", printer, seen=seen)
+    with errors_name(file) if file is not None and kept else nullcontext():
         found = run_report(results, devices, chosen, rule, measured, batches, accelerators=not device, dram=dram)
     if out is not None:
         _save(found, out, printer)
@@ -158,17 +167,10 @@ def _refuse_a_new_run(file: Path, given: Sequence[object]) -> None:
         )
 
 
-def _results(
-    request: "Request",
-    machine_options: tuple[str | None, Path | None, list[str] | None],
-    printer: "Printer",
-    details: "list[Detail] | None",
-) -> "Results":
+def _kept_results(file: Path, layers: str | None) -> "Results":
+    """The results in a file, of the layers that are asked for."""
     from eie_sim.report.results_file import read_results
 
-    file, layers = request.file, request.layers
-    if file is None or file.suffix.lower() != ".json":
-        return _run(request, machine_options, printer, details)
     results = read_results(file)
     if layers is None:
         return results
@@ -179,32 +181,8 @@ def _results(
     return replace(
         results,
         rows=[row for row in results.rows if row["layer"] in wanted],
-        origins={name: text for name, text in results.origins.items() if name in wanted},
+        origins={name: origin for name, origin in results.origins.items() if name in wanted},
         chained=results.chained and set(there) == set(wanted),  # some layers of a chain are no inference
-    )
-
-
-def _run(
-    request: "Request",
-    machine_options: tuple[str | None, Path | None, list[str] | None],
-    printer: "Printer",
-    details: "list[Detail] | None",
-) -> "Results":
-    from eie_sim.cli.inputs import Planner
-    from eie_sim.cli.machine import chosen_machine
-    from eie_sim.cli.running import simulate_plan
-    from eie_sim.engines import warm_up
-
-    machine: ArchConfig = chosen_machine(*machine_options)
-    if (request.file, request.eie_simulator, request.layers) == (None, None, None):
-        warm_up.start()
-    plan = Planner(request, machine, printer.note).plan()
-    if details is None:
-        return simulate_plan(plan, machine, "fast", printer)
-    from eie_sim.report.html.details import Detail
-
-    return simulate_plan(
-        plan, machine, "fast", printer, seen=lambda layer, result: details.append(Detail(layer, result))
     )
 
 

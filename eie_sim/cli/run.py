@@ -59,10 +59,10 @@ def run(
         raise ValueError("--json and --csv -: both want stdout; give --csv a file")
     from eie_sim.cli.console import Printer
     from eie_sim.cli.digits import DEFAULT_MODEL, NONE, answer, check_model, print_answers
-    from eie_sim.cli.inputs import Planner, Request
+    from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.result_table import print_results
-    from eie_sim.cli.running import simulate_plan
+    from eie_sim.cli.running import simulate_job
     from eie_sim.cli.saving import check_targets, save
     from eie_sim.engines import warm_up
     from eie_sim.engines.base import engine_named
@@ -70,25 +70,25 @@ def run(
     printer = Printer()
     machine = chosen_machine(preset, arch, settings)
     engine_named(engine)  # before layers are read and repacked
-    request = Request(
-        file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit
-    )  # fmt: skip
     own = file is not None or eie_simulator is not None
     if own and model is not None:
         raise ValueError("--model: runs without a file; give one or the other")
     model = model or (NONE if own or layers is not None else DEFAULT_MODEL)
     check_model(model)
     check_targets(csv, out)
-    plan = Planner(request, machine, printer.note).plan()
+    job = asked_for(
+        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+    )  # fmt: skip
     if engine == "fast" and not own and layers is None:
         warm_up.start()
     on_stdout = as_json or str(csv) == "-"
     answers = None if model == NONE else answer(model, machine, engine, printer)
     if answers is not None and not on_stdout:
         print_answers(answers, printer)
-    results = simulate_plan(plan, machine, engine, printer, keep_outputs=out is not None)
+    results = simulate_job(job, machine, engine, printer, keep_outputs=out is not None)
     if answers is not None:
         results = replace(results, classifications=answers.rows)
     save(results, as_json, csv, out, printer, answers)
     if not on_stdout:
-        print_results(results, machine, plan.remarks, printer)
+        print_results(results, machine, job.remarks, printer)

@@ -1,10 +1,10 @@
-"""Simulates a plan: every workload or the chain of layers, with capacity warnings and a progress bar."""
+"""Simulates a job: every workload or the chain of layers, with capacity warnings and a progress bar."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,158 +13,209 @@ from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning, check_capacity, check_model_capacity
 from eie_sim.cli.console import Printer
-from eie_sim.cli.inputs import Plan
+from eie_sim.cli.inputs import each_announced
 from eie_sim.columns import Row
 from eie_sim.cost import missing_bytes
-from eie_sim.engines.base import activate, run_layers, simulate, simulate_batch, simulate_model
+from eie_sim.engines.base import simulate, simulate_batch
+from eie_sim.engines.chain import walk
+from eie_sim.origin import Origin
 from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
-from eie_sim.result import BatchResult, SimResult
+from eie_sim.result import SimResult
+from eie_sim.sources import Job
 from eie_sim.workload import Workload
 
-Seen: TypeAlias = Callable[[PackedLayer, SimResult], None]
-"""Is given each layer with the result of its first input vector, schedule included."""
+Vectors = NDArray[np.floating]
+"""Input vectors, (B, n_cols)."""
 
 
-def simulate_plan(
-    plan: Plan, arch: ArchConfig, engine: str, printer: Printer, keep_outputs: bool = False, seen: Seen | None = None
+@dataclass(frozen=True, eq=False)
+class LayerRuns:
+    """One layer with some input vectors.
+
+    Attributes
+    ----------
+    results : sequence of SimResult
+        Of each input vector; the first with its schedule where schedules were asked for.
+    output : ndarray or None
+        Of all input vectors, shape (B, n_rows).
+    """
+
+    results: Sequence[SimResult]
+    output: NDArray[np.floating] | None
+
+
+@dataclass(frozen=True, eq=False)
+class RanLayer:
+    """One layer of a job that ran.
+
+    Attributes
+    ----------
+    workload : Workload
+        The layer and its inputs; in a chain, those of the first layer.
+    layer : PackedLayer
+    missing_bytes : int
+        What of it has no place in the SRAMs.
+    runs : LayerRuns
+    """
+
+    workload: Workload
+    layer: PackedLayer
+    missing_bytes: int
+    runs: LayerRuns
+
+
+def simulate_job(
+    job: Job,
+    arch: ArchConfig,
+    engine: str,
+    printer: Printer,
+    keep_outputs: bool = False,
+    seen: Callable[[PackedLayer, SimResult], object] | None = None,
 ) -> Results:
-    """Simulate all of `plan` on `arch`; warnings and progress go to `printer`, and what happened to `seen`.
+    """Simulate all of `job` on `arch`; warnings and progress go to `printer`.
+
+    Parameters
+    ----------
+    job : Job
+    arch : ArchConfig
+    engine : str
+    printer : Printer
+    keep_outputs : bool
+        Whether the results keep the outputs of every layer.
+    seen : function of a layer and a result, or None
+        Called with each layer and the result of its first input vector, schedule included.
 
     Raises
     ------
     ValueError
-        When a layer cannot run on the machine, or the engine is unknown.
+        If a layer cannot run on the machine, or the engine is unknown.
     """
     rows: list[Row] = []
-    origins: dict[str, str] = {}
+    origins: dict[str, Origin] = {}
     outputs: dict[str, NDArray[np.floating]] = {}
     facts: dict[str, LayerFacts] = {}
-    batches = _of_layers(plan, arch, engine, printer) if plan.chain is None else _of_chain(plan, arch, engine, printer)
-    with capacity_told_once(), printer.progress(len(plan.names)) as advance:
-        advance(plan.names[0])
-        for number, (workload, layer, first, missing, batch) in enumerate(batches, 1):
-            facts[layer.name] = LayerFacts(layer.density, missing)
-            rows += [result_row(batch[at], at) for at in range(len(batch))]
-            origins[batch.layer] = workload.origin
-            if keep_outputs and batch.output is not None:
-                outputs[batch.layer] = batch.output if workload.is_batch else batch.output[0]
-            if seen is not None:
-                seen(layer, simulate(layer, first, arch, engine, output=False, schedule=True))
-            advance(plan.names[min(number, len(plan.names) - 1)], done=1)
-    chained = plan.chain is not None
+    for ran in each_layer(job, arch, engine, printer, schedules=seen is not None):
+        name, results, output = ran.layer.name, ran.runs.results, ran.runs.output
+        facts[name] = LayerFacts(ran.layer.density, ran.missing_bytes)
+        rows += [result_row(result, number) for number, result in enumerate(results)]
+        origins[name] = ran.workload.origin
+        if keep_outputs and output is not None:
+            outputs[name] = output if ran.workload.is_batch else output[0]
+        if seen is not None:
+            seen(ran.layer, results[0])
+    chained = job.chain is not None
     notes = tuple(printer.notes)
     return Results(rows, arch.model_dump(), engine, origins, notes, chained, layers=facts, outputs=outputs)
 
 
+def each_layer(
+    job: Job,
+    arch: ArchConfig,
+    engine: str,
+    printer: Printer,
+    vectors: Callable[[Workload], Vectors] | None = None,
+    schedules: bool = False,
+) -> Iterator[RanLayer]:
+    """Simulate a job layer by layer, with a progress bar; capacity warnings and notes go to `printer`.
+
+    Parameters
+    ----------
+    job : Job
+    arch : ArchConfig
+    engine : str
+    printer : Printer
+    vectors : function of a Workload, or None
+        Picks the input vectors, (B, n_cols); None: all.
+    schedules : bool
+        Whether the result of the first vector of each layer keeps its schedule.
+
+    Raises
+    ------
+    ValueError
+        If a layer cannot run on the machine, or the engine is unknown.
+    """
+    picked = all_vectors if vectors is None else vectors
+
+    def run(layer: PackedLayer, values: Vectors) -> LayerRuns:
+        if not schedules:
+            batch = simulate_batch(layer, values, arch, engine)
+            return LayerRuns([batch[at] for at in range(len(batch))], batch.output)
+        # The first vector once, with its schedule; only the others as a batch.
+        first, rest = simulate(layer, values[0], arch, engine, schedule=True), None
+        assert first.output is not None
+        if len(values) == 1:
+            return LayerRuns([first], first.output[None])
+        rest = simulate_batch(layer, values[1:], arch, engine)
+        assert rest.output is not None
+        return LayerRuns([first, *(rest[at] for at in range(len(rest)))], np.vstack([first.output, rest.output]))
+
+    def ran_layers() -> Iterator[RanLayer]:
+        if job.chain is None:
+            for workload in each_announced(job, printer.note):
+                tell_capacity(partial(check_capacity, workload.layer, arch), printer)
+                (missing,) = missing_bytes(workload.layer, arch)
+                yield RanLayer(workload, workload.layer, missing, run(workload.layer, picked(workload)))
+            return
+        (workload,), layers = job, job.chain.layers
+        for layer in layers:
+            tell_capacity(partial(check_capacity, layer, arch), printer)
+        tell_capacity(partial(check_model_capacity, job.chain, arch), printer)
+        ran = walk(layers, job.chain.activations, picked(workload), run)
+        for layer, missing, runs in zip(layers, missing_bytes(job.chain, arch), ran, strict=True):
+            yield RanLayer(workload, layer, missing, runs)
+
+    with capacity_told_once(), printer.progress(len(job.names)) as advance:
+        advance(job.names[0])
+        for number, ran in enumerate(ran_layers(), 1):
+            yield ran
+            advance(job.names[min(number, len(job.names) - 1)], done=1)
+
+
 @contextmanager
 def capacity_told_once() -> Iterator[None]:
-    """No capacity warnings from the engines: `tell_capacity` has told them, in one line each."""
+    """No capacity warnings from the engines: `tell_capacity` has reported them, in one line each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CapacityWarning)
         yield
 
 
 def tell_capacity(check: Callable[[], object], printer: Printer) -> None:
-    """Tell what `check` warns of, in one line each."""
-    with warnings.catch_warnings(record=True) as told:
+    """Report what `check` warns of, in one line each."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CapacityWarning)
         check()
-    for warning in told:
+    for warning in caught:
         printer.warn(str(warning.message))
 
 
-def simulate_scheduled(
-    plan: Plan, arch: ArchConfig, engine: str, printer: Printer, number: int | None = None
-) -> Iterator[tuple[Workload, PackedLayer, SimResult]]:
-    """Simulate all of `plan` with schedules, one input vector; layer by layer.
-
-    Parameters
-    ----------
-    plan : Plan
-    arch : ArchConfig
-    engine : str
-    printer : Printer
-    number : int or None
-        Which of several input vectors, counted from 0; None: the first, and that there are more is told.
-
-    Raises
-    ------
-    ValueError
-        When a layer cannot run on the machine, the engine is unknown, or there is no such input vector.
-    """
-    if plan.chain is None:
-        for workload in plan.workloads:
-            tell_capacity(partial(check_capacity, workload.layer, arch), printer)
-            with capacity_told_once():
-                found = simulate(
-                    workload.layer, _one(workload, number, printer), arch, engine, output=False, schedule=True
-                )
-            yield workload, workload.layer, found
-        return
-    (workload,) = plan.workloads
-    for layer in plan.chain.layers:
-        tell_capacity(partial(check_capacity, layer, arch), printer)
-    tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
-    with capacity_told_once():
-        of_model = simulate_model(plan.chain, _one(workload, number, printer), arch, engine, schedule=True)
-    for layer, result in zip(plan.chain.layers, of_model.layers, strict=True):
-        yield workload, layer, result
+# Input vectors --------------------------------------------------------------------------------------------------------
 
 
-def _one(workload: Workload, number: int | None, printer: Printer) -> NDArray[np.float32]:
-    n_vectors = len(_vectors(workload))
-    if number is None and n_vectors > 1:
-        printer.note(
-            f"{workload.layer.name}: has {n_vectors} input vectors, of which the first is shown; --input N chooses"
-        )
-    return vector_of(workload, number or 0)
-
-
-def vector_of(workload: Workload, number: int) -> NDArray[np.float32]:
-    """One input vector of a workload, counted from 0.
-
-    Raises
-    ------
-    ValueError
-        When there is no such vector.
-    """
-    vectors = _vectors(workload)
-    if number >= len(vectors):
-        raise ValueError(f"--input: {number}, but the input vectors are 0 to {len(vectors) - 1}")
-    return np.asarray(vectors[number])
-
-
-_Ran: TypeAlias = tuple[Workload, PackedLayer, NDArray[np.floating], int, BatchResult]
-"""What ran: a workload, one of its layers, the first input vector of that, what of it has no place in the SRAMs, in
-bytes, and the results."""
-
-
-def _of_layers(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
-    """Each layer with inputs of its own."""
-    for workload in plan.workloads:
-        tell_capacity(partial(check_capacity, workload.layer, arch), printer)
-        (missing,) = missing_bytes(workload.layer, arch)
-        vectors = _vectors(workload)
-        yield workload, workload.layer, vectors[0], missing, simulate_batch(workload.layer, vectors, arch, engine)
-
-
-def _of_chain(plan: Plan, arch: ArchConfig, engine: str, printer: Printer) -> Iterator[_Ran]:
-    """The layers one after another, all vectors at once: what `simulate_model` does with each, on all cores."""
-    assert plan.chain is not None
-    (workload,) = plan.workloads
-    for layer in plan.chain.layers:
-        tell_capacity(partial(check_capacity, layer, arch), printer)
-    tell_capacity(partial(check_model_capacity, plan.chain, arch), printer)
-    missing = missing_bytes(plan.chain, arch)
-    batches = run_layers(plan.chain, _vectors(workload), arch, engine)
-    first: NDArray[np.floating] = _vectors(workload)[0]
-    functions = plan.chain.activations
-    for layer, function, has_no_place, batch in zip(plan.chain.layers, functions, missing, batches, strict=True):
-        yield workload, layer, first, has_no_place, batch
-        assert batch.output is not None
-        first = activate(function, batch.output[0])
-
-
-def _vectors(workload: Workload) -> NDArray[np.float32]:
+def all_vectors(workload: Workload) -> Vectors:
+    """All input vectors of a workload, (B, n_cols)."""
     return workload.acts if workload.is_batch else workload.acts[None]
+
+
+def one_vector(number: int | None, printer: Printer) -> Callable[[Workload], Vectors]:
+    """Picks one input vector of a workload, counted from 0; None: the first, and a note where there are more.
+
+    Raises
+    ------
+    ValueError
+        From the function that is returned, if there is no such vector.
+    """
+
+    def pick(workload: Workload) -> Vectors:
+        vectors = all_vectors(workload)
+        if number is None and len(vectors) > 1:
+            printer.note(
+                f"{workload.layer.name}: has {len(vectors)} input vectors, of which the first is shown; "
+                "--input N chooses"
+            )
+        at = number or 0
+        if at >= len(vectors):
+            raise ValueError(f"--input: {at}, but the input vectors are 0 to {len(vectors) - 1}")
+        return vectors[at : at + 1]
+
+    return pick

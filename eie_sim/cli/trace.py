@@ -17,7 +17,8 @@ _FILE = (
     "What `eie-sim run` takes: a packed model (.eie), a compressed one (.dcz), a topology (.csv) or a sparse matrix "
     "(.mtx). Without it: one of the paper's nine layers, with --layers."
 )
-_LAYERS = "The layer to trace; in a chain it gets the outputs of the layers before it."
+_LAYERS = "Simulate these layers only."
+_LAYER = "The layer to trace, where several run; in a chain it gets the outputs of the layers before it."
 _ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
 _ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
 _WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
@@ -39,7 +40,8 @@ def trace(
         int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)
     ] = None,
     name: Annotated[str | None, option(INPUT_PANEL, "Name of the layer.", "NAME")] = None,
-    layers: Annotated[str | None, option(INPUT_PANEL, _LAYERS, "NAME")] = None,
+    layers: Annotated[str | None, option(INPUT_PANEL, _LAYERS, "A,B,...")] = None,
+    layer: Annotated[str | None, option(TRACE_PANEL, _LAYER, "NAME")] = None,
     acts: Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")] = None,
     act_density: Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)] = None,
     weight_density: Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)] = None,
@@ -57,7 +59,7 @@ def trace(
     """Write a layer's run, cycle for cycle, as a file for Perfetto or GTKWave."""
     from compressor.console.targets import check_target_file
     from eie_sim.cli.console import Printer
-    from eie_sim.cli.inputs import Request
+    from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.tracing import chosen_pes, chosen_window, run_one_layer, writer_for
     from eie_sim.engines.base import engine_named
@@ -70,16 +72,17 @@ def trace(
     engine_named(engine)
     some = None if pes is None else chosen_pes(pes, machine.n_pe)
     chosen_window(window, 1)  # a mistake in it is told before the run
-    request = Request(
-        file, eie_simulator, rows, name, layers, acts, act_density, weight_density, seed, fit
+    job = asked_for(
+        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
     )  # fmt: skip
-    layer, schedule = run_one_layer(request, number, machine, engine, printer)
-    part = cut(schedule, layer, machine, chosen_window(window, schedule.cycles), some)
+    ran, schedule = run_one_layer(job, layer, number, machine, engine, printer)
+    part = cut(schedule, ran, machine, chosen_window(window, schedule.cycles), some)
     if window is None:
         part = _bounded(part, printer)
-    counts = write(out, schedule, layer, machine, part.window, part.pes.tolist())
+    counts = write(out, schedule, ran, machine, part.window, part.pes.tolist())
     if as_json:
-        told = {"layer": layer.name, "machine": machine.name, "clock_hz": machine.clock_hz, "cycles": schedule.cycles}
+        told = {"layer": ran.name, "machine": machine.name, "clock_hz": machine.clock_hz, "cycles": schedule.cycles}
         where = {"file": str(out), "file_bytes": out.stat().st_size, "window": list(counts.window)}
         printer.json({**where, **told, "pes": list(counts.pes), "counters": counts.plain()})
     else:

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
-from eie_sim.capacity import check_capacity
 from eie_sim.cli.console import Printer
-from eie_sim.cli.inputs import Plan, Planner, Request
-from eie_sim.cli.running import capacity_told_once, tell_capacity, vector_of
-from eie_sim.engines.base import simulate, simulate_model
+from eie_sim.cli.running import each_layer, one_vector
 from eie_sim.result import Schedule
+from eie_sim.sources import Job
 from eie_sim.trace import TraceCounts, write_perfetto, write_vcd
 from eie_sim.trace.vcd import pyvcd
 from eie_sim.views import Window
@@ -84,71 +81,40 @@ def chosen_pes(text: str, n_pe: int) -> list[int]:
 
 
 def run_one_layer(
-    request: Request, number: int, arch: ArchConfig, engine: str, printer: Printer
+    job: Job, name: str | None, number: int, arch: ArchConfig, engine: str, printer: Printer
 ) -> tuple[PackedLayer, Schedule]:
-    """Simulate the layer of a request; the layer as it ran, and its schedule.
+    """Simulate a job up to one of its layers; the layer as it ran, and its schedule.
 
     Parameters
     ----------
-    request : Request
-        With ``layers`` where there are several; in a chain, the layers before it run too.
+    job : Job
+    name : str or None
+        The layer; in a chain, the layers before it run too. None: the only one.
     number : int
         Which input vector, counted from 0.
     arch : ArchConfig
     engine : str
     printer : Printer
-        Is told what a user should know.
+        Shows what a user should know.
 
     Raises
     ------
     ValueError
-        When there are several layers and none is asked for, when there is no such input vector, or as for `Planner`.
+        If there are several layers and none is named, there is no such layer or input vector, or as for `simulate`.
     """
-    chain = _in_a_chain(request, arch, printer)
-    if chain is not None and request.layers is not None:
-        return _run_chain(chain, request.layers, number, arch, engine, printer)
-    plan = Planner(request, arch, printer.note).plan()
-    if len(plan.names) > 1:
-        raise ValueError(f"--layers: a trace is of one layer; give one of {', '.join(plan.names)}")
-    (workload,) = plan.workloads
-    acts = vector_of(workload, number)
-    tell_capacity(partial(check_capacity, workload.layer, arch), printer)
-    with capacity_told_once():
-        result = simulate(workload.layer, acts, arch, engine, output=False, schedule=True)
-    assert result.schedule is not None
-    return workload.layer, result.schedule
-
-
-def _in_a_chain(request: Request, arch: ArchConfig, printer: Printer) -> Plan | None:
-    """The whole chain of layers where the one asked for is part of one, and its inputs are not given."""
-    file = request.file
-    if file is None or request.layers is None or file.suffix.lower() not in (".eie", ".dcz"):
-        return None
-    said: list[str] = []
-    try:
-        plan = Planner(replace(request, layers=None), arch, said.append).plan()
-    except ValueError:  # it is told when the layer is looked for alone
-        return None
-    if plan.chain is None or request.layers not in plan.names:
-        return None
-    for note in said:
-        printer.note(note)
-    return plan
-
-
-def _run_chain(
-    plan: Plan, name: str, number: int, arch: ArchConfig, engine: str, printer: Printer
-) -> tuple[PackedLayer, Schedule]:
-    assert plan.chain is not None
-    at = list(plan.names).index(name)
-    model = replace(plan.chain, layers=plan.chain.layers[: at + 1], activations=plan.chain.activations[: at + 1])
-    (workload,) = plan.workloads
-    acts = vector_of(workload, number)
-    if at:
-        printer.note(f"layer {name!r} gets the outputs of {', '.join(plan.names[:at])}")
-    for layer in model.layers:
-        tell_capacity(partial(check_capacity, layer, arch), printer)
-    with capacity_told_once():
-        result = simulate_model(model, acts, arch, engine, schedule=True).layers[at]
-    assert result.schedule is not None
-    return model.layers[at], result.schedule
+    if name is None and len(job.names) > 1:
+        raise ValueError(f"--layer: a trace is of one layer; give one of {', '.join(job.names)}")
+    if name is not None and name not in job.names:
+        raise ValueError(f"--layer: {name!r}, but the layers are {', '.join(job.names)}")
+    at = 0 if name is None else job.names.index(name)
+    if job.chain is None:
+        part = replace(job, names=(job.names[at],), makers=(job.makers[at],))
+    else:
+        chain = replace(job.chain, layers=job.chain.layers[: at + 1], activations=job.chain.activations[: at + 1])
+        part = replace(job, names=job.names[: at + 1], chain=chain)
+        if at:
+            printer.note(f"layer {name!r} gets the outputs of {', '.join(job.names[:at])}")
+    *_, last = each_layer(part, arch, engine, printer, one_vector(number, printer), schedules=True)
+    schedule = last.runs.results[0].schedule
+    assert schedule is not None
+    return last.layer, schedule

@@ -1,6 +1,5 @@
 """What an engine is, which ones there are, and the public `simulate` functions that check and call one."""
 
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
@@ -8,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig, preset
-from eie_sim.capacity import check_capacity, check_model_capacity
+from eie_sim.capacity import check_capacity
 from eie_sim.engines.layer_cache import LayerCache
-from eie_sim.result import BatchResult, ModelResult, SimResult
+from eie_sim.result import BatchResult, SimResult
 
 EngineName = Literal["fast", "reference"]
 
@@ -28,7 +27,7 @@ Inputs = NDArray[np.float32] | NDArray[np.float64]
 DEFAULT_MACHINE = "eie-64pe-45nm"
 """The preset that runs where none is given."""
 
-_DEFAULT_ARCH = preset(DEFAULT_MACHINE)
+DEFAULT_ARCH = preset(DEFAULT_MACHINE)
 
 _CHECKED: LayerCache[ArchConfig] = LayerCache()
 """The last machine that each layer was checked against and fits."""
@@ -101,7 +100,7 @@ def simulate(
     CapacityWarning
         When the layer does not fit the SRAMs of the machine.
     """
-    machine = _DEFAULT_ARCH if arch is None else arch
+    machine = DEFAULT_ARCH if arch is None else arch
     if _CHECKED.get(layer) is not machine:
         check_machine(layer, machine)
     inputs = _inputs(layer, acts, (layer.n_cols,), machine)
@@ -130,105 +129,11 @@ def simulate_batch(
     ValueError
         As for `simulate`.
     """
-    machine = _DEFAULT_ARCH if arch is None else arch
+    machine = DEFAULT_ARCH if arch is None else arch
     check_machine(layer, machine)
     vectors = as_floats("acts", acts, _number_type(machine))
     inputs = _inputs(layer, vectors, (vectors.shape[0] if vectors.ndim == 2 else -1, layer.n_cols), machine)
     return engine_named(engine).run_batch(layer, inputs, machine, output)
-
-
-def simulate_model(
-    model: PackedModel, acts: ArrayLike, arch: ArchConfig | None = None, engine: str = "fast", schedule: bool = False
-) -> ModelResult:
-    """Simulate the layers of a model one after another: each one's activated output is the next one's input.
-
-    Parameters
-    ----------
-    model : PackedModel
-    acts : array_like of float, shape (n_cols of the first layer,)
-    arch, engine, schedule
-        As for `simulate`.
-
-    Returns
-    -------
-    ModelResult
-
-    Raises
-    ------
-    ValueError
-        When a layer's outputs are not the next one's inputs in number, or as for `simulate`.
-    """
-    _check_chain(model)
-    check_model_capacity(model, _DEFAULT_ARCH if arch is None else arch)
-    values = acts
-    results: list[SimResult] = []
-    for layer, function in zip(model.layers, model.activations, strict=True):
-        try:
-            result = simulate(layer, values, arch, engine, output=True, schedule=schedule)
-        except ValueError as error:
-            # From the second layer on, what is wrong with the inputs is wrong with the outputs before.
-            raise ValueError(f"layer {layer.name!r}: {error}") from None if results else error
-        assert result.output is not None
-        values = activate(function, result.output)
-        results.append(result)
-    return ModelResult(tuple(results), cast("NDArray[np.floating]", values))
-
-
-def run_layers(
-    model: PackedModel, acts: ArrayLike, arch: ArchConfig | None = None, engine: str = "fast"
-) -> Iterator[BatchResult]:
-    """Simulate the layers of a model one after another with many input vectors: what `simulate_model` does with each.
-
-    Parameters
-    ----------
-    model : PackedModel
-    acts : array_like of float, shape (B, n_cols of the first layer)
-    arch, engine
-        As for `simulate`.
-
-    Yields
-    ------
-    BatchResult
-        Of each layer, when it is done.
-
-    Raises
-    ------
-    ValueError
-        As for `simulate_model`.
-    """
-    _check_chain(model)
-    check_model_capacity(model, _DEFAULT_ARCH if arch is None else arch)
-    values = acts
-    for number, (layer, function) in enumerate(zip(model.layers, model.activations, strict=True)):
-        try:
-            batch = simulate_batch(layer, values, arch, engine)
-        except ValueError as error:
-            raise ValueError(f"layer {layer.name!r}: {error}") from None if number else error
-        yield batch
-        assert batch.output is not None
-        values = activate(function, batch.output)
-
-
-def _check_chain(model: PackedModel) -> None:
-    if not isinstance(model, PackedModel):
-        raise ValueError(f"model: {model!r} is no PackedModel")
-    for before, after in zip(model.layers, model.layers[1:], strict=False):
-        if before.n_rows != after.n_cols:
-            given = f"{before.name!r} before it has {before.n_rows} outputs"
-            raise ValueError(f"layer {after.name!r} has {after.n_cols} inputs, but {given}")
-
-
-_FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "none": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * x)),
-    "tanh": np.tanh,
-}
-
-
-def activate(function: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """`values` through one of `compressor.types.packed.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
-    return _FUNCTIONS[function](values.astype(np.float64)).astype(values.dtype)
 
 
 def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:

@@ -176,9 +176,10 @@ def run_report(
     if measured is not None:
         notes.insert(0, f"Measured on {measured.host.cpu}, {measured.host.cores} cores")
     scaled = arch.technology_nm != preset(MACHINE).technology_nm
+    origins = {name: str(origin) for name, origin in results.origins.items()}
     return RunReport(
         arch, results.engine, results.version, calibration, rule if scaled else "", ran[0].energy.assumptions,
-        tables, tuple(dict.fromkeys(notes)), dict(results.origins), results.chained,
+        tables, tuple(dict.fromkeys(notes)), origins, results.chained,
         {one.layer: _baseline_density(one, _is_published(one, [])) for one in ran}, tuple(devices),
     )  # fmt: skip
 

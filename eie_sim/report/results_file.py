@@ -20,6 +20,7 @@ from compressor._version import __version__
 from compressor.storage.files import errors_name, replacing
 from eie_sim.columns import MEASURED, Cell, Row
 from eie_sim.json_file import JsonKind
+from eie_sim.origin import Origin
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
 
@@ -54,7 +55,7 @@ class Results:
     arch : mapping
         Every field of the machine.
     engine : str
-    origins : mapping of str to str
+    origins : mapping of str to Origin
         For each layer, where weights and inputs come from.
     notes : sequence of str
         What a reader should know, such as that a layer was repacked or does not fit.
@@ -74,7 +75,7 @@ class Results:
     rows: Sequence[Row]
     arch: Mapping[str, Any]
     engine: str
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     notes: Sequence[str] = ()
     chained: bool = False
     version: str = __version__
@@ -115,7 +116,8 @@ def to_json(results: Results) -> str:
         "eie_sim_version": results.version,
         "engine": results.engine,
         "machine": dict(results.arch),
-        "origins": dict(results.origins),
+        "origins": {name: str(origin) for name, origin in results.origins.items()},
+        "origin_fields": {name: origin.plain() for name, origin in results.origins.items()},
         "notes": list(results.notes),
         "chained": results.chained,
         "layers": {name: asdict(facts) for name, facts in results.layers.items()},
@@ -191,7 +193,7 @@ def _checked(document: Mapping[str, Any]) -> Results:
         rows,
         machine,
         str(document.get("engine", "unknown")),
-        origins=_texts("origins", document.get("origins", {})),
+        origins=_origins(document),
         notes=tuple(_texts("notes", dict(enumerate(_list("notes", document.get("notes", []))))).values()),
         chained=document.get("chained") is True,
         version=str(document.get("eie_sim_version", "unknown")),
@@ -209,6 +211,25 @@ def _texts(name: str, found: object) -> dict[Any, str]:
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
         raise ValueError(f"{name}: must hold texts")
     return found
+
+
+def _origins(document: Mapping[str, Any]) -> dict[str, Origin]:
+    """Origins as data where the file has them; of a file of an earlier version, their sentences."""
+    sentences = _texts("origins", document.get("origins", {}))
+    fields = document.get("origin_fields", {})
+    if not isinstance(fields, dict) or not all(isinstance(one, dict) for one in fields.values()):
+        raise ValueError("origin_fields: must hold objects")
+    if unknown := fields.keys() - sentences.keys():
+        raise ValueError(f"origin_fields: {min(unknown)!r} is not in origins")
+    origins = {}
+    for name, sentence in sentences.items():
+        try:
+            origin = Origin.of_plain(fields[name]) if name in fields else Origin("given", sentence)
+        except ValueError as error:
+            raise ValueError(f"origin_fields: {name}: {error}") from None
+        # A sentence that was changed by hand, or that another version words otherwise, stays what it says.
+        origins[name] = origin if str(origin) == sentence else Origin("given", sentence)
+    return origins
 
 
 def _facts(found: object) -> dict[str, LayerFacts]:

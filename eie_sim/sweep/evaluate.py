@@ -20,7 +20,7 @@ from eie_sim.engines.base import simulate
 from eie_sim.networks import published_as
 from eie_sim.result import SimResult
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
-from eie_sim.sweep.workloads import Request, Work
+from eie_sim.sweep.workloads import LoadedWorkload, WorkloadName
 
 _MEASURED = tuple(column for column in MEASURED if column.name in METRICS)
 
@@ -40,7 +40,7 @@ class Task:
 
     Attributes
     ----------
-    request : Request
+    request : WorkloadName
     order : str
     points : tuple of (int, ArchConfig, Priced)
         A number that comes back with the answer, and what to compute.
@@ -50,7 +50,7 @@ class Task:
         What the names of baselines stand for.
     """
 
-    request: Request
+    request: WorkloadName
     order: str
     points: tuple[tuple[int, ArchConfig, Priced], ...]
     attempt: int = 0
@@ -110,7 +110,7 @@ def _told(error: Exception) -> str:
 
 
 def _metrics(
-    work: Work,
+    work: LoadedWorkload,
     order: str,
     arch: ArchConfig,
     priced: Priced,
@@ -154,7 +154,7 @@ def _metrics(
     return tuple(found.get(name) for name in METRICS)
 
 
-def _simulated(work: Work, layers: Sequence[PackedLayer], arch: ArchConfig) -> tuple[SimResult, ...]:
+def _simulated(work: LoadedWorkload, layers: Sequence[PackedLayer], arch: ArchConfig) -> tuple[SimResult, ...]:
     output = arch.number_bits is not None  # saturations are counted with the outputs
     inputs = work.inputs(arch)
     return tuple(simulate(layer, acts, arch, output=output) for layer, acts in zip(layers, inputs, strict=True))

@@ -16,7 +16,7 @@ from eie_sim.sweep.columns import MACHINE, NO_BASELINE, PRICING
 from eie_sim.sweep.evaluate import Baseline, parsed_baseline
 from eie_sim.sweep.space import Points, Space, check_alone
 from eie_sim.sweep.store import Store, is_begun
-from eie_sim.sweep.workloads import Request
+from eie_sim.sweep.workloads import WorkloadName
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Plan:
     missing: NDArray[np.int64]
     there: int
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[WorkloadName] = field(default_factory=list)
     request_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
@@ -104,10 +104,10 @@ def plan_for(space: Space, store: str | PathLike[str], retry_failed: bool = Fals
         return plan(space, opened, retry_failed)
 
 
-def _request(space: Space, points: Points, at: int) -> Request:
+def _request(space: Space, points: Points, at: int) -> WorkloadName:
     name, fit, seed = (points.value(column, at) for column in ("workload", "fit", "seed"))
     assert isinstance(seed, int)
-    return Request(str(name), str(space.folder), str(fit), seed, space.acts, space.act_density)
+    return WorkloadName(str(name), str(space.folder), str(fit), seed, space.acts, space.act_density)
 
 
 def _machine(points: Points, at: int) -> ArchConfig | str:

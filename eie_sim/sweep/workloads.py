@@ -1,41 +1,42 @@
-"""What a sweep runs, by name: one of the nine layers, a packaged network, a file, or one layer of a file.
+"""What a sweep runs, by name: all that `eie_sim.sources.load` takes, or one layer of a file, as ``file#layer``.
 
-A `Request` is small and goes to other processes; the `Work` that it stands for is made there, packed as the machine
-needs it, and kept for the points that come next.
+A `WorkloadName` is small and goes to other processes; the `LoadedWorkload` that it stands for is made there, packed as
+the machine needs it, and kept for the points that come next.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from compressor.models import MODELS, packaged_digits, packaged_model
-from compressor.types.packed import PackedLayer, PackedModel
-from eie_sim.acts_file import load_npy, read_acts
+from compressor.models import MODELS
+from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
-from eie_sim.engines.base import activate, simulate
-from eie_sim.inference import on_the_host
-from eie_sim.networks import published_layer, published_layers
-from eie_sim.networks.generator import draw_acts
-from eie_sim.networks.statistics import LayerStatistics
+from eie_sim.engines.base import simulate
+from eie_sim.engines.chain import walk
+from eie_sim.networks import published_layers
+from eie_sim.result import SimResult
+from eie_sim.sources.acts import load_npy
+from eie_sim.sources.contents import sha256_of
+from eie_sim.sources.job import Source
+from eie_sim.sources.loading import FILES, source_of
+from eie_sim.sources.model_file import ModelFile, StoredModel
+from eie_sim.sources.options import LoadOptions, OptionError
+from eie_sim.sources.random_layer import PREFIX
 from eie_sim.studies.permutation import order_by
-from eie_sim.workload import calibrated_layer
 
-PACKED, COMPRESSED, MATRIX_MARKET = ".eie", ".dcz", ".mtx"
-SUFFIXES = (PACKED, COMPRESSED, MATRIX_MARKET)
-"""Files that can be a workload."""
+SUFFIXES = tuple(FILES)
+"""Ends of the names of files that can be a workload."""
 
 _KEPT_PACKINGS = 4
-"""Packings of one workload that a process keeps; the largest of the nine layers takes 30 MB each."""
+"""Packings of one layer that a process keeps; the largest of the nine takes 30 MB each."""
 
-_KEPT_WORKS = 2
+_KEPT_WORKLOADS = 2
 
 _NUMBERS = ("arithmetic", "weight_frac_bits", "act_frac_bits", "rounding", "acc_bits")
 """Fields of a machine that decide what a layer's outputs are."""
@@ -44,12 +45,13 @@ Inputs = NDArray[np.floating]
 
 
 def is_file(name: str) -> bool:
-    """Whether a workload of that name is read from a file."""
-    return name not in published_layers() and name not in MODELS and name != "all"
+    """Whether a workload of that name is read from a file or a folder."""
+    known = name in published_layers() or name in MODELS or name == "all"
+    return not known and not name.startswith(PREFIX)
 
 
 @dataclass(frozen=True)
-class Request:
+class WorkloadName:
     """A workload by name.
 
     Attributes
@@ -61,9 +63,9 @@ class Request:
     fit, seed
         As the axes.
     acts : str or None
-        A file of inputs.
+        A file of inputs, for workloads that take one.
     act_density : float
-        Of inputs that are drawn for a file.
+        Of inputs that are drawn.
     """
 
     name: str
@@ -74,143 +76,94 @@ class Request:
     act_density: float = 1.0
 
     def check(self) -> None:
-        """Refuse what is no workload.
+        """Refuse what is not a workload.
 
         Raises
         ------
         ValueError, OSError
             One line that says what there is; or that the file cannot be read.
         """
-        if not is_file(self.name):
-            return
-        if self._file.suffix.lower() not in SUFFIXES:
-            raise ValueError(
-                f"workload: {self.name!r}, but it must be one of {', '.join([*published_layers(), *MODELS])}, or a "
-                f"file that ends in {', '.join(SUFFIXES)} (one layer of it: file#layer)"
-            )
+        if is_file(self.name):
+            file = self.name.partition("#")[0]
+            path = Path(self.folder) / file
+            if not file or (not path.is_dir() and path.suffix.lower() not in SUFFIXES):
+                raise ValueError(
+                    f"workload: {self.name!r}, but it must be one of {', '.join([*published_layers(), *MODELS])}, "
+                    f"random:ROWSxCOLS, or a file that ends in {', '.join(SUFFIXES)} (one layer of it: file#layer)"
+                )
         _ = self.digest
-        if self.acts is not None:
+        if self.acts is not None and is_file(self.name):
             acts = load_npy(Path(self.folder) / self.acts)
             if acts.ndim != 1:
                 raise ValueError(f"{self.acts}: shape {acts.shape}, but a sweep takes one input vector")
 
     @property
-    def _file(self) -> Path:
-        return Path(self.folder) / self.name.partition("#")[0]
-
-    @property
-    def _layer(self) -> str | None:
-        return self.name.partition("#")[2] or None
+    def _source(self) -> Source:
+        file, _, layer = self.name.partition("#")
+        what = str(Path(self.folder) / file) if is_file(self.name) else self.name
+        options = LoadOptions(
+            layers=layer or None,
+            seed=self.seed,
+            fit=self.fit,
+            acts=None if self.acts is None else Path(self.folder) / self.acts,
+            # Inputs that are given are not drawn; those of a data folder run unless others are asked for.
+            act_density=None if self.acts is not None or self.act_density == 1 else self.act_density,
+        )
+        return source_of(what, options)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything that decides what runs: contents, not names of files."""
-        return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._source.content(), sort_keys=True).encode()).hexdigest()
 
-    def _content(self) -> Mapping[str, Any]:
-        if self.name in published_layers():
-            layer = published_layer(self.name)
-            statistics = {name: getattr(layer.statistics(self.fit), name) for name in LayerStatistics.__annotations__}
-            return {
-                "drawn": self.name,
-                "size": [layer.outputs, layer.inputs],
-                "statistics": statistics,
-                "seed": self.seed,
-            }
-        if self.name in MODELS:
-            return {"packaged": self.name, "digit": self.seed}
-        content: dict[str, Any] = {"file": _sha256(self._file), "kind": self._file.suffix.lower(), "layer": self._layer}
-        if self.acts is None:
-            content |= {"seed": self.seed, "act_density": self.act_density}
-        else:
-            content["acts"] = _sha256(Path(self.folder) / self.acts)
-            if self._seeds_weights:
-                content["seed"] = self.seed  # of its shared weights
-        return content
-
-    def work(self) -> "Work":
-        """What runs; the last ones are kept.
+    def work(self, weight_bits: int = 4) -> "LoadedWorkload":
+        """What runs on machines of these weight bits; the last ones are kept.
 
         Raises
         ------
         ValueError, OSError
             When it cannot be read.
         """
-        return _made(self, self.digest)
+        return _kept(self, self.digest, weight_bits if self._source.follows_weight_bits else 4)
 
     def forget(self) -> None:
         """Drop what is kept packed of it, so that it is packed anew."""
         self.work().forget()
 
-    def make(self) -> "Work":
-        """As `work`, anew."""
-        if self.name in published_layers():
-            drawn = calibrated_layer(self.name, self.seed, fit=self.fit)
-            return Work(self.name, (drawn.layer,), ("none",), drawn.acts)
-        if self.name in MODELS:
-            return self._packaged()
-        read = _read_once(replace(self, seed=self.seed if self._seeds_weights else 0, acts=None), _sha256(self._file))
-        first = read.layers[0]
-        if self.acts is not None:
-            acts: Inputs = read_acts(Path(self.folder) / self.acts, first)
-            if acts.ndim != 1:
-                raise ValueError(f"{self.acts}: shape {acts.shape}, but a sweep takes one input vector")
-        else:
-            drawn_from = SeedSequence([self.seed, int.from_bytes(first.name.encode())])
-            acts = draw_acts(first.n_cols, LayerStatistics(1.0, self.act_density), 1, drawn_from)[0]
-        # Seeds of one file are other inputs of the same layers: they share what is packed of them.
-        return replace(read, acts=acts, _inputs={})
-
-    @property
-    def _seeds_weights(self) -> bool:
-        return self._file.suffix.lower() == MATRIX_MARKET
-
-    def _packaged(self) -> "Work":
-        model, digits = packaged_model(self.name), packaged_digits()
-        if self.seed >= len(digits.labels):
-            raise ValueError(f"seed: {self.seed}, but {self.name} has {len(digits.labels)} digits")
-        image = digits.inputs()[self.seed : self.seed + 1]
-        # In float32 also for a machine of fixed point: the convolutions are the host's.
-        matrices, inputs = on_the_host(model, image, ArchConfig())
-        packed = matrices.pack()
-        return Work(self.name, packed.layers, tuple(packed.activations), inputs[0])
-
-    def read(self) -> PackedModel:
-        """The layers of its file, or the one that it names.
+    def make(self, weight_bits: int = 4) -> "LoadedWorkload":
+        """As `work`, anew.
 
         Raises
         ------
         ValueError, OSError
-            When it cannot be read, or has no such layer.
+            As for `work`.
         """
-        suffix = self._file.suffix.lower()
-        if suffix == PACKED:
-            from compressor.storage.packed_file import load_model
-
-            model = load_model(self._file)
-        elif suffix == COMPRESSED:
-            from compressor.storage.coded_file import load_compressed
-
-            compressed = load_compressed(self._file)
-            matrices = [tensor.name for tensor in compressed.tensors if tensor.kind != "conv"]
-            if not matrices:
-                raise ValueError(f"{self._file}: holds convolutions alone, and the machine runs matrices")
-            model = compressed.select(*matrices).pack()
-        else:
-            from compressor.importers.matrix_market import read_matrix_market
-
-            model = PackedModel((read_matrix_market(self._file, seed=self.seed, name="matrix"),), ("none",))
-        if self._layer is None:
-            return model
-        names = [layer.name for layer in model.layers]
-        if self._layer not in names:
-            raise ValueError(f"{self._file}: has no layer {self._layer!r}; there are {', '.join(names)}")
-        at = names.index(self._layer)
-        return PackedModel((model.layers[at],), (model.activations[at],))
+        source, packings = self._source, dict[int, LayerPackings]()
+        try:
+            if isinstance(source, ModelFile):
+                # Seeds of one file are other inputs of the same layers: they share what is packed of them.
+                stored, packings = _model_once(source.reader(), sha256_of(source.path))
+                job = source.job_of(stored, None)
+            else:
+                job = source.job(ArchConfig(weight_bits=weight_bits) if source.follows_weight_bits else None)
+        except OptionError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        if job.chain is None and len(job.names) > 1:
+            raise ValueError(f"{self.name}: is no chain of layers; name one as file#layer ({', '.join(job.names)})")
+        (workload,) = job
+        if workload.is_batch and self.acts is not None:
+            raise ValueError(f"{self.acts}: shape {workload.acts.shape}, but a sweep takes one input vector")
+        layers = (workload.layer,) if job.chain is None else job.chain.layers
+        functions = ("none",) if job.chain is None else tuple(job.chain.activations)
+        # Of a topology's vectors, the first.
+        acts = workload.acts[0] if workload.is_batch else workload.acts
+        for layer in layers:
+            packings.setdefault(id(layer), LayerPackings(layer))
+        return LoadedWorkload(self.name, layers, functions, acts, packings)
 
 
 @dataclass(eq=False)
-class Work:
+class LoadedWorkload:
     """Layers that run one after another, each on the outputs of the one before.
 
     Attributes
@@ -219,46 +172,25 @@ class Work:
     layers : tuple of PackedLayer
     activations : tuple of str
     acts : ndarray of float, shape (n_cols of the first layer,)
+    packings : dict of int to LayerPackings
+        Of each layer, by its ``id``; shared by workloads of the same layers.
     """
 
     name: str
     layers: tuple[PackedLayer, ...]
     activations: tuple[str, ...]
     acts: Inputs
-    _packings: dict[tuple[int, int, str], tuple[PackedLayer, ...]] = field(default_factory=dict)
+    packings: dict[int, "LayerPackings"]
     _inputs: dict[tuple[object, ...], tuple[Inputs, ...]] = field(default_factory=dict)
-    _packers: dict[int, Callable[..., PackedLayer]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            if before.n_rows != after.n_cols:
-                raise ValueError(
-                    f"{self.name}: is no chain: {after.name} has {after.n_cols} inputs, {before.name} before it "
-                    f"{before.n_rows} outputs; name one layer as file#layer"
-                )
 
     def packed(self, n_pe: int, index_bits: int, order: str) -> tuple[PackedLayer, ...]:
         """The layers for a machine, their rows in one of the orders of `eie_sim.studies.permutation`."""
-        key = n_pe, index_bits, order
-        found = self._packings.get(key)
-        if found is None:
-            while len(self._packings) >= _KEPT_PACKINGS:
-                del self._packings[next(iter(self._packings))]
-            found = self._packings[key] = tuple(map(partial(self._repacked, *key), range(len(self.layers))))
-        return found
-
-    def _repacked(self, n_pe: int, index_bits: int, order: str, at: int) -> PackedLayer:
-        layer = self.layers[at]
-        if order == "as it is" and (layer.n_pe, layer.index_bits) == (n_pe, index_bits):
-            return layer
-        pack = self._packers.get(at)
-        if pack is None:
-            pack = self._packers[at] = layer.packer()
-        return pack(n_pe, index_bits, None if order == "as it is" else order_by(layer, order, n_pe))
+        return tuple(self.packings[id(layer)].packed(n_pe, index_bits, order) for layer in self.layers)
 
     def forget(self) -> None:
         """Drop the packings that are kept."""
-        self._packings.clear()
+        for layer in self.layers:
+            self.packings[id(layer)].kept.clear()
 
     def inputs(self, arch: ArchConfig) -> tuple[Inputs, ...]:
         """The inputs of each layer in the arithmetic of a machine; they do not depend on how it is packed."""
@@ -267,36 +199,53 @@ class Work:
         key = tuple(getattr(arch, name) for name in _NUMBERS)
         found = self._inputs.get(key)
         if found is None:
-            values, inputs = self.acts, []
-            for layer, function in zip(self.layers, self.activations, strict=True):
+            inputs: list[Inputs] = []
+
+            def run(layer: PackedLayer, values: Inputs) -> SimResult:
                 inputs.append(values)
-                machine = ArchConfig(
-                    n_pe=layer.n_pe,
-                    weight_bits=layer.weight_bits,
-                    index_bits=layer.index_bits,
-                    **dict(zip(_NUMBERS, key, strict=True)),
-                )
-                output = simulate(layer, values, machine).output
-                assert output is not None
-                values = activate(function, output)
+                n_pe, weight_bits, index_bits = layer.packing
+                numbers = dict(zip(_NUMBERS, key, strict=True))
+                machine = ArchConfig(n_pe=n_pe, weight_bits=weight_bits, index_bits=index_bits, **numbers)
+                return simulate(layer, values, machine)
+
+            for _ in walk(self.layers, self.activations, self.acts, run):
+                pass
             found = self._inputs[key] = tuple(inputs)
         return found
 
 
-@lru_cache(maxsize=_KEPT_WORKS)
-def _made(request: Request, digest: str) -> Work:
+class LayerPackings:
+    """One layer packed for several machines; the last ones are kept."""
+
+    def __init__(self, layer: PackedLayer) -> None:
+        self._layer = layer
+        self._pack: Callable[..., PackedLayer] | None = None
+        self.kept: dict[tuple[int, int, str], PackedLayer] = {}
+
+    def packed(self, n_pe: int, index_bits: int, order: str) -> PackedLayer:
+        """The layer for a machine, its rows in one of the orders of `eie_sim.studies.permutation`."""
+        layer = self._layer
+        if order == "as it is" and (layer.n_pe, layer.index_bits) == (n_pe, index_bits):
+            return layer
+        key = n_pe, index_bits, order
+        if key not in self.kept:
+            while len(self.kept) >= _KEPT_PACKINGS:
+                del self.kept[next(iter(self.kept))]
+            if self._pack is None:
+                self._pack = layer.packer()  # takes the layer apart, which takes most of the time, once
+            rows = None if order == "as it is" else order_by(layer, order, n_pe)
+            self.kept[key] = self._pack(n_pe, index_bits, rows)
+        return self.kept[key]
+
+
+@lru_cache(maxsize=_KEPT_WORKLOADS)
+def _model_once(file: ModelFile, _contents: str) -> tuple[StoredModel, dict[int, LayerPackings]]:
+    return file.read(None), {}
+
+
+@lru_cache(maxsize=_KEPT_WORKLOADS)
+def _kept(name: WorkloadName, digest: str, weight_bits: int) -> LoadedWorkload:
     # The digest is that of the plan, perhaps made on another computer: what is read now must be what was meant.
-    if replace(request).digest != digest:
-        raise ValueError(f"{request.name}: has changed since the sweep began; run it again")
-    return request.make()
-
-
-@lru_cache(maxsize=_KEPT_WORKS)
-def _read_once(request: Request, _contents: str) -> Work:
-    model = request.read()
-    return Work(request.name, model.layers, tuple(model.activations), np.zeros(model.layers[0].n_cols))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    if replace(name).digest != digest:
+        raise ValueError(f"{name.name}: has changed since the sweep began; run it again")
+    return name.make(weight_bits)

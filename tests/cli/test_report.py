@@ -171,6 +171,7 @@ def test_a_page_of_kept_results_draws_published_layers_again(cli, tmp_path, with
     # Results of another draw are not mixed with a schedule that is not theirs.
     document = json.loads(saved.read_text())
     document["origins"]["NT-Wd"] = document["origins"]["NT-Wd"].replace("seed 2", "seed 3")
+    document["origin_fields"]["NT-Wd"]["seed"] = 3
     saved.write_text(json.dumps(document))
     assert cli("report", saved, "--html", page).exit_code == 0
     assert maps_of(page) == []

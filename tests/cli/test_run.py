@@ -15,7 +15,7 @@ from eie_sim import preset, simulate, simulate_model
 from eie_sim.cli.saving import output_files
 from eie_sim.report.results_file import read_results
 from eie_sim.report.tables import COLUMNS, column_definitions, result_row
-from eie_sim.topology import topology_workloads
+from eie_sim.sources.topology import topology_workloads
 from tests.cli.conftest import a_layer, in_a_process
 
 
@@ -339,7 +339,7 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
         (["absent.eie"], "absent.eie: No such file or directory"),
         (["truncated.eie"], "truncated.eie: "),
         (["machine.toml"], "its name ends in '.toml', but it must be one of .eie, .dcz, .csv, .mtx"),
-        (["."], "is a folder; give --eie-simulator"),
+        (["."], "is a folder, but not a data folder of the EIE simulator: it has no act.dat"),
         (["one.eie", "--acts", "wrong.npy"], "shape (7,), but layer 'one' takes (40,) or (B, 40)"),
         (["one.eie", "--acts", "empty.npy"], "empty.npy: no input vector"),
         (["one.eie", "--acts", "nan.npy"], "nan.npy: nan at (3,), but every number must be finite"),
@@ -359,7 +359,8 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
         (["topology.csv", "--acts", "acts.npy"], "--acts: means nothing with a topology"),
         (["topology.csv", "--layers", "x"], "--layers: 'x', but the layers are q, ffn"),
         (["one.eie", "--eie-simulator", "."], "give a file or a folder, not both"),
-        (["--eie-simulator", "."], "act.dat: is missing"),
+        (["--eie-simulator", "."], "has no act.dat"),
+        (["--eie-simulator", "one.eie"], "--eie-simulator: one.eie: is not a folder"),
         (["--eie-simulator", "absent"], "absent: No such file or directory"),
         (["--eie-simulator", ".", "--layers", "x"], "--layers: means nothing with --eie-simulator"),
         (["--acts", "acts.npy"], "--acts: means nothing without a file"),

@@ -10,7 +10,7 @@ from compressor import load_model, save_compressed
 from compressor.importers import read_matrix_market, write_eie_simulator
 from compressor.models import packaged_digits, packaged_model
 from eie_sim import preset, simulate, simulate_model
-from eie_sim.topology import topology_workloads
+from eie_sim.sources.topology import topology_workloads
 from eie_sim.trace import COUNTED, read_perfetto
 from tests.cli.conftest import a_layer
 from tests.extras import needs
@@ -51,7 +51,7 @@ def test_a_layer_of_a_chain_gets_the_outputs_of_those_before_it(trace, files):
     model, acts = load_model(files / "chain.eie"), np.load(files / "acts.npy")
     expected = simulate_model(model, acts).layers
     for at, name in enumerate(("fc1", "fc2", "fc3")):
-        found, result = trace(files / "chain.eie", "--acts", files / "acts.npy", "--layers", name)
+        found, result = trace(files / "chain.eie", "--acts", files / "acts.npy", "--layer", name)
         assert_the_run_of(found, expected[at])
         assert ("gets the outputs of fc1" in result.stderr) == (at > 0)
 
@@ -99,7 +99,7 @@ def test_a_compressed_model_is_traced(trace, tmp_path):
     model = packaged_model("lenet-300-100")
     save_compressed(model, tmp_path / "lenet.dcz")
     np.save(tmp_path / "digit.npy", packaged_digits().inputs()[0].ravel())
-    found, _ = trace(tmp_path / "lenet.dcz", "--layers", "ip2", "--set", "n_pe=8", "--acts", tmp_path / "digit.npy")
+    found, _ = trace(tmp_path / "lenet.dcz", "--layer", "ip2", "--set", "n_pe=8", "--acts", tmp_path / "digit.npy")
     arch = preset("eie-64pe-45nm").replace(n_pe=8)
     expected = simulate_model(model.pack(8, arch.index_bits), np.load(tmp_path / "digit.npy"), arch)
     assert_the_run_of(found, expected.layers[1])
@@ -201,10 +201,11 @@ def test_a_dump_for_gtkwave_is_written_too(cli, files, tmp_path):
         (["one.eie", "--pes", ""], "must be a list of PEs such as 0,5-8"),
         (["one.eie", "--input", "1"], "--input: 1, but the input vectors are 0 to 0"),
         (["one.eie", "--engine", "slow"], "engine: 'slow'"),
-        (["chain.eie"], "--layers: a trace is of one layer; give one of fc1, fc2, fc3"),
+        (["chain.eie"], "--layer: a trace is of one layer; give one of fc1, fc2, fc3"),
         (["chain.eie", "--layers", "fc9"], "--layers: 'fc9'"),
-        (["chain.eie", "--layers", "fc1,fc2"], "--layers: a trace is of one layer"),
-        ([], "--layers: a trace is of one layer; give one of Alex-6"),
+        (["chain.eie", "--layers", "fc1,fc2"], "--layer: a trace is of one layer; give one of fc1, fc2"),
+        (["chain.eie", "--layer", "fc9"], "--layer: 'fc9', but the layers are fc1, fc2, fc3"),
+        ([], "--layer: a trace is of one layer; give one of Alex-6"),
         (["truncated.eie"], "truncated.eie: "),
         (["absent.eie"], "No such file"),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 from compressor import pack_codes
 from eie_sim import ArchConfig, simulate
 from eie_sim.baselines.devices import devices
+from eie_sim.origin import Origin
 from eie_sim.report.comparison import run_report
 from eie_sim.report.html.details import Detail
 from eie_sim.report.html.report_page import report_page
@@ -40,7 +41,7 @@ def results_of(details, **more):
     """Their results, as a run gives them."""
     arch = details[0].result.arch.model_dump()
     facts = {one.layer.name: LayerFacts(one.layer.density, 0) for one in details}
-    origins = {one.layer.name: f"drawn for {one.layer.name}" for one in details}
+    origins = {one.layer.name: Origin("given", f"drawn for {one.layer.name}") for one in details}
     return Results([result_row(one.result) for one in details], arch, "fast", origins, layers=facts, **more)
 
 

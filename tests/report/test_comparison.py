@@ -16,6 +16,7 @@ from eie_sim.baselines.published import published_power_w, published_time_us
 from eie_sim.baselines.roofline import dense_time_us, sparse_time_us
 from eie_sim.cost import CALIBRATIONS, area, energy
 from eie_sim.cost.technology import SCALINGS
+from eie_sim.origin import Origin
 from eie_sim.paper import TABLE_IV
 from eie_sim.report.comparison import ALL, headline, run_report, walked_density
 from eie_sim.report.report_columns import REPORTS
@@ -303,7 +304,11 @@ def test_results_without_rows_are_refused(own):
 
 def test_what_a_run_told_goes_with_it_through_its_file_into_the_report(own, tmp_path):
     results = results_of(
-        own, origins={"mine": "drawn, seed 3"}, notes=("repacked",), chained=True, layers={"mine": LayerFacts(0.5, 7)}
+        own,
+        origins={"mine": Origin("given", "drawn, seed 3")},
+        notes=("repacked",),
+        chained=True,
+        layers={"mine": LayerFacts(0.5, 7)},
     )
     write_text(results_json(results), tmp_path / "results.json")
     again = read_results(tmp_path / "results.json")

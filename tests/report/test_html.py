@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from eie_sim import ArchConfig
 from eie_sim.capacity import capacity_report
 from eie_sim.cli.app import app
+from eie_sim.origin import Origin
 from eie_sim.paper import LAYERS
 from eie_sim.report.html import sweep_page as of_sweeps
 from eie_sim.report.html import tables
@@ -31,7 +32,7 @@ from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.select import pareto
 from eie_sim.toml_text import assignments
 from eie_sim.views import pe_totals, queue_occupancy, utilisation
-from eie_sim.workload import calibrated_layer, drawn_again
+from eie_sim.workload import calibrated_layer, redrawn
 from tests.command_line import call
 from tests.report.pages import HOSTILE, OBJECTIVES, Parsed, a_detail, a_report_page, a_sweep_page, some_machines
 
@@ -363,23 +364,29 @@ def test_the_rows_of_the_table_are_the_points_of_the_chart(sweep):
 @pytest.mark.compiled_only
 def test_a_calibrated_layer_is_drawn_again_from_its_origin():
     first = calibrated_layer("NT-Wd", seed=3, n_pe=8)
-    again = drawn_again("NT-Wd", first.origin, 8, 4)
+    again = redrawn("NT-Wd", first.origin, 8, 4)
     assert again is not None
     assert again.origin == first.origin
     assert np.array_equal(again.layer.codes, first.layer.codes)
     assert np.array_equal(again.acts, first.acts)
 
 
+CALIBRATED = Origin("calibrated", "NT-Wd", fit="all_points", seed=0)
+
+
 @pytest.mark.parametrize(
-    ("name", "origin"), [("NT-Wd", "chain.eie; inputs from acts.npy"), ("mine", None), ("NT-Wd", "?")]
+    ("name", "origin"),
+    [
+        ("NT-Wd", Origin("file", "chain.eie", inputs="file", inputs_name="acts.npy")),
+        ("mine", CALIBRATED),
+        ("NT-Wd", Origin("given", str(CALIBRATED))),
+        ("NT-Wd", replace(CALIBRATED, fit="mine")),
+        ("NT-Wd", replace(CALIBRATED, inputs="file", inputs_name="acts.npy")),
+        ("NT-Wd", replace(CALIBRATED, seed=-1)),
+    ],
 )
 def test_another_origin_is_not_drawn_again(name, origin):
-    told = "calibrated to the figures of the EIE paper, fit all_points, seed 0" if origin is None else origin
-    assert drawn_again(name, told, 8, 4) is None
-
-
-def test_a_fit_that_is_none_is_not_drawn_again():
-    assert drawn_again("NT-Wd", "calibrated to the figures of the EIE paper, fit mine, seed 0", 8, 4) is None
+    assert redrawn(name, origin, 8, 4) is None
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from eie_sim.networks import published_layer
 from eie_sim.sweep import evaluate
 from eie_sim.sweep.columns import METRICS, WHOLE
 from eie_sim.sweep.evaluate import Task, beside, compute, parsed_baseline
-from eie_sim.sweep.workloads import Request
+from eie_sim.sweep.workloads import WorkloadName
 from tests.sweep import tiny
 
 BASELINES = {f"{name} {kind}": (device(name), kind) for name in ("Titan X", "i7-5930K") for kind in ("dense", "sparse")}
@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def request_of(folder):
-    return lambda name, **more: Request(name, str(folder), **{"act_density": 0.6, **more})
+    return lambda name, **more: WorkloadName(name, str(folder), **{"act_density": 0.6, **more})
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_baselines_are_the_roofline(request_of, batch):
 def test_the_density_of_a_published_layer_is_that_of_table_iii():
     published = published_layer("NT-We")
     expected = sparse_time_us(device("Titan X"), published.inputs, published.outputs, published.weight_density)
-    assert beside(Request("NT-We").make().layers, device("Titan X"), "sparse", 1)[0] == expected
+    assert beside(WorkloadName("NT-We").make().layers, device("Titan X"), "sparse", 1)[0] == expected
 
 
 def test_a_baseline_can_be_a_file(tmp_path):
@@ -349,7 +349,7 @@ def test_whatever_goes_wrong_with_a_workload_is_recorded(request_of, monkeypatch
     def broken(_request):
         raise IndexError("lost")
 
-    monkeypatch.setattr(Request, "work", broken)
+    monkeypatch.setattr(WorkloadName, "work", broken)
     (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, MACHINES[0], PLAIN),)))
     assert "lost" in answer.error
 

@@ -20,7 +20,7 @@ from eie_sim.sweep.run import estimate, failures, run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
 from eie_sim.sweep.tasks import cut, tasks_of
-from eie_sim.sweep.workloads import Request
+from eie_sim.sweep.workloads import WorkloadName
 from tests.sweep.tiny import a_file, a_space, exported, rows
 
 
@@ -101,7 +101,7 @@ def test_a_row_says_what_a_simulation_of_its_machine_says(space, file):
     run_sweep(space, file, jobs=1)
     with Store(file) as store:
         row = next(r for r in store.rows() if (r["n_pe"], r["act_queue_depth"], r["clock_hz"]) == (2, 1, 1e9))
-    work = Request(row["workload"], seed=row["seed"]).work()
+    work = WorkloadName(row["workload"], seed=row["seed"]).work()
     machine = space.machine.replace(n_pe=2, act_queue_depth=1, clock_hz=1e9)
     result = simulate(work.layers[0].repack(2), work.acts, machine)
     assert (row["cycles"], row["time_us"]) == (result.cycles, result.time_us)
@@ -226,14 +226,14 @@ def test_a_workload_that_cannot_be_read_any_more_fails_alone(space, file, tmp_pa
 
 @pytest.mark.parametrize("threads", [False, True])
 def test_an_error_nobody_thought_of_fails_its_points_alone(space, file, monkeypatch, threads):
-    make = Request.make
+    make = WorkloadName.make
 
     def broken(self):
         if self.name.endswith("a.eie") and self.seed == 1:
             raise KeyError("nobody thought of it")
         return make(self)
 
-    monkeypatch.setattr(Request, "make", broken)
+    monkeypatch.setattr(WorkloadName, "make", broken)
     with ThreadPoolExecutor(2) as executor:
         summary = run_sweep(space, file, jobs=1, executor=executor if threads else None)
     assert (summary.done, summary.failed) == (24, 8)

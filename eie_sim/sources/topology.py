@@ -10,11 +10,18 @@ dense, as in SCALE-Sim, unless the caller gives a density.
 The file has shapes only; weights and inputs are drawn from a seed with `eie_sim.workload.random_layer`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import ClassVar
 
+from eie_sim.arch import ArchConfig
+from eie_sim.origin import active
+from eie_sim.sources.contents import content_of_file
+from eie_sim.sources.job import Job, Note, check_n_pe
+from eie_sim.sources.options import LoadOptions
 from eie_sim.workload import Workload, random_layer
 
 COLUMNS = ("layer", "m", "n", "k")
@@ -123,29 +130,51 @@ def topology_workloads(
         As `read_topology`, at once; or when a density or a size is out of its limits, with the line.
     """
     layers = read_topology(path)
-    return (_draw(path, layer, weight_density, act_density, seed, n_pe, index_bits) for layer in layers)
+    options = LoadOptions(act_density=act_density, weight_density=weight_density, seed=seed)
+    packing = n_pe, ArchConfig().weight_bits, index_bits
+    return (_sampled(Path(path), layer, options, packing) for layer in layers)
 
 
-def _draw(
-    path: str | PathLike[str],
-    layer: GemmLayer,
-    weight_density: float | None,
-    act_density: float,
-    seed: int,
-    n_pe: int,
-    index_bits: int,
-) -> Workload:
+@dataclass(frozen=True)
+class TopologyFile:
+    """A topology: shapes alone, so that weights and inputs are sampled."""
+
+    path: Path
+    options: LoadOptions
+    takes: ClassVar[frozenset[str]] = frozenset({"layers", "act_density", "weight_density", "n_vectors"})
+    follows_weight_bits: ClassVar[bool] = True
+    where: ClassVar[str] = "with a topology"
+
+    def job(self, arch: ArchConfig | None) -> Job:
+        """See `eie_sim.sources.job.Source`."""
+        there = {layer.name: layer for layer in read_topology(self.path)}
+        picked = self.options.picked(list(there))
+        packing = ArchConfig().packing if arch is None else arch.packing
+        for name in picked:
+            check_n_pe(name, there[name].n_inputs, packing[0])
+        inputs = f"seed {self.options.seed}, {active(self.options.density_of_inputs)}"
+        note = Note(f"{self.path.name}: has shapes only; weights and inputs drawn with {inputs}")
+        makers = tuple(partial(_sampled, self.path, there[name], self.options, packing) for name in picked)
+        return Job(tuple(picked), makers, notes=(note,))
+
+    def content(self) -> Mapping[str, object]:
+        """See `eie_sim.sources.job.Source`."""
+        return {**content_of_file(self.path, self.options), "weight_density": self.options.weight_density}
+
+
+def _sampled(path: Path, layer: GemmLayer, options: LoadOptions, packing: tuple[int, int, int]) -> Workload:
     density = layer.weight_density
     if density is None:
-        density = 1.0 if weight_density is None else weight_density
+        density = 1.0 if options.weight_density is None else options.weight_density
+    n_pe, weight_bits, index_bits = packing
     try:
-        drawn = random_layer(
-            layer.n_outputs, layer.n_inputs, density, act_density, seed, n_pe, index_bits,
-            n_vectors=layer.n_vectors, name=layer.name,
+        sampled = random_layer(
+            layer.n_outputs, layer.n_inputs, density, options.density_of_inputs, options.seed, n_pe, index_bits,
+            weight_bits, n_vectors=options.n_vectors or layer.n_vectors, name=layer.name,
         )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{path}: line {layer.line}: {error}") from None
-    return Workload(drawn.layer, drawn.acts, f"{Path(path).name}, line {layer.line}; {drawn.origin}")
+    return replace(sampled, origin=replace(sampled.origin, kind="topology", name=path.name, line=layer.line))
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:

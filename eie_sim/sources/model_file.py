@@ -1,0 +1,97 @@
+"""Models in our own files: packed (``.eie``) and compressed (``.dcz``)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from compressor.storage.coded_file import load_compressed
+from compressor.storage.packed_file import load_model
+from compressor.types.packed import PackedModel
+from eie_sim.arch import ArchConfig
+from eie_sim.origin import Origin
+from eie_sim.sources.contents import content_of_file
+from eie_sim.sources.job import Job, Note, check_n_pe
+from eie_sim.sources.options import LoadOptions
+from eie_sim.sources.packing import model_job
+
+
+class StoredModel(NamedTuple):
+    """What a file holds for the machine, and what a user should know of the rest."""
+
+    model: PackedModel
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelFile(ABC):
+    """A file of layers in order."""
+
+    path: Path
+    options: LoadOptions
+    takes: ClassVar[frozenset[str]] = frozenset({"layers", "name", "acts", "act_density", "n_vectors"})
+    follows_weight_bits: ClassVar[bool] = False
+    where: ClassVar[str]
+
+    @abstractmethod
+    def read(self, arch: ArchConfig | None) -> StoredModel:
+        """All layers; packed for `arch` where the file does not say for what.
+
+        Raises
+        ------
+        ValueError
+            If the file is malformed, or has nothing that the machine runs.
+        OSError
+            If it cannot be read.
+        """
+
+    def job(self, arch: ArchConfig | None) -> Job:
+        """See `eie_sim.sources.job.Source`."""
+        return self.job_of(self.read(arch), arch)
+
+    def job_of(self, stored: StoredModel, arch: ArchConfig | None) -> Job:
+        """The job, of what `read` has read."""
+        job = model_job(stored.model, Origin("file", self.path.name), self.options, arch)
+        return replace(job, notes=(*stored.notes, *job.notes))
+
+    def reader(self) -> "ModelFile":
+        """The same file, whatever is asked of it."""
+        return replace(self, options=LoadOptions())
+
+    def content(self) -> Mapping[str, object]:
+        """See `eie_sim.sources.job.Source`."""
+        return content_of_file(self.path, self.options)
+
+
+@dataclass(frozen=True)
+class PackedFile(ModelFile):
+    """A packed model, ``.eie``."""
+
+    where: ClassVar[str] = "with an .eie file"
+
+    def read(self, arch: ArchConfig | None) -> StoredModel:
+        """See `ModelFile.read`."""
+        del arch  # layers are packed already; what does not fit the machine is packed anew
+        return StoredModel(load_model(self.path))
+
+
+@dataclass(frozen=True)
+class CompressedFile(ModelFile):
+    """A compressed model, ``.dcz``: its matrices."""
+
+    where: ClassVar[str] = "with a .dcz file"
+
+    def read(self, arch: ArchConfig | None) -> StoredModel:
+        """See `ModelFile.read`."""
+        model = load_compressed(self.path)
+        host = [tensor.name for tensor in model.tensors if tensor.kind == "conv"]
+        matrices = [tensor for tensor in model.tensors if tensor.kind != "conv"]
+        if not matrices:
+            raise ValueError(f"{self.path}: holds convolutions alone, and the machine runs matrices")
+        selected = model.select(*(tensor.name for tensor in matrices))
+        n_pe, _, index_bits = (arch or ArchConfig()).packing
+        for tensor in matrices:
+            check_n_pe(tensor.name, tensor.shape[1], n_pe)
+        left_out = Note(f"{', '.join(host)}: convolutions, which the machine does not run, are left out")
+        return StoredModel(selected.pack(n_pe, index_bits), (left_out,) if host else ())

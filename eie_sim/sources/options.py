@@ -1,0 +1,100 @@
+"""The options of `load`, and errors about them that whoever shows them can put in the user's words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from numpy.typing import ArrayLike
+
+from eie_sim.networks import DEFAULT_FIT
+
+
+class Cure(NamedTuple):
+    """What helps: an option, or ``field=value`` of the machine, and what it does."""
+
+    option: str
+    does: str
+
+
+class OptionError(ValueError):
+    """An option of `load` that cannot be taken.
+
+    Attributes
+    ----------
+    option, problem : str
+    cure : Cure or None
+    """
+
+    def __init__(self, option: str, problem: str, cure: Cure | None = None) -> None:
+        super().__init__(f"{option}: {problem}" if cure is None else f"{option}: {problem}; {' '.join(cure)}")
+        self.option, self.problem, self.cure = option, problem, cure
+
+
+class PackingError(ValueError):
+    """A layer that cannot run on the machine as it is packed.
+
+    Attributes
+    ----------
+    problem : str
+    cure : Cure
+    """
+
+    def __init__(self, problem: str, cure: Cure) -> None:
+        super().__init__(f"{problem} ({' '.join(cure)})")
+        self.problem, self.cure = problem, cure
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """The options of `load`; None if not given. See there."""
+
+    layers: str | Sequence[str] | None = None
+    chain: bool | None = None
+    acts: Path | ArrayLike | None = None
+    act_density: float | None = None
+    weight_density: float | None = None
+    seed: int = 0
+    fit: str | None = None
+    rows: int | None = None
+    name: str | None = None
+    n_vectors: int | None = None
+
+    @property
+    def density_of_inputs(self) -> float:
+        """Fraction of drawn inputs that are active."""
+        return 1.0 if self.act_density is None else self.act_density
+
+    @property
+    def known_fit(self) -> str:
+        """`fit`, or the default."""
+        return self.fit or DEFAULT_FIT
+
+    def refuse_all_but(self, takes: frozenset[str], where: str) -> None:
+        """Refuse options that would do nothing.
+
+        Raises
+        ------
+        OptionError
+            If one is given that is not in `takes`.
+        """
+        for option in ("rows", "name", "layers", "acts", "act_density", "weight_density", "fit", "n_vectors"):
+            if option not in takes and getattr(self, option) is not None:
+                raise OptionError(option, f"means nothing {where}")
+
+    def picked(self, names: Sequence[str]) -> list[str]:
+        """The names that `layers` picks, in the order of `names`; all of them without it.
+
+        Raises
+        ------
+        OptionError
+            If one is unknown, or none is named.
+        """
+        if self.layers is None:
+            return list(names)
+        given = self.layers.split(",") if isinstance(self.layers, str) else self.layers
+        wanted = [name.strip() for name in given if name.strip()]
+        unknown = [name for name in wanted if name not in names]
+        if unknown or not wanted:
+            raise OptionError("layers", f"{', '.join(unknown)!r}, but the layers are {', '.join(names)}")
+        return [name for name in names if name in wanted]

@@ -1,0 +1,173 @@
+"""Layers of files made to fit a machine, and their inputs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+
+from compressor.types.packed import PackedLayer, PackedModel
+from eie_sim.arch import ArchConfig
+from eie_sim.engines.chain import break_in_chain
+from eie_sim.networks.generator import draw_acts
+from eie_sim.networks.statistics import LayerStatistics
+from eie_sim.origin import Origin
+from eie_sim.sources.acts import read_acts
+from eie_sim.sources.job import Job, Note, check_n_pe, notes_of
+from eie_sim.sources.options import Cure, LoadOptions, OptionError, PackingError
+from eie_sim.workload import Workload
+
+CHAINED = "Each layer's output, through its activation function, is the next one's input."
+
+
+def check_inputs(options: LoadOptions) -> None:
+    """Refuse options about inputs that contradict each other.
+
+    Raises
+    ------
+    OptionError
+        If inputs are both given and drawn.
+    """
+    if options.acts is not None and options.act_density is not None:
+        raise OptionError("act_density", "is for drawn inputs", Cure("acts", "gives them"))
+    if options.acts is not None and options.n_vectors is not None:
+        raise OptionError("n_vectors", "is for drawn inputs", Cure("acts", "gives them"))
+
+
+def with_inputs(layer: PackedLayer, origin: Origin, options: LoadOptions, sampled_as: str | None = None) -> Workload:
+    """`layer` with the inputs that `options` ask for: given, or drawn from the seed and the layer's own name.
+
+    Parameters
+    ----------
+    layer : PackedLayer
+    origin : Origin
+        Of the weights.
+    options : LoadOptions
+    sampled_as : str or None
+        Name that inputs are drawn by, where the layer's is only what a user calls it: renaming changes no number.
+
+    Raises
+    ------
+    ValueError
+        If given inputs do not fit the layer.
+    OSError
+        If a file of inputs cannot be read.
+    """
+    if options.acts is None:
+        acts = drawn_inputs(layer, options, sampled_as or layer.name)
+        density = options.density_of_inputs
+        return Workload(layer, acts, replace(origin, inputs="drawn", seed=options.seed, act_density=density))
+    if isinstance(options.acts, Path):
+        acts = read_acts(options.acts, layer)
+        return Workload(layer, acts, replace(origin, inputs="file", inputs_name=options.acts.name))
+    return Workload(layer, np.asarray(options.acts), replace(origin, inputs="given"))
+
+
+def drawn_inputs(layer: PackedLayer, options: LoadOptions, sampled_as: str) -> NDArray[np.float32]:
+    """Inputs from the seed; the first vectors are the same whatever their number."""
+    seed = SeedSequence([options.seed, int.from_bytes(sampled_as.encode())])
+    statistics = LayerStatistics(1.0, options.density_of_inputs)
+    acts = draw_acts(layer.n_cols, statistics, options.n_vectors or 1, seed)
+    return acts[0] if options.n_vectors is None else acts
+
+
+def fitted(layer: PackedLayer, arch: ArchConfig | None, origin: Origin) -> tuple[PackedLayer, Origin]:
+    """`layer` packed for the machine, and its origin, which says so."""
+    if arch is None or (layer.n_pe, layer.index_bits) == (arch.n_pe, arch.index_bits):
+        return layer, origin
+    repacked = layer.repack(arch.n_pe, arch.index_bits)
+    return repacked, replace(origin, repacked_from=(layer.n_pe, layer.index_bits))
+
+
+def check_packing(layers: Sequence[PackedLayer], arch: ArchConfig | None) -> None:
+    """Refuse layers that cannot be packed for the machine, before anything is said or done.
+
+    Raises
+    ------
+    PackingError
+        If their codes have other bits than the machine's.
+    ValueError
+        If the machine has too many PEs for one of them.
+    """
+    if arch is None:
+        return
+    bits = arch.weight_bits
+    for layer in layers:
+        if layer.weight_bits != bits:
+            problem = f"layer {layer.name!r} has codes of {layer.weight_bits} bits, but the machine takes {bits}"
+            raise PackingError(problem, Cure(f"weight_bits={layer.weight_bits}", "changes the machine"))
+        if layer.n_pe != arch.n_pe:
+            check_n_pe(layer.name, layer.n_cols, arch.n_pe)
+
+
+def one_layer_job(
+    layer: PackedLayer,
+    origin: Origin,
+    options: LoadOptions,
+    arch: ArchConfig | None,
+    sampled_as: str | None = None,
+    acts: NDArray[np.float32] | None = None,
+) -> Job:
+    """A job of one layer with the inputs that `options` ask for, or with `acts`, which came with it."""
+    check_inputs(options)
+    workload = Workload(layer, acts, origin) if acts is not None else with_inputs(layer, origin, options, sampled_as)
+    packed, origin = fitted(layer, arch, workload.origin)
+    ready = replace(workload, layer=packed, origin=origin)
+    return Job((layer.name,), (lambda: ready,))
+
+
+def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: ArchConfig | None) -> Job:
+    """A job of the layers of a model that `options` pick: one, a chain, or each with inputs of its own."""
+    check_inputs(options)
+    picked = options.picked([layer.name for layer in model.layers])
+    pairs = [pair for pair in zip(model.layers, model.activations, strict=True) if pair[0].name in picked]
+    layers = [layer for layer, _ in pairs]
+    check_packing(layers, arch)
+    if options.name is not None and len(layers) > 1:
+        raise OptionError("name", "names one layer, but there are several", Cure("layers", "picks one"))
+    if len(layers) == 1:
+        (layer,) = layers
+        named = layer if options.name is None else replace(layer, name=options.name)
+        return one_layer_job(named, origin, options, arch, sampled_as=layer.name)
+    broken = break_in_chain(layers)
+    if options.chain is not False and broken is None:
+        return chain_job(layers, [function for _, function in pairs], origin, options, arch)
+    why = "each is to run alone"
+    if broken is not None:
+        before, after = broken
+        why = f"{after.name} has {after.n_cols} inputs, {before.name} before it {before.n_rows} outputs"
+    if options.acts is not None:
+        raise OptionError("acts", f"the layers are no chain ({why})", Cure("layers", "picks one"))
+    notes = () if broken is None else (Note(f"the layers are no chain ({why}): each gets inputs of its own"),)
+
+    def alone(layer: PackedLayer) -> Workload:
+        workload = with_inputs(layer, origin, options)
+        packed, repacked = fitted(layer, arch, workload.origin)
+        return replace(workload, layer=packed, origin=repacked)
+
+    return Job(tuple(picked), tuple(partial(alone, layer) for layer in layers), notes=notes)
+
+
+def chain_job(
+    layers: Sequence[PackedLayer],
+    activations: Sequence[str],
+    origin: Origin,
+    options: LoadOptions,
+    arch: ArchConfig | None,
+    acts: NDArray[np.float32] | None = None,
+) -> Job:
+    """A job of layers one after another, with the inputs of the first that `options` ask for, or `acts`."""
+    first = Workload(layers[0], acts, origin) if acts is not None else with_inputs(layers[0], origin, options)
+    notes = notes_of(layers[0], first.origin)
+    packed = []
+    for layer in layers:
+        ready, of_layer = fitted(layer, arch, origin)
+        packed.append(ready)
+        notes += notes_of(ready, of_layer)
+    model = PackedModel(tuple(packed), tuple(activations))
+    workload = replace(first, layer=packed[0])
+    names = tuple(layer.name for layer in packed)
+    return Job(names, (lambda: workload,), model, tuple(notes), (CHAINED,))
