@@ -1,0 +1,177 @@
+"""`load`: a job is made piece by piece, says where everything comes from, and refuses in the caller's words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compressor import PackedModel, pack_codes, save_model
+from eie_sim import ArchConfig, Job, Origin, load, simulate
+from eie_sim.networks import published_layers
+from eie_sim.sources import OptionError
+from eie_sim.sources.options import PackingError
+
+BOOK = np.linspace(0, 1, 16).astype(np.float32)
+ONES = np.ones((60, 40), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("load")
+    one, two = pack_codes(ONES, BOOK, n_pe=4, name="fc1"), pack_codes(ONES.T, BOOK, n_pe=4, name="fc2")
+    save_model(PackedModel((one, two), ("relu", "none")), folder / "chain.eie")
+    save_model(PackedModel((one, one.repack(name="other")), ("none", "none")), folder / "apart.eie")
+    np.save(folder / "acts.npy", np.linspace(-1, 1, 40))
+    (folder / "shapes.csv").write_text("Layer, M, N, K,\nq, 2, 30, 50,\nhuge, 1, 1000000, 100000,\n")
+    return folder
+
+
+def test_nothing_named_is_the_nine_published_layers_none_of_them_made_yet():
+    job = load()
+    assert job.names == tuple(published_layers())
+    assert job.chain is None
+    assert "not public" in job.remarks[0]
+
+
+def test_a_layer_is_made_when_it_is_asked_for(folder):
+    job = load(folder / "shapes.csv")
+    first = next(iter(job))
+    assert (first.name, first.acts.shape) == ("q", (2, 50))
+    with pytest.raises(ValueError, match=r"shapes\.csv: line 3: n_rows x n_cols"):
+        _ = job.layers
+
+
+def test_layers_that_fit_each_other_are_a_chain_unless_each_is_to_run_alone(folder):
+    job = load(folder / "chain.eie")
+    assert isinstance(job, Job)
+    assert [layer.name for layer in job.chain.layers] == ["fc1", "fc2"]
+    assert [acts.shape for acts in job.acts] == [(40,)]
+    alone = load(folder / "chain.eie", chain=False)
+    assert alone.chain is None
+    assert [acts.shape for acts in alone.acts] == [(40,), (60,)]
+    assert alone.layers == job.layers
+
+
+def test_layers_that_do_not_fit_each_other_are_no_chain_and_the_job_says_so(folder):
+    job = load(folder / "apart.eie")
+    assert job.chain is None
+    assert [note.text for note in job.notes] == [
+        "the layers are no chain (other has 40 inputs, fc1 before it 60 outputs): each gets inputs of its own"
+    ]
+
+
+def test_layers_are_packed_for_the_machine_or_stay_as_they_are_stored(folder):
+    assert {layer.n_pe for layer in load(folder / "chain.eie").layers} == {4}
+    job = load(folder / "chain.eie", ArchConfig(n_pe=8), layers="fc2")
+    assert [layer.n_pe for layer in job.layers] == [8]
+    assert [origin.repacked_from for origin in job.origins] == [(4, 4)]
+
+
+def test_inputs_may_be_numbers_a_file_or_drawn_and_the_origin_says_which(folder):
+    acts = np.linspace(-1, 1, 40)
+    given_ = load(folder / "chain.eie", acts=acts)
+    of_file = load(folder / "chain.eie", acts=folder / "acts.npy")
+    drawn = load(folder / "chain.eie", act_density=0.25, seed=3)
+    assert np.array_equal(given_.acts[0], of_file.acts[0])
+    assert [str(job.origins[0]) for job in (given_, of_file, drawn)] == [
+        "chain.eie; inputs given",
+        "chain.eie; inputs from acts.npy",
+        "chain.eie; inputs drawn with seed 3, 25 % active",
+    ]
+    assert np.count_nonzero(drawn.acts[0]) == 10
+
+
+def test_a_name_changes_no_number(folder):
+    one = load(folder / "chain.eie", layers="fc1", act_density=0.5)
+    named = load(folder / "chain.eie", layers="fc1", act_density=0.5, name="fc8")
+    assert named.layers[0].name == "fc8"
+    assert np.array_equal(named.acts[0], one.acts[0])
+
+
+def test_a_random_layer_follows_the_bits_of_the_machine():
+    arch = ArchConfig(n_pe=4, weight_bits=5, index_bits=3)
+    job = load("random:30x20", arch, weight_density=0.5)
+    assert job.layers[0].packing == arch.packing
+    assert simulate(job.layers[0], job.acts[0], arch).counts.broadcasts == 20
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "message"),
+    [
+        ("chain.eie", {"rows": 9}, "rows: means nothing with an .eie file"),
+        ("chain.eie", {"layers": ["fc9"]}, "layers: 'fc9', but the layers are fc1, fc2"),
+        ("chain.eie", {"name": "x"}, "name: names one layer, but there are several; layers picks one"),
+        ("apart.eie", {"acts": np.ones(40)}, "acts: the layers are no chain .*; layers picks one"),
+        ("chain.eie", {"acts": np.ones(40), "act_density": 0.5}, "act_density: is for drawn inputs; acts gives them"),
+        ("lenet-5", {"layers": "ip1"}, "layers: means nothing with a packaged network"),
+        ("lenet-5", {"seed": 9999}, "seed: 9999, but lenet-5 has 256 digits"),
+        ("Alex-7", {"fit": "mine"}, "fit: 'mine', but it must be one of all_points, pe64"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named_as_the_parameter(folder, monkeypatch, what, options, message):
+    monkeypatch.chdir(folder)
+    with pytest.raises(OptionError, match=message):
+        load(what, **options)
+
+
+def test_codes_of_other_bits_are_refused_with_the_cure(folder):
+    with pytest.raises(PackingError, match=r"codes of 4 bits, but the machine takes 5 \(weight_bits=4 changes the"):
+        load(folder / "chain.eie", ArchConfig(weight_bits=5))
+
+
+@pytest.mark.parametrize("what", ["random:", "random:4", "random:-1x4", "random:4x4x4"])
+def test_a_random_layer_needs_two_sizes(what):
+    with pytest.raises(ValueError, match="expected random:ROWSxCOLS"):
+        load(what)
+
+
+def test_what_is_not_there_or_of_no_kind_is_one_line(folder):
+    with pytest.raises(FileNotFoundError):
+        load(folder / "none.eie")
+    with pytest.raises(ValueError, match=r"its name ends in '.npy', but it must be one of .eie, .dcz, .csv, .mtx"):
+        load(folder / "acts.npy")
+    with pytest.raises(ValueError, match=r"is a folder, but not a data folder"):
+        load(folder)
+
+
+# Origins --------------------------------------------------------------------------------------------------------------
+
+ORIGINS = st.builds(
+    Origin,
+    kind=st.sampled_from(["calibrated", "random", "file", "topology", "eie-simulator", "packaged", "given"]),
+    name=st.text(max_size=5),
+    line=st.none() | st.integers(1, 9),
+    fit=st.none() | st.sampled_from(["pe64"]),
+    statistics=st.text(max_size=5),
+    seed=st.none() | st.integers(0, 9),
+    inputs=st.sampled_from(["", "drawn", "file", "given"]),
+    inputs_name=st.text(max_size=5),
+    act_density=st.none() | st.floats(0, 1),
+    repacked_from=st.none() | st.tuples(st.integers(1, 64), st.integers(2, 8)),
+)
+
+
+@given(origin=ORIGINS)
+def test_an_origin_survives_as_plain_fields(origin):
+    assert Origin.of_plain(origin.plain()) == origin
+
+
+@given(origin=ORIGINS)
+def test_an_origin_can_be_read_by_people(origin):
+    assert isinstance(str(origin), str)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"kind": 3}, {"seed": "3"}, {"line": True}, {"who": "x"}, {"repacked_from": [1]}, {"repacked_from": [1, "2"]}],
+)
+def test_fields_that_are_no_origin_are_refused(fields):
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        Origin.of_plain({"kind": "file", **fields})
+
+
+def test_what_is_packed_anew_is_the_same_origin_otherwise(folder):
+    here, there = (load(folder / "chain.eie", arch, layers="fc1").origins[0] for arch in (None, ArchConfig(n_pe=2)))
+    assert replace(there, repacked_from=None) == here
