@@ -24,7 +24,7 @@ from compressor.coding.huffman import code_lengths, encoded_bits
 from compressor.coding.tensor_streams import TensorStreams, encode_cells
 from compressor.storage.coded_file import IndexBits, StoredModel, load_compressed, read_stored, store
 from compressor.types.coded import CodedTensor, CompressedModel
-from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
+from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 FLOAT_BITS = 32
 """Bits of a weight before compression, of a codebook value and of a bias."""

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor._version import __version__
 from compressor.checks import as_floats
+from compressor.packing import with_bias
 from compressor.prune import find_cut, float_tensor, prune_columns
 from compressor.types.coded import CodedTensor, CompressedModel, nearest_codes
 from compressor.types.dense import DenseModel, DenseTensor
-from compressor.types.packed import PackedLayer, pack_columns, with_bias
+from compressor.types.packed import PackedLayer
 from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
 
@@ -103,7 +104,7 @@ def compress_layer_report(
     if shared.bias is not None:
         bias_codes = nearest_codes(shared.bias, shared.codebook)
         error = float(np.abs(shared.codebook[bias_codes].astype(np.float64) - shared.bias).max())
-    layer = pack_columns(
+    layer = PackedLayer.from_columns(
         with_bias(shared.codes, bias_codes),
         shared.codebook,
         n_pe=n_pe,

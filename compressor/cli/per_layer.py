@@ -10,13 +10,8 @@ from typing import Any, TypeAlias
 
 from compressor.checks import whole_number
 from compressor.types.dense import KINDS
-from compressor.types.packed import (
-    ACTIVATION_FUNCTIONS,
-    MAX_INDEX_BITS,
-    MAX_WEIGHT_BITS,
-    MIN_INDEX_BITS,
-    MIN_WEIGHT_BITS,
-)
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
+from compressor.types.packed_format import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 from compressor.weight_sharing import INITIALISATIONS
 
 Pairs: TypeAlias = Sequence[tuple[str, Any]]

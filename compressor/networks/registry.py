@@ -86,7 +86,7 @@ def paper_names(name: str) -> dict[str, str]:
 def activations_of(name: str) -> dict[str, str]:
     """The function after each layer of a network, by the layer's name in it, in the order of computation.
 
-    One of `compressor.types.packed.ACTIVATION_FUNCTIONS`; the values are what `DenseModel` takes. A convolution
+    One of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`; the values are what `DenseModel` takes. A convolution
     followed by pooling alone has "none", as in LeNet-5, and so has a recurrent matrix: its product is one part of a
     gate's sum.
 

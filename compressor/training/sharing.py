@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 from compressor.jit import Arg, kernel
 from compressor.training.layers import Layer, find_layers
 from compressor.training.masks import make_plain
-from compressor.types.packed import check_codebook, weight_bits_of
+from compressor.types.packed_format import check_codebook, weight_bits_of
 from compressor.weight_sharing import assign_codes, cluster
 
 

@@ -12,7 +12,8 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.importers.eie_simulator import read_eie_simulator
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim import networks
 from eie_sim.acts_file import read_acts
 from eie_sim.arch import ArchConfig

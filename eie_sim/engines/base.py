@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.capacity import check_capacity, check_model_capacity
 from eie_sim.engines.layer_cache import LayerCache
@@ -227,7 +228,7 @@ _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def activate(function: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """`values` through one of `compressor.types.packed.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
+    """`values` through one of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
     return _FUNCTIONS[function](values.astype(np.float64)).astype(values.dtype)
 
 

@@ -17,7 +17,8 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.models import MODELS, packaged_digits, packaged_model
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.acts_file import load_npy, read_acts
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import activate, simulate

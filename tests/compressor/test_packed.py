@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from compressor import CodedTensor, CompressedModel, PackedLayer, PackedModel, pack_codes, pack_sparse
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
 from compressor.types.coded import nearest_codes
-from compressor.types.packed import weight_bits_of
+from compressor.types.packed_format import weight_bits_of
 
 BOOK4 = np.append(0, np.linspace(-1, 1, 15)).astype(np.float32)
 

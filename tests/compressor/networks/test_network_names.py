@@ -10,7 +10,7 @@ import pytest
 from compressor import networks
 from compressor.networks import NETWORKS, activations_of, network, paper_names
 from compressor.networks.shapes import ALEXNET, LENET_5, LENET_300_100, SQUEEZENET_1_0, SQUEEZENET_1_1, VGG_16
-from compressor.types.packed import ACTIVATION_FUNCTIONS
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
 
 
 def fresh(code):
