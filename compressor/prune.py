@@ -1,8 +1,8 @@
 """Magnitude pruning: the small weights of a tensor go, to a density, a threshold or a quality parameter.
 
-Every way ends in a `Cut`, the size a weight must have to stay; a mask, the kept values or the sparse columns of a
-matrix follow from it. A weight that is zero is no weight and is never kept. Pruning to a density keeps an exact count:
-among weights of the same size at the cut, those first in C order stay, so the same tensor is always pruned alike.
+Every way ends in a `PruningCut`, the magnitude from which on a weight stays; a mask, the kept values or the sparse
+columns of a matrix follow from it. A zero is never kept. Pruning to a density keeps an exact count: among weights of
+the same magnitude at the cut, those first in C order stay, so that the same tensor is always pruned alike.
 
 The cut is found by counting magnitudes, not by sorting them: two passes over the bits of the weights and no copy of
 the tensor.
@@ -27,7 +27,7 @@ _LARGEST = float(np.finfo(np.float32).max)  # a cut above it keeps nothing
 _BLOCK = 1 << 18  # weights in one block of the standard deviation: its temporaries stay in the cache
 
 
-class Cut(NamedTuple):
+class PruningCut(NamedTuple):
     """Where a pruning cuts: weights of magnitude above `threshold` stay, and of those equal to it the first ones.
 
     Attributes
@@ -118,7 +118,7 @@ def _from_the_top(counts: NDArray[np.int64], wanted: int) -> tuple[int, int]:
     return len(counts) - 1 - place, wanted - int(above[place] - counts[::-1][place])
 
 
-def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") -> Cut:
+def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") -> PruningCut:
     """The cut that keeps exactly ``round(density * size)`` weights, or all non-zeros where there are fewer.
 
     Parameters
@@ -141,7 +141,7 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     counts = _high_counts(name, tensor)
     wanted = round(density * tensor.size)
     if wanted == 0:
-        return Cut(_LARGEST, 0)
+        return PruningCut(_LARGEST, 0)
     bits = tensor.reshape(-1).view(np.uint32)
     high, wanted_of_high = _from_the_top(counts, wanted)
 
@@ -154,14 +154,14 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     low, wanted_of_equal = _from_the_top(low_counts, wanted_of_high)
     magnitude = (high << _LOW_BITS) + low
     if magnitude == 0:
-        return Cut(0.0, 0)
+        return PruningCut(0.0, 0)
     threshold = float(np.uint32(magnitude).view(np.float32))
     if low_counts[low] == wanted_of_equal:
-        return Cut(threshold, tensor.size)
-    return Cut(threshold, _after_tie(bits, magnitude, wanted_of_equal))
+        return PruningCut(threshold, tensor.size)
+    return PruningCut(threshold, _after_tie(bits, magnitude, wanted_of_equal))
 
 
-def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights") -> Cut:
+def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights") -> PruningCut:
     """The cut that removes the weights below `threshold` in magnitude, and keeps those equal to it.
 
     Raises
@@ -176,7 +176,7 @@ def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights"
     return _at_least(float(threshold), tensor.size)
 
 
-def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") -> Cut:
+def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") -> PruningCut:
     """The cut at ``quality * std(weights)``, the rule of Han et al. ("Learning both weights and connections", 3.3).
 
     The standard deviation is that of all weights of the tensor, zeros included, about their mean, in float64.
@@ -192,14 +192,14 @@ def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") ->
     return _at_least(float(quality) * standard_deviation(tensor, name), tensor.size)
 
 
-def _at_least(threshold: float, size: int) -> Cut:
+def _at_least(threshold: float, size: int) -> PruningCut:
     """Keep what is at least `threshold` but zero: ties stay, unless they are zeros."""
     if threshold > _LARGEST:
-        return Cut(_LARGEST, 0)
+        return PruningCut(_LARGEST, 0)
     nearest = np.float32(threshold)
     if float(nearest) < threshold:  # no float32 lies between: the next one up divides the float32s alike
         nearest = np.nextafter(nearest, np.float32(np.inf))
-    return Cut(float(nearest), size if nearest > 0 else 0)
+    return PruningCut(float(nearest), size if nearest > 0 else 0)
 
 
 def standard_deviation(weights: ArrayLike, name: str = "weights") -> float:
@@ -226,7 +226,7 @@ def find_cut(
     threshold: float | None = None,
     quality: float | None = None,
     name: str = "weights",
-) -> Cut:
+) -> PruningCut:
     """The cut to `threshold` or to `quality` where one is given, or else to `density`.
 
     Raises
@@ -243,7 +243,7 @@ def find_cut(
     return cut_to_density(weights, density, name)
 
 
-def prune_mask(weights: ArrayLike, cut: Cut) -> NDArray[np.bool_]:
+def prune_mask(weights: ArrayLike, cut: PruningCut) -> NDArray[np.bool_]:
     """Which weights stay; bool, the shape of `weights`, which may be a tensor of any kind."""
     tensor = float_tensor("weights", weights)
     magnitude = np.abs(tensor.reshape(-1))
@@ -252,7 +252,7 @@ def prune_mask(weights: ArrayLike, cut: Cut) -> NDArray[np.bool_]:
     return mask.reshape(tensor.shape)
 
 
-def prune_columns(weights: ArrayLike, cut: Cut) -> SparseColumns:
+def prune_columns(weights: ArrayLike, cut: PruningCut) -> SparseColumns:
     """The weights of a matrix that stay, as sparse columns of float32.
 
     Raises

@@ -34,7 +34,7 @@ EXACT_POINTS = 1 << 17
 """The optimum is found for this many sorted weights; more are first joined in this many groups of neighbours."""
 
 
-class SharedWeights(NamedTuple):
+class SharingResult(NamedTuple):
     """What weight sharing finds.
 
     Attributes
@@ -56,7 +56,7 @@ class SharedWeights(NamedTuple):
 
 
 class Clustering(NamedTuple):
-    """A codebook and how good it is; the attributes of `SharedWeights` of the same names."""
+    """A codebook and how good it is; the attributes of `SharingResult` of the same names."""
 
     codebook: NDArray[np.float32]
     inertia: float
@@ -377,7 +377,7 @@ def assign_codes(weights: ArrayLike, codebook: ArrayLike) -> NDArray[np.uint8]:
 
 def share_weights(
     weights: ArrayLike, weight_bits: int = 4, init: str = "linear", seed: int = 0, max_iter: int = MAX_ITERATIONS
-) -> SharedWeights:
+) -> SharingResult:
     """Share weights by 1-D k-means.
 
     Parameters
@@ -401,7 +401,7 @@ def share_weights(
 
     Returns
     -------
-    SharedWeights
+    SharingResult
 
     Raises
     ------
@@ -410,4 +410,4 @@ def share_weights(
     """
     values = as_floats("weights", weights)
     found = cluster(values, weight_bits, init, seed, max_iter)
-    return SharedWeights(found.codebook, assign_codes(values, found.codebook), found.inertia, found.iterations)
+    return SharingResult(found.codebook, assign_codes(values, found.codebook), found.inertia, found.iterations)

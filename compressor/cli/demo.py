@@ -34,7 +34,7 @@ def demo(
     from compressor.console.printer import Printer
     from compressor.console.targets import check_target_folder
     from compressor.models import DIGITS_FILE, MODELS, file_of
-    from compressor.training.threads import torch_threads  # before the folder is made: PyTorch may be missing
+    from compressor.training.trainer import torch_threads  # before the folder is made: PyTorch may be missing
 
     names = list(MODELS) if name is None else [name]
     files = {model: file_of(model) for model in names}

@@ -29,7 +29,7 @@ _SPARSE_CUT = 10
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What was asked for; the options of ``eie-compress train`` of these names."""
 
     epochs: int

@@ -98,11 +98,11 @@ def train(
             check_target_file(what, file)
     coding.check_coder()
     from compressor.cli.data import dataset_named
-    from compressor.cli.schedule import Plan
+    from compressor.cli.schedule import TrainingPlan
     from compressor.cli.training_run import TrainingRun, print_phases
-    from compressor.training.threads import torch_threads
+    from compressor.training.trainer import torch_threads
 
-    plan = Plan(
+    plan = TrainingPlan(
         epochs=epochs,
         rate=rate,
         l2=l2,

@@ -6,14 +6,13 @@ from typing import Any
 
 from rich.text import Text
 
-from compressor.cli.schedule import Plan, kinds_of
+from compressor.cli.schedule import TrainingPlan, kinds_of
 from compressor.console.grid import column, grid
 from compressor.console.printer import Printer, plural
 from compressor.data.datasets import Dataset, held_out
 from compressor.networks import activations_of, network
-from compressor.training import PhaseRecord, compressed_model_of, run_phases, total_epochs
-from compressor.training.images import image_data
-from compressor.training.state_dict import save_state_dict
+from compressor.training import PhaseRecord, TensorData, compressed_model_of, run_phases, total_epochs
+from compressor.training.export import save_state_dict
 from compressor.types.coded import CompressedModel
 
 _SIDES = {"lenet-300-100": 28, "lenet-5": 28, "lstm-classifier": None}
@@ -42,7 +41,7 @@ class TrainingRun:
     dataset : Dataset
     hold_out : int or None
         Training images to measure errors on, in place of the test images.
-    plan : Plan
+    plan : TrainingPlan
 
     Attributes
     ----------
@@ -55,7 +54,7 @@ class TrainingRun:
         When the network does not take these images, or a setting is out of its limits.
     """
 
-    def __init__(self, name: str, dataset: Dataset, hold_out: int | None, plan: Plan) -> None:
+    def __init__(self, name: str, dataset: Dataset, hold_out: int | None, plan: TrainingPlan) -> None:
         check_trainable(name)
         self.name = name
         self.dataset = dataset if hold_out is None else held_out(dataset, hold_out, plan.seed)
@@ -76,7 +75,8 @@ class TrainingRun:
         printer.note(f"data: {self.dataset.source}")
         if checkpoint is not None and checkpoint.exists():
             printer.note(f"going on from {checkpoint}")
-        train, test = image_data(self.dataset)
+        train = TensorData.of_images(self.dataset.train_images, self.dataset.train_labels)
+        test = TensorData.of_images(self.dataset.test_images, self.dataset.test_labels)
         with printer.counting() as count:
             self.records = run_phases(
                 self.model, train, self.phases, held_out=test, checkpoint=checkpoint, progress=count

@@ -208,7 +208,7 @@ def held_out(dataset: Dataset, n: int = 10_000, seed: int = 0) -> Dataset:
     return Dataset(images[train], labels[train], images[test], labels[test], f"{dataset.name}-held-out", source)
 
 
-def as_floats(images: ArrayLike, standardised_by: ArrayLike | None = None) -> NDArray[np.float32]:
+def scaled_pixels(images: ArrayLike, standardised_by: ArrayLike | None = None) -> NDArray[np.float32]:
     """Pixels as the networks take them: 0 .. 255 becomes 0 .. 1, as in Caffe's examples.
 
     Parameters

@@ -1,10 +1,12 @@
-"""From a trained network to a `CompressedModel`, and back under its shared weights.
+"""From a trained network to a `CompressedModel` or a state dict, and back under its shared weights.
 
 Plain weights come and go through `compressor.importers.pytorch`, which reads masks and shared weights as they are in
 effect.
 """
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from compressor._version import __version__
 from compressor.importers.named_arrays import ASSUMED, named_arrays
 from compressor.importers.pytorch import read_pytorch
+from compressor.storage.files import replacing
 from compressor.training.layers import Layer, find_layers
 from compressor.training.sharing import SharedWeights, share_layer
 from compressor.types.coded import CodedTensor, CompressedModel
@@ -28,6 +31,18 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
         if "parametrizations" not in name.split("."):
             state.setdefault(name, tensor.detach())
     return state
+
+
+def save_state_dict(model: nn.Module, path: str | PathLike[str]) -> None:
+    """Write the state dict of the plain network, weights as they are in effect: pruned, shared. Whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        torch.save(plain_state(model), file)
 
 
 def compressed_model_of(

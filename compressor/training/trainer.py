@@ -245,6 +245,20 @@ def _seeded(*words: int) -> Iterator[None]:
 
 
 @contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """Within it, PyTorch uses `n` threads in each operation; then as many as before.
+
+    Another number of threads splits sums differently, and the last bits of a result differ.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def _mode(model: nn.Module, training: bool) -> Iterator[None]:
     """Every module in this mode; afterwards the model in the mode it had."""
     before = model.training
