@@ -233,7 +233,9 @@ def compress_model(
     sharing = {"weight_bits": weight_bits, "init": init}
     given = {**pruning, **sharing}
     for what, setting in {**given, "kinds": kinds}.items():
-        _check_names(what, setting, names)
+        unknown = [name for name in setting if name not in weights] if isinstance(setting, Mapping) else []
+        if unknown:
+            raise ValueError(f"{what}: there is no tensor {unknown[0]!r}")
     tensors = []
     for done, name in enumerate(names, start=1):
         settings = _settings_of(name, given, seed)
@@ -265,12 +267,6 @@ def _coded(name: str, given: Any, kind: str | None, settings: _Settings) -> Code
     codes = shared.codes.dense().astype(np.uint8, copy=False)
     kind = kind or ("linear" if tensor.ndim == 2 else "conv")
     return CodedTensor(name, tensor.shape, kind, shared.codebook, codes, shared.bias, gates)
-
-
-def _check_names(what: str, setting: object, names: Sequence[str]) -> None:
-    strangers = [name for name in setting if name not in names] if isinstance(setting, Mapping) else []
-    if strangers:
-        raise ValueError(f"{what}: there is no tensor {strangers[0]!r}")
 
 
 def _settings_of(name: str, given: Mapping[str, Any], seed: int) -> _Settings:

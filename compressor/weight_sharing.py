@@ -145,7 +145,7 @@ def _assign(values: Arg, limits: Arg, codes: Arg) -> None:
 
 @kernel
 def _add_up(values: Arg, zero: Arg, sums: Arg) -> None:
-    """Running sums from the place `zero` outwards, upwards and then downwards: what lies below is taken off."""
+    """Sums of the sorted `values` before each, up to a constant: from index `zero` upwards, and from it downwards."""
     total = 0.0
     sums[zero] = 0
     for i in range(zero, len(values)):
@@ -155,16 +155,6 @@ def _add_up(values: Arg, zero: Arg, sums: Arg) -> None:
     for i in range(zero - 1, -1, -1):
         total += np.float64(values[i])
         sums[i] = -total
-
-
-def _running_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sums of the sorted `values` before each, up to a constant; float64, shape (n + 1,).
-
-    Counted from zero outwards: the small weights add up before the large ones can swallow their digits.
-    """
-    sums = np.empty(values.size + 1)
-    _add_up(values, int(np.searchsorted(values, 0)), sums)
-    return sums
 
 
 def _settle(
@@ -183,7 +173,13 @@ def _settle(
         far = _farthest(values, centroids, starts, empty.size)
         centroids[empty[: far.size]] = far
         centroids.sort()
-    return Clustering(_codebook(centroids), _inertia(values, centroids), iterations)
+    # The error is that of the nearest centroids, to which `starts` may not have settled where `max_iter` ended it.
+    middles = _middles(centroids)
+    ends = [0, *(int(_first_above(values, middle, 0, values.size)) for middle in middles), values.size]
+    clusters = [(values[ends[c] : ends[c + 1]], centroid) for c, centroid in enumerate(centroids)]
+    workers = 1 if values.size < LEAST_FOR_THREADS else None
+    errors = in_threads(lambda cluster: float(_squared_error(*cluster)), clusters, workers)
+    return Clustering(_codebook(centroids), float(sum(errors)), iterations)
 
 
 def _farthest(
@@ -197,14 +193,6 @@ def _farthest(
     farthest = ends[order[distance[order] > 0]]
     _, first = np.unique(farthest, return_index=True)
     return np.asarray(farthest[np.sort(first)][:wanted], np.float32)
-
-
-def _inertia(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> float:
-    """Sum of the squared distances of the sorted `values` to the nearest of the sorted `centroids`."""
-    starts = [0, *(int(_first_above(values, middle, 0, values.size)) for middle in _middles(centroids)), values.size]
-    clusters = [(values[starts[c] : starts[c + 1]], centroid) for c, centroid in enumerate(centroids)]
-    workers = 1 if values.size < LEAST_FOR_THREADS else None
-    return float(sum(in_threads(lambda cluster: float(_squared_error(*cluster)), clusters, workers)))
 
 
 def _middles(centroids: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -231,20 +219,7 @@ def _density(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.float32
     return values[(2 * np.arange(n_clusters) + 1) * values.size // (2 * n_clusters)]
 
 
-def _forgy(values: NDArray[np.float32], n_clusters: int, seed: int) -> NDArray[np.float32]:
-    """Weights picked at random, without picking one twice."""
-    return values[np.random.default_rng(seed).choice(values.size, n_clusters, replace=False)]
-
-
 # The optimum ----------------------------------------------------------------------------------------------------------
-
-
-@kernel
-def _cost(count: Arg, total: Arg, square: Arg, first: Arg, last: Arg) -> float:
-    """Squared error of one cluster of the points ``first .. last - 1`` about their mean, from running sums."""
-    mass = count[last] - count[first]
-    mean_part = total[last] - total[first]
-    return float(max(square[last] - square[first] - mean_part * mean_part / mass, 0.0))
 
 
 @kernel
@@ -266,7 +241,11 @@ def _next_layer(count: Arg, total: Arg, square: Arg, clusters: Arg, before: Arg,
             high = min(j - 1, split[j + step]) if j + step <= n else j - 1
             best, at = np.inf, low
             for i in range(low, high + 1):
-                cost = before[i] + _cost(count, total, square, i, j)
+                # The squared error of the points i .. j - 1 about their mean, from the running sums; where all are
+                # equal, rounding could make it less than 0.
+                sum_of_points = total[j] - total[i]
+                of_mean = sum_of_points * sum_of_points / (count[j] - count[i])
+                cost = before[i] + max(square[j] - square[i] - of_mean, 0.0)
                 if cost < best:
                     best, at = cost, i
             after[j], split[j] = best, at
@@ -298,11 +277,6 @@ def _optimal_starts(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.
     return edges[starts[::-1]]
 
 
-def _exact(values: NDArray[np.float32], sums: NDArray[np.float64], n_clusters: int) -> NDArray[np.float32]:
-    starts = _optimal_starts(values, n_clusters)
-    return ((sums[starts[1:]] - sums[starts[:-1]]) / np.diff(starts)).astype(np.float32)
-
-
 def _starts(
     values: NDArray[np.float32], sums: NDArray[np.float64], n_clusters: int, init: str, seed: int
 ) -> list[NDArray[np.float32]]:
@@ -312,9 +286,11 @@ def _starts(
     if init == "density":
         return [_density(values, n_clusters)]
     if init == "forgy":
-        return [_forgy(values, n_clusters, seed)]
+        return [values[np.random.default_rng(seed).choice(values.size, n_clusters, replace=False)]]
+    starts = _optimal_starts(values, n_clusters)
+    means = ((sums[starts[1:]] - sums[starts[:-1]]) / np.diff(starts)).astype(np.float32)
     simpler = [_linear(values, n_clusters), _density(values, n_clusters)] if values.size > EXACT_POINTS else []
-    return [_exact(values, sums, n_clusters), *simpler]
+    return [means, *simpler]
 
 
 # The public face ------------------------------------------------------------------------------------------------------
@@ -335,7 +311,9 @@ def cluster(
     if distinct is not None:
         last = distinct[-1:] if distinct.size else np.zeros(1, np.float32)
         return Clustering(_codebook(np.append(distinct, last.repeat(n_clusters - distinct.size))), 0.0, 0)
-    sums = _running_sums(values)
+    # Summed from zero outwards: the small weights add up before the large ones can swallow their digits.
+    sums = np.empty(values.size + 1)
+    _add_up(values, int(np.searchsorted(values, 0)), sums)
     starts = _starts(values, sums, n_clusters, init, seed)
     found = [_settle(values, sums, start, rounds) for start in starts]
     return min(found, key=lambda one: one.inertia)

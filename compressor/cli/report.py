@@ -31,7 +31,11 @@ def report(
         return
     print_accounting(account, printer)
     if others is not None:
-        printer.remark(_told(others))
+        sizes = {name: count for name, count in others.items() if name not in ("what", "bytes")}
+        present = ", ".join(f"{name} {count:,}" for name, count in sizes.items() if count is not None)
+        absent = ", ".join(name for name, count in sizes.items() if count is None)
+        text = f"General tools make of {others['what']} ({others['bytes']:,} bytes): {present}."
+        printer.remark(text + (f" Not installed: {absent} (pip install 'eie-sim[formats]')." if absent else ""))
 
 
 def _account(file: Path, shapes: str | None, max_memory: int | None) -> "Accounting":
@@ -60,13 +64,3 @@ def _general_coders(file: Path, max_memory: int | None) -> dict[str, Any]:
     content = file.read_bytes() if is_net else fixed_width_content(load_compressed(file, memory_bytes(max_memory)))
     what = "the file" if is_net else "the same content at fixed width, without names and shapes"
     return {"what": what, "bytes": len(content), **general_coders(content)}
-
-
-def _told(others: dict[str, Any]) -> str:
-    sizes = {name: count for name, count in others.items() if name not in ("what", "bytes")}
-    found = [f"{name} {count:,}" for name, count in sizes.items() if count is not None]
-    absent = [name for name, count in sizes.items() if count is None]
-    text = f"General tools make of {others['what']} ({others['bytes']:,} bytes): {', '.join(found)}."
-    if absent:
-        text += f" Not installed: {', '.join(absent)} (pip install 'eie-sim[formats]')."
-    return text

@@ -58,7 +58,12 @@ class TrainingRun:
         check_trainable(name)
         self.name = name
         self.dataset = dataset if hold_out is None else held_out(dataset, hold_out, plan.seed)
-        self.model = network(name, seed=plan.seed, n_classes=dataset.n_classes, **_inputs_of(name, dataset))
+        rows, columns = dataset.train_images.shape[1:]
+        side = _SIDES[name]
+        if side is not None and (rows, columns) != (side, side):
+            raise ValueError(f"--data: images of {rows} x {columns}, but {name} takes {side} x {side}")
+        inputs = {"n_inputs": columns} if side is None else {}  # a recurrent network reads images row by row
+        self.model = network(name, seed=plan.seed, n_classes=dataset.n_classes, **inputs)
         self.phases = plan.phases(name, self.model)
         self.records: list[PhaseRecord] = []
 
@@ -118,17 +123,6 @@ class TrainingRun:
             "phases": [asdict(record) for record in self.records],
             "error": self.error,
         }
-
-
-def _inputs_of(name: str, dataset: Dataset) -> dict[str, int]:
-    """The setting of a network that follows from the size of the images."""
-    rows, columns = dataset.train_images.shape[1:]
-    side = _SIDES[name]
-    if side is None:
-        return {"n_inputs": columns}
-    if (rows, columns) != (side, side):
-        raise ValueError(f"--data: images of {rows} x {columns}, but {name} takes {side} x {side}")
-    return {}
 
 
 def print_phases(run: TrainingRun, printer: Printer) -> None:

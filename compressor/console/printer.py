@@ -56,11 +56,6 @@ class Advance(Protocol):
         ...
 
 
-def _width() -> int | None:
-    """Columns for tables; None: those of the terminal or of ``COLUMNS``, which a file or a pipe has not."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-
-
 class Printer:
     """Stdout for results, stderr for notes, warnings and the progress bar.
 
@@ -77,7 +72,9 @@ class Printer:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.out = Console(width=_width(), highlight=False, emoji=False, markup=False)
+        # None: the width of the terminal or of ``COLUMNS``, which a file or a pipe does not have.
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+        self.out = Console(width=width, highlight=False, emoji=False, markup=False)
         self.err = Console(stderr=True, highlight=False, emoji=False, markup=False)
         self.notes: list[str] = []
 

