@@ -50,16 +50,7 @@ def pruned_rates(model: nn.Module, original: Mapping[str, float]) -> dict[str, f
     dropout before all layers keeps its rate, for inputs are not pruned. A recurrent module is a layer itself, of all
     its weights.
     """
-    sizes = _connections(model)
-    rates = {}
-    for name, rate in original.items():
-        kept, connections = sizes.get(name, (1, 1))
-        rates[name] = pruned_rate(rate, kept, connections)
-    return rates
-
-
-def _connections(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """(kept, all) connections of the layer that each dropout belongs to."""
+    # Kept and all connections of each module; a recurrent one has several weights.
     of_module: dict[int, tuple[int, int]] = {}
     for layer in find_layers(model).values():
         kept, connections = of_module.get(id(layer.module), (0, 0))
@@ -67,12 +58,13 @@ def _connections(model: nn.Module) -> dict[str, tuple[int, int]]:
         # A weight that happens to be zero in a layer that is not pruned is a connection.
         left = size if layer.parametrization is None else int(torch.count_nonzero(layer.weight))
         of_module[id(layer.module)] = (kept + left, connections + size)
-    last, found = (1, 1), {}
+    rates = dict(original)
+    last = (1, 1)
     for name, module in model.named_modules():
         last = of_module.get(id(module), last)
-        if _rate(module) is not None:
-            found[name] = last
-    return found
+        if name in rates:
+            rates[name] = pruned_rate(rates[name], *last)
+    return rates
 
 
 def _rate(module: nn.Module) -> float | None:

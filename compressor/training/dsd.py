@@ -54,7 +54,13 @@ def dsd_phases(
     sparsities = [sparsity] if isinstance(sparsity, int | float) else list(sparsity)
     if isinstance(redense, int):
         redense = replace(sparse, epochs=redense, rate=sparse.rate / REDENSE_CUT, cuts=())
-    pruned = _pruned(model, spared)
+    layers = find_layers(model)
+    if spared is None:
+        spared = [name for name, layer in layers.items() if layer.kind == "conv"][:1]
+    kept = {layer.name for layer in chosen_layers(model, tuple(spared))}
+    pruned = [name for name in layers if name not in kept]
+    if not pruned:
+        raise ValueError(f"spared: {', '.join(spared)} leaves no layer to prune")
     phases = [Phase("dense", dense, dropout_rule=False)]
     for at, share in enumerate(sparsities, start=1):
         if not 0 <= real_number("sparsity", share) <= 1:
@@ -64,17 +70,6 @@ def dsd_phases(
         phases.append(Phase(f"sparse{turn}", sparse, prune, dropout_rule=False))
         phases.append(Phase(f"re-dense{turn}", redense, Release(), dropout_rule=False))
     return phases
-
-
-def _pruned(model: nn.Module, spared: Sequence[str] | None) -> list[str]:
-    layers = find_layers(model)
-    if spared is None:
-        spared = [name for name, layer in layers.items() if layer.kind == "conv"][:1]
-    kept = {layer.name for layer in chosen_layers(model, tuple(spared))}
-    pruned = [name for name in layers if name not in kept]
-    if not pruned:
-        raise ValueError(f"spared: {', '.join(spared)} leaves no layer to prune")
-    return pruned
 
 
 def dense_control(phases: Sequence[Phase]) -> list[Phase]:

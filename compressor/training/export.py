@@ -7,7 +7,6 @@ effect.
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -18,10 +17,10 @@ from compressor._version import __version__
 from compressor.importers.named_arrays import ASSUMED, named_arrays
 from compressor.importers.pytorch import read_pytorch
 from compressor.storage.files import replacing
-from compressor.training.layers import Layer, find_layers
+from compressor.training.layers import find_layers
 from compressor.training.sharing import SharedWeights, share_layer
 from compressor.types.coded import CodedTensor, CompressedModel
-from compressor.types.dense import DenseModel, DenseTensor
+from compressor.types.dense import DenseModel
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
@@ -64,35 +63,26 @@ def compressed_model_of(
     ValueError
         When no layer has shared weights, or a number is not finite.
     """
-    shared = {name: layer for name, layer in find_layers(model).items() if _shares(layer)}
+    layers = find_layers(model).values()
+    shared = [(layer, layer.parametrization) for layer in layers if isinstance(layer.parametrization, SharedWeights)]
     if not shared:
         raise ValueError(f"model: no layer of {type(model).__name__} has shared weights; apply Share first")
     dense = read_pytorch(model)
     read = {tensor.name: (tensor, function) for tensor, function in zip(dense.tensors, dense.activations, strict=True)}
-    found = [read.pop(name) for name in shared]
-    tensors = tuple(_coded(tensor, layer) for (tensor, _), layer in zip(found, shared.values(), strict=True))
-    functions = tuple(activations or (function for _, function in found))
+    tensors, functions = [], []
+    for layer, weights in shared:
+        tensor, function = read.pop(layer.name)
+        # Copies: what is exported does not change when training goes on.
+        codes, codebook = weights.codes.numpy().flatten(), layer.trained.detach().numpy().copy()
+        tensors.append(CodedTensor(tensor.name, tensor.shape, tensor.kind, codebook, codes, tensor.bias, tensor.gates))
+        functions.append(function)
+    # What is not shared is kept as it is, with its biases, under its names in a state dict.
+    rest = tuple(tensor for tensor, _ in read.values())
+    plain = named_arrays(DenseModel(rest, ("none",) * len(rest))) if rest else {}
     told = {**dense.provenance, "compressor": __version__, **(provenance or {})}
     if activations:
         told.pop(ASSUMED, None)
-    return CompressedModel(tensors, functions, told, {**_arrays(read), **dense.others})
-
-
-def _arrays(read: Mapping[str, tuple[DenseTensor, str]]) -> Mapping[str, NDArray[np.float32]]:
-    """Tensors that are not shared, and their biases, under their names in a state dict."""
-    tensors = tuple(tensor for tensor, _ in read.values())
-    return named_arrays(DenseModel(tensors, ("none",) * len(tensors))) if tensors else {}
-
-
-def _shares(layer: Layer) -> bool:
-    return isinstance(layer.parametrization, SharedWeights)
-
-
-def _coded(tensor: DenseTensor, layer: Layer) -> CodedTensor:
-    # Copies: what is exported does not change when training goes on.
-    codes = cast(SharedWeights, layer.parametrization).codes.numpy().flatten()
-    codebook = layer.trained.detach().numpy().copy()
-    return CodedTensor(tensor.name, tensor.shape, tensor.kind, codebook, codes, tensor.bias, tensor.gates)
+    return CompressedModel(tuple(tensors), tuple(activations or functions), told, {**plain, **dense.others})
 
 
 def load_shared(model: nn.Module, compressed: CompressedModel) -> None:

@@ -157,18 +157,15 @@ class _Run:
         trainer = Trainer(self.model, self.data, phase.train, self.loss, number)
         if trainer_state is not None:
             trainer.load_state(trainer_state)
+        record = self.records[-1]
         while trainer.epoch < phase.train.epochs:
-            self._run_epoch(trainer, phase)
+            record.losses.append(trainer.run_epoch(self._reporter(trainer, phase)))
+            self.batches_done += len(trainer.batches)
+            error = self._error()
+            if error is not None:
+                record.errors.append(error)
             if trainer.epoch % self.keep_every == 0 or trainer.epoch == phase.train.epochs:
                 self._keep(number, trainer)
-
-    def _run_epoch(self, trainer: Trainer, phase: Phase) -> None:
-        record = self.records[-1]
-        record.losses.append(trainer.run_epoch(self._reporter(trainer, phase)))
-        self.batches_done += len(trainer.batches)
-        error = self._error()
-        if error is not None:
-            record.errors.append(error)
 
     def _reporter(self, trainer: Trainer, phase: Phase) -> Callable[[int], object] | None:
         progress = self.progress
