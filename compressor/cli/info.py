@@ -33,7 +33,9 @@ def info(
         refuse_shapes,
         suffix_of,
     )
+    from compressor.console.packed_layers import packed_row
     from compressor.console.printer import Printer
+    from compressor.storage.packed_file import load_model
 
     printer = Printer(PROGRAM)
     suffix = suffix_of(file, (*COMPRESSED_FILES, ".eie", *DENSE_FILES))
@@ -42,7 +44,9 @@ def info(
     if suffix != ".dcz" and max_memory is not None:
         raise ValueError("--max-memory: is for .dcz files")
     if suffix == ".eie":
-        document = _packed(file)
+        packed = load_model(file)
+        rows = [packed_row(layer, act) for layer, act in zip(packed.layers, packed.activations, strict=True)]
+        document: dict[str, Any] = {"layers": rows, "provenance": dict(packed.provenance)}
     elif suffix == ".dcz":
         document = _stored(file, max_memory)
     else:
@@ -52,15 +56,6 @@ def info(
         printer.json(document)
     else:
         _print(document, printer)
-
-
-def _packed(file: Path) -> dict[str, Any]:
-    from compressor.console.packed_layers import packed_row
-    from compressor.storage.packed_file import load_model
-
-    model = load_model(file)
-    rows = [packed_row(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)]
-    return {"layers": rows, "provenance": dict(model.provenance)}
 
 
 def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:

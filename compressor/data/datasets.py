@@ -238,21 +238,18 @@ def scaled_pixels(images: ArrayLike, standardised_by: ArrayLike | None = None) -
     """
     mean, deviation = 0.0, 255.0
     if standardised_by is not None:
-        mean, deviation = _moments(as_integers("standardised_by", standardised_by, np.uint8))
+        # From how often each value is there, in integers: exact, whatever the order of the pixels.
+        pixels = as_integers("standardised_by", standardised_by, np.uint8)
+        counts = np.bincount(pixels.reshape(-1), minlength=256)
+        levels, n = np.arange(256), int(counts.sum())
+        total, squares = int((counts * levels).sum()), int((counts * levels**2).sum())
+        variance = n * squares - total**2  # of n times the pixels
+        if variance <= 0:
+            raise ValueError(f"standardised_by: {n} pixels, but two of them must differ")
+        mean, deviation = total / n, sqrt(variance) / n
     # There are 256 pixels: each is computed once, and looked up.
     values = ((np.arange(256) - mean) / deviation).astype(np.float32)
     return values[as_integers("images", images, np.uint8)]
-
-
-def _moments(pixels: Bytes) -> tuple[float, float]:
-    """Mean and standard deviation, from whole numbers alone: how often each value is there."""
-    counts = np.bincount(pixels.reshape(-1), minlength=256)
-    values, n = np.arange(256), int(counts.sum())
-    total, squares = int((counts * values).sum()), int((counts * values**2).sum())
-    variance = n * squares - total**2  # of n times the pixels, exact
-    if variance <= 0:
-        raise ValueError(f"standardised_by: {n} pixels, but two of them must differ")
-    return total / n, sqrt(variance) / n
 
 
 def _split(labels: Bytes, n_test: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

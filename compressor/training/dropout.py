@@ -29,7 +29,13 @@ def pruned_rate(rate: float, kept: int, connections: int) -> float:
 
 def dropout_rates(model: nn.Module) -> dict[str, float]:
     """The rate of each dropout module, and of each recurrent module that drops between its layers, by name."""
-    return {name: rate for name, module in model.named_modules() if (rate := _rate(module)) is not None}
+    rates = {}
+    for name, module in model.named_modules():
+        if isinstance(module, _DROPOUTS):
+            rates[name] = float(module.p)
+        elif isinstance(module, nn.RNNBase) and module.dropout:
+            rates[name] = float(module.dropout)
+    return rates
 
 
 def set_dropout_rates(model: nn.Module, rates: Mapping[str, float]) -> None:
@@ -65,14 +71,6 @@ def pruned_rates(model: nn.Module, original: Mapping[str, float]) -> dict[str, f
         if name in rates:
             rates[name] = pruned_rate(rates[name], *last)
     return rates
-
-
-def _rate(module: nn.Module) -> float | None:
-    if isinstance(module, _DROPOUTS):
-        return float(module.p)
-    if isinstance(module, nn.RNNBase) and module.dropout:
-        return float(module.dropout)
-    return None
 
 
 @contextmanager
