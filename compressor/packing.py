@@ -6,20 +6,7 @@ from numpy.typing import ArrayLike
 from compressor.checks import as_integers, whole_number
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import MAX_SIZE
-from compressor.types.sparse import SparseColumns, canonical_codes, sparse_codes
-
-
-def matrix_shape(shape: object) -> tuple[int, int]:
-    """`shape` as ``(n_rows, n_cols)``.
-
-    Raises
-    ------
-    ValueError
-        When it is no pair of whole numbers from 1 to `MAX_SIZE`.
-    """
-    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
-        raise ValueError(f"shape: {shape!r}, but it must be (n_rows, n_cols)")
-    return whole_number("shape", shape[0], 1, MAX_SIZE), whole_number("shape", shape[1], 1, MAX_SIZE)
+from compressor.types.sparse import SparseColumns, checked_columns, sparse_codes
 
 
 def with_bias(matrix: SparseColumns, bias_codes: ArrayLike | None) -> SparseColumns:
@@ -116,8 +103,10 @@ def pack_sparse(
     ValueError
         When the arrays do not fit each other, or a value is out of its limits.
     """
-    n_rows, n_cols = matrix_shape(shape)
-    matrix = with_bias(canonical_codes(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise ValueError(f"shape: {shape!r}, but it must be (n_rows, n_cols)")
+    n_rows, n_cols = (whole_number("shape", size, 1, MAX_SIZE) for size in shape)
+    matrix = with_bias(checked_columns(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
     return PackedLayer.from_columns(
         matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name
     )

@@ -79,7 +79,7 @@ def _count_low_bits(bits: Arg, low_bits: Arg, high: Arg, counts: Arg) -> None:
 def _after_tie(bits: Arg, magnitude: Arg, wanted: Arg) -> int:
     """The flat index after the `wanted`-th weight of this magnitude."""
     at = 0
-    while wanted > 0:
+    while wanted > 0:  # ends: the counts have shown that there are so many
         wanted -= (bits[at] & 0x7FFFFFFF) == magnitude
         at += 1
     return at
@@ -106,6 +106,7 @@ def _high_counts(name: str, tensor: NDArray[np.float32]) -> NDArray[np.int64]:
         return counts
 
     total: NDArray[np.int64] = np.sum(in_threads(count, _slices(bits.size)), axis=0)
+    # Infinities and NaNs have the largest exponent, and so the largest of the high bits.
     if total[_FIRST_INFINITE_BIN:].any():
         as_floats(name, tensor)  # raises, and names the first
     return total
@@ -153,9 +154,9 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     low_counts: NDArray[np.int64] = np.sum(in_threads(count, _slices(bits.size)), axis=0)
     low, wanted_of_equal = _from_the_top(low_counts, wanted_of_high)
     magnitude = (high << _LOW_BITS) + low
-    if magnitude == 0:
+    if magnitude == 0:  # fewer non-zeros than wanted: all of them stay
         return PruningCut(0.0, 0)
-    threshold = float(np.uint32(magnitude).view(np.float32))
+    threshold = float(np.uint32(magnitude).view(np.float32))  # the bits of a magnitude are those of its float32
     if low_counts[low] == wanted_of_equal:
         return PruningCut(threshold, tensor.size)
     return PruningCut(threshold, _after_tie(bits, magnitude, wanted_of_equal))

@@ -102,9 +102,10 @@ def _lloyd(values: Arg, sums: Arg, max_iter: Arg, centroids: Arg, starts: Arg) -
     n_clusters = len(centroids)
     starts[0], starts[n_clusters] = 0, len(values)
     for iteration in range(max_iter):
-        moved = iteration == 0
+        moved = iteration == 0  # the means must be taken once, even where the boundaries are right from the start
         for c in range(1, n_clusters):
             middle = (np.float64(centroids[c - 1]) + np.float64(centroids[c])) / 2
+            # Boundaries move little from one iteration to the next: the search begins where this one was.
             at = _first_above_near(values, middle, starts[c])
             moved |= starts[c] != at
             starts[c] = at
@@ -112,7 +113,7 @@ def _lloyd(values: Arg, sums: Arg, max_iter: Arg, centroids: Arg, starts: Arg) -
             return iteration
         for c in range(n_clusters):
             count = starts[c + 1] - starts[c]
-            if count > 0:
+            if count > 0:  # an empty cluster waits where it is
                 centroids[c] = (sums[starts[c + 1]] - sums[starts[c]]) / count
     return int(max_iter)
 
@@ -189,9 +190,9 @@ def _farthest(
     used = np.flatnonzero(starts[1:] > starts[:-1])
     ends = np.concatenate([values[starts[used]], values[starts[used + 1] - 1]])
     distance = np.abs(ends - np.tile(centroids[used].astype(np.float64), 2))
-    order = np.lexsort((ends, -distance))
+    order = np.lexsort((ends, -distance))  # by distance, descending; of equal ones the lower value first
     farthest = ends[order[distance[order] > 0]]
-    _, first = np.unique(farthest, return_index=True)
+    _, first = np.unique(farthest, return_index=True)  # one empty cluster for each value, however often it is there
     return np.asarray(farthest[np.sort(first)][:wanted], np.float32)
 
 
@@ -259,6 +260,7 @@ def _optimal_starts(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.
     are joined in that many groups of neighbours, which stay together.
     """
     edges = np.linspace(0, values.size, min(values.size, EXACT_POINTS) + 1).astype(np.int64)
+    # About the mean, so that the squares do not swallow the differences that decide.
     centred = values - values.mean(dtype=np.float64)
     count = edges.astype(np.float64)
     total = np.concatenate([[0.0], np.cumsum(centred)])[edges]
@@ -271,7 +273,7 @@ def _optimal_starts(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.
         after = np.full(n + 1, np.inf)
         _next_layer(count, total, square, clusters, before, after, split[clusters - 1])
         before = after
-    starts = [n]
+    starts = [n]  # from the last cluster back to the first: each split says where the cluster before it ends
     for clusters in range(n_clusters, 0, -1):
         starts.append(int(split[clusters - 1, starts[-1]]))
     return edges[starts[::-1]]

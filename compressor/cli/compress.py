@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import (
     CODING_PANEL,
     INPUT_PANEL,
@@ -74,7 +75,6 @@ def compress(
     Nothing is trained in between, so that what it costs in accuracy is to be measured; `train` does both. The tables
     printed are those of `report`.
     """
-    from compressor.cli import PROGRAM
     from compressor.cli.settings import settings_of
     from compressor.cli.sources import (
         COMPRESSED_FILES,

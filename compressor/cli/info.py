@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import Json, MaxMemory, Shapes
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show what is in the file of a model: its layers, where it is from, and the parts of the file."""
-    from compressor.cli import PROGRAM
     from compressor.cli.sources import (
         COMPRESSED_FILES,
         DENSE_FILES,

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import OUTPUT_PANEL, Compressed, Json, MaxMemory, Shapes, option
 
 _COMPARE = "Compare with zlib, zstd and brotli (default); some seconds a megabyte."
@@ -18,7 +19,6 @@ def report(
     from dataclasses import replace
 
     from compressor.accounting import NET_INDEX_BITS, account, account_file, fixed_width_content, general_coders
-    from compressor.cli import PROGRAM
     from compressor.cli.accounts import accounting_document, print_accounting
     from compressor.cli.sources import COMPRESSED_FILES, memory_bytes, read_compressed, refuse_shapes, suffix_of
     from compressor.console.printer import Printer

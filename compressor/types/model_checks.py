@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from compressor.checks import as_floats, frozen
 
 ACTIVATION_FUNCTIONS = ("none", "relu", "sigmoid", "tanh")
@@ -57,30 +54,22 @@ def settle_model(model: Any) -> None:
     Raises
     ------
     ValueError
-        As for `PackedModel`; when a name stands for a tensor and for one of the others.
+        As for `PackedModel`; when a name stands for a tensor and for one of the others, or one of these is not an array
+        of finite numbers.
     """
+    activations = sequence_of_names(model.activations)
+    for name in model.others:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"others: name {name!r}, but it must be a text that is not empty")
+    others = {name: frozen(as_floats(f"others {name!r}", array)) for name, array in model.others.items()}
     for name, value in {
         "tensors": tuple(model.tensors),
-        "activations": sequence_of_names(model.activations),
+        "activations": activations,
         "provenance": MappingProxyType(dict(model.provenance)),
-        "others": frozen_arrays("others", model.others),
+        "others": MappingProxyType(others),
     }.items():
         object.__setattr__(model, name, value)
     names = [tensor.name for tensor in model.tensors]
     check_sequence("tensors", names, model.activations, model.provenance)
     if both := sorted(set(names) & set(model.others)):
         raise ValueError(f"others: {both[0]!r} is the name of a tensor too")
-
-
-def frozen_arrays(what: str, arrays: Mapping[str, ArrayLike]) -> Mapping[str, NDArray[np.float32]]:
-    """`arrays` as read-only float32 in a read-only mapping.
-
-    Raises
-    ------
-    ValueError
-        When a name is no text or an array is not of finite numbers.
-    """
-    for name in arrays:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"{what}: name {name!r}, but it must be a text that is not empty")
-    return MappingProxyType({name: frozen(as_floats(f"{what} {name!r}", a)) for name, a in arrays.items()})

@@ -49,13 +49,15 @@ def _first_malformed(
             local = -1
             kind = 0
             for e in range(begin, end):
-                local += int(runs[e]) + 1
+                local += int(runs[e]) + 1  # an int: uint8 would wrap around at 256
                 if codes[e] > max_code:
                     kind = 1
                 elif runs[e] > longest_run:
                     kind = 2
                 elif local >= rows_of[k]:
                     kind = 3
+                # Two rules that make the encoding of a column unique: a filler has the longest run, and one stands
+                # only before a weight.
                 elif codes[e] == 0 and runs[e] != longest_run:
                     kind = 4
                 elif codes[e] == 0 and e == end - 1:
@@ -124,6 +126,7 @@ class PackedLayer:
         put("pointers", frozen(as_integers("pointers", self.pointers, np.uint32)))
         if self.row_permutation is not None:
             order = check_row_permutation(self.row_permutation, self.n_rows)
+            # A permutation in ascending order moves no row; stored as None, it makes equal layers equal.
             unmoved = bool((order[:-1] < order[1:]).all())
             put("row_permutation", None if unmoved else frozen(order))
         self._check_pointers()
