@@ -136,7 +136,8 @@ def compress_layer(
     weights : array_like of float, shape (n_rows, n_cols) = (outputs, inputs)
         float32 in C order is read in place. Anything else is converted to it first, which takes a copy.
     density : float
-        Share of the weights to keep, 0 .. 1: exactly ``round(density * size)``, or all non-zeros where there are fewer.
+        Fraction of the weights to keep, 0 .. 1: exactly ``round(density * size)`` of them, or all non-zeros where there
+        are fewer.
     n_pe : int
         PEs of the machine.
     bias : array_like of float, shape (n_rows,), or None
@@ -250,8 +251,8 @@ def compress_model(
     provenance = {
         **({} if model is None else model.provenance),
         "compressor": __version__,
-        "pruning": _told(pruning),
-        "weight_sharing": _told({**sharing, "seed": seed}),
+        "pruning": _described(pruning),
+        "weight_sharing": _described({**sharing, "seed": seed}),
     }
     return CompressedModel(tuple(tensors), tuple(functions), provenance, {} if model is None else model.others)
 
@@ -282,7 +283,7 @@ def _settings_of(name: str, given: Mapping[str, Any], seed: int) -> _Settings:
     return _Settings(**own, seed=seed)
 
 
-def _told(settings: Mapping[str, object]) -> str:
-    """Settings as a text for the provenance, without those that are None."""
+def _described(settings: Mapping[str, object]) -> str:
+    """Settings as a string for the provenance, without those that are None."""
     plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in settings.items() if v is not None}
     return ", ".join(f"{key} {value}" for key, value in plain.items())

@@ -50,7 +50,7 @@ def float_tensor(name: str, values: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        When they are no numbers, there is none, or one is not finite in float32 (where a conversion is needed).
+        If they are not numbers, there is none, or one is not finite in float32 (where a conversion is needed).
     """
     array = np.asarray(values)
     if array.dtype != np.float32:
@@ -127,7 +127,7 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     weights : array_like of float, any shape
         float32 in C order is read in place; anything else is converted to it first.
     density : float
-        Share of the weights to keep, 0 .. 1.
+        Fraction of the weights to keep, 0 .. 1.
     name : str
         What the weights are called in an error.
 
@@ -259,7 +259,7 @@ def prune_columns(weights: ArrayLike, cut: PruningCut) -> SparseColumns:
     Raises
     ------
     ValueError
-        When the weights are no matrix.
+        If `weights` is not a matrix.
     """
     matrix = float_tensor("weights", weights)
     if matrix.ndim != 2:

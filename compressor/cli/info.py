@@ -124,9 +124,9 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     if parts := document.get("parts"):
         printer.remark(f"Bytes: {', '.join(f'{name} {count:,}' for name, count in parts.items())}.")
     if others := document.get("others"):
-        told = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
-        more = f" and {len(told) - _SHOWN} more (all in --json)" if len(told) > _SHOWN else ""
-        printer.remark(f"Not compressed: {', '.join(told[:_SHOWN])}{more}.")
+        names = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
+        more = f" and {len(names) - _SHOWN} more (all in --json)" if len(names) > _SHOWN else ""
+        printer.remark(f"Not compressed: {', '.join(names[:_SHOWN])}{more}.")
     for key, value in document["provenance"].items():
         printer.remark(f"{printable(key)}: {printable(value)}")
 

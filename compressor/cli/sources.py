@@ -190,8 +190,8 @@ def _kept_apart(model: DenseModel, keep: Sequence[str]) -> DenseModel:
     for tensor in kept:
         others |= {f"{tensor.name}.weight": tensor.weights}
         others |= {} if tensor.bias is None else {f"{tensor.name}.bias": tensor.bias}
-    told = {**model.provenance, KEPT: json.dumps([tensor.name for tensor in kept])}
-    return DenseModel(tuple(t for t, _ in rest), tuple(a for _, a in rest), told, others)
+    provenance = {**model.provenance, KEPT: json.dumps([tensor.name for tensor in kept])}
+    return DenseModel(tuple(t for t, _ in rest), tuple(a for _, a in rest), provenance, others)
 
 
 def _without_kept(model: CompressedModel) -> CompressedModel:

@@ -94,20 +94,20 @@ class TrainingRun:
 
     @property
     def error(self) -> float:
-        """Share of the test images that are not recognised in the end, 0 .. 1."""
+        """Fraction of the test images that are not recognised in the end, 0 .. 1."""
         error = self.records[-1].error_after
         assert error is not None, "there were test images"
         return error
 
     def compressed(self) -> CompressedModel:
         """The network with its shared weights, and where it is from."""
-        told = {
+        provenance = {
             "network": self.name,
             "data": self.dataset.source,
             "test error": f"{self.error:.4f} of {len(self.dataset.test_labels)} images",
         }
         functions = list(activations_of(self.name).values())
-        return compressed_model_of(self.model, activations=functions, provenance=told)
+        return compressed_model_of(self.model, activations=functions, provenance=provenance)
 
     def save_state_dict(self, file: Path) -> None:
         """Write the weights for PyTorch."""

@@ -42,5 +42,5 @@ def unpack(
     if as_json:
         printer.json(document)
     else:
-        told = f"{plural(len(model.tensors), 'layer')}, {plural(document['weights'], 'weight')}"
-        printer.lines([f"{told}; {plural(len(model.others), 'other parameter')}; {document['file_bytes']:,} bytes"])
+        sizes = f"{plural(len(model.tensors), 'layer')}, {plural(document['weights'], 'weight')}"
+        printer.lines([f"{sizes}; {plural(len(model.others), 'other parameter')}; {document['file_bytes']:,} bytes"])

@@ -49,7 +49,7 @@ def plural(count: int, thing: str) -> str:
 
 
 class Advance(Protocol):
-    """Tells the progress bar what is done next."""
+    """Moves the progress bar on."""
 
     def __call__(self, doing: str, done: int = 0) -> None:
         """Show `doing`, and count `done` more."""
@@ -124,7 +124,7 @@ class Printer:
 
     @contextmanager
     def counting(self) -> Iterator[Callable[[int, int, str], None]]:
-        """As `progress`, for work that tells what is done, of how much (0: not known), and what is being done."""
+        """As `progress`, for work that reports what is done, of how much (0: not known), and what is being done."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

@@ -33,7 +33,7 @@ DENSITIES = {
     "lenet-300-100": {"ip1": 0.08, "ip2": 0.09, "ip3": 0.26},
     "lenet-5": {"conv1": 0.66, "conv2": 0.12, "ip1": 0.08, "ip2": 0.19},
 }
-"""Share of the weights kept (Deep Compression, Tables 2 and 3)."""
+"""Fraction of the weights kept (Deep Compression, Tables 2 and 3)."""
 
 _ROUNDS = 3
 _BATCH = 64
@@ -119,12 +119,12 @@ def make_demo(
         progress=progress,
     )
     dense_error, error = found.records[0].errors[-1], error_rate(model, test)
-    told = {
+    provenance = {
         "network": MODELS[name],
         "data": digits.source,
         "test error": f"{error:.4f} of {len(digits.test_labels)} digits",
     }
-    stored = CompressedModel(found.model.tensors, found.model.activations, {**found.model.provenance, **told})
+    stored = CompressedModel(found.model.tensors, found.model.activations, {**found.model.provenance, **provenance})
     return Demo(name, stored, dense_error, error)
 
 

@@ -29,13 +29,13 @@ def dsd_phases(
     Parameters
     ----------
     model : torch.nn.Module
-        Tells the layers; it is not changed.
+        Its layers are read; it is not changed.
     dense, sparse : TrainSettings
         Of the first two steps.
     redense : TrainSettings, or int
         Of the last step; a number of epochs: the settings of `sparse` at a tenth of its rate.
     sparsity : float, or sequence of float
-        Share of the weights of every layer that the sparse step prunes, 0 .. 1 (25 to 50 % in the paper). A sequence
+        Fraction of the weights of every layer that the sparse step prunes, 0 .. 1 (25 to 50 % in the paper). A sequence
         repeats the sparse and the re-dense step, as the paper does with DeepSpeech.
     spared : sequence of str, or None
         Layers, by name or kind, that are not pruned; None: the first convolution.

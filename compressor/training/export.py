@@ -79,10 +79,10 @@ def compressed_model_of(
     # What is not shared is kept as it is, with its biases, under its names in a state dict.
     rest = tuple(tensor for tensor, _ in read.values())
     plain = named_arrays(DenseModel(rest, ("none",) * len(rest))) if rest else {}
-    told = {**dense.provenance, "compressor": __version__, **(provenance or {})}
+    origin = {**dense.provenance, "compressor": __version__, **(provenance or {})}
     if activations:
-        told.pop(ASSUMED, None)
-    return CompressedModel(tuple(tensors), tuple(activations or functions), told, {**plain, **dense.others})
+        origin.pop(ASSUMED, None)
+    return CompressedModel(tuple(tensors), tuple(activations or functions), origin, {**plain, **dense.others})
 
 
 def load_shared(model: nn.Module, compressed: CompressedModel) -> None:

@@ -21,7 +21,7 @@ class Prune:
     Parameters
     ----------
     density : float, mapping of layer name to float, or None
-        Share of the layer's weights to keep, 0 .. 1, counted over all of them: a second round at a lower density
+        Fraction of the layer's weights to keep, 0 .. 1, counted over all of them: a second round at a lower density
         prunes further. One value is for all layers, a mapping for those it names; the others stay as they are.
     threshold : float, mapping of layer name to float, or None
         Prune what is smaller in magnitude.
@@ -53,9 +53,9 @@ class Prune:
         layers = find_layers(model)
         ways = {"density": self.density, "threshold": self.threshold, "quality": self.quality}
         for what, values in ways.items():
-            strangers = [name for name in values if name not in layers] if isinstance(values, Mapping) else []
-            if strangers:
-                raise ValueError(f"{what}: there is no layer {strangers[0]!r}, only {', '.join(layers)}")
+            unknown = [name for name in values if name not in layers] if isinstance(values, Mapping) else []
+            if unknown:
+                raise ValueError(f"{what}: there is no layer {unknown[0]!r}, only {', '.join(layers)}")
         masks = {}
         for name, layer in layers.items():
             own = {way: values.get(name) if isinstance(values, Mapping) else values for way, values in ways.items()}

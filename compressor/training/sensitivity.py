@@ -19,7 +19,7 @@ class Sensitivity(NamedTuple):
     ----------
     layer : str
     density : float
-        Share of the layer's weights that is kept.
+        Fraction of the layer's weights that is kept.
     error : float
         0 .. 1.
     """

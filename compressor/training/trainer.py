@@ -161,7 +161,7 @@ class Trainer:
         Raises
         ------
         ValueError
-            When the loss is no number any more, or there are no data.
+            If the loss is not finite any more, or there are no data.
         """
         settings = self.settings
         for group in self.optimizer.param_groups:
@@ -259,7 +259,7 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 
 def error_rate(model: nn.Module, data: object, batch_size: int = 1000) -> float:
-    """Share of the labels that `model` does not predict, 0 .. 1.
+    """Fraction of the labels that `model` does not predict, 0 .. 1.
 
     Parameters
     ----------
