@@ -31,7 +31,7 @@ from compressor import CompressedModel, DenseModel, DenseTensor, compress_layer,
 from compressor.networks.shapes import ALEXNET, VGG_16
 from compressor.prune import cut_to_density, prune_columns
 from compressor.published import NETWORKS
-from compressor.types.packed import pack_columns
+from compressor.types.packed import PackedLayer
 from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
 
@@ -167,7 +167,7 @@ def _steps_of(name: str, matrix: NDArray[np.float32], density: float) -> dict[st
     values = assign_codes(columns.values, found.codebook)
     clock("codes")
     codes = SparseColumns(columns.indptr, columns.rows, values, columns.shape)
-    pack_columns(codes, found.codebook, n_pe=N_PE, index_bits=INDEX_BITS, row_permutation=None, name=name)
+    PackedLayer.from_columns(codes, found.codebook, n_pe=N_PE, index_bits=INDEX_BITS, row_permutation=None, name=name)
     clock("pack and check")
     return clock.seconds
 

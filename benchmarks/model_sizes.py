@@ -32,7 +32,7 @@ from benchmarks.reproduction.model_sizes import (
 )
 from benchmarks.reproduction.tasks import Kept, Result, run_tasks
 from compressor.accounting import PaperRule
-from compressor.published import ALEXNET, VGG_16, PublishedLayer, PublishedNetwork
+from compressor.published import ALEXNET, VGG_16, PublishedCompression, PublishedNetwork
 from eie_sim.report import plots
 from eie_sim.report.compression_figures import SizePair, SizePanel, SizePanels
 
@@ -79,7 +79,9 @@ Name: TypeAlias = tuple[str, Distribution]
 """A network, and what its weights are drawn from."""
 
 
-def row(name: Name, layer: str, rule: PaperRule, paper: PublishedLayer | None, file_bytes: int) -> tuple[object, ...]:
+def row(
+    name: Name, layer: str, rule: PaperRule, paper: PublishedCompression | None, file_bytes: int
+) -> tuple[object, ...]:
     """A line of the table; None where the paper has no value."""
     shared, huffman = 100 * rule.shared_rate, 100 * rule.huffman_rate
     fillers = 100 * (1 - rule.n_kept / rule.n_entries)

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coding.flat_index import FlatStatistics, flat_statistics
+from compressor.coding.flat_index import flat_statistics
 from compressor.coding.huffman import code_lengths, encoded_bits
-from compressor.coding.tensor_streams import TensorStreams, encode_cells
+from compressor.coding.tensor_streams import encode_cells
 from compressor.storage.coded_file import IndexBits, StoredModel, load_compressed, read_stored, store
 from compressor.types.coded import CodedTensor, CompressedModel
-from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
+from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 FLOAT_BITS = 32
 """Bits of a weight before compression, of a codebook value and of a bias."""
@@ -243,8 +243,21 @@ def paper_rule(tensor: CodedTensor, index_bits: int | None = None) -> PaperRule:
         2 .. 8; None takes the width with the best rate after Huffman coding.
     """
     statistics = flat_statistics(tensor.codes)
-    widths = range(MIN_INDEX_BITS, MAX_INDEX_BITS + 1) if index_bits is None else [index_bits]
-    return min((_rule(tensor, statistics, bits) for bits in widths), key=lambda rule: rule.huffman_bits)
+    rules = []
+    for width in range(MIN_INDEX_BITS, MAX_INDEX_BITS + 1) if index_bits is None else [index_bits]:
+        n_entries = statistics.entries(width)
+        rule = PaperRule(
+            n_weights=tensor.codes.size,
+            n_kept=int(statistics.code_counts[1:].sum()),
+            n_entries=n_entries,
+            code_bits=n_entries * tensor.weight_bits,
+            run_bits=n_entries * width,
+            code_bits_huffman=_huffman_bits(statistics.entry_code_counts(width)),
+            run_bits_huffman=_huffman_bits(statistics.run_counts(width)),
+            codebook_bits=FLOAT_BITS * tensor.codebook.size,
+        )
+        rules.append(rule)
+    return min(rules, key=lambda rule: rule.huffman_bits)
 
 
 # Other tools ----------------------------------------------------------------------------------------------------------
@@ -301,56 +314,35 @@ def _optional(library: str) -> Any:
 
 def _account(stored: StoredModel) -> Accounting:
     model = stored.model
-    rows = tuple(_row(tensor, streams) for tensor, streams in zip(model.tensors, stored.streams, strict=True))
+    rows = []
+    for tensor, streams in zip(model.tensors, stored.streams, strict=True):
+        file = FileBytes(
+            codebook=tensor.codebook.nbytes,
+            bias=0 if tensor.bias is None else tensor.bias.nbytes,
+            tables=streams.table_bytes,
+            codes=len(streams.codes.data),
+            runs=streams.run_bytes,
+        )
+        how = f"{streams.codes.coder} codes, "
+        how += "dense" if streams.runs is None else f"{streams.runs.coder} runs of {streams.index_bits} bits"
+        n_biases = 0 if tensor.bias is None else tensor.bias.size
+        rows.append(AccountRow(tensor.name, n_biases, paper_rule(tensor, streams.index_bits), file, how))
+    total = AccountRow(
+        name="total",
+        n_biases=sum(row.n_biases for row in rows),
+        paper=PaperRule(**_sums(row.paper for row in rows)),
+        file=FileBytes(**_sums(row.file for row in rows)),
+        stored=rows[0].stored if len({row.stored for row in rows}) == 1 else "",
+    )
     n_others = sum(array.size for array in model.others.values())
     others_bytes = sum(array.nbytes for array in model.others.values())
-    return Accounting(rows, _total(rows), n_others, stored.header_bytes, others_bytes, stored.file_bytes)
-
-
-def _row(tensor: CodedTensor, streams: TensorStreams) -> AccountRow:
-    n_biases = 0 if tensor.bias is None else tensor.bias.size
-    file = FileBytes(
-        codebook=tensor.codebook.nbytes,
-        bias=0 if tensor.bias is None else tensor.bias.nbytes,
-        tables=streams.table_bytes,
-        codes=len(streams.codes.data),
-        runs=streams.run_bytes,
-    )
-    return AccountRow(tensor.name, n_biases, paper_rule(tensor, streams.index_bits), file, _told(streams))
-
-
-def _told(streams: TensorStreams) -> str:
-    if streams.runs is None:
-        return f"{streams.codes.coder} codes, dense"
-    return f"{streams.codes.coder} codes, {streams.runs.coder} runs of {streams.index_bits} bits"
-
-
-def _total(rows: Sequence[AccountRow]) -> AccountRow:
-    paper = PaperRule(**_sums(row.paper for row in rows))
-    file = FileBytes(**_sums(row.file for row in rows))
-    told = {row.stored for row in rows}
-    return AccountRow("total", sum(row.n_biases for row in rows), paper, file, told.pop() if len(told) == 1 else "")
+    return Accounting(tuple(rows), total, n_others, stored.header_bytes, others_bytes, stored.file_bytes)
 
 
 def _sums(parts: Iterable[Any]) -> dict[str, int]:
     """The sum of each field of dataclasses of one type."""
     found = list(parts)
     return {field.name: sum(getattr(part, field.name) for part in found) for field in fields(found[0])}
-
-
-def _rule(tensor: CodedTensor, statistics: FlatStatistics, index_bits: int) -> PaperRule:
-    codes, runs = statistics.entry_code_counts(index_bits), statistics.run_counts(index_bits)
-    n_entries = statistics.entries(index_bits)
-    return PaperRule(
-        n_weights=tensor.codes.size,
-        n_kept=int(statistics.code_counts[1:].sum()),
-        n_entries=n_entries,
-        code_bits=n_entries * tensor.weight_bits,
-        run_bits=n_entries * index_bits,
-        code_bits_huffman=_huffman_bits(codes),
-        run_bits_huffman=_huffman_bits(runs),
-        codebook_bits=FLOAT_BITS * tensor.codebook.size,
-    )
 
 
 def _huffman_bits(counts: NDArray[np.int64]) -> int:

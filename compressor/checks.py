@@ -22,7 +22,7 @@ def whole_number(name: str, value: object, low: int, high: int | None = None) ->
     Raises
     ------
     ValueError
-        When it is no whole number, or lies outside.
+        If `value` is not an integer, or is outside the limits.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise ValueError(f"{name}: {value!r} is not a whole number")
@@ -39,7 +39,7 @@ def as_integers(name: str, values: ArrayLike, dtype: type[Scalar]) -> NDArray[Sc
     Raises
     ------
     ValueError
-        When they are no integers, or one does not fit `dtype`.
+        If they are not integers, or one does not fit `dtype`.
     """
     array = _array(name, values)
     if array.dtype == dtype:
@@ -73,7 +73,7 @@ def as_floats(name: str, values: ArrayLike, dtype: type[np.floating] = np.float3
     Raises
     ------
     ValueError
-        When they are no numbers, or one is not finite in that type.
+        If they are not numbers, or one is not finite in that type.
     """
     array = _array(name, values)
     if array.dtype.kind not in "fiub":
@@ -81,7 +81,7 @@ def as_floats(name: str, values: ArrayLike, dtype: type[np.floating] = np.float3
     if array.dtype != dtype:
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
-    # One sum tells in nearly every case; where it overflows, the numbers themselves are looked at.
+    # A finite sum proves that all are finite; one that overflows proves nothing, and the numbers are looked at.
     with np.errstate(over="ignore", invalid="ignore"):
         total = array.sum()
     if not np.isfinite(total) and not np.isfinite(array).all():
@@ -96,7 +96,7 @@ def real_number(name: str, value: object) -> float:
     Raises
     ------
     ValueError
-        When it is no number, or not finite.
+        If `value` is not a number, or not finite.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError(f"{name}: {value!r} is not a number")

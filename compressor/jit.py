@@ -92,7 +92,7 @@ def _keep(file: Any, key: Any, data: Any) -> None:
     A process that loses its line of the index here only compiles again.
     """
     name = file._data_name(int.from_bytes(sha256(repr((key, file._source_stamp)).encode()).digest()[:6]))
-    file._save_data(name, data)  # before the index tells others of it
+    file._save_data(name, data)  # before the index names it to other processes
     file._save_index({**file._load_index(), key: name})
 
 

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor._version import __version__
 from compressor.checks import as_floats
+from compressor.packing import with_bias
 from compressor.prune import find_cut, float_tensor, prune_columns
 from compressor.types.coded import CodedTensor, CompressedModel, nearest_codes
 from compressor.types.dense import DenseModel, DenseTensor
-from compressor.types.packed import PackedLayer, pack_columns, with_bias
+from compressor.types.packed import PackedLayer
 from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import assign_codes, cluster
 
@@ -103,7 +104,7 @@ def compress_layer_report(
     if shared.bias is not None:
         bias_codes = nearest_codes(shared.bias, shared.codebook)
         error = float(np.abs(shared.codebook[bias_codes].astype(np.float64) - shared.bias).max())
-    layer = pack_columns(
+    layer = PackedLayer.from_columns(
         with_bias(shared.codes, bias_codes),
         shared.codebook,
         n_pe=n_pe,
@@ -135,7 +136,8 @@ def compress_layer(
     weights : array_like of float, shape (n_rows, n_cols) = (outputs, inputs)
         float32 in C order is read in place. Anything else is converted to it first, which takes a copy.
     density : float
-        Share of the weights to keep, 0 .. 1: exactly ``round(density * size)``, or all non-zeros where there are fewer.
+        Fraction of the weights to keep, 0 .. 1: exactly ``round(density * size)`` of them, or all non-zeros where there
+        are fewer.
     n_pe : int
         PEs of the machine.
     bias : array_like of float, shape (n_rows,), or None
@@ -232,7 +234,9 @@ def compress_model(
     sharing = {"weight_bits": weight_bits, "init": init}
     given = {**pruning, **sharing}
     for what, setting in {**given, "kinds": kinds}.items():
-        _check_names(what, setting, names)
+        unknown = [name for name in setting if name not in weights] if isinstance(setting, Mapping) else []
+        if unknown:
+            raise ValueError(f"{what}: there is no tensor {unknown[0]!r}")
     tensors = []
     for done, name in enumerate(names, start=1):
         settings = _settings_of(name, given, seed)
@@ -247,8 +251,8 @@ def compress_model(
     provenance = {
         **({} if model is None else model.provenance),
         "compressor": __version__,
-        "pruning": _told(pruning),
-        "weight_sharing": _told({**sharing, "seed": seed}),
+        "pruning": _described(pruning),
+        "weight_sharing": _described({**sharing, "seed": seed}),
     }
     return CompressedModel(tuple(tensors), tuple(functions), provenance, {} if model is None else model.others)
 
@@ -266,12 +270,6 @@ def _coded(name: str, given: Any, kind: str | None, settings: _Settings) -> Code
     return CodedTensor(name, tensor.shape, kind, shared.codebook, codes, shared.bias, gates)
 
 
-def _check_names(what: str, setting: object, names: Sequence[str]) -> None:
-    strangers = [name for name in setting if name not in names] if isinstance(setting, Mapping) else []
-    if strangers:
-        raise ValueError(f"{what}: there is no tensor {strangers[0]!r}")
-
-
 def _settings_of(name: str, given: Mapping[str, Any], seed: int) -> _Settings:
     """What `given`, values or mappings of name to value, holds for one tensor."""
     own: dict[str, Any] = {
@@ -285,7 +283,7 @@ def _settings_of(name: str, given: Mapping[str, Any], seed: int) -> _Settings:
     return _Settings(**own, seed=seed)
 
 
-def _told(settings: Mapping[str, object]) -> str:
-    """Settings as a text for the provenance, without those that are None."""
+def _described(settings: Mapping[str, object]) -> str:
+    """Settings as a string for the provenance, without those that are None."""
     plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in settings.items() if v is not None}
     return ", ".join(f"{key} {value}" for key, value in plain.items())

@@ -1,8 +1,8 @@
 """Magnitude pruning: the small weights of a tensor go, to a density, a threshold or a quality parameter.
 
-Every way ends in a `Cut`, the size a weight must have to stay; a mask, the kept values or the sparse columns of a
-matrix follow from it. A weight that is zero is no weight and is never kept. Pruning to a density keeps an exact count:
-among weights of the same size at the cut, those first in C order stay, so the same tensor is always pruned alike.
+Every way ends in a `PruningCut`, the magnitude from which on a weight stays; a mask, the kept values or the sparse
+columns of a matrix follow from it. A zero is never kept. Pruning to a density keeps an exact count: among weights of
+the same magnitude at the cut, those first in C order stay, so that the same tensor is always pruned alike.
 
 The cut is found by counting magnitudes, not by sorting them: two passes over the bits of the weights and no copy of
 the tensor.
@@ -27,7 +27,7 @@ _LARGEST = float(np.finfo(np.float32).max)  # a cut above it keeps nothing
 _BLOCK = 1 << 18  # weights in one block of the standard deviation: its temporaries stay in the cache
 
 
-class Cut(NamedTuple):
+class PruningCut(NamedTuple):
     """Where a pruning cuts: weights of magnitude above `threshold` stay, and of those equal to it the first ones.
 
     Attributes
@@ -50,7 +50,7 @@ def float_tensor(name: str, values: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        When they are no numbers, there is none, or one is not finite in float32 (where a conversion is needed).
+        If they are not numbers, there is none, or one is not finite in float32 (where a conversion is needed).
     """
     array = np.asarray(values)
     if array.dtype != np.float32:
@@ -79,7 +79,7 @@ def _count_low_bits(bits: Arg, low_bits: Arg, high: Arg, counts: Arg) -> None:
 def _after_tie(bits: Arg, magnitude: Arg, wanted: Arg) -> int:
     """The flat index after the `wanted`-th weight of this magnitude."""
     at = 0
-    while wanted > 0:
+    while wanted > 0:  # ends: the counts have shown that there are so many
         wanted -= (bits[at] & 0x7FFFFFFF) == magnitude
         at += 1
     return at
@@ -106,6 +106,7 @@ def _high_counts(name: str, tensor: NDArray[np.float32]) -> NDArray[np.int64]:
         return counts
 
     total: NDArray[np.int64] = np.sum(in_threads(count, _slices(bits.size)), axis=0)
+    # Infinities and NaNs have the largest exponent, and so the largest of the high bits.
     if total[_FIRST_INFINITE_BIN:].any():
         as_floats(name, tensor)  # raises, and names the first
     return total
@@ -118,7 +119,7 @@ def _from_the_top(counts: NDArray[np.int64], wanted: int) -> tuple[int, int]:
     return len(counts) - 1 - place, wanted - int(above[place] - counts[::-1][place])
 
 
-def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") -> Cut:
+def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") -> PruningCut:
     """The cut that keeps exactly ``round(density * size)`` weights, or all non-zeros where there are fewer.
 
     Parameters
@@ -126,7 +127,7 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     weights : array_like of float, any shape
         float32 in C order is read in place; anything else is converted to it first.
     density : float
-        Share of the weights to keep, 0 .. 1.
+        Fraction of the weights to keep, 0 .. 1.
     name : str
         What the weights are called in an error.
 
@@ -141,7 +142,7 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     counts = _high_counts(name, tensor)
     wanted = round(density * tensor.size)
     if wanted == 0:
-        return Cut(_LARGEST, 0)
+        return PruningCut(_LARGEST, 0)
     bits = tensor.reshape(-1).view(np.uint32)
     high, wanted_of_high = _from_the_top(counts, wanted)
 
@@ -153,15 +154,15 @@ def cut_to_density(weights: ArrayLike, density: float, name: str = "weights") ->
     low_counts: NDArray[np.int64] = np.sum(in_threads(count, _slices(bits.size)), axis=0)
     low, wanted_of_equal = _from_the_top(low_counts, wanted_of_high)
     magnitude = (high << _LOW_BITS) + low
-    if magnitude == 0:
-        return Cut(0.0, 0)
-    threshold = float(np.uint32(magnitude).view(np.float32))
+    if magnitude == 0:  # fewer non-zeros than wanted: all of them stay
+        return PruningCut(0.0, 0)
+    threshold = float(np.uint32(magnitude).view(np.float32))  # the bits of a magnitude are those of its float32
     if low_counts[low] == wanted_of_equal:
-        return Cut(threshold, tensor.size)
-    return Cut(threshold, _after_tie(bits, magnitude, wanted_of_equal))
+        return PruningCut(threshold, tensor.size)
+    return PruningCut(threshold, _after_tie(bits, magnitude, wanted_of_equal))
 
 
-def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights") -> Cut:
+def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights") -> PruningCut:
     """The cut that removes the weights below `threshold` in magnitude, and keeps those equal to it.
 
     Raises
@@ -176,7 +177,7 @@ def cut_to_threshold(weights: ArrayLike, threshold: float, name: str = "weights"
     return _at_least(float(threshold), tensor.size)
 
 
-def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") -> Cut:
+def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") -> PruningCut:
     """The cut at ``quality * std(weights)``, the rule of Han et al. ("Learning both weights and connections", 3.3).
 
     The standard deviation is that of all weights of the tensor, zeros included, about their mean, in float64.
@@ -192,14 +193,14 @@ def cut_to_quality(weights: ArrayLike, quality: float, name: str = "weights") ->
     return _at_least(float(quality) * standard_deviation(tensor, name), tensor.size)
 
 
-def _at_least(threshold: float, size: int) -> Cut:
+def _at_least(threshold: float, size: int) -> PruningCut:
     """Keep what is at least `threshold` but zero: ties stay, unless they are zeros."""
     if threshold > _LARGEST:
-        return Cut(_LARGEST, 0)
+        return PruningCut(_LARGEST, 0)
     nearest = np.float32(threshold)
     if float(nearest) < threshold:  # no float32 lies between: the next one up divides the float32s alike
         nearest = np.nextafter(nearest, np.float32(np.inf))
-    return Cut(float(nearest), size if nearest > 0 else 0)
+    return PruningCut(float(nearest), size if nearest > 0 else 0)
 
 
 def standard_deviation(weights: ArrayLike, name: str = "weights") -> float:
@@ -226,7 +227,7 @@ def find_cut(
     threshold: float | None = None,
     quality: float | None = None,
     name: str = "weights",
-) -> Cut:
+) -> PruningCut:
     """The cut to `threshold` or to `quality` where one is given, or else to `density`.
 
     Raises
@@ -243,7 +244,7 @@ def find_cut(
     return cut_to_density(weights, density, name)
 
 
-def prune_mask(weights: ArrayLike, cut: Cut) -> NDArray[np.bool_]:
+def prune_mask(weights: ArrayLike, cut: PruningCut) -> NDArray[np.bool_]:
     """Which weights stay; bool, the shape of `weights`, which may be a tensor of any kind."""
     tensor = float_tensor("weights", weights)
     magnitude = np.abs(tensor.reshape(-1))
@@ -252,13 +253,13 @@ def prune_mask(weights: ArrayLike, cut: Cut) -> NDArray[np.bool_]:
     return mask.reshape(tensor.shape)
 
 
-def prune_columns(weights: ArrayLike, cut: Cut) -> SparseColumns:
+def prune_columns(weights: ArrayLike, cut: PruningCut) -> SparseColumns:
     """The weights of a matrix that stay, as sparse columns of float32.
 
     Raises
     ------
     ValueError
-        When the weights are no matrix.
+        If `weights` is not a matrix.
     """
     matrix = float_tensor("weights", weights)
     if matrix.ndim != 2:

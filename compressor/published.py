@@ -1,4 +1,4 @@
-"""Every figure of the Deep Compression paper that this project is compared with, once: value and source table.
+"""The figures of the Deep Compression paper that this project is compared with, once: value and source table.
 
 Han, Mao and Dally, "Deep Compression: Compressing Deep Neural Networks with Pruning, Trained Quantization and Huffman
 Coding", ICLR 2016 (arXiv:1510.00149). The numbers stand as they are printed. Where the paper disagrees with itself the
@@ -11,11 +11,9 @@ biases and code tables.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PAPER = "Han et al., Deep Compression, ICLR 2016"
-
 
 @dataclass(frozen=True)
-class PublishedLayer:
+class PublishedCompression:
     """A row of Tables 2 to 5: one layer, or the total.
 
     Attributes
@@ -51,9 +49,9 @@ class PublishedNetwork:
     Attributes
     ----------
     source : str
-    layers : mapping of str to PublishedLayer
+    layers : mapping of str to PublishedCompression
         In the paper's order, by the paper's names.
-    total : PublishedLayer
+    total : PublishedCompression
     pruned_rate, shared_rate, huffman_rate : float
         Times smaller after pruning (in weights alone), after sharing, after Huffman coding.
     error_before_pct, error_after_pct : float
@@ -65,8 +63,8 @@ class PublishedNetwork:
     """
 
     source: str
-    layers: Mapping[str, PublishedLayer]
-    total: PublishedLayer
+    layers: Mapping[str, PublishedCompression]
+    total: PublishedCompression
     pruned_rate: float
     shared_rate: float
     huffman_rate: float
@@ -77,15 +75,15 @@ class PublishedNetwork:
     notes: tuple[str, ...] = ()
 
 
-def _layers(rows: str) -> dict[str, PublishedLayer]:
+def _layers(rows: str) -> dict[str, PublishedCompression]:
     """Rows as in the paper: name, weights, kept %, w, w after Huffman, i, i after Huffman, P+Q %, P+Q+H %."""
     parsed = (line.split() for line in rows.strip().splitlines())
     return {name: _row(*values) for name, *values in parsed}
 
 
-def _row(weights: str, *values: str) -> PublishedLayer:
+def _row(weights: str, *values: str) -> PublishedCompression:
     unit = {"K": 1e3, "M": 1e6}[weights[-1]]
-    return PublishedLayer(float(weights[:-1]) * unit, *map(float, values))
+    return PublishedCompression(float(weights[:-1]) * unit, *map(float, values))
 
 
 LENET_300_100 = PublishedNetwork(
@@ -171,62 +169,3 @@ NETWORKS: Mapping[str, PublishedNetwork] = {
     "vgg-16": VGG_16,
 }
 """Tables 2 to 5 by the names of `compressor.networks.NETWORKS`."""
-
-
-@dataclass(frozen=True)
-class PublishedBits:
-    """A row of Table 6: AlexNet at some bits a weight.
-
-    Attributes
-    ----------
-    conv_bits, fc_bits : int
-    top1_error_pct, top5_error_pct : float
-    """
-
-    conv_bits: int
-    fc_bits: int
-    top1_error_pct: float
-    top5_error_pct: float
-
-
-TABLE_6 = (
-    PublishedBits(32, 32, 42.78, 19.73),
-    PublishedBits(8, 5, 42.78, 19.70),
-    PublishedBits(8, 4, 42.79, 19.73),
-    PublishedBits(4, 2, 44.77, 22.33),
-)
-"""Deep Compression, Table 6."""
-
-
-@dataclass(frozen=True)
-class PublishedMethod:
-    """A row of Table 7: AlexNet by one way of compressing it.
-
-    Attributes
-    ----------
-    method : str
-    top1_error_pct : float
-    top5_error_pct : float or None
-        None: not given.
-    n_bytes : float
-    rate : float
-    """
-
-    method: str
-    top1_error_pct: float
-    top5_error_pct: float | None
-    n_bytes: float
-    rate: float
-
-
-TABLE_7 = (
-    PublishedMethod("baseline", 42.78, 19.73, 240e6, 1),
-    PublishedMethod("Fastfood-32-AD", 41.93, None, 131e6, 2),
-    PublishedMethod("Fastfood-16-AD", 42.90, None, 64e6, 3.7),
-    PublishedMethod("Collins & Kohli", 44.40, None, 61e6, 4),
-    PublishedMethod("SVD", 44.02, 20.56, 47.6e6, 5),
-    PublishedMethod("pruning", 42.77, 19.67, 27e6, 9),
-    PublishedMethod("pruning, sharing", 42.78, 19.70, 8.9e6, 27),
-    PublishedMethod("pruning, sharing, Huffman coding", 42.78, 19.70, 6.9e6, 35),
-)
-"""Deep Compression, Table 7."""

@@ -33,6 +33,7 @@ def _count_entries(
         for e in range(indptr[j], indptr[j + 1]):
             k = pe_of_row[rows[e]]
             row = int(local_row[rows[e]])
+            # One filler for each 2**index_bits zeros before the entry, and the entry itself.
             counts[j, k] += ((row - next_row[k]) >> index_bits) + 1
             next_row[k] = row + 1
 
@@ -55,7 +56,7 @@ def _fill_entries(
     longest_run = (1 << index_bits) - 1
     next_row = np.empty(len(position), np.int64)
     for j in range(start, stop):
-        next_row[:] = 0
+        next_row[:] = 0  # no run goes on in the next column
         for e in range(indptr[j], indptr[j + 1]):
             k = pe_of_row[rows[e]]
             row = int(local_row[rows[e]])
@@ -64,7 +65,7 @@ def _fill_entries(
             while zeros > longest_run:
                 codes[at] = 0
                 runs[at] = longest_run
-                zeros -= longest_run + 1
+                zeros -= longest_run + 1  # a filler is a stored zero: it takes the place of one itself
                 at += 1
             codes[at] = values[e]
             runs[at] = zeros
@@ -94,8 +95,10 @@ def encode(matrix: SparseColumns, n_pe: int, index_bits: int) -> Encoding:
     n_rows, n_cols = matrix.shape
     row = np.arange(n_rows, dtype=np.uint32)
     where = (row % np.uint32(n_pe), row // np.uint32(n_pe))
+    # Four pieces for each core, so that one of dense columns does not keep the others waiting for long.
     step = max(1, -(-n_cols // (4 * available_cores())))
     chunks = [(at, min(at + step, n_cols)) for at in range(0, n_cols, step)]
+    # Counted first, filled afterwards: the arrays are made at their final size, and the pieces write apart.
     pointers = np.zeros((n_cols + 1, n_pe), np.uint32)
     in_threads(lambda c: _count_entries(*c, matrix.indptr, matrix.rows, *where, index_bits, pointers[1:]), chunks)
     per_pe = pointers.sum(axis=0, dtype=np.int64)
@@ -126,8 +129,8 @@ def _decode_entries(codes: Arg, runs: Arg, pointers: Arg, base: Arg, indptr: Arg
         for k in range(n_pe):
             local = -1
             for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
-                local += int(runs[e]) + 1
-                if codes[e] != 0:
+                local += int(runs[e]) + 1  # an int: uint8 would wrap around at 256
+                if codes[e] != 0:  # a filler moves the row on, and is not a weight
                     rows[at] = local * n_pe + k
                     values[at] = codes[e]
                     at += 1

@@ -34,7 +34,7 @@ EXACT_POINTS = 1 << 17
 """The optimum is found for this many sorted weights; more are first joined in this many groups of neighbours."""
 
 
-class SharedWeights(NamedTuple):
+class SharingResult(NamedTuple):
     """What weight sharing finds.
 
     Attributes
@@ -56,7 +56,7 @@ class SharedWeights(NamedTuple):
 
 
 class Clustering(NamedTuple):
-    """A codebook and how good it is; the attributes of `SharedWeights` of the same names."""
+    """A codebook and how good it is; the attributes of `SharingResult` of the same names."""
 
     codebook: NDArray[np.float32]
     inertia: float
@@ -102,9 +102,10 @@ def _lloyd(values: Arg, sums: Arg, max_iter: Arg, centroids: Arg, starts: Arg) -
     n_clusters = len(centroids)
     starts[0], starts[n_clusters] = 0, len(values)
     for iteration in range(max_iter):
-        moved = iteration == 0
+        moved = iteration == 0  # the means must be taken once, even where the boundaries are right from the start
         for c in range(1, n_clusters):
             middle = (np.float64(centroids[c - 1]) + np.float64(centroids[c])) / 2
+            # Boundaries move little from one iteration to the next: the search begins where this one was.
             at = _first_above_near(values, middle, starts[c])
             moved |= starts[c] != at
             starts[c] = at
@@ -112,7 +113,7 @@ def _lloyd(values: Arg, sums: Arg, max_iter: Arg, centroids: Arg, starts: Arg) -
             return iteration
         for c in range(n_clusters):
             count = starts[c + 1] - starts[c]
-            if count > 0:
+            if count > 0:  # an empty cluster waits where it is
                 centroids[c] = (sums[starts[c + 1]] - sums[starts[c]]) / count
     return int(max_iter)
 
@@ -145,7 +146,7 @@ def _assign(values: Arg, limits: Arg, codes: Arg) -> None:
 
 @kernel
 def _add_up(values: Arg, zero: Arg, sums: Arg) -> None:
-    """Running sums from the place `zero` outwards, upwards and then downwards: what lies below is taken off."""
+    """Sums of the sorted `values` before each, up to a constant: from index `zero` upwards, and from it downwards."""
     total = 0.0
     sums[zero] = 0
     for i in range(zero, len(values)):
@@ -155,16 +156,6 @@ def _add_up(values: Arg, zero: Arg, sums: Arg) -> None:
     for i in range(zero - 1, -1, -1):
         total += np.float64(values[i])
         sums[i] = -total
-
-
-def _running_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sums of the sorted `values` before each, up to a constant; float64, shape (n + 1,).
-
-    Counted from zero outwards: the small weights add up before the large ones can swallow their digits.
-    """
-    sums = np.empty(values.size + 1)
-    _add_up(values, int(np.searchsorted(values, 0)), sums)
-    return sums
 
 
 def _settle(
@@ -183,7 +174,13 @@ def _settle(
         far = _farthest(values, centroids, starts, empty.size)
         centroids[empty[: far.size]] = far
         centroids.sort()
-    return Clustering(_codebook(centroids), _inertia(values, centroids), iterations)
+    # The error is that of the nearest centroids, to which `starts` may not have settled where `max_iter` ended it.
+    middles = _middles(centroids)
+    ends = [0, *(int(_first_above(values, middle, 0, values.size)) for middle in middles), values.size]
+    clusters = [(values[ends[c] : ends[c + 1]], centroid) for c, centroid in enumerate(centroids)]
+    workers = 1 if values.size < LEAST_FOR_THREADS else None
+    errors = in_threads(lambda cluster: float(_squared_error(*cluster)), clusters, workers)
+    return Clustering(_codebook(centroids), float(sum(errors)), iterations)
 
 
 def _farthest(
@@ -193,18 +190,10 @@ def _farthest(
     used = np.flatnonzero(starts[1:] > starts[:-1])
     ends = np.concatenate([values[starts[used]], values[starts[used + 1] - 1]])
     distance = np.abs(ends - np.tile(centroids[used].astype(np.float64), 2))
-    order = np.lexsort((ends, -distance))
+    order = np.lexsort((ends, -distance))  # by distance, descending; of equal ones the lower value first
     farthest = ends[order[distance[order] > 0]]
-    _, first = np.unique(farthest, return_index=True)
+    _, first = np.unique(farthest, return_index=True)  # one empty cluster for each value, however often it is there
     return np.asarray(farthest[np.sort(first)][:wanted], np.float32)
-
-
-def _inertia(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> float:
-    """Sum of the squared distances of the sorted `values` to the nearest of the sorted `centroids`."""
-    starts = [0, *(int(_first_above(values, middle, 0, values.size)) for middle in _middles(centroids)), values.size]
-    clusters = [(values[starts[c] : starts[c + 1]], centroid) for c, centroid in enumerate(centroids)]
-    workers = 1 if values.size < LEAST_FOR_THREADS else None
-    return float(sum(in_threads(lambda cluster: float(_squared_error(*cluster)), clusters, workers)))
 
 
 def _middles(centroids: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -231,20 +220,7 @@ def _density(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.float32
     return values[(2 * np.arange(n_clusters) + 1) * values.size // (2 * n_clusters)]
 
 
-def _forgy(values: NDArray[np.float32], n_clusters: int, seed: int) -> NDArray[np.float32]:
-    """Weights picked at random, without picking one twice."""
-    return values[np.random.default_rng(seed).choice(values.size, n_clusters, replace=False)]
-
-
 # The optimum ----------------------------------------------------------------------------------------------------------
-
-
-@kernel
-def _cost(count: Arg, total: Arg, square: Arg, first: Arg, last: Arg) -> float:
-    """Squared error of one cluster of the points ``first .. last - 1`` about their mean, from running sums."""
-    mass = count[last] - count[first]
-    mean_part = total[last] - total[first]
-    return float(max(square[last] - square[first] - mean_part * mean_part / mass, 0.0))
 
 
 @kernel
@@ -266,7 +242,11 @@ def _next_layer(count: Arg, total: Arg, square: Arg, clusters: Arg, before: Arg,
             high = min(j - 1, split[j + step]) if j + step <= n else j - 1
             best, at = np.inf, low
             for i in range(low, high + 1):
-                cost = before[i] + _cost(count, total, square, i, j)
+                # The squared error of the points i .. j - 1 about their mean, from the running sums; where all are
+                # equal, rounding could make it less than 0.
+                sum_of_points = total[j] - total[i]
+                of_mean = sum_of_points * sum_of_points / (count[j] - count[i])
+                cost = before[i] + max(square[j] - square[i] - of_mean, 0.0)
                 if cost < best:
                     best, at = cost, i
             after[j], split[j] = best, at
@@ -280,6 +260,7 @@ def _optimal_starts(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.
     are joined in that many groups of neighbours, which stay together.
     """
     edges = np.linspace(0, values.size, min(values.size, EXACT_POINTS) + 1).astype(np.int64)
+    # About the mean, so that the squares do not swallow the differences that decide.
     centred = values - values.mean(dtype=np.float64)
     count = edges.astype(np.float64)
     total = np.concatenate([[0.0], np.cumsum(centred)])[edges]
@@ -292,15 +273,10 @@ def _optimal_starts(values: NDArray[np.float32], n_clusters: int) -> NDArray[np.
         after = np.full(n + 1, np.inf)
         _next_layer(count, total, square, clusters, before, after, split[clusters - 1])
         before = after
-    starts = [n]
+    starts = [n]  # from the last cluster back to the first: each split says where the cluster before it ends
     for clusters in range(n_clusters, 0, -1):
         starts.append(int(split[clusters - 1, starts[-1]]))
     return edges[starts[::-1]]
-
-
-def _exact(values: NDArray[np.float32], sums: NDArray[np.float64], n_clusters: int) -> NDArray[np.float32]:
-    starts = _optimal_starts(values, n_clusters)
-    return ((sums[starts[1:]] - sums[starts[:-1]]) / np.diff(starts)).astype(np.float32)
 
 
 def _starts(
@@ -312,9 +288,11 @@ def _starts(
     if init == "density":
         return [_density(values, n_clusters)]
     if init == "forgy":
-        return [_forgy(values, n_clusters, seed)]
+        return [values[np.random.default_rng(seed).choice(values.size, n_clusters, replace=False)]]
+    starts = _optimal_starts(values, n_clusters)
+    means = ((sums[starts[1:]] - sums[starts[:-1]]) / np.diff(starts)).astype(np.float32)
     simpler = [_linear(values, n_clusters), _density(values, n_clusters)] if values.size > EXACT_POINTS else []
-    return [_exact(values, sums, n_clusters), *simpler]
+    return [means, *simpler]
 
 
 # The public face ------------------------------------------------------------------------------------------------------
@@ -335,7 +313,9 @@ def cluster(
     if distinct is not None:
         last = distinct[-1:] if distinct.size else np.zeros(1, np.float32)
         return Clustering(_codebook(np.append(distinct, last.repeat(n_clusters - distinct.size))), 0.0, 0)
-    sums = _running_sums(values)
+    # Summed from zero outwards: the small weights add up before the large ones can swallow their digits.
+    sums = np.empty(values.size + 1)
+    _add_up(values, int(np.searchsorted(values, 0)), sums)
     starts = _starts(values, sums, n_clusters, init, seed)
     found = [_settle(values, sums, start, rounds) for start in starts]
     return min(found, key=lambda one: one.inertia)
@@ -377,7 +357,7 @@ def assign_codes(weights: ArrayLike, codebook: ArrayLike) -> NDArray[np.uint8]:
 
 def share_weights(
     weights: ArrayLike, weight_bits: int = 4, init: str = "linear", seed: int = 0, max_iter: int = MAX_ITERATIONS
-) -> SharedWeights:
+) -> SharingResult:
     """Share weights by 1-D k-means.
 
     Parameters
@@ -401,7 +381,7 @@ def share_weights(
 
     Returns
     -------
-    SharedWeights
+    SharingResult
 
     Raises
     ------
@@ -410,4 +390,4 @@ def share_weights(
     """
     values = as_floats("weights", weights)
     found = cluster(values, weight_bits, init, seed, max_iter)
-    return SharedWeights(found.codebook, assign_codes(values, found.codebook), found.inertia, found.iterations)
+    return SharingResult(found.codebook, assign_codes(values, found.codebook), found.inertia, found.iterations)

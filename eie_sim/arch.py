@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from compressor.types.packed_format import POINTER_BYTES
+
 Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
 Rounding = Literal["half_even", "truncate"]
 
@@ -136,10 +138,6 @@ class ArchConfig(BaseModel):
     @cached_property
     def sram_limits(self) -> tuple[int, int, int, int]:
         """What a PE can hold: entries, pointers, inputs, outputs."""
-        from compressor.types.packed import (
-            POINTER_BYTES,  # not above: it brings numba, which a configuration does not need
-        )
-
         activations = self.act_regfile_entries + self.act_sram_bytes // ACT_BYTES
         entries = self.spmat_bytes * 8 // self.spmat_width_bits * self.entries_per_spmat_row
         return entries, self.ptr_bytes // POINTER_BYTES, activations, activations

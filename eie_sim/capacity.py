@@ -5,7 +5,8 @@ import warnings
 from dataclasses import dataclass, replace
 from operator import le
 
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 
 

@@ -7,7 +7,9 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.checks import as_floats, frozen, whole_number
-from compressor.types.packed import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS, PackedLayer, pack_sparse
+from compressor.packing import pack_sparse
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_format import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS
 from eie_sim.networks import DEFAULT_FIT, FITS, published_layer, published_layers
 from eie_sim.networks.generator import draw_acts, draw_weights
 from eie_sim.networks.statistics import LayerStatistics

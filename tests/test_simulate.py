@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compressor import PackedModel, pack_codes
-from compressor.types.packed import ACTIVATION_FUNCTIONS
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
 from eie_sim import ArchConfig, preset, simulate, simulate_batch, simulate_model
 from eie_sim.engines.base import ENGINES, engine_named
 from eie_sim.engines.chain import activate

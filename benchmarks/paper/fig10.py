@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from benchmarks.paper.bench import Bench
 from benchmarks.paper.reproduced import Point, Reproduced, beyond_print, dots_beside
-from compressor.data.datasets import as_floats, find_mnist
+from compressor.data.datasets import find_mnist, scaled_pixels
 from compressor.models import MODELS, packaged_digits, packaged_model
 from eie_sim import preset
 from eie_sim.cost.technology import MULTIPLY_8, MULTIPLY_16, MULTIPLY_32
@@ -51,7 +51,7 @@ def digits() -> tuple[ArrayLike, ArrayLike, str]:
     """Real digits: the full test set of MNIST where it is found, else those of the package."""
     found = find_mnist()
     if found is not None:
-        return as_floats(found.test_images), found.test_labels, f"{len(found.test_labels):,} test images of MNIST"
+        return scaled_pixels(found.test_images), found.test_labels, f"{len(found.test_labels):,} test images of MNIST"
     packaged = packaged_digits()
     return packaged.inputs(), packaged.labels, f"{len(packaged.labels)} test images of MNIST, those of the package"
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from benchmarks.reproduction.bench import DENSE, RATE, Bench, base_tasks, table_densities
 from benchmarks.reproduction.found import Compared, Found, pct
+from benchmarks.reproduction.svd import rank_for_share, truncated
 from benchmarks.reproduction.tasks import Result, Task, Tell
 from compressor.accounting import FLOAT_BITS, paper_rule
 from compressor.coding.flat_index import flat_statistics
-from compressor.svd import rank_for_share, truncated
 from compressor.training import Phase, Prune, Share, compressed_model_of, find_layers, masks_of
 from eie_sim.report import plots
 from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels

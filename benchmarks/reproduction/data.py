@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
-from compressor.data.datasets import DATA_VARIABLE, Dataset, as_floats, find_mnist, held_out
+from compressor.data.datasets import DATA_VARIABLE, Dataset, find_mnist, held_out
 from compressor.training import TensorData
 
 Mode = Literal["test", "held-out", "quick"]
@@ -49,8 +48,8 @@ def load_images(mode: Mode) -> Images:
         raise SystemExit(_NO_DATA)
     if mode == "held-out":
         dataset = held_out(dataset, HELD_OUT)
-    train = _tensors(dataset.train_images, dataset.train_labels)
-    return Images(train, _tensors(dataset.test_images, dataset.test_labels), dataset.source, dataset.digest)
+    train = TensorData.of_images(dataset.train_images, dataset.train_labels)
+    return Images(train, TensorData.of_images(dataset.test_images, dataset.test_labels), dataset.source, dataset.digest)
 
 
 def drawn_dataset(seed: int = 0) -> Dataset:
@@ -63,10 +62,6 @@ def drawn_dataset(seed: int = 0) -> Dataset:
         noise = random.normal(0, 60, (n, 28, 28))
         parts += [np.clip(0.6 * patterns[labels] + noise, 0, 255).astype(np.uint8), labels]
     return Dataset(*parts, name="drawn", source="drawn patterns, no digits (--quick)")
-
-
-def _tensors(images: np.ndarray, labels: np.ndarray) -> TensorData:
-    return TensorData(torch.from_numpy(as_floats(images)), torch.from_numpy(labels.astype(np.int64)))
 
 
 def _where_to_put_it() -> str:

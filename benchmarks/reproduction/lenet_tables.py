@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from benchmarks.reproduction.runs import RunResult
 from compressor.accounting import PaperRule, paper_rule
-from compressor.published import NETWORKS, PublishedLayer
+from compressor.published import NETWORKS, PublishedCompression
 
 INDEX_BITS = 5
 """Bits of a run in Tables 2 and 3 of the paper."""
@@ -39,13 +39,13 @@ class LayerSizes:
     Attributes
     ----------
     layer : str
-    paper : PublishedLayer
+    paper : PublishedCompression
     rule : PaperRule
         At `INDEX_BITS`.
     """
 
     layer: str
-    paper: PublishedLayer
+    paper: PublishedCompression
     rule: PaperRule
 
     @property
@@ -205,7 +205,7 @@ def _layers_markdown(runs: Sequence[RunSizes]) -> list[str]:
 _DIGITS = (1, 1, 2, 0, 2, 2, 2)
 
 
-def published_cells(layer: PublishedLayer) -> tuple[float, ...]:
+def published_cells(layer: PublishedCompression) -> tuple[float, ...]:
     """The paper's values for `LayerSizes.cells`, without the number of weights."""
     bits = (layer.weight_bits, layer.weight_huffman_bits, layer.index_bits, layer.index_huffman_bits)
     return (layer.kept_pct, *bits, layer.shared_pct, layer.huffman_pct)

@@ -3,11 +3,8 @@
 import sys
 from collections.abc import Callable
 
-import numpy as np
-import torch
-
 from benchmarks.reproduction.data import HELD_OUT, Images, Mode, drawn_dataset
-from compressor.data.datasets import DATA_VARIABLE, Dataset, as_floats, find_fashion_mnist, find_mnist, held_out
+from compressor.data.datasets import DATA_VARIABLE, Dataset, find_fashion_mnist, find_mnist, held_out
 from compressor.training import TensorData
 
 SETS: dict[str, Callable[[], Dataset | None]] = {"mnist": find_mnist, "fashion-mnist": find_fashion_mnist}
@@ -30,9 +27,5 @@ def load_part(name: str, mode: Mode, n_train: int) -> Images:
         dataset = held_out(dataset, HELD_OUT)
     n = min(n_train, len(dataset.train_labels))
     part = "" if n == len(dataset.train_labels) else f", the first {n:,} images for training"
-    train = _tensors(dataset.train_images[:n], dataset.train_labels[:n])
-    return Images(train, _tensors(dataset.test_images, dataset.test_labels), dataset.source + part, digest)
-
-
-def _tensors(images: np.ndarray, labels: np.ndarray) -> TensorData:
-    return TensorData(torch.from_numpy(as_floats(images)), torch.from_numpy(labels.astype(np.int64)))
+    train = TensorData.of_images(dataset.train_images[:n], dataset.train_labels[:n])
+    return Images(train, TensorData.of_images(dataset.test_images, dataset.test_labels), dataset.source + part, digest)

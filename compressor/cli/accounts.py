@@ -67,22 +67,19 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
         if left_out := table.remark("--json"):
             printer.remark(left_out)
         printer.lines([""])
-    printer.lines([_summary(account), ""])
+    total = account.total.paper
+    summary = Text.assemble(
+        (f"{times(account.file_rate)} smaller", "bold"),
+        f": {plural(account.file_bytes, 'byte')} of {account.dense_bytes:,}; by the paper's rule ",
+        (times(total.huffman_rate), "bold"),
+        f" (P {times(total.kept)}, P+Q {times(total.shared_rate)})",
+    )
+    printer.lines([summary, ""])
 
 
 def times(rate: float) -> str:
     """A rate below 1 as how many times smaller it makes a thing."""
     return f"{1 / rate:.1f}x" if rate else "-"
-
-
-def _summary(account: Accounting) -> Text:
-    paper = account.total.paper
-    return Text.assemble(
-        (f"{times(account.file_rate)} smaller", "bold"),
-        f": {plural(account.file_bytes, 'byte')} of {account.dense_bytes:,}; by the paper's rule ",
-        (times(paper.huffman_rate), "bold"),
-        f" (P {times(paper.kept)}, P+Q {times(paper.shared_rate)})",
-    )
 
 
 def _names(account: Accounting, *closing: str) -> Group:

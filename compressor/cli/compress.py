@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import (
     CODING_PANEL,
     INPUT_PANEL,
@@ -74,7 +75,6 @@ def compress(
     Nothing is trained in between, so that what it costs in accuracy is to be measured; `train` does both. The tables
     printed are those of `report`.
     """
-    from compressor.cli import PROGRAM
     from compressor.cli.settings import settings_of
     from compressor.cli.sources import (
         COMPRESSED_FILES,
@@ -130,23 +130,18 @@ def compress(
         save_dcz(model, given, out, document, printer, as_json)
 
 
-def _tell_what_is_assumed(network: "DenseModel", printer: "Printer") -> None:
+def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
     from compressor.importers.named_arrays import assumed_functions
+    from compressor.pipeline import compress_model
 
+    arguments = given.of_model(network)
+    given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
     if assumed := assumed_functions(network.provenance):
         first = ", ".join(assumed[:_NAMED]) + (f" and {len(assumed) - _NAMED} more" if len(assumed) > _NAMED else "")
         printer.note(
             f"the file does not say which activation functions it has: relu is assumed after {first}; "
             "--activation says others"
         )
-
-
-def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
-    from compressor.pipeline import compress_model
-
-    arguments = given.of_model(network)
-    given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
-    _tell_what_is_assumed(network, printer)
     names = [tensor.name for tensor in network.tensors]
     with printer.progress(len(names)) as advance:
         advance(names[0])

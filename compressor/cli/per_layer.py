@@ -10,13 +10,8 @@ from typing import Any, TypeAlias
 
 from compressor.checks import whole_number
 from compressor.types.dense import KINDS
-from compressor.types.packed import (
-    ACTIVATION_FUNCTIONS,
-    MAX_INDEX_BITS,
-    MAX_WEIGHT_BITS,
-    MIN_INDEX_BITS,
-    MIN_WEIGHT_BITS,
-)
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
+from compressor.types.packed_format import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 from compressor.weight_sharing import INITIALISATIONS
 
 Pairs: TypeAlias = Sequence[tuple[str, Any]]
@@ -143,16 +138,13 @@ def of_layers(option: str, pairs: Pairs, kinds: Mapping[str, str]) -> dict[str, 
     """
     values: dict[str, Any] = {}
     for pattern, value in sorted(pairs, key=lambda pair: pair[0] != ALL):  # what is for all comes first
-        names = _fitting(pattern, kinds)
+        if pattern in kinds:
+            names = [pattern]  # a layer that is called "conv" is meant by its name
+        elif pattern in KINDS:
+            names = [name for name, kind in kinds.items() if kind == pattern]
+        else:
+            names = [name for name in kinds if fnmatchcase(name, pattern)]
         if not names:
             raise ValueError(f"{option}: {pattern!r} fits no layer; there are {', '.join(kinds)}")
         values |= dict.fromkeys(names, value)
     return values
-
-
-def _fitting(pattern: str, kinds: Mapping[str, str]) -> list[str]:
-    if pattern in kinds:
-        return [pattern]
-    if pattern in KINDS:
-        return [name for name, kind in kinds.items() if kind == pattern]
-    return [name for name in kinds if fnmatchcase(name, pattern)]

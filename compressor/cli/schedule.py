@@ -29,7 +29,7 @@ _SPARSE_CUT = 10
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What was asked for; the options of ``eie-compress train`` of these names."""
 
     epochs: int
@@ -56,29 +56,29 @@ class Plan:
         ValueError
             When a setting is out of its limits, or names no layer.
         """
-        begin = self._dense(model)
+        settings = self._settings(self.epochs, self.rate)
+        begin = dense(settings)
+        if self.dsd is not None:
+            epochs = max(1, self.epochs // 2) if self.dsd_epochs is None else self.dsd_epochs
+            sparse = replace(settings, epochs=epochs, rate=self.rate / _SPARSE_CUT, cuts=())
+            begin = dsd_phases(model, settings, sparse, epochs, self.dsd)
         if self.density is None:
             return begin
         kinds = kinds_of(model)
+        inits = set(_of_all("--init", self.init or Share.init, initialisation, kinds).values())
+        if len(inits) > 1:
+            raise ValueError("--init: must be the same for all layers here")
         compression = DeepCompression(
             rounds=iterative_rounds(self._densities(name, kinds), self.rounds),
             retrain=self._settings(self.retrain_epochs, self.retrain_rate),
             share=Share(
                 _of_all("--weight-bits", self.weight_bits or str(Share.weight_bits), weight_width, kinds),
-                self._init(kinds),
+                inits.pop(),
                 self.seed,
             ),
             tune=replace(self._settings(self.tune_epochs, self.tune_rate), l2=0.0),
         )
         return begin + compression.phases(model)
-
-    def _dense(self, model: Any) -> list[Phase]:
-        settings = self._settings(self.epochs, self.rate)
-        if self.dsd is None:
-            return dense(settings)
-        epochs = max(1, self.epochs // 2) if self.dsd_epochs is None else self.dsd_epochs
-        sparse = replace(settings, epochs=epochs, rate=self.rate / _SPARSE_CUT, cuts=())
-        return dsd_phases(model, settings, sparse, epochs, self.dsd)
 
     def _settings(self, epochs: int, rate: float) -> TrainSettings:
         cuts = [(int(epochs * part), factor) for part, factor in _CUTS if int(epochs * part)]
@@ -91,12 +91,6 @@ class Plan:
             raise ValueError(f"--density: there are no published ones of {name}, only of {', '.join(NETWORKS)}")
         layers = NETWORKS[name].layers
         return {own: layers[paper].kept_pct / 100 for own, paper in paper_names(name).items()}
-
-    def _init(self, kinds: Mapping[str, str]) -> str:
-        inits = set(_of_all("--init", self.init or Share.init, initialisation, kinds).values())
-        if len(inits) > 1:
-            raise ValueError("--init: must be the same for all layers here")
-        return str(inits.pop())
 
 
 def kinds_of(model: Any) -> dict[str, str]:

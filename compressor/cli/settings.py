@@ -106,7 +106,8 @@ class Settings:
             ways = [way for way in PRUNING if name in values.get(way, {})]
             if len(ways) != 1:
                 said = f"{' and '.join(map(option_of, ways))} say" if ways else "nothing says"
-                raise ValueError(f"{said} how {name!r} is to be pruned, but one of {_ways()} must")
+                one = ", ".join(map(option_of, PRUNING))
+                raise ValueError(f"{said} how {name!r} is to be pruned, but one of {one} must")
         sharing = {name: dict.fromkeys(kinds, usual) | values.get(name, {}) for name, usual in DEFAULTS.items()}
         return {
             **{way: _short(values[way], kinds) if way in values else None for way in PRUNING},
@@ -178,7 +179,3 @@ def _words(name: str, found: Any) -> tuple[str, ...]:
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{option_of(name)}: {found!r}, but it must be a text or a list of texts")
     return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
-
-
-def _ways() -> str:
-    return ", ".join(map(option_of, PRUNING))

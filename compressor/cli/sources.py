@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor import importers
-from compressor.networks import NETWORKS, shapes
+from compressor.networks.registry import SHAPES
 from compressor.storage.coded_file import load_compressed
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
@@ -98,18 +98,14 @@ def memory_bytes(max_memory: int | None) -> int | None:
 def _shapes(name: str) -> dict[str, Sequence[int]]:
     """Shapes of layers: of a network, or of a TOML file in its order."""
     if name.lower().endswith(".toml"):
-        return {layer: _checked_shape(layer, shape) for layer, shape in read_toml(Path(name)).items()}
-    tables = {network: network.upper().replace("-", "_").replace(".", "_") for network in NETWORKS}
-    known = [network for network, table in tables.items() if hasattr(shapes, table)]
-    if name not in known:
-        raise ValueError(f"--shapes: {name!r}, but it must be a file .toml or one of {', '.join(known)}")
-    return dict(getattr(shapes, tables[name]))
-
-
-def _checked_shape(layer: str, shape: Any) -> Sequence[int]:
-    if not isinstance(shape, list):
-        raise ValueError(f"--shapes: {layer} is {shape!r}, but it must be a list such as [outputs, inputs]")
-    return shape
+        found = read_toml(Path(name))
+        for layer, shape in found.items():
+            if not isinstance(shape, list):
+                raise ValueError(f"--shapes: {layer} is {shape!r}, but it must be a list such as [outputs, inputs]")
+        return found
+    if name not in SHAPES:
+        raise ValueError(f"--shapes: {name!r}, but it must be a file .toml or one of {', '.join(SHAPES)}")
+    return dict(SHAPES[name])
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -194,8 +190,8 @@ def _kept_apart(model: DenseModel, keep: Sequence[str]) -> DenseModel:
     for tensor in kept:
         others |= {f"{tensor.name}.weight": tensor.weights}
         others |= {} if tensor.bias is None else {f"{tensor.name}.bias": tensor.bias}
-    told = {**model.provenance, KEPT: json.dumps([tensor.name for tensor in kept])}
-    return DenseModel(tuple(t for t, _ in rest), tuple(a for _, a in rest), told, others)
+    provenance = {**model.provenance, KEPT: json.dumps([tensor.name for tensor in kept])}
+    return DenseModel(tuple(t for t, _ in rest), tuple(a for _, a in rest), provenance, others)
 
 
 def _without_kept(model: CompressedModel) -> CompressedModel:

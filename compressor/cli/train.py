@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import (
     CODING_PANEL,
     OUTPUT_PANEL,
@@ -74,7 +75,6 @@ def train(
     It is trained dense, pruned and retrained in rounds; its weights are shared, and tuned together. The errors shown
     are on test images, by which nothing is chosen. The same seed, threads, machine and versions give the same bytes.
     """
-    from compressor.cli import PROGRAM
     from compressor.cli.compress import save_dcz
     from compressor.cli.settings import settings_of
     from compressor.cli.sources import suffix_of
@@ -98,11 +98,11 @@ def train(
             check_target_file(what, file)
     coding.check_coder()
     from compressor.cli.data import dataset_named
-    from compressor.cli.schedule import Plan
+    from compressor.cli.schedule import TrainingPlan
     from compressor.cli.training_run import TrainingRun, print_phases
-    from compressor.training.threads import torch_threads
+    from compressor.training.trainer import torch_threads
 
-    plan = Plan(
+    plan = TrainingPlan(
         epochs=epochs,
         rate=rate,
         l2=l2,

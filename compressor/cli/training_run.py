@@ -6,14 +6,13 @@ from typing import Any
 
 from rich.text import Text
 
-from compressor.cli.schedule import Plan, kinds_of
+from compressor.cli.schedule import TrainingPlan, kinds_of
 from compressor.console.grid import column, grid
 from compressor.console.printer import Printer, plural
 from compressor.data.datasets import Dataset, held_out
 from compressor.networks import activations_of, network
-from compressor.training import PhaseRecord, compressed_model_of, run_phases, total_epochs
-from compressor.training.images import image_data
-from compressor.training.state_dict import save_state_dict
+from compressor.training import PhaseRecord, TensorData, compressed_model_of, run_phases, total_epochs
+from compressor.training.export import save_state_dict
 from compressor.types.coded import CompressedModel
 
 _SIDES = {"lenet-300-100": 28, "lenet-5": 28, "lstm-classifier": None}
@@ -42,7 +41,7 @@ class TrainingRun:
     dataset : Dataset
     hold_out : int or None
         Training images to measure errors on, in place of the test images.
-    plan : Plan
+    plan : TrainingPlan
 
     Attributes
     ----------
@@ -55,11 +54,16 @@ class TrainingRun:
         When the network does not take these images, or a setting is out of its limits.
     """
 
-    def __init__(self, name: str, dataset: Dataset, hold_out: int | None, plan: Plan) -> None:
+    def __init__(self, name: str, dataset: Dataset, hold_out: int | None, plan: TrainingPlan) -> None:
         check_trainable(name)
         self.name = name
         self.dataset = dataset if hold_out is None else held_out(dataset, hold_out, plan.seed)
-        self.model = network(name, seed=plan.seed, n_classes=dataset.n_classes, **_inputs_of(name, dataset))
+        rows, columns = dataset.train_images.shape[1:]
+        side = _SIDES[name]
+        if side is not None and (rows, columns) != (side, side):
+            raise ValueError(f"--data: images of {rows} x {columns}, but {name} takes {side} x {side}")
+        inputs = {"n_inputs": columns} if side is None else {}  # a recurrent network reads images row by row
+        self.model = network(name, seed=plan.seed, n_classes=dataset.n_classes, **inputs)
         self.phases = plan.phases(name, self.model)
         self.records: list[PhaseRecord] = []
 
@@ -76,7 +80,8 @@ class TrainingRun:
         printer.note(f"data: {self.dataset.source}")
         if checkpoint is not None and checkpoint.exists():
             printer.note(f"going on from {checkpoint}")
-        train, test = image_data(self.dataset)
+        train = TensorData.of_images(self.dataset.train_images, self.dataset.train_labels)
+        test = TensorData.of_images(self.dataset.test_images, self.dataset.test_labels)
         with printer.counting() as count:
             self.records = run_phases(
                 self.model, train, self.phases, held_out=test, checkpoint=checkpoint, progress=count
@@ -89,20 +94,20 @@ class TrainingRun:
 
     @property
     def error(self) -> float:
-        """Share of the test images that are not recognised in the end, 0 .. 1."""
+        """Fraction of the test images that are not recognised in the end, 0 .. 1."""
         error = self.records[-1].error_after
         assert error is not None, "there were test images"
         return error
 
     def compressed(self) -> CompressedModel:
         """The network with its shared weights, and where it is from."""
-        told = {
+        provenance = {
             "network": self.name,
             "data": self.dataset.source,
             "test error": f"{self.error:.4f} of {len(self.dataset.test_labels)} images",
         }
         functions = list(activations_of(self.name).values())
-        return compressed_model_of(self.model, activations=functions, provenance=told)
+        return compressed_model_of(self.model, activations=functions, provenance=provenance)
 
     def save_state_dict(self, file: Path) -> None:
         """Write the weights for PyTorch."""
@@ -118,17 +123,6 @@ class TrainingRun:
             "phases": [asdict(record) for record in self.records],
             "error": self.error,
         }
-
-
-def _inputs_of(name: str, dataset: Dataset) -> dict[str, int]:
-    """The setting of a network that follows from the size of the images."""
-    rows, columns = dataset.train_images.shape[1:]
-    side = _SIDES[name]
-    if side is None:
-        return {"n_inputs": columns}
-    if (rows, columns) != (side, side):
-        raise ValueError(f"--data: images of {rows} x {columns}, but {name} takes {side} x {side}")
-    return {}
 
 
 def print_phases(run: TrainingRun, printer: Printer) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+from compressor.cli import PROGRAM
 from compressor.cli.options import INPUT_PANEL, OUTPUT_PANEL, Compressed, Json, MaxMemory, Shapes, option
 
 _OUT = "The file to write: .npz, .safetensors, .pt, .pth, .onnx or .net."
@@ -20,7 +21,6 @@ def unpack(
     as_json: Json = False,
 ) -> None:
     """Decode the weights of a compressed model into a file for other programs."""
-    from compressor.cli import PROGRAM
     from compressor.cli.sources import check_like, read_compressed, write_weights
     from compressor.console.printer import Printer, plural
     from compressor.console.targets import check_target_file
@@ -42,5 +42,5 @@ def unpack(
     if as_json:
         printer.json(document)
     else:
-        told = f"{plural(len(model.tensors), 'layer')}, {plural(document['weights'], 'weight')}"
-        printer.lines([f"{told}; {plural(len(model.others), 'other parameter')}; {document['file_bytes']:,} bytes"])
+        sizes = f"{plural(len(model.tensors), 'layer')}, {plural(document['weights'], 'weight')}"
+        printer.lines([f"{sizes}; {plural(len(model.others), 'other parameter')}; {document['file_bytes']:,} bytes"])

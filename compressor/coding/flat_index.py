@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.jit import Arg, kernel
-from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
+from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]

@@ -1,7 +1,7 @@
 """What the command lines of both packages have in common: commands that fail in one line, results on stdout, tables.
 
-`app` makes a command line of functions, `options` declares what they take, `printer` and `grid` are what they print
-with, `targets` looks whether a result can be written before it is computed. Only command lines import this package, and
+`app` makes a command line of functions and declares their options, `printer` and `grid` are what they print with,
+`targets` checks that a result can be written before it is computed. Only command lines import this package, and
 importing it loads neither numpy nor numba.
 """
 

@@ -1,4 +1,4 @@
-"""A command line of some commands, and how it fails: one line on stderr and exit code 2."""
+"""A command line: its commands, how their options are declared, and how it fails: one line on stderr, exit code 2."""
 
 import inspect
 import os
@@ -12,7 +12,17 @@ from typer.core import TyperGroup
 
 BAD_INPUT = 2
 
+OUTPUT_PANEL = "Results"
+
 _MESSAGE_LIMIT = 1000  # characters of one line of error
+
+
+def option(panel: str, text: str, metavar: str | None, *names: str, **more: Any) -> Any:
+    """An option of `panel`; `text` says what happens without it, since most defaults could not be typed."""
+    return typer.Option(*names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False, **more)
+
+
+Json = Annotated[bool, option(OUTPUT_PANEL, "Print JSON on stdout, and nothing else there.", None, "--json")]
 
 
 class OneLineErrors(TyperGroup):

@@ -49,16 +49,11 @@ def plural(count: int, thing: str) -> str:
 
 
 class Advance(Protocol):
-    """Tells the progress bar what is done next."""
+    """Moves the progress bar on."""
 
     def __call__(self, doing: str, done: int = 0) -> None:
         """Show `doing`, and count `done` more."""
         ...
-
-
-def _width() -> int | None:
-    """Columns for tables; None: those of the terminal or of ``COLUMNS``, which a file or a pipe has not."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
 
 
 class Printer:
@@ -77,7 +72,9 @@ class Printer:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.out = Console(width=_width(), highlight=False, emoji=False, markup=False)
+        # None: the width of the terminal or of ``COLUMNS``, which a file or a pipe does not have.
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+        self.out = Console(width=width, highlight=False, emoji=False, markup=False)
         self.err = Console(stderr=True, highlight=False, emoji=False, markup=False)
         self.notes: list[str] = []
 
@@ -127,7 +124,7 @@ class Printer:
 
     @contextmanager
     def counting(self) -> Iterator[Callable[[int, int, str], None]]:
-        """As `progress`, for work that tells what is done, of how much (0: not known), and what is being done."""
+        """As `progress`, for work that reports what is done, of how much (0: not known), and what is being done."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

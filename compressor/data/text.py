@@ -41,7 +41,7 @@ ALPHABET = "".join(
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class GrammarText:
     """A text as codes of characters.
 
     Attributes
@@ -62,7 +62,7 @@ class Text:
     source: str
 
 
-def grammar_text(n_train: int = 200_000, n_test: int = 20_000, seed: int = 0) -> Text:
+def grammar_text(n_train: int = 200_000, n_test: int = 20_000, seed: int = 0) -> GrammarText:
     """Sentences of a small grammar, drawn with `seed`: at least `n_train` and `n_test` characters of whole sentences.
 
     Raises
@@ -74,7 +74,7 @@ def grammar_text(n_train: int = 200_000, n_test: int = 20_000, seed: int = 0) ->
     train, _ = _draw(rng, whole_number("n_train", n_train, 1))
     test, bits = _draw(rng, whole_number("n_test", n_test, 1))
     source = f"sentences of the grammar in compressor/data/text.py, seed {seed}"
-    return Text(_codes(train), _codes(test), ALPHABET, bits / len(test), source)
+    return GrammarText(_codes(train), _codes(test), ALPHABET, bits / len(test), source)
 
 
 def windows(codes: NDArray[np.uint8], length: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -26,7 +26,7 @@ from compressor.coding.streams import Bytes, no_table
 from compressor.networks.shapes import SQUEEZENET_1_0
 from compressor.storage.files import errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CodedTensor, CompressedModel
-from compressor.types.packed import check_codebook
+from compressor.types.packed_format import check_codebook
 
 LAYER_MARKS = ("conv", "fc", "ip")
 """The format holds the layers with one of these in their name."""

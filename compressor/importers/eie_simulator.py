@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, whole_number
 from compressor.storage.files import creating_folder, errors_name, file_size
-from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS, PackedLayer, weight_bits_of
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS, weight_bits_of
 
 _FLOAT = np.dtype("<f4")
 _WORD = np.dtype("<u4")

@@ -14,15 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.checks import as_floats, whole_number
+from compressor.packing import pack_sparse
 from compressor.storage.files import errors_name, file_size, memory_limit
-from compressor.types.packed import (
-    MAX_INDEX_BITS,
-    MAX_WEIGHT_BITS,
-    MIN_INDEX_BITS,
-    MIN_WEIGHT_BITS,
-    PackedLayer,
-    pack_sparse,
-)
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_format import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 from compressor.types.sparse import SparseColumns
 from compressor.weight_sharing import share_weights
 

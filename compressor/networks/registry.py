@@ -5,6 +5,16 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from compressor.networks.shapes import (
+    ALEXNET,
+    LENET_5,
+    LENET_300_100,
+    SQUEEZENET_1_0,
+    SQUEEZENET_1_1,
+    VGG_16,
+    Shapes,
+)
+
 if TYPE_CHECKING:
     from torch.nn import Module
 
@@ -14,7 +24,7 @@ class _Entry(NamedTuple):
 
     module: str
     class_name: str
-    shapes: str | None  # the table of `compressor.networks.shapes` that lists its layers in order
+    shapes: Shapes | None  # its layers in order; None of a recurrent network, whose sizes are settings
     linear_ends: tuple[str, ...]  # layers with no ReLU after them
     layers: tuple[str, ...] = ()  # for a network without a table
 
@@ -22,18 +32,21 @@ class _Entry(NamedTuple):
 _RECURRENT = ("lstm.weight_ih_l0", "lstm.weight_hh_l0", "fc")  # an LSTM has two matrices, and one name for each
 
 _ENTRIES = {
-    "lenet-300-100": _Entry("lenet", "LeNet300_100", "LENET_300_100", ("ip3",)),
-    "lenet-5": _Entry("lenet", "LeNet5", "LENET_5", ("conv1", "conv2", "ip2")),
-    "alexnet": _Entry("alexnet", "AlexNet", "ALEXNET", ("fc8",)),
-    "vgg-16": _Entry("vgg", "VGG16", "VGG_16", ("fc8",)),
-    "squeezenet-1.0": _Entry("squeezenet", "SqueezeNet1_0", "SQUEEZENET_1_0", ()),
-    "squeezenet-1.1": _Entry("squeezenet", "SqueezeNet1_1", "SQUEEZENET_1_1", ()),
+    "lenet-300-100": _Entry("lenet", "LeNet300_100", LENET_300_100, ("ip3",)),
+    "lenet-5": _Entry("lenet", "LeNet5", LENET_5, ("conv1", "conv2", "ip2")),
+    "alexnet": _Entry("alexnet", "AlexNet", ALEXNET, ("fc8",)),
+    "vgg-16": _Entry("vgg", "VGG16", VGG_16, ("fc8",)),
+    "squeezenet-1.0": _Entry("squeezenet", "SqueezeNet1_0", SQUEEZENET_1_0, ()),
+    "squeezenet-1.1": _Entry("squeezenet", "SqueezeNet1_1", SQUEEZENET_1_1, ()),
     "lstm-classifier": _Entry("recurrent", "LSTMClassifier", None, _RECURRENT, _RECURRENT),
     "char-lstm": _Entry("recurrent", "CharLSTM", None, _RECURRENT, _RECURRENT),
 }
 
 NETWORKS = tuple(_ENTRIES)
 """Names that `network` knows."""
+
+SHAPES: Mapping[str, Shapes] = {name: entry.shapes for name, entry in _ENTRIES.items() if entry.shapes is not None}
+"""Shapes of the layers of those networks that have them from a paper."""
 
 
 def network(name: str, **settings: Any) -> "Module":
@@ -80,13 +93,15 @@ def paper_names(name: str) -> dict[str, str]:
     ValueError
         When there is no such network.
     """
-    return {paper.replace("/", "."): paper for paper in _layers(_entry(name))}
+    entry = _entry(name)
+    names = entry.layers if entry.shapes is None else tuple(entry.shapes)
+    return {paper.replace("/", "."): paper for paper in names}
 
 
 def activations_of(name: str) -> dict[str, str]:
     """The function after each layer of a network, by the layer's name in it, in the order of computation.
 
-    One of `compressor.types.packed.ACTIVATION_FUNCTIONS`; the values are what `DenseModel` takes. A convolution
+    One of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`; the values are what `DenseModel` takes. A convolution
     followed by pooling alone has "none", as in LeNet-5, and so has a recurrent matrix: its product is one part of a
     gate's sum.
 
@@ -120,10 +135,3 @@ def _entry(name: str) -> _Entry:
     if name not in NETWORKS:
         raise ValueError(f"network: {name!r}, but it must be one of {', '.join(NETWORKS)}")
     return _ENTRIES[name]
-
-
-def _layers(entry: _Entry) -> tuple[str, ...]:
-    if entry.shapes is None:
-        return entry.layers
-    table: Mapping[str, Any] = getattr(import_module("compressor.networks.shapes"), entry.shapes)
-    return tuple(table)

@@ -23,7 +23,7 @@ def initialise(module: nn.Module, seed: int, gain: float = 1.0) -> None:
     Raises
     ------
     ValueError
-        When the seed is no whole number from 0 to `MAX_SEED`.
+        If `seed` is not an integer from 0 to `MAX_SEED`.
     """
     generator = torch.Generator().manual_seed(whole_number("seed", seed, 0, MAX_SEED))
     module.to_empty(device="cpu")
@@ -43,7 +43,7 @@ def dropout_layer(rate: float) -> nn.Dropout:
     Raises
     ------
     ValueError
-        When the rate is no number from 0 to below 1.
+        If `rate` is not a number from 0 to below 1.
     """
     if not 0 <= real_number("dropout", rate) < 1:
         raise ValueError(f"dropout: {rate}, but it must be at least 0 and below 1")

@@ -11,21 +11,15 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Shape of the weights of each layer by its name, in the order of the network."""
 
 
-def _fire(name: str, inputs: int, squeeze: int, expand: int) -> dict[str, tuple[int, ...]]:
-    """A fire module: 1x1 convolutions to `squeeze` channels, then 1x1 and 3x3 beside each other to `expand` each."""
-    return {
-        f"{name}/conv1x1_1": (squeeze, inputs, 1, 1),
-        f"{name}/conv1x1_2": (expand, squeeze, 1, 1),
-        f"{name}/conv3x3_2": (expand, squeeze, 3, 3),
-    }
-
-
 def _squeezenet(first: tuple[int, ...]) -> Shapes:
     """SqueezeNet from its first layer on: fire modules 2 to 9 are alike but for the channels that enter the first."""
     shapes, channels = {"conv1": first}, first[0]
     modules = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
     for number, (squeeze, expand) in enumerate(modules, start=2):
-        shapes.update(_fire(f"fire{number}", channels, squeeze, expand))
+        # 1x1 convolutions to `squeeze` channels, then 1x1 and 3x3 beside each other, whose outputs are joined.
+        shapes[f"fire{number}/conv1x1_1"] = (squeeze, channels, 1, 1)
+        shapes[f"fire{number}/conv1x1_2"] = (expand, squeeze, 1, 1)
+        shapes[f"fire{number}/conv3x3_2"] = (expand, squeeze, 3, 3)
         channels = 2 * expand
     shapes["conv_final"] = (1000, channels, 1, 1)
     return MappingProxyType(shapes)

@@ -11,14 +11,8 @@ from compressor.coding.tensor_streams import TensorStreams
 from compressor.storage.document import check_keys, check_text
 from compressor.types.coded import CodedTensor
 from compressor.types.dense import KINDS
-from compressor.types.packed import (
-    ACTIVATION_FUNCTIONS,
-    MAX_INDEX_BITS,
-    MAX_SIZE,
-    MAX_WEIGHT_BITS,
-    MIN_INDEX_BITS,
-    MIN_WEIGHT_BITS,
-)
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
+from compressor.types.packed_format import MAX_INDEX_BITS, MAX_SIZE, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 
 MAX_LAYERS = 1024
 """Most layers of a file: a forged header of 2 MiB must not hold a hundred thousand, each with code tables to read."""

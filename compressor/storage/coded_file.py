@@ -43,7 +43,7 @@ from compressor.storage.container import read_container
 from compressor.storage.document import DocumentKind, check_digest
 from compressor.storage.files import errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
-from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
+from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 FORMAT = "deep-compression-model"
 FORMAT_VERSION = 1

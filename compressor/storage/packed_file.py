@@ -22,15 +22,9 @@ from compressor.checks import whole_number
 from compressor.storage.container import DTYPES, read_container
 from compressor.storage.document import DocumentKind, check_digest, check_keys, check_text
 from compressor.storage.files import errors_name, replacing
-from compressor.types.packed import (
-    MAX_INDEX_BITS,
-    MAX_SIZE,
-    MAX_WEIGHT_BITS,
-    MIN_INDEX_BITS,
-    MIN_WEIGHT_BITS,
-    PackedLayer,
-    PackedModel,
-)
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_format import MAX_INDEX_BITS, MAX_SIZE, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
+from compressor.types.packed_model import PackedModel
 
 FORMAT = "eie-packed-model"
 FORMAT_VERSION = 1

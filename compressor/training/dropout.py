@@ -29,7 +29,13 @@ def pruned_rate(rate: float, kept: int, connections: int) -> float:
 
 def dropout_rates(model: nn.Module) -> dict[str, float]:
     """The rate of each dropout module, and of each recurrent module that drops between its layers, by name."""
-    return {name: rate for name, module in model.named_modules() if (rate := _rate(module)) is not None}
+    rates = {}
+    for name, module in model.named_modules():
+        if isinstance(module, _DROPOUTS):
+            rates[name] = float(module.p)
+        elif isinstance(module, nn.RNNBase) and module.dropout:
+            rates[name] = float(module.dropout)
+    return rates
 
 
 def set_dropout_rates(model: nn.Module, rates: Mapping[str, float]) -> None:
@@ -50,16 +56,7 @@ def pruned_rates(model: nn.Module, original: Mapping[str, float]) -> dict[str, f
     dropout before all layers keeps its rate, for inputs are not pruned. A recurrent module is a layer itself, of all
     its weights.
     """
-    sizes = _connections(model)
-    rates = {}
-    for name, rate in original.items():
-        kept, connections = sizes.get(name, (1, 1))
-        rates[name] = pruned_rate(rate, kept, connections)
-    return rates
-
-
-def _connections(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """(kept, all) connections of the layer that each dropout belongs to."""
+    # Kept and all connections of each module; a recurrent one has several weights.
     of_module: dict[int, tuple[int, int]] = {}
     for layer in find_layers(model).values():
         kept, connections = of_module.get(id(layer.module), (0, 0))
@@ -67,20 +64,13 @@ def _connections(model: nn.Module) -> dict[str, tuple[int, int]]:
         # A weight that happens to be zero in a layer that is not pruned is a connection.
         left = size if layer.parametrization is None else int(torch.count_nonzero(layer.weight))
         of_module[id(layer.module)] = (kept + left, connections + size)
-    last, found = (1, 1), {}
+    rates = dict(original)
+    last = (1, 1)
     for name, module in model.named_modules():
         last = of_module.get(id(module), last)
-        if _rate(module) is not None:
-            found[name] = last
-    return found
-
-
-def _rate(module: nn.Module) -> float | None:
-    if isinstance(module, _DROPOUTS):
-        return float(module.p)
-    if isinstance(module, nn.RNNBase) and module.dropout:
-        return float(module.dropout)
-    return None
+        if name in rates:
+            rates[name] = pruned_rate(rates[name], *last)
+    return rates
 
 
 @contextmanager

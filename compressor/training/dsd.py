@@ -29,13 +29,13 @@ def dsd_phases(
     Parameters
     ----------
     model : torch.nn.Module
-        Tells the layers; it is not changed.
+        Its layers are read; it is not changed.
     dense, sparse : TrainSettings
         Of the first two steps.
     redense : TrainSettings, or int
         Of the last step; a number of epochs: the settings of `sparse` at a tenth of its rate.
     sparsity : float, or sequence of float
-        Share of the weights of every layer that the sparse step prunes, 0 .. 1 (25 to 50 % in the paper). A sequence
+        Fraction of the weights of every layer that the sparse step prunes, 0 .. 1 (25 to 50 % in the paper). A sequence
         repeats the sparse and the re-dense step, as the paper does with DeepSpeech.
     spared : sequence of str, or None
         Layers, by name or kind, that are not pruned; None: the first convolution.
@@ -54,7 +54,13 @@ def dsd_phases(
     sparsities = [sparsity] if isinstance(sparsity, int | float) else list(sparsity)
     if isinstance(redense, int):
         redense = replace(sparse, epochs=redense, rate=sparse.rate / REDENSE_CUT, cuts=())
-    pruned = _pruned(model, spared)
+    layers = find_layers(model)
+    if spared is None:
+        spared = [name for name, layer in layers.items() if layer.kind == "conv"][:1]
+    kept = {layer.name for layer in chosen_layers(model, tuple(spared))}
+    pruned = [name for name in layers if name not in kept]
+    if not pruned:
+        raise ValueError(f"spared: {', '.join(spared)} leaves no layer to prune")
     phases = [Phase("dense", dense, dropout_rule=False)]
     for at, share in enumerate(sparsities, start=1):
         if not 0 <= real_number("sparsity", share) <= 1:
@@ -64,17 +70,6 @@ def dsd_phases(
         phases.append(Phase(f"sparse{turn}", sparse, prune, dropout_rule=False))
         phases.append(Phase(f"re-dense{turn}", redense, Release(), dropout_rule=False))
     return phases
-
-
-def _pruned(model: nn.Module, spared: Sequence[str] | None) -> list[str]:
-    layers = find_layers(model)
-    if spared is None:
-        spared = [name for name, layer in layers.items() if layer.kind == "conv"][:1]
-    kept = {layer.name for layer in chosen_layers(model, tuple(spared))}
-    pruned = [name for name in layers if name not in kept]
-    if not pruned:
-        raise ValueError(f"spared: {', '.join(spared)} leaves no layer to prune")
-    return pruned
 
 
 def dense_control(phases: Sequence[Phase]) -> list[Phase]:

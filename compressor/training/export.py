@@ -1,11 +1,12 @@
-"""From a trained network to a `CompressedModel`, and back under its shared weights.
+"""From a trained network to a `CompressedModel` or a state dict, and back under its shared weights.
 
 Plain weights come and go through `compressor.importers.pytorch`, which reads masks and shared weights as they are in
 effect.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from compressor._version import __version__
 from compressor.importers.named_arrays import ASSUMED, named_arrays
 from compressor.importers.pytorch import read_pytorch
-from compressor.training.layers import Layer, find_layers
+from compressor.storage.files import replacing
+from compressor.training.layers import find_layers
 from compressor.training.sharing import SharedWeights, share_layer
 from compressor.types.coded import CodedTensor, CompressedModel
-from compressor.types.dense import DenseModel, DenseTensor
+from compressor.types.dense import DenseModel
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
@@ -28,6 +30,18 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
         if "parametrizations" not in name.split("."):
             state.setdefault(name, tensor.detach())
     return state
+
+
+def save_state_dict(model: nn.Module, path: str | PathLike[str]) -> None:
+    """Write the state dict of the plain network, weights as they are in effect: pruned, shared. Whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        torch.save(plain_state(model), file)
 
 
 def compressed_model_of(
@@ -49,35 +63,26 @@ def compressed_model_of(
     ValueError
         When no layer has shared weights, or a number is not finite.
     """
-    shared = {name: layer for name, layer in find_layers(model).items() if _shares(layer)}
+    layers = find_layers(model).values()
+    shared = [(layer, layer.parametrization) for layer in layers if isinstance(layer.parametrization, SharedWeights)]
     if not shared:
         raise ValueError(f"model: no layer of {type(model).__name__} has shared weights; apply Share first")
     dense = read_pytorch(model)
     read = {tensor.name: (tensor, function) for tensor, function in zip(dense.tensors, dense.activations, strict=True)}
-    found = [read.pop(name) for name in shared]
-    tensors = tuple(_coded(tensor, layer) for (tensor, _), layer in zip(found, shared.values(), strict=True))
-    functions = tuple(activations or (function for _, function in found))
-    told = {**dense.provenance, "compressor": __version__, **(provenance or {})}
+    tensors, functions = [], []
+    for layer, weights in shared:
+        tensor, function = read.pop(layer.name)
+        # Copies: what is exported does not change when training goes on.
+        codes, codebook = weights.codes.numpy().flatten(), layer.trained.detach().numpy().copy()
+        tensors.append(CodedTensor(tensor.name, tensor.shape, tensor.kind, codebook, codes, tensor.bias, tensor.gates))
+        functions.append(function)
+    # What is not shared is kept as it is, with its biases, under its names in a state dict.
+    rest = tuple(tensor for tensor, _ in read.values())
+    plain = named_arrays(DenseModel(rest, ("none",) * len(rest))) if rest else {}
+    origin = {**dense.provenance, "compressor": __version__, **(provenance or {})}
     if activations:
-        told.pop(ASSUMED, None)
-    return CompressedModel(tensors, functions, told, {**_arrays(read), **dense.others})
-
-
-def _arrays(read: Mapping[str, tuple[DenseTensor, str]]) -> Mapping[str, NDArray[np.float32]]:
-    """Tensors that are not shared, and their biases, under their names in a state dict."""
-    tensors = tuple(tensor for tensor, _ in read.values())
-    return named_arrays(DenseModel(tensors, ("none",) * len(tensors))) if tensors else {}
-
-
-def _shares(layer: Layer) -> bool:
-    return isinstance(layer.parametrization, SharedWeights)
-
-
-def _coded(tensor: DenseTensor, layer: Layer) -> CodedTensor:
-    # Copies: what is exported does not change when training goes on.
-    codes = cast(SharedWeights, layer.parametrization).codes.numpy().flatten()
-    codebook = layer.trained.detach().numpy().copy()
-    return CodedTensor(tensor.name, tensor.shape, tensor.kind, codebook, codes, tensor.bias, tensor.gates)
+        origin.pop(ASSUMED, None)
+    return CompressedModel(tuple(tensors), tuple(activations or functions), origin, {**plain, **dense.others})
 
 
 def load_shared(model: nn.Module, compressed: CompressedModel) -> None:

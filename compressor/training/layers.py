@@ -86,9 +86,9 @@ def find_layers(model: nn.Module) -> dict[str, Layer]:
         When there is none, or a layer shares its parameter with another module, as an embedding that is tied to the
         output matrix: what is pruned or shared in one would change the other.
     """
-    layers = {
-        layer.name: layer for path, module in model.named_modules() if _is_outside(path) for layer in _in(path, module)
-    }
+    # A parametrization, as a mask, is a module too, but no part of the network.
+    modules = [(path, module) for path, module in model.named_modules() if "parametrizations" not in path.split(".")]
+    layers = {layer.name: layer for path, module in modules for layer in _layers_of(path, module)}
     if not layers:
         raise ValueError(f"model: {type(model).__name__} has no Linear, Conv, LSTM or GRU layer")
     owners: dict[int, list[str]] = {}
@@ -103,35 +103,24 @@ def find_layers(model: nn.Module) -> dict[str, Layer]:
     return layers
 
 
-def _is_outside(path: str) -> bool:
-    """A parametrization is no part of the network."""
-    return "parametrizations" not in path.split(".")
-
-
-def _in(path: str, module: nn.Module) -> list[Layer]:
+def _layers_of(path: str, module: nn.Module) -> list[Layer]:
     if isinstance(module, nn.Linear):
         return [Layer(path or "weight", path, module, "weight", _present(module, "bias"), "linear")]
     if isinstance(module, _CONVOLUTIONS):
         return [Layer(path or "weight", path, module, "weight", _present(module, "bias"), "conv")]
-    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
-        return [_recurrent(path, module, name) for name in _weight_names(module)]
-    return []
-
-
-def _weight_names(module: nn.Module) -> list[str]:
-    """Names of a recurrent module's weights in the order of its layers and directions."""
-    if isinstance(module, nn.RNNBase):
-        return [name for name in module._flat_weights_names if name.startswith("weight_")]
-    return ["weight_ih", "weight_hh"]
-
-
-def _recurrent(path: str, module: nn.Module, parameter: str) -> Layer:
-    kind = "lstm" if isinstance(module, nn.LSTM | nn.LSTMCell) else "linear"
-    kind = "gru" if isinstance(module, nn.GRU | nn.GRUCell) else kind
-    if parameter.startswith("weight_hr"):  # the projection of an LSTM's output is one matrix, without gates or bias
-        kind = "linear"
-    bias = _present(module, parameter.replace("weight", "bias", 1))
-    return Layer(_joined(path, parameter), path, module, parameter, bias, kind, TORCH_GATES.get(kind, ()))
+    if isinstance(module, nn.RNNBase):  # in the order of its layers and directions
+        names = [name for name in module._flat_weights_names if name.startswith("weight_")]
+    else:
+        names = ["weight_ih", "weight_hh"] if isinstance(module, nn.RNNCellBase) else []
+    own_kind = "lstm" if isinstance(module, nn.LSTM | nn.LSTMCell) else "linear"
+    own_kind = "gru" if isinstance(module, nn.GRU | nn.GRUCell) else own_kind
+    layers = []
+    for name in names:
+        # The projection of an LSTM's output ("hr") is one matrix, without gates or bias.
+        kind = "linear" if name.startswith("weight_hr") else own_kind
+        bias = _present(module, name.replace("weight", "bias", 1))
+        layers.append(Layer(_joined(path, name), path, module, name, bias, kind, TORCH_GATES.get(kind, ())))
+    return layers
 
 
 def _joined(path: str, name: str) -> str:

@@ -137,7 +137,7 @@ def make_plain(layer: Layer) -> None:
 
 
 def densities(model: nn.Module) -> dict[str, float]:
-    """Share of the weights in effect that are not zero, by layer."""
+    """Fraction of the weights in effect that are not zero, by layer."""
     with torch.no_grad():
         return {
             name: int(torch.count_nonzero(layer.weight)) / layer.weight.numel()

@@ -157,18 +157,25 @@ class _Run:
         trainer = Trainer(self.model, self.data, phase.train, self.loss, number)
         if trainer_state is not None:
             trainer.load_state(trainer_state)
-        while trainer.epoch < phase.train.epochs:
-            self._run_epoch(trainer, phase)
-            if trainer.epoch % self.keep_every == 0 or trainer.epoch == phase.train.epochs:
-                self._keep(number, trainer)
-
-    def _run_epoch(self, trainer: Trainer, phase: Phase) -> None:
         record = self.records[-1]
-        record.losses.append(trainer.run_epoch(self._reporter(trainer, phase)))
-        self.batches_done += len(trainer.batches)
-        error = self._error()
-        if error is not None:
-            record.errors.append(error)
+        while trainer.epoch < phase.train.epochs:
+            record.losses.append(trainer.run_epoch(self._reporter(trainer, phase)))
+            self.batches_done += len(trainer.batches)
+            error = self._error()
+            if error is not None:
+                record.errors.append(error)
+            is_due = trainer.epoch % self.keep_every == 0 or trainer.epoch == phase.train.epochs
+            if self.checkpoint is not None and is_due:
+                content = {
+                    "schedule": _fingerprint(self.phases),
+                    "data": self._data_digests(),
+                    "phase": number,
+                    "trainer": trainer.state(),
+                    "model": model_state(self.model),
+                    "records": [asdict(record) for record in self.records],
+                    "batches_done": self.batches_done,
+                }
+                save_checkpoint(Path(self.checkpoint), content)
 
     def _reporter(self, trainer: Trainer, phase: Phase) -> Callable[[int], object] | None:
         progress = self.progress
@@ -183,20 +190,6 @@ class _Run:
 
     def _error(self) -> float | None:
         return None if self.held_out is None else error_rate(self.model, self.held_out)
-
-    def _keep(self, number: int, trainer: Trainer) -> None:
-        if self.checkpoint is None:
-            return
-        content = {
-            "schedule": _fingerprint(self.phases),
-            "data": self._data_digests(),
-            "phase": number,
-            "trainer": trainer.state(),
-            "model": model_state(self.model),
-            "records": [asdict(record) for record in self.records],
-            "batches_done": self.batches_done,
-        }
-        save_checkpoint(Path(self.checkpoint), content)
 
     def _data_digests(self) -> list[str]:
         """Of the examples and the held-out ones: a run goes on with those it began with."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from compressor.prune import find_cut, prune_mask
-from compressor.training.layers import Layer, find_layers
+from compressor.training.layers import find_layers
 from compressor.training.masks import set_masks
 
 PerLayer = float | Mapping[str, float] | None
@@ -21,7 +21,7 @@ class Prune:
     Parameters
     ----------
     density : float, mapping of layer name to float, or None
-        Share of the layer's weights to keep, 0 .. 1, counted over all of them: a second round at a lower density
+        Fraction of the layer's weights to keep, 0 .. 1, counted over all of them: a second round at a lower density
         prunes further. One value is for all layers, a mapping for those it names; the others stay as they are.
     threshold : float, mapping of layer name to float, or None
         Prune what is smaller in magnitude.
@@ -53,23 +53,16 @@ class Prune:
         layers = find_layers(model)
         ways = {"density": self.density, "threshold": self.threshold, "quality": self.quality}
         for what, values in ways.items():
-            strangers = [name for name in values if name not in layers] if isinstance(values, Mapping) else []
-            if strangers:
-                raise ValueError(f"{what}: there is no layer {strangers[0]!r}, only {', '.join(layers)}")
+            unknown = [name for name in values if name not in layers] if isinstance(values, Mapping) else []
+            if unknown:
+                raise ValueError(f"{what}: there is no layer {unknown[0]!r}, only {', '.join(layers)}")
         masks = {}
         for name, layer in layers.items():
-            given = {what: value for what, values in ways.items() if (value := _value(values, name)) is not None}
+            own = {way: values.get(name) if isinstance(values, Mapping) else values for way, values in ways.items()}
+            given = {way: value for way, value in own.items() if value is not None}
+            if len(given) > 1:
+                raise ValueError(f"prune: {name!r} is given {' and '.join(given)}, but one of them decides")
             if given:
-                masks[name] = _mask(layer, given)
+                weights = layer.weight.detach().numpy()
+                masks[name] = torch.from_numpy(prune_mask(weights, find_cut(weights, name=name, **given)))
         return masks
-
-
-def _value(values: PerLayer, name: str) -> float | None:
-    return values.get(name) if isinstance(values, Mapping) else values
-
-
-def _mask(layer: Layer, given: dict[str, float]) -> Tensor:
-    if len(given) > 1:
-        raise ValueError(f"prune: {layer.name!r} is given {' and '.join(given)}, but one of them decides")
-    weights = layer.weight.detach().numpy()
-    return torch.from_numpy(prune_mask(weights, find_cut(weights, name=layer.name, **given)))

@@ -51,7 +51,7 @@ def iterative_rounds(densities: Mapping[str, float], n_rounds: int) -> list[Prun
     Parameters
     ----------
     densities : mapping of layer name to float
-        Share of the weights to keep in the end, above 0.
+        Fraction of the weights to keep in the end, above 0.
     n_rounds : int
 
     Examples
@@ -71,7 +71,7 @@ def alternating(model: nn.Module, rounds: Sequence[Prune], retrain: TrainSetting
     Parameters
     ----------
     model : torch.nn.Module
-        Tells which layers are convolutions; it is not changed.
+        Its layers are read, to find the convolutions; it is not changed.
     rounds : sequence of Prune
         Densities, thresholds or qualities by layer, or for all.
     retrain : TrainSettings

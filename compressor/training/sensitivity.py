@@ -19,7 +19,7 @@ class Sensitivity(NamedTuple):
     ----------
     layer : str
     density : float
-        Share of the layer's weights that is kept.
+        Fraction of the layer's weights that is kept.
     error : float
         0 .. 1.
     """
@@ -55,26 +55,25 @@ def sensitivity_scan(
     ValueError
         When a density is out of its limits or a layer is not there.
     """
-    names = list(find_layers(model)) if layers is None else list(layers)
+    present = find_layers(model)
+    names = list(present) if layers is None else list(layers)
+    if unknown := [name for name in names if name not in present]:
+        raise ValueError(f"layers: there is no layer {unknown[0]!r}, only {', '.join(present)}")
     found: list[Sensitivity] = []
     for name in names:
+        if isinstance(present[name].parametrization, SharedWeights):
+            raise ValueError(f"model: {name!r} has shared weights, but what is pruned must be plain or masked")
+        trained = present[name].trained
         for density in densities:
-            found.append(Sensitivity(name, density, _error(model, data, name, density)))
+            mask = Prune({name: density}).masks(model)[name]
+            with torch.no_grad():
+                before = trained.detach().clone()
+                try:
+                    trained.mul_(mask)
+                    error = error_rate(model, data)
+                finally:
+                    trained.copy_(before)
+            found.append(Sensitivity(name, density, error))
             if progress is not None:
                 progress(len(found), len(names) * len(densities), f"{name} at {density:.0%}")
     return found
-
-
-def _error(model: nn.Module, data: object, name: str, density: float) -> float:
-    layer = find_layers(model)[name]
-    if isinstance(layer.parametrization, SharedWeights):
-        raise ValueError(f"model: {name!r} has shared weights, but what is pruned must be plain or masked")
-    mask = Prune({name: density}).masks(model)[name]
-    trained = layer.trained
-    with torch.no_grad():
-        before = trained.detach().clone()
-        try:
-            trained.mul_(mask)
-            return error_rate(model, data)
-        finally:
-            trained.copy_(before)

@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 from compressor.jit import Arg, kernel
 from compressor.training.layers import Layer, find_layers
 from compressor.training.masks import make_plain
-from compressor.types.packed import check_codebook, weight_bits_of
+from compressor.types.packed_format import check_codebook, weight_bits_of
 from compressor.weight_sharing import assign_codes, cluster
 
 
@@ -168,19 +168,17 @@ class Share:
             if name not in layers:
                 raise ValueError(f"weight_bits: there is no layer {name!r}, only {', '.join(layers)}")
         for name, n_bits in bits.items():
-            self._share(layers[name], n_bits)
-
-    def _share(self, layer: Layer, weight_bits: int) -> None:
-        weights = layer.weight.detach().numpy()
-        kept = weights[weights != 0]
-        values = kept
-        if self.with_bias and layer.bias is not None:
-            bias = layer.bias.detach().numpy()
-            values = np.concatenate([kept, bias[bias != 0]])
-        try:
-            codebook = cluster(values, weight_bits, self.init, self.seed).codebook
-        except ValueError as error:
-            raise ValueError(f"{layer.name}: {error}") from error
-        codes = np.zeros(weights.shape, np.uint8)
-        codes[weights != 0] = assign_codes(kept, codebook)
-        share_layer(layer, codebook, codes)
+            layer = layers[name]
+            weights = layer.weight.detach().numpy()
+            kept = weights[weights != 0]
+            values = kept
+            if self.with_bias and layer.bias is not None:
+                bias = layer.bias.detach().numpy()
+                values = np.concatenate([kept, bias[bias != 0]])
+            try:
+                codebook = cluster(values, n_bits, self.init, self.seed).codebook
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+            codes = np.zeros(weights.shape, np.uint8)
+            codes[weights != 0] = assign_codes(kept, codebook)
+            share_layer(layer, codebook, codes)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
 from torch.nn.utils import parametrize
 
 from compressor.checks import real_number, whole_number
@@ -133,18 +132,23 @@ class Trainer:
         self.batches = Batches(data, settings.batch_size)
         self.epoch = 0
         self._loss = loss
-        self._fixed = {id(p) for layer in chosen_layers(model, tuple(settings.fixed)) for p in _parameters(layer)}
-        self._weights, others = self._trained()
-        groups = [{"params": self._weights, "weight_decay": settings.l2}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = _optimizer([group for group in groups if group["params"]], settings)
-
-    def _trained(self) -> tuple[list[Parameter], list[Parameter]]:
-        """Parameters that this training moves: the weights, and all others."""
-        weights = {id(layer.trained) for layer in find_layers(self.model).values()}
-        trained = [p for p in self.model.parameters() if p.requires_grad and id(p) not in self._fixed]
+        fixed = chosen_layers(model, tuple(settings.fixed))
+        self._fixed = {id(p) for layer in fixed for p in (layer.trained, layer.bias) if p is not None}
+        trained = [p for p in model.parameters() if p.requires_grad and id(p) not in self._fixed]
         if not trained:
-            raise ValueError(f"fixed: {self.settings.fixed} leaves nothing to train")
-        return [p for p in trained if id(p) in weights], [p for p in trained if id(p) not in weights]
+            raise ValueError(f"fixed: {settings.fixed} leaves nothing to train")
+        # Weight decay is for weights alone, not for biases and normalisations.
+        weights = {id(layer.trained) for layer in find_layers(model).values()}
+        self._weights = [p for p in trained if id(p) in weights]
+        others = [p for p in trained if id(p) not in weights]
+        decays = [{"params": self._weights, "weight_decay": settings.l2}, {"params": others, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [group for group in decays if group["params"]]
+        # Fused: one pass over each parameter in place of one for each term of the update.
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.Adam(groups, settings.rate, (settings.momentum, 0.999), fused=True)
+            if settings.optimizer == "adam"
+            else torch.optim.SGD(groups, settings.rate, settings.momentum, fused=True)
+        )
 
     def run_epoch(self, progress: Callable[[int], object] | None = None) -> float:
         """One pass over the data; returns the mean loss of its batches.
@@ -157,7 +161,7 @@ class Trainer:
         Raises
         ------
         ValueError
-            When the loss is no number any more, or there are no data.
+            If the loss is not finite any more, or there are no data.
         """
         settings = self.settings
         for group in self.optimizer.param_groups:
@@ -186,21 +190,17 @@ class Trainer:
             loss = self._loss(self.model(inputs), labels)
         torch.autograd.backward(loss)
         with torch.no_grad():
-            self._shape_gradients(masked, masks)
+            for weight, mask in zip(masked, masks, strict=True):
+                if weight.grad is not None:
+                    weight.grad.mul_(mask)
+            if self.settings.l1:  # its slope is added here: as a term of the loss, it would cost a pass of its own
+                for weight in self._weights:
+                    if weight.grad is not None:
+                        weight.grad.add_(weight.sign(), alpha=self.settings.l1)
+            if self.settings.clip is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self.optimizer.step()
         return loss.item()
-
-    def _shape_gradients(self, masked: list[Tensor], masks: list[Tensor]) -> None:
-        """Masks, the slope of L1, and the limit of the norm."""
-        for weight, mask in zip(masked, masks, strict=True):
-            if weight.grad is not None:
-                weight.grad.mul_(mask)
-        if self.settings.l1:
-            for weight in self._weights:
-                if weight.grad is not None:
-                    weight.grad.add_(weight.sign(), alpha=self.settings.l1)
-        if self.settings.clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
 
     @contextmanager
     def _fixed_parameters(self) -> Iterator[None]:
@@ -224,17 +224,6 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _parameters(layer: Any) -> list[Parameter]:
-    return [layer.trained] if layer.bias is None else [layer.trained, layer.bias]
-
-
-def _optimizer(groups: list[dict[str, Any]], settings: TrainSettings) -> torch.optim.Optimizer:
-    # Fused: one pass over each parameter in place of one for each term of the update.
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, settings.rate, (settings.momentum, 0.999), fused=True)
-    return torch.optim.SGD(groups, settings.rate, settings.momentum, fused=True)
-
-
 @contextmanager
 def _seeded(*words: int) -> Iterator[None]:
     """Torch's random numbers begin at `words`; afterwards they are as before."""
@@ -242,6 +231,20 @@ def _seeded(*words: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """Within it, PyTorch uses `n` threads in each operation; then as many as before.
+
+    Another number of threads splits sums differently, and the last bits of a result differ.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -256,7 +259,7 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 
 def error_rate(model: nn.Module, data: object, batch_size: int = 1000) -> float:
-    """Share of the labels that `model` does not predict, 0 .. 1.
+    """Fraction of the labels that `model` does not predict, 0 .. 1.
 
     Parameters
     ----------

@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, as_integers, frozen, whole_number
-from compressor.types.dense import check_tensor, settle_model
-from compressor.types.packed import (
-    PackedLayer,
-    PackedModel,
-    check_codebook,
-    pack_codes,
-    weight_bits_of,
-)
+from compressor.packing import pack_codes
+from compressor.types.dense import check_tensor
+from compressor.types.model_checks import settle_model
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_format import check_codebook, weight_bits_of
+from compressor.types.packed_model import PackedModel
 
 
 def nearest_codes(values: ArrayLike, codebook: ArrayLike) -> NDArray[np.uint8]:
@@ -149,7 +147,7 @@ class CompressedModel:
     tensors : sequence of CodedTensor
         At least one; every name once.
     activations : sequence of str
-        One of `compressor.types.packed.ACTIVATION_FUNCTIONS` for each.
+        One of `compressor.types.model_checks.ACTIVATION_FUNCTIONS` for each.
     provenance : mapping of str to str
     others : mapping of str to array_like of float32
         Parameters that are not compressed, such as those of a batch normalisation; no tensor has one of their names.

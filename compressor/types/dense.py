@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from compressor.checks import as_floats, frozen
-from compressor.types.packed import check_sequence, sequence_of_names
+from compressor.types.model_checks import settle_model
 
 KINDS = ("linear", "conv", "lstm", "gru")
 """What a weight tensor may be; "lstm" and "gru" are stacked gate matrices."""
@@ -78,7 +76,7 @@ class DenseModel:
     tensors : sequence of DenseTensor
         At least one; every name once.
     activations : sequence of str
-        One of `compressor.types.packed.ACTIVATION_FUNCTIONS` for each.
+        One of `compressor.types.model_checks.ACTIVATION_FUNCTIONS` for each.
     provenance : mapping of str to str
     others : mapping of str to array_like of float32
         Parameters that are kept as they are, such as those of a batch normalisation or an embedding.
@@ -96,27 +94,6 @@ class DenseModel:
 
     def __post_init__(self) -> None:
         settle_model(self)
-
-
-def settle_model(model: Any) -> None:
-    """Check and freeze what `DenseModel` and `CompressedModel` have in common: all of their fields.
-
-    Raises
-    ------
-    ValueError
-        As for `PackedModel`; when a name stands for a tensor and for one of the others.
-    """
-    for name, value in {
-        "tensors": tuple(model.tensors),
-        "activations": sequence_of_names(model.activations),
-        "provenance": MappingProxyType(dict(model.provenance)),
-        "others": frozen_arrays("others", model.others),
-    }.items():
-        object.__setattr__(model, name, value)
-    names = [tensor.name for tensor in model.tensors]
-    check_sequence("tensors", names, model.activations, model.provenance)
-    if both := sorted(set(names) & set(model.others)):
-        raise ValueError(f"others: {both[0]!r} is the name of a tensor too")
 
 
 def check_tensor(name: object, kind: object, shape: tuple[int, ...], gates: object) -> None:
@@ -140,17 +117,3 @@ def check_tensor(name: object, kind: object, shape: tuple[int, ...], gates: obje
         raise ValueError(f"gates: {tuple(gates)} of {name!r}, but kind {kind!r} has {wanted}")
     if gates and shape[0] % wanted:
         raise ValueError(f"shape: {shape[0]} rows of {name!r} do not make {wanted} gates of equal size")
-
-
-def frozen_arrays(what: str, arrays: Mapping[str, ArrayLike]) -> Mapping[str, NDArray[np.float32]]:
-    """`arrays` as read-only float32 in a read-only mapping.
-
-    Raises
-    ------
-    ValueError
-        When a name is no text or an array is not of finite numbers.
-    """
-    for name in arrays:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"{what}: name {name!r}, but it must be a text that is not empty")
-    return MappingProxyType({name: frozen(as_floats(f"{what} {name!r}", a)) for name, a in arrays.items()})

@@ -1,13 +1,12 @@
-"""`PackedLayer` and `PackedModel`: the contract between the compressor and the machine.
+"""`PackedLayer`: the contract between the compressor and the machine.
 
 A packed layer is what the SRAMs of the PEs hold: pointers, (code, run) entries, the codebook. Every invariant is
 checked when one is made, wherever the arrays come from, so that the machine and both engines never check again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,19 +15,17 @@ from compressor.checks import as_floats, as_integers, frozen, whole_number
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
 from compressor.jit import Arg, available_cores, in_threads, kernel
 from compressor.relative_index import Encoding, decode, encode
-from compressor.types.sparse import LEAST_FOR_THREADS, SparseColumns, canonical_codes, sort_columns, sparse_codes
-
-POINTER_BYTES = 2
-"""One pointer in the pointer SRAM (EIE section IV: 16-bit pointers)."""
-
-ACTIVATION_FUNCTIONS = ("none", "relu", "sigmoid", "tanh")
-"""Functions a `PackedModel` may name after a layer."""
-
-MAX_SIZE = 2**32 - 1
-"""Most rows, columns or PEs of a layer: their numbers are uint32."""
-
-MIN_INDEX_BITS, MAX_INDEX_BITS = 2, 8
-MIN_WEIGHT_BITS, MAX_WEIGHT_BITS = 1, 8
+from compressor.types.packed_format import (
+    MAX_INDEX_BITS,
+    MAX_SIZE,
+    MAX_WEIGHT_BITS,
+    MIN_INDEX_BITS,
+    MIN_WEIGHT_BITS,
+    POINTER_BYTES,
+    check_codebook,
+    weight_bits_of,
+)
+from compressor.types.sparse import LEAST_FOR_THREADS, SparseColumns, sort_columns
 
 
 @kernel
@@ -52,13 +49,15 @@ def _first_malformed(
             local = -1
             kind = 0
             for e in range(begin, end):
-                local += int(runs[e]) + 1
+                local += int(runs[e]) + 1  # an int: uint8 would wrap around at 256
                 if codes[e] > max_code:
                     kind = 1
                 elif runs[e] > longest_run:
                     kind = 2
                 elif local >= rows_of[k]:
                     kind = 3
+                # Two rules that make the encoding of a column unique: a filler has the longest run, and one stands
+                # only before a weight.
                 elif codes[e] == 0 and runs[e] != longest_run:
                     kind = 4
                 elif codes[e] == 0 and e == end - 1:
@@ -127,6 +126,7 @@ class PackedLayer:
         put("pointers", frozen(as_integers("pointers", self.pointers, np.uint32)))
         if self.row_permutation is not None:
             order = check_row_permutation(self.row_permutation, self.n_rows)
+            # A permutation in ascending order moves no row; stored as None, it makes equal layers equal.
             unmoved = bool((order[:-1] < order[1:]).all())
             put("row_permutation", None if unmoved else frozen(order))
         self._check_pointers()
@@ -180,6 +180,46 @@ class PackedLayer:
                         5: f"codes: {where} is a filler at the end of its column, but one stands only before a weight",
                     }[int(kind)]
                 )
+
+    @classmethod
+    def from_columns(
+        cls,
+        matrix: SparseColumns,
+        codebook: ArrayLike,
+        *,
+        n_pe: int,
+        index_bits: int,
+        row_permutation: ArrayLike | None = None,
+        name: str = "layer",
+    ) -> "PackedLayer":
+        """Encode and interleave sorted sparse columns of codes.
+
+        Parameters
+        ----------
+        matrix : SparseColumns
+            Where ``indptr`` is one longer than `shape` says, the last column is the bias.
+        codebook, n_pe, index_bits, row_permutation, name
+            As for `compressor.pack_codes`.
+
+        Raises
+        ------
+        ValueError
+            When a value is out of its limits.
+        """
+        n_rows, n_cols = matrix.shape
+        # Checked before they are used: `encode` trusts its arguments.
+        n_pe = whole_number("n_pe", n_pe, 1, MAX_SIZE)
+        index_bits = whole_number("index_bits", index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS)
+        columns = SparseColumns(matrix.indptr, matrix.rows, matrix.values, (n_rows, len(matrix.indptr) - 1))
+        order = None if row_permutation is None else check_row_permutation(row_permutation, n_rows)
+        if order is not None:
+            moved = stored_row_of(order)[columns.rows]
+            columns = sort_columns(columns.indptr, moved, columns.values.astype(np.uint8, copy=False), columns.shape)
+        codes, runs, pointers = encode(columns, n_pe, index_bits)
+        return cls(
+            name, n_rows, n_cols, n_pe, weight_bits_of(codebook), index_bits, as_floats("codebook", codebook),
+            codes, runs, pointers, order,
+        )  # fmt: skip
 
     # What follows from the fields -------------------------------------------------------------------------------------
 
@@ -263,17 +303,14 @@ class PackedLayer:
         """Codes of the bias, rows in original order, all 0 without one; uint8, shape (n_rows,)."""
         out = np.zeros(self.n_rows, np.uint8)
         if self.has_bias:
-            last = decode(self._bias_column(), self.n_rows)
+            # Decode the last pointer column alone: the entries of each PE from `starts` on, joined PE after PE.
+            starts = self.entry_base + self.pointers[-2]
+            counts = (self.pointers[-1] - self.pointers[-2]).astype(np.int64)
+            picked = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+            pointers = np.stack([np.zeros_like(counts), counts]).astype(np.uint32)
+            last = decode(Encoding(self.codes[picked], self.runs[picked], pointers), self.n_rows)
             out[last.rows if self.row_permutation is None else self.row_permutation[last.rows]] = last.values
         return out
-
-    def _bias_column(self) -> Encoding:
-        """The last pointer column alone, as an encoding of one column."""
-        starts = self.entry_base + self.pointers[-2]
-        counts = (self.pointers[-1] - self.pointers[-2]).astype(np.int64)
-        picked = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        pointers = np.stack([np.zeros_like(counts), counts]).astype(np.uint32)
-        return Encoding(self.codes[picked], self.runs[picked], pointers)
 
     def dense(self) -> NDArray[np.float32]:
         """The weights as a matrix, rows in original order, without the bias; float32, shape (n_rows, n_cols)."""
@@ -319,7 +356,7 @@ class PackedLayer:
             *,
             name: str | None = None,
         ) -> "PackedLayer":
-            return pack_columns(
+            return PackedLayer.from_columns(
                 columns,
                 self.codebook,
                 n_pe=self.n_pe if n_pe is None else n_pe,
@@ -354,257 +391,3 @@ class PackedLayer:
             f"PackedLayer({self.name!r}, {self.n_rows} x {self.n_cols}{bias}, n_pe={self.n_pe}, "
             f"weight_bits={self.weight_bits}, index_bits={self.index_bits}, n_entries={self.n_entries})"
         )
-
-
-def check_codebook(codebook: ArrayLike, weight_bits: int) -> NDArray[np.float32]:
-    """`codebook` as float32, shape (2**weight_bits,).
-
-    Raises
-    ------
-    ValueError
-        When its length is another, a value is not finite, or value 0 is not zero.
-    """
-    book = as_floats("codebook", codebook)
-    if book.shape != (1 << weight_bits,):
-        raise ValueError(f"codebook: shape {book.shape}, but {weight_bits} weight bits need ({1 << weight_bits},)")
-    if book[0] != 0:
-        raise ValueError(f"codebook: value 0 is {book[0]}, but code 0 always means the value 0")
-    return book
-
-
-def weight_bits_of(codebook: ArrayLike) -> int:
-    """Bits of a code of `codebook`, whose length must be a power of two.
-
-    Raises
-    ------
-    ValueError
-        When it is not, or out of limits.
-    """
-    length = np.asarray(codebook).size
-    bits = max(length - 1, 0).bit_length()
-    if length != 1 << bits or not MIN_WEIGHT_BITS <= bits <= MAX_WEIGHT_BITS:
-        raise ValueError(
-            f"codebook: {length} values, but it must have 2**weight_bits of them, "
-            f"{1 << MIN_WEIGHT_BITS} to {1 << MAX_WEIGHT_BITS}"
-        )
-    return bits
-
-
-def pack_columns(
-    matrix: SparseColumns,
-    codebook: ArrayLike,
-    *,
-    n_pe: int,
-    index_bits: int,
-    row_permutation: ArrayLike | None,
-    name: str,
-) -> PackedLayer:
-    """Pack sorted sparse columns whose last one, where ``indptr`` is one longer than the shape says, is the bias."""
-    n_rows, n_cols = matrix.shape
-    n_pe = whole_number("n_pe", n_pe, 1, MAX_SIZE)
-    index_bits = whole_number("index_bits", index_bits, MIN_INDEX_BITS, MAX_INDEX_BITS)
-    columns = SparseColumns(matrix.indptr, matrix.rows, matrix.values, (n_rows, len(matrix.indptr) - 1))
-    order = None if row_permutation is None else check_row_permutation(row_permutation, n_rows)
-    if order is not None:
-        moved = stored_row_of(order)[columns.rows]
-        columns = sort_columns(columns.indptr, moved, columns.values.astype(np.uint8, copy=False), columns.shape)
-    codes, runs, pointers = encode(columns, n_pe, index_bits)
-    return PackedLayer(
-        name, n_rows, n_cols, n_pe, weight_bits_of(codebook), index_bits, as_floats("codebook", codebook),
-        codes, runs, pointers, order,
-    )  # fmt: skip
-
-
-def matrix_shape(shape: object) -> tuple[int, int]:
-    """`shape` as ``(n_rows, n_cols)``.
-
-    Raises
-    ------
-    ValueError
-        When it is no pair of whole numbers from 1 to `MAX_SIZE`.
-    """
-    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
-        raise ValueError(f"shape: {shape!r}, but it must be (n_rows, n_cols)")
-    return whole_number("shape", shape[0], 1, MAX_SIZE), whole_number("shape", shape[1], 1, MAX_SIZE)
-
-
-def with_bias(matrix: SparseColumns, bias_codes: ArrayLike | None) -> SparseColumns:
-    """`matrix` and, where there are `bias_codes`, one more column of them; `shape` stays that of the matrix.
-
-    Raises
-    ------
-    ValueError
-        When their number is not that of the rows.
-    """
-    if bias_codes is None:
-        return matrix
-    bias = as_integers("bias_codes", bias_codes, np.uint8)
-    if bias.shape != (matrix.shape[0],):
-        raise ValueError(f"bias_codes: shape {bias.shape}, but {matrix.shape[0]} rows need ({matrix.shape[0]},)")
-    rows = np.flatnonzero(bias).astype(np.uint32)
-    return SparseColumns(
-        np.append(matrix.indptr, matrix.indptr[-1] + len(rows)),
-        np.concatenate([matrix.rows, rows]),
-        np.concatenate([matrix.values, bias[rows]]),
-        matrix.shape,
-    )
-
-
-def pack_codes(
-    codes: ArrayLike,
-    codebook: ArrayLike,
-    n_pe: int = 64,
-    index_bits: int = 4,
-    bias_codes: ArrayLike | None = None,
-    name: str = "layer",
-    row_permutation: ArrayLike | None = None,
-) -> PackedLayer:
-    """Pack a dense matrix of codes.
-
-    Parameters
-    ----------
-    codes : array_like of int, shape (n_rows, n_cols)
-        Codes into `codebook`; 0 = no weight.
-    codebook : array_like of float32, shape (2**weight_bits,)
-        Shared weights, ``codebook[0] == 0``; its length gives the weight bits.
-    n_pe, index_bits : int
-    bias_codes : array_like of int, shape (n_rows,), or None
-        Codes of the bias.
-    name : str
-    row_permutation : array_like of int, shape (n_rows,), or None
-        ``row_permutation[i]`` = original row stored at ``i``.
-
-    Raises
-    ------
-    ValueError
-        When a shape, a code or a width is out of its limits.
-
-    Examples
-    --------
-    The column printed in section III-B of the EIE paper, [0, 0, 1, 2, 0 (18 times), 3]:
-
-    >>> layer = pack_codes([[0], [0], [1], [2], *[[0]] * 18, [3]], [0, 1, 2, 3], n_pe=1)
-    >>> layer.codes.tolist(), layer.runs.tolist()
-    ([1, 2, 0, 3], [2, 0, 15, 2])
-    """
-    matrix = with_bias(sparse_codes(codes), bias_codes)
-    return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
-
-
-def pack_sparse(
-    indptr: ArrayLike,
-    rows: ArrayLike,
-    codes: ArrayLike,
-    shape: tuple[int, int],
-    codebook: ArrayLike,
-    n_pe: int = 64,
-    index_bits: int = 4,
-    bias_codes: ArrayLike | None = None,
-    name: str = "layer",
-    row_permutation: ArrayLike | None = None,
-) -> PackedLayer:
-    """Pack a matrix of codes given as compressed sparse columns, for layers too big to be dense.
-
-    Parameters
-    ----------
-    indptr : array_like of int, shape (n_cols + 1,)
-    rows, codes : array_like of int, shape (n,)
-        Row and code of each entry; rows may come in any order inside a column, code 0 is dropped.
-    shape : (int, int)
-        ``(n_rows, n_cols)``.
-    codebook, n_pe, index_bits, bias_codes, name, row_permutation
-        As for `pack_codes`.
-
-    Raises
-    ------
-    ValueError
-        When the arrays do not fit each other, or a value is out of its limits.
-    """
-    n_rows, n_cols = matrix_shape(shape)
-    matrix = with_bias(canonical_codes(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
-    return pack_columns(matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name)
-
-
-def sequence_of_names(activations: object) -> tuple[str, ...]:
-    """`activations` as a tuple.
-
-    Raises
-    ------
-    ValueError
-        When it is no list or tuple; a lone text would fall into letters.
-    """
-    if not isinstance(activations, (list, tuple)):
-        raise ValueError(f"activations: {activations!r}, but it must be a list or tuple of names")
-    return tuple(activations)
-
-
-def check_sequence(what: str, names: Sequence[str], activations: Sequence[str], provenance: Mapping[str, str]) -> None:
-    """Check what every model promises: distinct names, a known activation function for each, texts as provenance.
-
-    Raises
-    ------
-    ValueError
-        When one does not hold.
-    """
-    if not names:
-        raise ValueError(f"{what}: a model has at least one")
-    if len(activations) != len(names):
-        raise ValueError(f"activations: {len(activations)} of them, but there are {len(names)} {what}")
-    for function in activations:
-        if function not in ACTIVATION_FUNCTIONS:
-            raise ValueError(f"activations: {function!r}, but it must be one of {', '.join(ACTIVATION_FUNCTIONS)}")
-    seen: set[str] = set()
-    for name in names:  # a forged file may have thousands
-        if name in seen:
-            raise ValueError(f"{what}: the name {name!r} is there twice")
-        seen.add(name)
-    for key, value in provenance.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise ValueError(f"provenance: {key!r}: {value!r}, but both must be texts")
-
-
-@dataclass(frozen=True)
-class PackedModel:
-    """Named packed layers in order, the activation function after each, and where they come from.
-
-    Parameters
-    ----------
-    layers : sequence of PackedLayer
-        At least one; every name once.
-    activations : sequence of str
-        One of `ACTIVATION_FUNCTIONS` for each layer, applied to its output.
-    provenance : mapping of str to str
-        Free text on the origin: source file, tool, settings.
-
-    Raises
-    ------
-    ValueError
-        When a name is there twice, an activation function is unknown, or the numbers of the two differ.
-    """
-
-    layers: tuple[PackedLayer, ...]
-    activations: tuple[str, ...]
-    provenance: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        layers: object = self.layers
-        if not isinstance(layers, (list, tuple)) or not all(isinstance(layer, PackedLayer) for layer in layers):
-            raise ValueError("layers: must be a sequence of PackedLayer")
-        object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "activations", sequence_of_names(self.activations))
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
-        check_sequence("layers", [layer.name for layer in self.layers], self.activations, self.provenance)
-
-    def __getitem__(self, name: str) -> PackedLayer:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
-
-    def __reduce__(self) -> tuple[type["PackedModel"], tuple[object, ...]]:
-        return PackedModel, (self.layers, self.activations, dict(self.provenance))
-
-    def repack(self, n_pe: int | None = None, index_bits: int | None = None) -> "PackedModel":
-        """Every layer repacked, as `PackedLayer.repack`."""
-        layers = tuple(layer.repack(n_pe, index_bits) for layer in self.layers)
-        return PackedModel(layers, self.activations, self.provenance)

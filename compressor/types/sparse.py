@@ -125,6 +125,7 @@ def sparse_columns(matrix: NDArray[np.generic], threshold: float = 0, tie_limit:
     step = max(1, min(_COLUMNS_PER_CHUNK, -(-n_cols // available_cores())))
     chunks = [(at, min(at + step, n_cols)) for at in range(0, n_cols, step)]
     workers = 1 if matrix.size < LEAST_FOR_THREADS else None
+    # Counted first, filled afterwards: the arrays are made at their final size, and the pieces write apart.
     counts = np.zeros(n_cols, np.int32)
     in_threads(lambda c: _count_kept(matrix, limit, tie_limit, *c, counts), chunks, workers)
     indptr = np.zeros(n_cols + 1, np.int64)
@@ -157,6 +158,7 @@ def _sort_columns(
                 if column[rows[e]] != 0:
                     return j
                 column[rows[e]] = codes[e]
+        # A sort by counting, as rows are small numbers; the scratch column is cleared on the way.
         for i in range(n_rows):
             if column[i] != 0:
                 sorted_rows[at] = i
@@ -176,7 +178,7 @@ def _is_canonical(indptr: Arg, rows: Arg, codes: Arg) -> bool:
     return True
 
 
-def canonical_codes(indptr: ArrayLike, rows: ArrayLike, codes: ArrayLike, shape: tuple[int, int]) -> SparseColumns:
+def checked_columns(indptr: ArrayLike, rows: ArrayLike, codes: ArrayLike, shape: tuple[int, int]) -> SparseColumns:
     """Sparse columns of codes from arrays of a caller: checked, rows sorted inside each column, code 0 dropped.
 
     Parameters
@@ -204,6 +206,7 @@ def canonical_codes(indptr: ArrayLike, rows: ArrayLike, codes: ArrayLike, shape:
         raise ValueError(f"indptr: must rise from 0 to the number of entries, {len(row_of)}")
     if len(row_of) and row_of.max() >= n_rows:
         raise ValueError(f"rows: row {row_of.max()} lies outside the matrix of {n_rows} rows")
+    # Looking costs one pass over the entries; sorting costs one over every row of every column.
     if _is_canonical(pointers, row_of, code_of):
         return SparseColumns(pointers, row_of, code_of, shape)
     return sort_columns(pointers, row_of, code_of, shape)

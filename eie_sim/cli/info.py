@@ -8,7 +8,8 @@ import typer
 from eie_sim.cli.options import Arch, Json, Preset, Set
 
 if TYPE_CHECKING:
-    from compressor.types.packed import PackedLayer, PackedModel
+    from compressor.types.packed import PackedLayer
+    from compressor.types.packed_model import PackedModel
     from eie_sim.arch import ArchConfig
     from eie_sim.capacity import Need
     from eie_sim.cli.console import Printer

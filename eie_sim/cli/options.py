@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from compressor.console.options import OUTPUT_PANEL, Json, option
+from compressor.console.app import OUTPUT_PANEL, Json, option
 
 __all__ = [
     "INPUT_PANEL", "MACHINE_PANEL", "OUTPUT_PANEL", "ActDensity", "Acts", "Arch", "EieSimulator", "Fit", "InputFile",

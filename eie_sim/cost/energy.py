@@ -8,7 +8,9 @@ from typing import cast
 import numpy as np
 
 from compressor.checks import whole_number
-from compressor.types.packed import POINTER_BYTES, PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_format import POINTER_BYTES
+from compressor.types.packed_model import PackedModel
 from eie_sim import paper
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration

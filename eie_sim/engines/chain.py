@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import check_model_capacity
 from eie_sim.engines.base import DEFAULT_ARCH, simulate, simulate_batch
@@ -158,5 +159,5 @@ _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def activate(function: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """`values` through one of `compressor.types.packed.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
+    """`values` through one of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
     return cast("NDArray[np.floating]", _FUNCTIONS[function](values.astype(np.float64)).astype(values.dtype))

@@ -34,7 +34,7 @@ class PublishedLayer:
     weight_density, act_density, flop_density : float
         As printed in Table III, rounded there to a percent (activations: a tenth); the fits have their own.
     activation : str
-        Function applied to the outputs, one of `compressor.types.packed.ACTIVATION_FUNCTIONS`.
+        Function applied to the outputs, one of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`.
     block_columns : int or None
         Columns of one block of the generator; None: the layer has no blocks.
     block_offset : int

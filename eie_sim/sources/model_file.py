@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 from compressor.storage.coded_file import load_compressed
 from compressor.storage.packed_file import load_model
-from compressor.types.packed import PackedModel
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.origin import Origin
 from eie_sim.sources.contents import content_of_file

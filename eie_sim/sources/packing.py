@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.chain import break_in_chain
 from eie_sim.networks.generator import draw_acts

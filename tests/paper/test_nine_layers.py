@@ -2,7 +2,7 @@
 
 import pytest
 
-from compressor.types.packed import ACTIVATION_FUNCTIONS
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
 from eie_sim.networks import FITS, published_layer, published_layers
 from eie_sim.paper import LAYERS
 

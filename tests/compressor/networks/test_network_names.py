@@ -9,8 +9,9 @@ import pytest
 
 from compressor import networks
 from compressor.networks import NETWORKS, activations_of, network, paper_names
+from compressor.networks.registry import SHAPES
 from compressor.networks.shapes import ALEXNET, LENET_5, LENET_300_100, SQUEEZENET_1_0, SQUEEZENET_1_1, VGG_16
-from compressor.types.packed import ACTIVATION_FUNCTIONS
+from compressor.types.model_checks import ACTIVATION_FUNCTIONS
 
 
 def fresh(code):
@@ -97,3 +98,11 @@ def test_names_of_the_papers_have_slashes_where_a_module_has_dots():
 )
 def test_the_tables_have_the_weights_that_the_docstrings_tell(shapes, n_weights):
     assert sum(map(prod, shapes.values())) == n_weights
+
+
+def test_a_network_has_the_table_of_its_own_layers():
+    assert SHAPES["alexnet"] is ALEXNET
+    assert SHAPES["squeezenet-1.1"] is SQUEEZENET_1_1
+    assert set(NETWORKS) - set(SHAPES) == {"lstm-classifier", "char-lstm"}
+    for name, table in SHAPES.items():
+        assert list(paper_names(name).values()) == list(table)

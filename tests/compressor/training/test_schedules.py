@@ -210,6 +210,11 @@ def test_the_scan_prunes_one_layer_at_a_time_and_leaves_the_network_as_it_was():
     assert sensitivity_scan(model, data, [0.5], layers=["3"]) == [found[4]]
 
 
+def test_a_sensitivity_scan_refuses_a_layer_that_is_not_there():
+    with pytest.raises(ValueError, match="layers: there is no layer 'fc9', only 0, 3"):
+        sensitivity_scan(networks.small(), networks.vectors(), [0.5], layers=["fc9"])
+
+
 def test_shared_weights_are_no_ground_for_a_sensitivity_scan():
     model = networks.small()
     Share(2).apply(model)

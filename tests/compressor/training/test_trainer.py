@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.extras import needs
@@ -195,6 +196,15 @@ def test_sparsity_holds_in_a_trainer_that_was_there_before_the_pruning():
     for name, layer in find_layers(model).items():
         assert torch.equal(layer.weight != 0, kept[name])
         assert int(layer.trained[~kept[name]].count_nonzero()) == 0
+
+
+def test_images_are_inputs_from_0_to_1_and_paper_stays_0():
+    images = np.array([[[0, 51], [255, 0]]], np.uint8)
+    data = TensorData.of_images(images, np.array([7], np.uint8))
+    assert data.inputs.dtype == torch.float32
+    assert data.inputs.tolist() == [[[0, np.float32(0.2)], [1, 0]]]
+    assert data.labels.dtype == torch.int64
+    assert data.labels.tolist() == [7]
 
 
 def test_a_trainer_trains_a_pruned_network_as_plain_steps_through_its_masks_do():

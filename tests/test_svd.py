@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor.svd import rank_for_share, truncated
+from benchmarks.reproduction.svd import rank_for_share, truncated
 
 SIZES = st.integers(1, 12)
 
