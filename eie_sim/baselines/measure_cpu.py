@@ -87,7 +87,7 @@ def measure_cpu(
     caches : sequence of {"cold", "hot"}
         cold: all caches are emptied before a sample. hot: the same call again and again.
     libraries : sequence of str or None
-        numpy, scipy, torch, mkl or numba; None: all of them. Those that are not installed are named in the result.
+        numpy, scipy, torch or numba; None: all of them. Those that are not installed are named in the result.
     samples : int
         Quiet samples of each cell: those during which the system took no core away.
     limit_s : float

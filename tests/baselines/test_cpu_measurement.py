@@ -58,6 +58,18 @@ def test_a_file_holds_the_measurement(tmp_path):
     assert read_cpu_measurement(tmp_path / "cpu.json") == measurement
 
 
+def test_a_file_of_an_older_version_that_measured_mkl_is_read(tmp_path):
+    text = a_measurement().to_json().replace("numpy-dense", "mkl-dense").replace("scipy-csr", "mkl-csr")
+    document = json.loads(text)
+    document["host"]["versions"]["mkl"] = "2025.1"
+    document["methods"][0]["library"] = "mkl"
+    (tmp_path / "cpu.json").write_text(json.dumps(document))
+    measurement = read_cpu_measurement(tmp_path / "cpu.json")
+    assert [method.name for method in measurement.methods] == ["mkl-dense", "mkl-csr", "numba-csc"]
+    assert measurement.pairs() == [("mkl-dense", "mkl-csr")]
+    assert measurement.ratio("b", ("mkl-dense", "mkl-csr")) == 3
+
+
 def test_too_few_samples_are_an_error_unless_fewer_will_do(tmp_path):
     measurement = a_measurement(samples=19)
     write_cpu_measurement(measurement, tmp_path / "cpu.json")
