@@ -22,14 +22,14 @@ from eie_sim.baselines.energy_sources import Rapl
 from eie_sim.baselines.host import cache_streamer, loaded_blas
 from eie_sim.baselines.sampling import SETTLE_S, Sampler, Samples
 
-REQUEST = "request.json"
+TASK_FILE = "task.json"
 
 ENERGY_S = 0.5
 """Time over which the energy of a hot call is measured: the counters move in steps of about a millisecond."""
 
 
 @dataclass(frozen=True)
-class Request:
+class MeasuringTask:
     """What a process is to measure; a JSON object in its folder.
 
     Attributes
@@ -62,7 +62,7 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def main(folder: str) -> None:
-    """Measure what the request in `folder` wants; what libraries print goes to stderr, stdout is for messages."""
+    """Measure what the task in `folder` wants; what libraries print goes to stderr, stdout is for messages."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as messages:
         os.dup2(2, 1)
         measure(Path(folder), _speaker(messages))
@@ -77,25 +77,25 @@ def _speaker(messages: TextIO) -> Say:
 
 
 def measure(folder: Path, say: Say) -> None:
-    """Measure all cells of the request in `folder`; `say` hears of each, and last what libraries were loaded."""
-    request = Request(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
-    rapl = None if request.powercap is None else Rapl(Path(request.powercap))
-    bench = Bench(request, Sampler(request.samples, request.limit_s), cache_streamer(request.flush_bytes), rapl, say)
-    for at in range(len(request.layers)):
+    """Measure all cells of the task in `folder`; `say` hears of each, and last what libraries were loaded."""
+    task = MeasuringTask(**json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
+    rapl = None if task.powercap is None else Rapl(Path(task.powercap))
+    bench = Bench(task, Sampler(task.samples, task.limit_s), cache_streamer(task.flush_bytes), rapl, say)
+    for at in range(len(task.layers)):
         (layer,) = load_model(folder / f"{at}.eie").layers
         vectors = np.load(folder / f"{at}.npy", allow_pickle=False)
         weights = Weights(layer)
-        for batch in request.batches:
+        for batch in task.batches:
             inputs = vectors[0] if batch == 1 else vectors[:batch].T
-            bench.measure(request.layers[at], Problem(weights, np.ascontiguousarray(inputs)), batch)
+            bench.measure(task.layers[at], Problem(weights, np.ascontiguousarray(inputs)), batch)
     say({"blas": [blas.model_dump() for blas in loaded_blas()]})
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Samples the methods of a request on one problem after another."""
+    """Samples the methods of a task on one problem after another."""
 
-    request: Request
+    task: MeasuringTask
     sampler: Sampler
     flush: Callable[[], object]
     rapl: Rapl | None
@@ -105,11 +105,11 @@ class Bench:
         """Every method on one problem, checked before it is timed."""
         self.say({"doing": f"{layer}, batch {batch}: checking results"})
         calls: dict[str, Call] = {}
-        for name in self.request.methods:
+        for name in self.task.methods:
             method: Method = method_named(name)
-            calls[name] = method.prepare(problem, self.request.threads)
+            calls[name] = method.prepare(problem, self.task.threads)
             problem.check(name, calls[name]())
-        for cache in self.request.caches:
+        for cache in self.task.caches:
             if cache == "cold":
                 self._cold(layer, calls, batch)
             else:
@@ -132,7 +132,7 @@ class Bench:
 
     @property
     def _settle_s(self) -> float:
-        return SETTLE_S if self.request.threads > 1 else 0.0
+        return SETTLE_S if self.task.threads > 1 else 0.0
 
     def _tell(self, layer: str, method: str, batch: int, cache: str, samples: Samples, energy_uj: float | None) -> None:
         cell = Cell.of_samples(
@@ -140,7 +140,7 @@ class Bench:
             layer=layer,
             method=method,
             batch=batch,
-            threads=self.request.threads,
+            threads=self.task.threads,
             cache=cache,
             thrown_away=samples.thrown_away,
             energy_uj=energy_uj,

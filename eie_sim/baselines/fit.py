@@ -11,7 +11,7 @@ from itertools import combinations
 
 from compressor.checks import real_number
 from eie_sim.baselines.devices import MAX_CACHE_GAIN, Device, Efficiency, Kind
-from eie_sim.baselines.roofline import Work, frame_time
+from eie_sim.baselines.roofline import RooflineWork, frame_time
 
 _Line = tuple[float, float, float]
 
@@ -19,7 +19,7 @@ _NO_GAIN: _Line = (1.0, -1.0, 0.0)
 
 
 def fit_efficiency(
-    device: Device, kind: Kind, batch: int, works: Sequence[Work], times_us: Sequence[float], source: str
+    device: Device, kind: Kind, batch: int, works: Sequence[RooflineWork], times_us: Sequence[float], source: str
 ) -> Efficiency:
     """The efficiency, and the gain of the cache, with the least sum of relative errors.
 
@@ -33,7 +33,7 @@ def fit_efficiency(
     kind : {"dense", "sparse"}
     batch : int
         Input vectors of a call; that of every work.
-    works : sequence of Work
+    works : sequence of RooflineWork
         At least one.
     times_us : sequence of float
         Measured time of a frame for each, microseconds, over 0.
@@ -59,7 +59,7 @@ def fit_efficiency(
     return min(models, key=loss)  # of equals the first: without a gain
 
 
-def _check(batch: int, works: Sequence[Work], times_us: Sequence[float]) -> None:
+def _check(batch: int, works: Sequence[RooflineWork], times_us: Sequence[float]) -> None:
     if not works or len(works) != len(times_us):
         raise ValueError(f"times_us: {len(times_us)} times for {len(works)} layers, but both must be the same, over 0")
     for work, time_us in zip(works, times_us, strict=True):
@@ -69,7 +69,9 @@ def _check(batch: int, works: Sequence[Work], times_us: Sequence[float]) -> None
             raise ValueError(f"times_us: {time_us}, but it must be over 0")
 
 
-def _candidates(device: Device, works: Sequence[Work], times_us: Sequence[float]) -> Iterator[tuple[float, float]]:
+def _candidates(
+    device: Device, works: Sequence[RooflineWork], times_us: Sequence[float]
+) -> Iterator[tuple[float, float]]:
     """(efficiency, gain) wherever two lines cross: layers that are met exactly, and limits of the parameters.
 
     A line is ``a slow + b fast = c`` with slow = 1 / efficiency and fast = 1 / (efficiency x gain).

@@ -27,7 +27,7 @@ from eie_sim.baselines.cpu_measurement import (
     MeasuringProcess,
 )
 from eie_sim.baselines.cpu_methods import Method, chosen_methods
-from eie_sim.baselines.cpu_worker import REQUEST, Request
+from eie_sim.baselines.cpu_worker import TASK_FILE, MeasuringTask
 from eie_sim.baselines.energy_sources import POWERCAP, EnergySource
 from eie_sim.baselines.host import UNKNOWN, Blas, describe_host, flush_bytes, version_of
 from eie_sim.baselines.sampling import involuntary_switches
@@ -118,7 +118,7 @@ def measure_cpu(
     if len(set(names)) != len(names):
         raise ValueError(f"workloads: two layers are called {next(n for n in names if names.count(n) > 1)!r}")
     host = describe_host()
-    request = Request(
+    task = MeasuringTask(
         layers=names,
         methods=[method.name for method in conditions.methods],
         batches=conditions.batches,
@@ -129,14 +129,14 @@ def measure_cpu(
         flush_bytes=flush_bytes(host) if streamed_bytes is None else whole_number("streamed_bytes", streamed_bytes, 0),
         powercap=str(powercap) if energy is not None and energy.source == "rapl" else None,
     )
-    cells, processes = _run_all(layers, request, conditions.threads, progress or _unheard)
+    cells, processes = _run_all(layers, task, conditions.threads, progress or _unheard)
     return CpuMeasurement(
         host=host,
         processes=tuple(processes),
         quiet_by="nothing counts what disturbs a sample here: all are kept"
         if involuntary_switches() is None
         else "no involuntary context switch of any thread during the sample (getrusage)",
-        flush_bytes=request.flush_bytes,
+        flush_bytes=task.flush_bytes,
         samples_wanted=conditions.samples,
         limit_s=conditions.limit_s,
         energy=energy,
@@ -238,19 +238,19 @@ def _with_energy(cell: Cell, energy: EnergySource | None) -> Cell:
 
 
 def _run_all(
-    layers: Sequence[Workload], request: Request, counts: Sequence[int], progress: Progress
+    layers: Sequence[Workload], task: MeasuringTask, counts: Sequence[int], progress: Progress
 ) -> tuple[list[Cell], list[MeasuringProcess]]:
     """The cells of all processes, one process after the other."""
-    per_process = len(request.layers) * len(request.methods) * len(request.batches) * len(request.caches)
+    per_process = len(task.layers) * len(task.methods) * len(task.batches) * len(task.caches)
     total = per_process * len(counts)
     cells: list[Cell] = []
     processes: list[MeasuringProcess] = []
     progress(0, total, "writing the layers down")
     with TemporaryDirectory(prefix="eie-sim-measure-") as name:
         folder = Path(name)
-        _write_layers(layers, max(request.batches), folder)
+        _write_layers(layers, max(task.batches), folder)
         for threads in counts:
-            (folder / REQUEST).write_text(json.dumps(asdict(replace(request, threads=threads))), encoding="utf-8")
+            (folder / TASK_FILE).write_text(json.dumps(asdict(replace(task, threads=threads))), encoding="utf-8")
             blas: list[Blas] = []
             for message in _messages_of_process(folder, threads):
                 if "cell" in message:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eie_sim.baselines.devices import Device, Efficiency, Kind
 from eie_sim.baselines.fit import fit_efficiency
-from eie_sim.baselines.roofline import Work, dense_work, frame_time, sparse_work
+from eie_sim.baselines.roofline import RooflineWork, dense_work, frame_time, sparse_work
 from eie_sim.networks import published_layer
 from eie_sim.paper import (
     FIG_7,
@@ -115,7 +115,7 @@ def power_of_fig_7_w(device: Device, layer: str, kind: Kind) -> float:
     return energy_uj / time_us / (1 if row == "cpu dense" else FIG_7.given(row, layer))
 
 
-def layer_work(layer: str, kind: Kind, batch: int) -> Work:
+def layer_work(layer: str, kind: Kind, batch: int) -> RooflineWork:
     """Work of one of the nine layers, with the sizes and the weight density of Table III.
 
     Raises
