@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.jit import Arg, kernel
 from compressor.types.packed import PackedLayer
 from eie_sim.baselines.host import is_installed
 
@@ -188,10 +189,22 @@ def _torch_csr(problem: Problem, threads: int) -> Call:
     return _torch_call(matrix, problem, threads)
 
 
+@kernel
+def add_active_columns(indptr: Arg, rows: Arg, values: Arg, acts: Arg, first: Arg, last: Arg, out: Arg) -> None:
+    """``out`` = the columns ``first .. last - 1`` of a CSC matrix times `acts`; columns of zero inputs are skipped.
+
+    As EIE does, it touches the weights of active inputs alone.
+    """
+    out[:] = 0
+    for j in range(first, last):
+        a = acts[j]
+        if a != 0:
+            for e in range(indptr[j], indptr[j + 1]):
+                out[rows[e]] += values[e] * a
+
+
 def _numba_skipping(problem: Problem, threads: int) -> Call:
     """One vector: each thread adds up a share of the columns. A batch: each thread takes vectors of its own."""
-    from eie_sim.baselines._cpu_kernels import add_active_columns
-
     indptr, rows, values = (array.copy() for array in problem.weights.csc)
     n_cols = problem.weights.shape[1]
     # The calling thread does a share: one that only waits would wake up in the middle of somebody's work.

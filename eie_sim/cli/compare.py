@@ -88,8 +88,8 @@ def _deviation(a: object, b: object) -> float | None:
 def _print(document: dict[str, Any], printer: "Printer") -> None:
     from rich.text import Text
 
+    from compressor.console.grid import grid
     from eie_sim.cli.console import printable
-    from eie_sim.cli.grid import grid
 
     for name, values in document["machine"].items():
         printer.lines([printable(f"machine: {name}: {values['a']} in A, {values['b']} in B")])
@@ -105,8 +105,8 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
 
 
 def _groups(cells: list[dict[str, Any]]) -> list[Any]:
+    from compressor.console.grid import column
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import column
 
     groups = [column("layer", [short(cell["layer"]) for cell in cells], left=True)]
     if any(cell["input"] for cell in cells):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from compressor.console.grid import Group, grid
 from compressor.models import MODELS, Digits, packaged_digits, packaged_model
 from compressor.types.coded import CompressedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer
-from eie_sim.cli.grid import Group, grid
 from eie_sim.columns import Row
 from eie_sim.inference import Classification, classify, in_fixed_point
 from eie_sim.report.classifications import classification_row

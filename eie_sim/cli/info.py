@@ -80,10 +80,10 @@ def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict
 def _print(document: dict[str, Any], printer: "Printer") -> None:
     from rich.text import Text
 
+    from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups
     from compressor.console.printer import plural
     from eie_sim.cli.console import printable
-    from eie_sim.cli.grid import grid
 
     layers = document["layers"]
     count = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
@@ -102,8 +102,8 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
 def _sram_groups(layers: list[dict[str, Any]]) -> list[Any]:
     from rich.text import Text
 
+    from compressor.console.grid import Group, column
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group, column
 
     titles = {"spmat_bytes": "spmat bytes", "ptr_bytes": "pointers", "activations": "inputs", "accumulators": "outputs"}
     groups = [column("layer", [short(x["name"]) for x in layers], left=True)]

@@ -201,7 +201,7 @@ def _say_what_is_missing(measurement: "CpuMeasurement", printer: "Printer") -> N
 
 
 def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
-    from eie_sim.cli.grid import grid
+    from compressor.console.grid import grid
 
     for threads in measurement.threads:
         for batch in measurement.batches:
@@ -219,8 +219,8 @@ def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
 def _groups(measurement: "CpuMeasurement", batch: int, threads: int, cache: str) -> "list[Group]":
     from rich.text import Text
 
+    from compressor.console.grid import Group, column
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group, column
 
     names = [layer.name for layer in measurement.layers]
     groups = [column("layer", [short(name) for name in names], left=True)]

@@ -5,10 +5,10 @@ from statistics import fmean
 
 from rich.text import Text
 
+from compressor.console.grid import Group, grid
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer, printable, short
-from eie_sim.cli.grid import Group, grid
 from eie_sim.columns import Cell, Row
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import COMPARED, Compared, by_layer, summary

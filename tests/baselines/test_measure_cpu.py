@@ -150,8 +150,8 @@ def test_a_process_that_dies_is_an_error_that_says_how(monkeypatch, start, messa
 def test_a_wrong_result_ends_the_measurement(monkeypatch):
     spoilt = (
         "import sys; sys.path[:] = sys.argv[2:]\n"
-        "from eie_sim.baselines import _cpu_kernels, cpu_worker\n"
-        "_cpu_kernels.add_active_columns = lambda *arguments: arguments[-1].fill(3)\n"
+        "from eie_sim.baselines import cpu_methods, cpu_worker\n"
+        "cpu_methods.add_active_columns = lambda *arguments: arguments[-1].fill(3)\n"
         "cpu_worker.main(sys.argv[1])"
     )
     monkeypatch.setattr(module, "_START", spoilt)
