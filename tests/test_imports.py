@@ -42,9 +42,9 @@ FLOORS = [
     {"compressor"},
     {
         "eie_sim.acts_file", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
-        "eie_sim.fixed_point", "eie_sim.json_file", "eie_sim.toml_text",
-        "eie_sim.networks", "eie_sim.paper", "eie_sim.result", "eie_sim.topology",
-        "eie_sim.workload",
+        "eie_sim.fixed_point",
+        "eie_sim.networks", "eie_sim.paper", "eie_sim.records", "eie_sim.result", "eie_sim.text_formats",
+        "eie_sim.topology", "eie_sim.workload",
     },
     {"eie_sim.machine", "eie_sim.engines._kernels"},
     {"eie_sim.engines", "eie_sim.cost", "eie_sim.baselines"},

@@ -16,7 +16,7 @@ from compressor.storage.files import errors_name, replacing
 from eie_sim.baselines.cpu_methods import PAIRS, Kind
 from eie_sim.baselines.energy_sources import EnergySource
 from eie_sim.baselines.host import Blas, Host
-from eie_sim.json_file import JsonKind
+from eie_sim.text_formats import JsonKind
 
 KIND = JsonKind("CPU measurement", "eie-sim-cpu", version=1, most_bytes=2**28)
 
