@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,15 +65,12 @@ def main(folder: str) -> None:
     """Measure what the task in `folder` wants; what libraries print goes to stderr, stdout is for messages."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as messages:
         os.dup2(2, 1)
-        measure(Path(folder), _speaker(messages))
 
+        def say(message: dict[str, Any]) -> None:
+            messages.write(json.dumps(message, allow_nan=False) + "\n")
+            messages.flush()
 
-def _speaker(messages: TextIO) -> Say:
-    def say(message: dict[str, Any]) -> None:
-        messages.write(json.dumps(message, allow_nan=False) + "\n")
-        messages.flush()
-
-    return say
+        measure(Path(folder), say)
 
 
 def measure(folder: Path, say: Say) -> None:
@@ -109,32 +106,25 @@ class Bench:
             method: Method = method_named(name)
             calls[name] = method.prepare(problem, self.task.threads)
             problem.check(name, calls[name]())
+        settle_s = SETTLE_S if self.task.threads > 1 else 0.0
         for cache in self.task.caches:
             if cache == "cold":
-                self._cold(layer, calls, batch)
-            else:
-                self._hot(layer, calls, batch)
+                self.say({"doing": f"{layer}, batch {batch}, cold"})
+                for name, samples in self.sampler.cold(calls, self.flush, settle_s).items():
+                    # A counter that moves once a millisecond cannot tell a cold call from the flush before it.
+                    self._report(layer, name, batch, "cold", samples, None)
+                continue
+            for name, call in calls.items():
+                self.say({"doing": f"{layer} {name}, batch {batch}, hot"})
+                if settle_s:
+                    self.sampler.pause(settle_s)
+                samples = self.sampler.hot(call)
+                energy_uj = None if self.rapl is None else energy_of_calls(self.rapl, call) / batch
+                self._report(layer, name, batch, "hot", samples, energy_uj)
 
-    def _cold(self, layer: str, calls: dict[str, Call], batch: int) -> None:
-        self.say({"doing": f"{layer}, batch {batch}, cold"})
-        for name, samples in self.sampler.cold(calls, self.flush, self._settle_s).items():
-            # A counter that moves once a millisecond cannot tell a cold call from the flush before it.
-            self._tell(layer, name, batch, "cold", samples, None)
-
-    def _hot(self, layer: str, calls: dict[str, Call], batch: int) -> None:
-        for name, call in calls.items():
-            self.say({"doing": f"{layer} {name}, batch {batch}, hot"})
-            if self._settle_s:
-                self.sampler.pause(self._settle_s)
-            samples = self.sampler.hot(call)
-            energy_uj = None if self.rapl is None else energy_of_calls(self.rapl, call) / batch
-            self._tell(layer, name, batch, "hot", samples, energy_uj)
-
-    @property
-    def _settle_s(self) -> float:
-        return SETTLE_S if self.task.threads > 1 else 0.0
-
-    def _tell(self, layer: str, method: str, batch: int, cache: str, samples: Samples, energy_uj: float | None) -> None:
+    def _report(
+        self, layer: str, method: str, batch: int, cache: str, samples: Samples, energy_uj: float | None
+    ) -> None:
         cell = Cell.of_samples(
             [round(seconds / batch * 1e6, 6) for seconds in samples.kept_s],
             layer=layer,

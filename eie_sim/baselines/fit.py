@@ -45,7 +45,13 @@ def fit_efficiency(
     ValueError
         When there is no layer, the lengths or the batch sizes differ, or a time is not over 0.
     """
-    _check(batch, works, times_us)
+    if not works or len(works) != len(times_us):
+        raise ValueError(f"times_us: {len(times_us)} times for {len(works)} layers, but both must be the same, over 0")
+    for work, time_us in zip(works, times_us, strict=True):
+        if work.batch != batch:
+            raise ValueError(f"works: a call of {work.batch} vectors, but the batch is {batch}")
+        if real_number("times_us", time_us) <= 0:
+            raise ValueError(f"times_us: {time_us}, but it must be over 0")
 
     def loss(model: Efficiency) -> float:
         """Sum of the relative errors."""
@@ -57,16 +63,6 @@ def fit_efficiency(
         for efficiency, gain in _candidates(device, works, times_us)
     ]
     return min(models, key=loss)  # of equals the first: without a gain
-
-
-def _check(batch: int, works: Sequence[RooflineWork], times_us: Sequence[float]) -> None:
-    if not works or len(works) != len(times_us):
-        raise ValueError(f"times_us: {len(times_us)} times for {len(works)} layers, but both must be the same, over 0")
-    for work, time_us in zip(works, times_us, strict=True):
-        if work.batch != batch:
-            raise ValueError(f"works: a call of {work.batch} vectors, but the batch is {batch}")
-        if real_number("times_us", time_us) <= 0:
-            raise ValueError(f"times_us: {time_us}, but it must be over 0")
 
 
 def _candidates(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -130,6 +130,10 @@ def measure_cpu(
         powercap=str(powercap) if energy is not None and energy.source == "rapl" else None,
     )
     cells, processes = _run_all(layers, task, conditions.threads, progress or _unheard)
+    if energy is not None and energy.power_w is not None:  # a constant power prices what no counter measured
+        for at, cell in enumerate(cells):
+            if cell.median_us is not None:
+                cells[at] = cell.model_copy(update={"energy_uj": energy.energy_uj(cell.median_us)})
     return CpuMeasurement(
         host=host,
         processes=tuple(processes),
@@ -141,12 +145,31 @@ def measure_cpu(
         limit_s=conditions.limit_s,
         energy=energy,
         absent=conditions.absent,
-        layers=tuple(_facts(workload) for workload in layers),
-        methods=tuple(_method(method) for method in conditions.methods),
+        layers=tuple(
+            MeasuredLayer(
+                name=workload.name,
+                n_rows=workload.layer.n_rows,
+                n_cols=workload.layer.n_cols,
+                weight_density=workload.layer.density,
+                act_density=float(np.count_nonzero(workload.acts) / workload.acts.size),
+                origin=workload.origin,
+            )
+            for workload in layers
+        ),
+        methods=tuple(
+            MeasuredMethod(
+                name=method.name,
+                library=method.library,
+                version=version_of(method.library) or UNKNOWN,
+                kernel=method.kernel,
+                kind=method.kind,
+            )
+            for method in conditions.methods
+        ),
         batches=conditions.batches,
         threads=conditions.threads,
         caches=conditions.caches,
-        cells=tuple(_with_energy(cell, energy) for cell in cells),
+        cells=tuple(cells),
     )
 
 
@@ -207,31 +230,6 @@ def _numbers(name: str, values: Sequence[int], most: int) -> tuple[int, ...]:
 
 def _unheard(_done: int, _total: int, _doing: str) -> None:
     """Progress that nobody wants to know."""
-
-
-def _facts(workload: Workload) -> MeasuredLayer:
-    layer = workload.layer
-    return MeasuredLayer(
-        name=layer.name,
-        n_rows=layer.n_rows,
-        n_cols=layer.n_cols,
-        weight_density=layer.density,
-        act_density=float(np.count_nonzero(workload.acts) / workload.acts.size),
-        origin=workload.origin,
-    )
-
-
-def _method(method: Method) -> MeasuredMethod:
-    version = version_of(method.library) or UNKNOWN
-    return MeasuredMethod(
-        name=method.name, library=method.library, version=version, kernel=method.kernel, kind=method.kind
-    )
-
-
-def _with_energy(cell: Cell, energy: EnergySource | None) -> Cell:
-    if energy is None or energy.power_w is None or cell.median_us is None:
-        return cell
-    return cell.model_copy(update={"energy_uj": energy.energy_uj(cell.median_us)})
 
 
 # The measuring processes ----------------------------------------------------------------------------------------------
@@ -295,9 +293,14 @@ def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]
         try:
             assert child.stdout is not None
             finished = False
-            for message in _json_lines(child.stdout):
-                finished = "blas" in message
-                yield message
+            for line in child.stdout:
+                try:
+                    message = json.loads(line)
+                except ValueError:  # a process that dies may leave half a line
+                    continue
+                if isinstance(message, dict):
+                    finished = "blas" in message
+                    yield message
             status = child.wait()
         finally:
             with suppress(OSError):
@@ -310,14 +313,6 @@ def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]
         last = f": {said[-1][:_LONGEST_COMPLAINT]}" if said else " and said nothing"
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
         raise ChildProcessError(f"the measuring process ({_doing('cpu', threads)}) ended with {how}{last}")
-
-
-def _json_lines(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for line in stream:
-        with suppress(ValueError):  # a process that dies may leave half a line
-            message = json.loads(line)
-            if isinstance(message, dict):
-                yield message
 
 
 def _environment(threads: int) -> dict[str, str]:

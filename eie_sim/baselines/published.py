@@ -150,25 +150,27 @@ def against_published(device: Device, kind: Kind, batch: int) -> tuple[LayerComp
     ValueError
         As for `published_time_us`, or when the device has no efficiency for that kind and batch size.
     """
-    return tuple(_compared(device, layer, kind, batch) for layer in LAYERS)
+    rows = []
+    for layer in LAYERS:
+        published_us = published_time_us(device, layer, kind, batch)
+        work = layer_work(layer, kind, batch)
+        # Leave one out: this layer's time plays no part in the parameters that predict it.
+        others = fit_published(device, kind, batch, [other for other in LAYERS if other != layer])
+        rows.append(
+            LayerComparison(
+                layer,
+                published_us,
+                frame_time(device, work, device.efficiency(kind, batch)).time_us,
+                frame_time(device, work, others).time_us,
+                *published_power_w(device, layer, kind, batch),
+            )
+        )
+    return tuple(rows)
 
 
 def median_left_out_error_pct(rows: Sequence[LayerComparison]) -> float:
     """Median over the layers of the size of `left_out_error_pct`."""
     return statistics.median(abs(row.left_out_error_pct) for row in rows)
-
-
-def _compared(device: Device, layer: str, kind: Kind, batch: int) -> LayerComparison:
-    published_us = published_time_us(device, layer, kind, batch)
-    work = layer_work(layer, kind, batch)
-    others = fit_published(device, kind, batch, [other for other in LAYERS if other != layer])
-    return LayerComparison(
-        layer,
-        published_us,
-        frame_time(device, work, device.efficiency(kind, batch)).time_us,
-        frame_time(device, work, others).time_us,
-        *published_power_w(device, layer, kind, batch),
-    )
 
 
 def _row(device: Device, kind: str, batch: int) -> str:
