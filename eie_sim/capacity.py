@@ -80,14 +80,6 @@ def model_capacity_report(model: PackedModel, arch: ArchConfig) -> tuple[Need, .
     )
 
 
-def _caller_level() -> int:
-    """The `stacklevel`, seen from the function that warns, of the first caller outside of this package."""
-    level = 1
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] == __package__:
-        level += 1
-    return level
-
-
 def check_capacity(layer: PackedLayer, arch: ArchConfig) -> bool:
     """Whether `layer` fits `arch`; warn when it does not, raise where ``arch.strict_capacity`` is set.
 
@@ -120,4 +112,8 @@ def _complain(what: str, needs: tuple[Need, ...], arch: ArchConfig) -> None:
     message = f"{what}: " + "; ".join(str(need) for need in needs if not need.fits)
     if arch.strict_capacity:
         raise CapacityError(message)
-    warnings.warn(message, CapacityWarning, stacklevel=_caller_level())
+    # The warning names the line of the first caller outside of this package, however deep inside it was found.
+    level = 1
+    while sys._getframe(level - 1).f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level += 1
+    warnings.warn(message, CapacityWarning, stacklevel=level)

@@ -41,7 +41,14 @@ def convolve(images: NDArray[np.floating], tensor: CodedTensor, arch: ArchConfig
     ValueError
         When the shapes do not go together.
     """
-    _check(images, tensor)
+    if tensor.kind != "conv" or len(tensor.shape) != _DIMENSIONS:
+        raise ValueError(f"tensor: {tensor.name!r} is {tensor.kind} of shape {tensor.shape}, but no 2-D convolution")
+    if images.ndim != _DIMENSIONS or images.shape[1] != tensor.shape[1]:
+        raise ValueError(f"images: shape {images.shape}, but {tensor.name!r} takes (B, {tensor.shape[1]}, rows, cols)")
+    if images.shape[2] < tensor.shape[2] or images.shape[3] < tensor.shape[3]:
+        raise ValueError(f"images: {images.shape[2:]} pixels, but the kernel of {tensor.name!r} has {tensor.shape[2:]}")
+    if not np.isfinite(images).all():
+        raise ValueError("images: a value is not finite")
     n_images, _, height, width = images.shape
     outputs, _, kernel_height, kernel_width = tensor.shape
     shape = (n_images, outputs, height - kernel_height + 1, width - kernel_width + 1)
@@ -78,17 +85,6 @@ def max_pool(images: NDArray[np.floating], size: int = 2) -> NDArray[np.floating
     fields = images[..., :height, :width].reshape(*images.shape[:-2], height // size, size, width // size, size)
     pooled: NDArray[np.floating] = fields.max(axis=(-3, -1))
     return pooled
-
-
-def _check(images: NDArray[np.floating], tensor: CodedTensor) -> None:
-    if tensor.kind != "conv" or len(tensor.shape) != _DIMENSIONS:
-        raise ValueError(f"tensor: {tensor.name!r} is {tensor.kind} of shape {tensor.shape}, but no 2-D convolution")
-    if images.ndim != _DIMENSIONS or images.shape[1] != tensor.shape[1]:
-        raise ValueError(f"images: shape {images.shape}, but {tensor.name!r} takes (B, {tensor.shape[1]}, rows, cols)")
-    if images.shape[2] < tensor.shape[2] or images.shape[3] < tensor.shape[3]:
-        raise ValueError(f"images: {images.shape[2:]} pixels, but the kernel of {tensor.name!r} has {tensor.shape[2:]}")
-    if not np.isfinite(images).all():
-        raise ValueError("images: a value is not finite")
 
 
 def _in_fixed_point(
