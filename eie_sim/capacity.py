@@ -55,6 +55,7 @@ def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
         batches and says nothing on how they share the SRAM, so each is held against all of it).
     """
     entries, pointers, inputs, outputs = layer.largest_needs
+    # Whole rows: what does not fill the last one is lost to any other layer.
     spmat_rows = -(-entries // arch.entries_per_spmat_row)
     _, most_pointers, most_inputs, most_outputs = arch.sram_limits
     return (

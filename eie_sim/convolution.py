@@ -52,6 +52,7 @@ def convolve(images: NDArray[np.floating], tensor: CodedTensor, arch: ArchConfig
     n_images, _, height, width = images.shape
     outputs, _, kernel_height, kernel_width = tensor.shape
     shape = (n_images, outputs, height - kernel_height + 1, width - kernel_width + 1)
+    # Zeros are left out, as a packed layer leaves them out; argwhere keeps the C order in which sums are defined.
     taps = np.argwhere(tensor.codes.reshape(tensor.shape))
     codes = tensor.codes[tensor.codes != 0].astype(np.int64)
     bias = np.zeros(outputs, np.float32) if tensor.bias is None else tensor.bias
@@ -110,6 +111,7 @@ def _convolve_float32(image: Arg, taps: Arg, weights: Arg, sums: Arg) -> None:
         out, channel, down, right = taps[tap]
         for y in range(sums.shape[1]):
             for x in range(sums.shape[2]):
+                # Rounded before it is added, as in the machine: no fused multiply-add.
                 sums[out, y, x] += np.float32(weights[tap] * image[channel, y + down, x + right])
 
 

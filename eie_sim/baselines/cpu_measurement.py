@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from compressor._version import __version__
 from compressor.storage.files import errors_name, replacing
-from eie_sim.baselines.cpu_methods import PAIRS, Kind
+from eie_sim.baselines.cpu_methods import PAIRS, MethodKind
 from eie_sim.baselines.energy_sources import EnergySource
 from eie_sim.baselines.host import Blas, Host, HostRecord
 from eie_sim.text_formats import JsonKind
@@ -51,7 +51,7 @@ class MeasuredMethod(HostRecord):
     library: str
     version: str
     kernel: str
-    kind: Kind
+    kind: MethodKind
 
 
 class MeasuringProcess(HostRecord):

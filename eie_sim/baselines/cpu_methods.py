@@ -21,7 +21,7 @@ from compressor.types.packed import PackedLayer
 from eie_sim.baselines.host import is_installed
 
 Floats = NDArray[np.float32]
-Kind = Literal["dense", "sparse", "skipping"]
+MethodKind = Literal["dense", "sparse", "skipping"]
 Call = Callable[[], Floats]
 
 RELATIVE_TOLERANCE = 1e-4
@@ -133,7 +133,7 @@ class Method:
     name: str
     library: str
     kernel: str
-    kind: Kind
+    kind: MethodKind
     prepare: Callable[[Problem, int], Call]
     install: str
 
@@ -145,7 +145,7 @@ class Method:
 
 def _numpy_dense(problem: Problem, _threads: int) -> Call:
     weights, acts, out = problem.weights.dense.copy(), problem.inputs.copy(), problem.empty()
-    return lambda: np.dot(weights, acts, out=out)
+    return lambda: np.dot(weights, acts, out=out)  # into memory that is there: no allocation is timed
 
 
 def _scipy_csr(problem: Problem, _threads: int) -> Call:
@@ -211,6 +211,7 @@ def _numba_skipping(problem: Problem, threads: int) -> Call:
     pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
     if problem.batch is None:
         acts = problem.inputs.copy()
+        # Equal numbers of weights, not of columns: a thread waits for the slowest.
         shares = np.searchsorted(indptr, np.linspace(0, indptr[-1], threads + 1)[1:-1])
         pieces = list(pairwise([0, *(int(at) for at in shares), n_cols]))
         parts = np.empty((len(pieces), problem.weights.shape[0]), np.float32)
@@ -224,7 +225,7 @@ def _numba_skipping(problem: Problem, threads: int) -> Call:
                 return np.asarray(parts[0])
             others = pool.map(one_piece, range(1, len(pieces)))
             one_piece(0)
-            list(others)
+            list(others)  # waits for them, and raises what went wrong there
             return np.asarray(parts.sum(axis=0))
 
         return call

@@ -83,6 +83,7 @@ def measure(folder: Path, say: Say) -> None:
         vectors = np.load(folder / f"{at}.npy", allow_pickle=False)
         weights = Weights(layer)
         for batch in task.batches:
+            # A batch of one is a vector: libraries have a kernel of its own for it (GEMV, not GEMM).
             inputs = vectors[0] if batch == 1 else vectors[:batch].T
             bench.measure(task.layers[at], Problem(weights, np.ascontiguousarray(inputs)), batch)
     say({"blas": [blas.model_dump() for blas in loaded_blas()]})
@@ -105,7 +106,7 @@ class Bench:
         for name in self.task.methods:
             method: Method = method_named(name)
             calls[name] = method.prepare(problem, self.task.threads)
-            problem.check(name, calls[name]())
+            problem.check(name, calls[name]())  # a wrong result would be fast
         settle_s = SETTLE_S if self.task.threads > 1 else 0.0
         for cache in self.task.caches:
             if cache == "cold":
@@ -147,7 +148,7 @@ def energy_of_calls(
     """Energy of one call, in uJ: of as many as fit into `seconds`, at least one."""
     now = clock or time.perf_counter
     calls = 0
-    before, began = rapl.read_uj(), now()
+    before, began = rapl.read_uj(), now()  # a package's counter: what else runs there is in it
     while calls == 0 or now() - began < seconds:
         call()
         calls += 1

@@ -86,19 +86,15 @@ def _candidates(
         for work, ideal in zip(works, ideals, strict=True)
     )
     for one, other in combinations([*limits, *lines], 2):
-        if counts or one is _NO_GAIN:
-            yield from _crossing(one, other)
-
-
-def _crossing(one: _Line, other: _Line) -> Iterator[tuple[float, float]]:
-    """Efficiency and gain where two lines cross, if they do within the limits."""
-    determinant = one[0] * other[1] - other[0] * one[1]
-    if abs(determinant) <= 1e-12 * (abs(one[0] * other[1]) + abs(other[0] * one[1])):
-        return  # parallel: one layer is the other, many times
-    slow = (one[2] * other[1] - other[2] * one[1]) / determinant
-    fast = (one[0] * other[2] - other[0] * one[2]) / determinant
-    if slow > 0 and fast > 0:
-        efficiency, gain = 1 / slow, slow / fast
-        # On a limit, rounding may lie a little beyond it.
-        if efficiency < 1 + 1e-9 and 1 - 1e-9 < gain < MAX_CACHE_GAIN * (1 + 1e-9):
-            yield min(efficiency, 1.0), min(max(gain, 1.0), MAX_CACHE_GAIN)
+        if not counts and one is not _NO_GAIN:
+            continue
+        determinant = one[0] * other[1] - other[0] * one[1]
+        if abs(determinant) <= 1e-12 * (abs(one[0] * other[1]) + abs(other[0] * one[1])):
+            continue  # parallel: one layer is the other, many times
+        slow = (one[2] * other[1] - other[2] * one[1]) / determinant
+        fast = (one[0] * other[2] - other[0] * one[2]) / determinant
+        if slow > 0 and fast > 0:
+            efficiency, gain = 1 / slow, slow / fast
+            # On a limit, rounding may lie a little beyond it.
+            if efficiency < 1 + 1e-9 and 1 - 1e-9 < gain < MAX_CACHE_GAIN * (1 + 1e-9):
+                yield min(efficiency, 1.0), min(max(gain, 1.0), MAX_CACHE_GAIN)

@@ -151,7 +151,7 @@ def is_installed(module: str) -> bool:
     """Whether `module` could be imported; it is not."""
     from importlib.util import find_spec
 
-    return module in sys.modules or find_spec(module) is not None
+    return module in sys.modules or find_spec(module) is not None  # a module in memory may have no spec
 
 
 def flush_bytes(host: Host) -> int:

@@ -30,11 +30,9 @@ from eie_sim.baselines.cpu_methods import Method, chosen_methods
 from eie_sim.baselines.cpu_worker import TASK_FILE, MeasuringTask
 from eie_sim.baselines.energy_sources import POWERCAP, EnergySource
 from eie_sim.baselines.host import UNKNOWN, Blas, describe_host, flush_bytes, version_of
+from eie_sim.baselines.published import BATCHES
 from eie_sim.baselines.sampling import involuntary_switches
 from eie_sim.workload import Workload
-
-BATCHES = (1, 64)
-"""Batch sizes of EIE Table IV."""
 
 LIMIT_S = 30.0
 """Seconds that sampling one cell may take."""
@@ -52,6 +50,7 @@ _THREADS_VARIABLES = (
 # These would make the process another one than a user of the library has.
 _NOT_INHERITED = ("OPENBLAS_CORETYPE", "NUMBA_DISABLE_JIT", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
 
+# Its arguments are this process's sys.path, so that it imports what this one would.
 _START = "import sys; sys.path[:] = sys.argv[2:]; from eie_sim.baselines.cpu_worker import main; main(sys.argv[1])"
 
 _LONGEST_COMPLAINT = 300
@@ -129,7 +128,7 @@ def measure_cpu(
         flush_bytes=flush_bytes(host) if streamed_bytes is None else whole_number("streamed_bytes", streamed_bytes, 0),
         powercap=str(powercap) if energy is not None and energy.source == "rapl" else None,
     )
-    cells, processes = _run_all(layers, task, conditions.threads, progress or _unheard)
+    cells, processes = _run_all(layers, task, conditions.threads, progress)
     if energy is not None and energy.power_w is not None:  # a constant power prices what no counter measured
         for at, cell in enumerate(cells):
             if cell.median_us is not None:
@@ -228,22 +227,23 @@ def _numbers(name: str, values: Sequence[int], most: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _unheard(_done: int, _total: int, _doing: str) -> None:
-    """Progress that nobody wants to know."""
-
-
 # The measuring processes ----------------------------------------------------------------------------------------------
 
 
 def _run_all(
-    layers: Sequence[Workload], task: MeasuringTask, counts: Sequence[int], progress: Progress
+    layers: Sequence[Workload], task: MeasuringTask, counts: Sequence[int], progress: Progress | None
 ) -> tuple[list[Cell], list[MeasuringProcess]]:
     """The cells of all processes, one process after the other."""
     per_process = len(task.layers) * len(task.methods) * len(task.batches) * len(task.caches)
     total = per_process * len(counts)
     cells: list[Cell] = []
     processes: list[MeasuringProcess] = []
-    progress(0, total, "writing the layers down")
+
+    def report(doing: str) -> None:
+        if progress is not None:
+            progress(len(cells), total, doing)
+
+    report("writing the layers down")
     with TemporaryDirectory(prefix="eie-sim-measure-") as name:
         folder = Path(name)
         _write_layers(layers, max(task.batches), folder)
@@ -253,9 +253,9 @@ def _run_all(
             for message in _messages_of_process(folder, threads):
                 if "cell" in message:
                     cells.append(Cell.model_validate_json(json.dumps(message["cell"])))
-                    progress(len(cells), total, _doing(cells[-1].layer, threads))
+                    report(_doing(cells[-1].layer, threads))
                 elif "doing" in message:
-                    progress(len(cells), total, _doing(message["doing"], threads))
+                    report(_doing(message["doing"], threads))
                 else:
                     blas = [Blas(**found) for found in message["blas"]]
             processes.append(MeasuringProcess(threads=threads, blas=tuple(blas)))
@@ -269,8 +269,9 @@ def _doing(what: str, threads: int) -> str:
 def _write_layers(layers: Sequence[Workload], n_vectors: int, folder: Path) -> None:
     for at, workload in enumerate(layers):
         vectors = workload.acts if workload.is_batch else workload.acts[None]
+        # As files, not pickles: the other process checks what it reads.
         save_model(workload.layer, folder / f"{at}.eie")
-        np.save(folder / f"{at}.npy", vectors[np.arange(n_vectors) % len(vectors)])
+        np.save(folder / f"{at}.npy", vectors[np.arange(n_vectors) % len(vectors)])  # repeated where there are fewer
 
 
 def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]:
@@ -303,7 +304,7 @@ def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]
                     yield message
             status = child.wait()
         finally:
-            with suppress(OSError):
+            with suppress(OSError):  # it may have ended by itself
                 child.kill()
             child.wait()
             assert child.stdout is not None

@@ -113,6 +113,7 @@ def frame_time(device: Device, work: RooflineWork, model: Efficiency) -> Rooflin
     """Time of a frame of `work` on `device`, with the fitted parameters of `model`."""
     cached = min(work.matrix_bytes, device.cache_bytes)
     moved = work.matrix_bytes - cached + cached / model.cache_gain + work.vector_bytes
+    # Both sides of the roofline are reached to the same fraction, so that one number can be fitted.
     per_frame = 1e6 / (model.efficiency * work.batch)
     return RooflineTime(
         device.launch_us / work.batch,

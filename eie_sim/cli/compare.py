@@ -43,6 +43,7 @@ def differences(a: "Results", b: "Results") -> dict[str, Any]:
     rows_a = {(row["layer"], row["input"]): row for row in a.rows}
     rows_b = {(row["layer"], row["input"]): row for row in b.rows}
     shared = [key for key in rows_a if key in rows_b]
+    # Not counted: the same layer on two machines is what many compare.
     machine = {
         name: {"a": a.arch.get(name), "b": b.arch.get(name)}
         for name in {**a.arch, **b.arch}

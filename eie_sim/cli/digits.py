@@ -67,6 +67,7 @@ def answer(name: str, machine: ArchConfig, engine: str, printer: Printer) -> Ans
             )
 
         runs.append(run(machine.replace(arithmetic="float32", act_frac_bits=None, weight_frac_bits=None)))
+        # Its fraction bits are those that hold the numbers of the float32 run.
         runs.append(run(in_fixed_point(runs[0])))
         if machine not in [shown.arch for shown in runs]:
             runs.append(run(machine))

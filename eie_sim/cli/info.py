@@ -61,6 +61,7 @@ def info(
 
 
 def _machine_for(layer: "PackedLayer", machine: "ArchConfig") -> "ArchConfig":
+    # A row must hold an entry, or there is no such machine; the file's entries may be wider than this one's rows.
     width = max(machine.spmat_width_bits, layer.weight_bits + layer.index_bits)
     n_pe, weight_bits, index_bits = layer.packing
     return machine.replace(n_pe=n_pe, weight_bits=weight_bits, index_bits=index_bits, spmat_width_bits=width)

@@ -35,7 +35,7 @@ def file_stems(layers: Iterable[str]) -> dict[str, str]:
     for layer in layers:
         stem = name = _safe(layer)
         number = 1
-        while name.lower() in taken:
+        while name.lower() in taken:  # file systems of macOS and Windows take both cases for one name
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.lower())
