@@ -61,7 +61,7 @@ class MeasuringProcess(HostRecord):
     blas: tuple[Blas, ...]
 
 
-class Cell(HostRecord):
+class MeasuredCell(HostRecord):
     """Times of one layer under one condition, in us of wall clock for one input vector.
 
     A batch's time is divided by its size. Median and quartiles are None where no sample was quiet.
@@ -94,7 +94,7 @@ class Cell(HostRecord):
         return self
 
     @classmethod
-    def of_samples(cls, samples_us: Sequence[float], **fields: Any) -> "Cell":
+    def of_samples(cls, samples_us: Sequence[float], **fields: Any) -> "MeasuredCell":
         """A cell with the summary of its samples."""
         q1_us, median_us, q3_us = _quartiles(samples_us)
         return cls(samples_us=tuple(samples_us), q1_us=q1_us, median_us=median_us, q3_us=q3_us, **fields)
@@ -146,7 +146,7 @@ class CpuMeasurement(HostRecord):
     batches: tuple[_Positive, ...]
     threads: tuple[_Positive, ...]
     caches: tuple[CacheState, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[MeasuredCell, ...]
 
     @model_validator(mode="after")
     def _check_cells(self) -> Self:
@@ -168,7 +168,7 @@ class CpuMeasurement(HostRecord):
                 raise ValueError(f"cells: {_condition(key)} is there, but is none of the conditions")
         return self
 
-    def cell(self, layer: str, method: str, batch: int = 1, threads: int = 1, cache: str = "cold") -> Cell:
+    def cell(self, layer: str, method: str, batch: int = 1, threads: int = 1, cache: str = "cold") -> MeasuredCell:
         """The cell of one condition.
 
         Raises
@@ -211,7 +211,7 @@ class CpuMeasurement(HostRecord):
             raise ValueError(f"cpu: {cell.condition} has no quiet sample")
         return cell.median_us
 
-    def short_cells(self, least: int | None = None) -> list[Cell]:
+    def short_cells(self, least: int | None = None) -> list[MeasuredCell]:
         """Cells with fewer than `least` quiet samples; None: fewer than were wanted."""
         wanted = self.samples_wanted if least is None else least
         return [cell for cell in self.cells if len(cell.samples_us) < wanted]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.storage.packed_file import load_model
-from eie_sim.baselines.cpu_measurement import Cell
+from eie_sim.baselines.cpu_measurement import MeasuredCell
 from eie_sim.baselines.cpu_methods import Call, Method, Problem, Weights, method_named
 from eie_sim.baselines.energy_sources import Rapl
 from eie_sim.baselines.host import cache_streamer, loaded_blas
@@ -126,7 +126,7 @@ class Bench:
     def _report(
         self, layer: str, method: str, batch: int, cache: str, samples: Samples, energy_uj: float | None
     ) -> None:
-        cell = Cell.of_samples(
+        cell = MeasuredCell.of_samples(
             [round(seconds / batch * 1e6, 6) for seconds in samples.kept_s],
             layer=layer,
             method=method,

@@ -20,8 +20,8 @@ from eie_sim.baselines.cpu_measurement import (
     CACHE_STATES,
     LEAST_SAMPLES,
     CacheState,
-    Cell,
     CpuMeasurement,
+    MeasuredCell,
     MeasuredLayer,
     MeasuredMethod,
     MeasuringProcess,
@@ -232,11 +232,11 @@ def _numbers(name: str, values: Sequence[int], most: int) -> tuple[int, ...]:
 
 def _run_all(
     layers: Sequence[Workload], task: MeasuringTask, counts: Sequence[int], progress: Progress | None
-) -> tuple[list[Cell], list[MeasuringProcess]]:
+) -> tuple[list[MeasuredCell], list[MeasuringProcess]]:
     """The cells of all processes, one process after the other."""
     per_process = len(task.layers) * len(task.methods) * len(task.batches) * len(task.caches)
     total = per_process * len(counts)
-    cells: list[Cell] = []
+    cells: list[MeasuredCell] = []
     processes: list[MeasuringProcess] = []
 
     def report(doing: str) -> None:
@@ -252,7 +252,7 @@ def _run_all(
             blas: list[Blas] = []
             for message in _messages_of_process(folder, threads):
                 if "cell" in message:
-                    cells.append(Cell.model_validate_json(json.dumps(message["cell"])))
+                    cells.append(MeasuredCell.model_validate_json(json.dumps(message["cell"])))
                     report(_doing(cells[-1].layer, threads))
                 elif "doing" in message:
                     report(_doing(message["doing"], threads))

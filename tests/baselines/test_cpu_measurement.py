@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.storage.files import FormatError
-from eie_sim.baselines.cpu_measurement import Cell, read_cpu_measurement, write_cpu_measurement
+from eie_sim.baselines.cpu_measurement import MeasuredCell, read_cpu_measurement, write_cpu_measurement
 from eie_sim.baselines.energy_sources import paper_power
 from tests.baselines.measurements import a_measurement
 
 
 def a_cell(samples_us, **changes):
     fields = {"layer": "a", "method": "m", "batch": 1, "threads": 1, "cache": "cold", "thrown_away": 0}
-    return Cell.of_samples(samples_us, **{**fields, "energy_uj": None, **changes})
+    return MeasuredCell.of_samples(samples_us, **{**fields, "energy_uj": None, **changes})
 
 
 def test_a_cell_has_median_and_quartiles_of_its_samples():
@@ -32,7 +32,7 @@ def test_a_cell_without_a_quiet_sample_has_no_time():
 @given(st.lists(st.floats(1e-3, 1e9), max_size=30))
 def test_a_cell_is_its_json(samples):
     cell = a_cell(samples)
-    assert Cell.model_validate_json(cell.model_dump_json()) == cell
+    assert MeasuredCell.model_validate_json(cell.model_dump_json()) == cell
 
 
 def test_a_ratio_is_one_of_medians():
