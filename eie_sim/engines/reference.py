@@ -68,7 +68,7 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) 
         stacked[field.name] = np.array(values, np.int64).reshape(shape)
     outputs: NDArray[np.floating] | None = None
     if output:
-        dtype = np.float32 if arch.number_bits is None else np.float64
+        dtype: type[np.floating] = np.float32 if arch.number_bits is None else np.float64
         outputs = np.array([result.output for result in results], dtype).reshape(len(results), layer.n_rows)
     return BatchResult(
         cycles=np.array([result.cycles for result in results], np.int64),
