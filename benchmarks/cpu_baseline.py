@@ -1,10 +1,10 @@
 """Dense and sparse times of the nine layers on this CPU, beside the paper's CPU and EIE's simulated time.
 
 The paper's baseline (EIE Table IV) is MKL on a Core i7-5930K, dense GEMV and sparse CSRMV. Here the same pair of
-kernels runs on this host: MKL's where `mkl` is installed, else numpy's dense and scipy's sparse. Batch 1, one thread,
-cold caches is the condition in which a host of today repeats itself, and in which the ratio of dense to sparse time is
-the paper's; both kernels read their weights from memory once. At batch 64 the ratio is another: the paper's sparse
-kernel of 2016 is gone.
+kernels runs on this host: numpy's dense and scipy's sparse, and torch's of both, which run on MKL where torch was built
+with it. Batch 1, one thread, cold caches is the condition in which a host of today repeats itself, and in which the
+ratio of dense to sparse time is the paper's; both kernels read their weights from memory once. At batch 64 the ratio is
+another: the paper's sparse kernel of 2016 is gone.
 
 The times of two runs differ by some ten percent a cell; the spread is that of the samples of this run alone.
 """

@@ -5,16 +5,16 @@ Defaults are the 64-PE machine of the EIE paper (ISCA 2016) at 45 nm. A configur
 """
 
 import tomllib
-from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from compressor.types.packed_format import POINTER_BYTES
+from eie_sim.records import Record
 
 Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
 Rounding = Literal["half_even", "truncate"]
@@ -39,10 +39,8 @@ def _plain_int(value: object) -> object:
 _WholeNumber = Annotated[int, BeforeValidator(_plain_int), Field(strict=True)]
 
 
-class ArchConfig(BaseModel):
+class ArchConfig(Record):
     """One EIE machine. All sizes are per PE unless they say otherwise."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     name: str = Field("eie", description="What reports call the machine.")
     n_pe: _WholeNumber = Field(64, ge=1, description="Processing elements (section V: 64).")
@@ -112,12 +110,6 @@ class ArchConfig(BaseModel):
         False, strict=True, description="Whether a layer that does not fit the SRAMs is an error instead of a warning."
     )
 
-    def __init__(self, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise ValueError("; ".join(_one_line(e) for e in error.errors())) from None
-
     @model_validator(mode="after")
     def _row_holds_an_entry(self) -> Self:
         entry = self.weight_bits + self.index_bits
@@ -151,21 +143,6 @@ class ArchConfig(BaseModel):
     def number_bits(self) -> int | None:
         """Bits of the fixed-point numbers; None for float32."""
         return None if self.arithmetic == "float32" else int(self.arithmetic.removeprefix("fixed"))
-
-    def replace(self, **changes: Any) -> Self:
-        """The configuration with `changes`, checked as a new one.
-
-        Raises
-        ------
-        ValueError
-            When a field is unknown or a value is out of its limits.
-        """
-        return self.from_dict({**self.model_dump(), **changes})
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As `replace`: pydantic's own would take changes unchecked."""
-        del deep  # nothing inside can change
-        return self.replace(**(update or {}))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -202,15 +179,6 @@ class ArchConfig(BaseModel):
             return cls.from_dict({**base, "name": Path(path).stem, **fields, **changes})
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-
-
-def _one_line(error: Any) -> str:
-    field = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{field}: unknown field; the fields are {', '.join(ArchConfig.model_fields)}"
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    return f"{field}: {error['input']!r}: {error['msg']}"
 
 
 PRESETS: dict[str, ArchConfig] = {

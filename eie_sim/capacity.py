@@ -56,6 +56,7 @@ def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
         batches and says nothing on how they share the SRAM, so each is held against all of it).
     """
     entries, pointers, inputs, outputs = layer.largest_needs
+    # Whole rows: what does not fill the last one is lost to any other layer.
     spmat_rows = -(-entries // arch.entries_per_spmat_row)
     _, most_pointers, most_inputs, most_outputs = arch.sram_limits
     return (
@@ -79,14 +80,6 @@ def model_capacity_report(model: PackedModel, arch: ArchConfig) -> tuple[Need, .
         replace(inputs[0], used=max(need.used for need in inputs)),
         replace(outputs[0], used=max(need.used for need in outputs)),
     )
-
-
-def _caller_level() -> int:
-    """The `stacklevel`, seen from the function that warns, of the first caller outside of this package."""
-    level = 1
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] == __package__:
-        level += 1
-    return level
 
 
 def check_capacity(layer: PackedLayer, arch: ArchConfig) -> bool:
@@ -121,4 +114,8 @@ def _complain(what: str, needs: tuple[Need, ...], arch: ArchConfig) -> None:
     message = f"{what}: " + "; ".join(str(need) for need in needs if not need.fits)
     if arch.strict_capacity:
         raise CapacityError(message)
-    warnings.warn(message, CapacityWarning, stacklevel=_caller_level())
+    # The warning names the line of the first caller outside of this package, however deep inside it was found.
+    level = 1
+    while sys._getframe(level - 1).f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level += 1
+    warnings.warn(message, CapacityWarning, stacklevel=level)

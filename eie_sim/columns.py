@@ -49,6 +49,7 @@ def _output_sha256(result: SimResult) -> Cell:
     output = result.output
     if output is None:
         return None
+    # One byte order on every host, so that digests can be compared across hosts.
     return hashlib.sha256(output.astype(output.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 

@@ -41,10 +41,18 @@ def convolve(images: NDArray[np.floating], tensor: CodedTensor, arch: ArchConfig
     ValueError
         When the shapes do not go together.
     """
-    _check(images, tensor)
+    if tensor.kind != "conv" or len(tensor.shape) != _DIMENSIONS:
+        raise ValueError(f"tensor: {tensor.name!r} is {tensor.kind} of shape {tensor.shape}, but no 2-D convolution")
+    if images.ndim != _DIMENSIONS or images.shape[1] != tensor.shape[1]:
+        raise ValueError(f"images: shape {images.shape}, but {tensor.name!r} takes (B, {tensor.shape[1]}, rows, cols)")
+    if images.shape[2] < tensor.shape[2] or images.shape[3] < tensor.shape[3]:
+        raise ValueError(f"images: {images.shape[2:]} pixels, but the kernel of {tensor.name!r} has {tensor.shape[2:]}")
+    if not np.isfinite(images).all():
+        raise ValueError("images: a value is not finite")
     n_images, _, height, width = images.shape
     outputs, _, kernel_height, kernel_width = tensor.shape
     shape = (n_images, outputs, height - kernel_height + 1, width - kernel_width + 1)
+    # Zeros are left out, as a packed layer leaves them out; argwhere keeps the C order in which sums are defined.
     taps = np.argwhere(tensor.codes.reshape(tensor.shape))
     codes = tensor.codes[tensor.codes != 0].astype(np.int64)
     bias = np.zeros(outputs, np.float32) if tensor.bias is None else tensor.bias
@@ -80,17 +88,6 @@ def max_pool(images: NDArray[np.floating], size: int = 2) -> NDArray[np.floating
     return pooled
 
 
-def _check(images: NDArray[np.floating], tensor: CodedTensor) -> None:
-    if tensor.kind != "conv" or len(tensor.shape) != _DIMENSIONS:
-        raise ValueError(f"tensor: {tensor.name!r} is {tensor.kind} of shape {tensor.shape}, but no 2-D convolution")
-    if images.ndim != _DIMENSIONS or images.shape[1] != tensor.shape[1]:
-        raise ValueError(f"images: shape {images.shape}, but {tensor.name!r} takes (B, {tensor.shape[1]}, rows, cols)")
-    if images.shape[2] < tensor.shape[2] or images.shape[3] < tensor.shape[3]:
-        raise ValueError(f"images: {images.shape[2:]} pixels, but the kernel of {tensor.name!r} has {tensor.shape[2:]}")
-    if not np.isfinite(images).all():
-        raise ValueError("images: a value is not finite")
-
-
 def _in_fixed_point(
     image: NDArray[np.float64],
     tensor: CodedTensor,
@@ -114,6 +111,7 @@ def _convolve_float32(image: Arg, taps: Arg, weights: Arg, sums: Arg) -> None:
         out, channel, down, right = taps[tap]
         for y in range(sums.shape[1]):
             for x in range(sums.shape[2]):
+                # Rounded before it is added, as in the machine: no fused multiply-add.
                 sums[out, y, x] += np.float32(weights[tap] * image[channel, y + down, x + right])
 
 

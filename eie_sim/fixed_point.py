@@ -104,7 +104,7 @@ def multiply(weight: Arg, activation: Arg, shift: Arg, half_even: Arg) -> Arg:
         if product < -room:
             return -np.int64(_LARGEST_PRODUCT)
         return product << -shift
-    if shift > 62:
+    if shift > 62:  # beyond the bits of any product: rounded to nearest it is 0, cut off only its sign is left
         return np.int64(-1) if product < 0 and not half_even else np.int64(0)
     shifted = product >> shift
     if half_even:

@@ -42,7 +42,7 @@ FLOORS = [
     {"compressor"},
     {
         "eie_sim.sources.acts", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
-        "eie_sim.fixed_point", "eie_sim.json_file", "eie_sim.toml_text",
+        "eie_sim.fixed_point", "eie_sim.records", "eie_sim.text_formats",
         "eie_sim.networks", "eie_sim.origin", "eie_sim.paper", "eie_sim.result",
         "eie_sim.workload",
     },

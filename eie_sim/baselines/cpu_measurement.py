@@ -2,21 +2,21 @@
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from compressor._version import __version__
 from compressor.storage.files import errors_name, replacing
-from eie_sim.baselines.cpu_methods import PAIRS, Kind
+from eie_sim.baselines.cpu_methods import PAIRS, MethodKind
 from eie_sim.baselines.energy_sources import EnergySource
-from eie_sim.baselines.host import Blas, Host
-from eie_sim.json_file import JsonKind
+from eie_sim.baselines.host import Blas, Host, HostRecord
+from eie_sim.text_formats import JsonKind
 
 KIND = JsonKind("CPU measurement", "eie-sim-cpu", version=1, most_bytes=2**28)
 
@@ -33,11 +33,7 @@ _Positive = Annotated[int, Field(ge=1)]
 _Key = tuple[str, str, int, int, str]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class MeasuredLayer(_Frozen):
+class MeasuredLayer(HostRecord):
     """A layer that was computed."""
 
     name: str
@@ -48,24 +44,24 @@ class MeasuredLayer(_Frozen):
     origin: str
 
 
-class MeasuredMethod(_Frozen):
+class MeasuredMethod(HostRecord):
     """A library's way to compute it."""
 
     name: str
     library: str
     version: str
     kernel: str
-    kind: Kind
+    kind: MethodKind
 
 
-class MeasuringProcess(_Frozen):
+class MeasuringProcess(HostRecord):
     """The process of one number of threads."""
 
     threads: _Positive
     blas: tuple[Blas, ...]
 
 
-class Cell(_Frozen):
+class MeasuredCell(HostRecord):
     """Times of one layer under one condition, in us of wall clock for one input vector.
 
     A batch's time is divided by its size. Median and quartiles are None where no sample was quiet.
@@ -98,7 +94,7 @@ class Cell(_Frozen):
         return self
 
     @classmethod
-    def of_samples(cls, samples_us: Sequence[float], **fields: Any) -> "Cell":
+    def of_samples(cls, samples_us: Sequence[float], **fields: Any) -> "MeasuredCell":
         """A cell with the summary of its samples."""
         q1_us, median_us, q3_us = _quartiles(samples_us)
         return cls(samples_us=tuple(samples_us), q1_us=q1_us, median_us=median_us, q3_us=q3_us, **fields)
@@ -127,7 +123,7 @@ def _quartiles(samples: Sequence[float]) -> tuple[float | None, float | None, fl
     return q1, statistics.median(samples), q3
 
 
-class CpuMeasurement(_Frozen):
+class CpuMeasurement(HostRecord):
     """Times of layers on one host, for every method, batch, number of threads and state of the caches.
 
     Raises
@@ -150,7 +146,7 @@ class CpuMeasurement(_Frozen):
     batches: tuple[_Positive, ...]
     threads: tuple[_Positive, ...]
     caches: tuple[CacheState, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[MeasuredCell, ...]
 
     @model_validator(mode="after")
     def _check_cells(self) -> Self:
@@ -172,7 +168,7 @@ class CpuMeasurement(_Frozen):
                 raise ValueError(f"cells: {_condition(key)} is there, but is none of the conditions")
         return self
 
-    def cell(self, layer: str, method: str, batch: int = 1, threads: int = 1, cache: str = "cold") -> Cell:
+    def cell(self, layer: str, method: str, batch: int = 1, threads: int = 1, cache: str = "cold") -> MeasuredCell:
         """The cell of one condition.
 
         Raises
@@ -215,7 +211,7 @@ class CpuMeasurement(_Frozen):
             raise ValueError(f"cpu: {cell.condition} has no quiet sample")
         return cell.median_us
 
-    def short_cells(self, least: int | None = None) -> list[Cell]:
+    def short_cells(self, least: int | None = None) -> list[MeasuredCell]:
         """Cells with fewer than `least` quiet samples; None: fewer than were wanted."""
         wanted = self.samples_wanted if least is None else least
         return [cell for cell in self.cells if len(cell.samples_us) < wanted]
@@ -268,18 +264,16 @@ def read_cpu_measurement(path: str | PathLike[str], least_samples: int = LEAST_S
         When it cannot be read.
     """
     with errors_name(Path(path)):
-        measurement = _checked(KIND.read(path))
+        content = KIND.read(path)
+        if "eie_sim_version" not in content:  # the model would fill in this version
+            raise ValueError("eie_sim_version: is missing")
+        try:
+            # As JSON, for pydantic's strict mode takes its lists for tuples, and no string for a number.
+            measurement = CpuMeasurement.model_validate_json(json.dumps(content), strict=True)
+        except ValidationError as error:
+            raise ValueError(_first_message(error)) from None
         measurement.check_samples(least_samples)
         return measurement
-
-
-def _checked(content: Mapping[str, Any]) -> CpuMeasurement:
-    if "eie_sim_version" not in content:
-        raise ValueError("eie_sim_version: is missing")
-    try:
-        return CpuMeasurement.model_validate_json(json.dumps(content), strict=True)
-    except ValidationError as error:
-        raise ValueError(_first_message(error)) from None
 
 
 def _first_message(error: ValidationError) -> str:

@@ -10,26 +10,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressor.storage.packed_file import load_model
-from eie_sim.baselines.cpu_measurement import Cell
+from eie_sim.baselines.cpu_measurement import MeasuredCell
 from eie_sim.baselines.cpu_methods import Call, Method, Problem, Weights, method_named
 from eie_sim.baselines.energy_sources import Rapl
 from eie_sim.baselines.host import cache_streamer, loaded_blas
 from eie_sim.baselines.sampling import SETTLE_S, Sampler, Samples
 
-REQUEST = "request.json"
+TASK_FILE = "task.json"
 
 ENERGY_S = 0.5
 """Time over which the energy of a hot call is measured: the counters move in steps of about a millisecond."""
 
 
 @dataclass(frozen=True)
-class Request:
+class MeasuringTask:
     """What a process is to measure; a JSON object in its folder.
 
     Attributes
@@ -62,40 +62,38 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def main(folder: str) -> None:
-    """Measure what the request in `folder` wants; what libraries print goes to stderr, stdout is for messages."""
+    """Measure what the task in `folder` wants; what libraries print goes to stderr, stdout is for messages."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as messages:
         os.dup2(2, 1)
-        measure(Path(folder), _speaker(messages))
 
+        def say(message: dict[str, Any]) -> None:
+            messages.write(json.dumps(message, allow_nan=False) + "\n")
+            messages.flush()
 
-def _speaker(messages: TextIO) -> Say:
-    def say(message: dict[str, Any]) -> None:
-        messages.write(json.dumps(message, allow_nan=False) + "\n")
-        messages.flush()
-
-    return say
+        measure(Path(folder), say)
 
 
 def measure(folder: Path, say: Say) -> None:
-    """Measure all cells of the request in `folder`; `say` hears of each, and last what libraries were loaded."""
-    request = Request(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
-    rapl = None if request.powercap is None else Rapl(Path(request.powercap))
-    bench = Bench(request, Sampler(request.samples, request.limit_s), cache_streamer(request.flush_bytes), rapl, say)
-    for at in range(len(request.layers)):
+    """Measure all cells of the task in `folder`; `say` hears of each, and last what libraries were loaded."""
+    task = MeasuringTask(**json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
+    rapl = None if task.powercap is None else Rapl(Path(task.powercap))
+    bench = Bench(task, Sampler(task.samples, task.limit_s), cache_streamer(task.flush_bytes), rapl, say)
+    for at in range(len(task.layers)):
         (layer,) = load_model(folder / f"{at}.eie").layers
         vectors = np.load(folder / f"{at}.npy", allow_pickle=False)
         weights = Weights(layer)
-        for batch in request.batches:
+        for batch in task.batches:
+            # A batch of one is a vector: libraries have a kernel of its own for it (GEMV, not GEMM).
             inputs = vectors[0] if batch == 1 else vectors[:batch].T
-            bench.measure(request.layers[at], Problem(weights, np.ascontiguousarray(inputs)), batch)
+            bench.measure(task.layers[at], Problem(weights, np.ascontiguousarray(inputs)), batch)
     say({"blas": [blas.model_dump() for blas in loaded_blas()]})
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Samples the methods of a request on one problem after another."""
+    """Samples the methods of a task on one problem after another."""
 
-    request: Request
+    task: MeasuringTask
     sampler: Sampler
     flush: Callable[[], object]
     rapl: Rapl | None
@@ -105,42 +103,35 @@ class Bench:
         """Every method on one problem, checked before it is timed."""
         self.say({"doing": f"{layer}, batch {batch}: checking results"})
         calls: dict[str, Call] = {}
-        for name in self.request.methods:
+        for name in self.task.methods:
             method: Method = method_named(name)
-            calls[name] = method.prepare(problem, self.request.threads)
-            problem.check(name, calls[name]())
-        for cache in self.request.caches:
+            calls[name] = method.prepare(problem, self.task.threads)
+            problem.check(name, calls[name]())  # a wrong result would be fast
+        settle_s = SETTLE_S if self.task.threads > 1 else 0.0
+        for cache in self.task.caches:
             if cache == "cold":
-                self._cold(layer, calls, batch)
-            else:
-                self._hot(layer, calls, batch)
+                self.say({"doing": f"{layer}, batch {batch}, cold"})
+                for name, samples in self.sampler.cold(calls, self.flush, settle_s).items():
+                    # A counter that moves once a millisecond cannot tell a cold call from the flush before it.
+                    self._report(layer, name, batch, "cold", samples, None)
+                continue
+            for name, call in calls.items():
+                self.say({"doing": f"{layer} {name}, batch {batch}, hot"})
+                if settle_s:
+                    self.sampler.pause(settle_s)
+                samples = self.sampler.hot(call)
+                energy_uj = None if self.rapl is None else energy_of_calls(self.rapl, call) / batch
+                self._report(layer, name, batch, "hot", samples, energy_uj)
 
-    def _cold(self, layer: str, calls: dict[str, Call], batch: int) -> None:
-        self.say({"doing": f"{layer}, batch {batch}, cold"})
-        for name, samples in self.sampler.cold(calls, self.flush, self._settle_s).items():
-            # A counter that moves once a millisecond cannot tell a cold call from the flush before it.
-            self._tell(layer, name, batch, "cold", samples, None)
-
-    def _hot(self, layer: str, calls: dict[str, Call], batch: int) -> None:
-        for name, call in calls.items():
-            self.say({"doing": f"{layer} {name}, batch {batch}, hot"})
-            if self._settle_s:
-                self.sampler.pause(self._settle_s)
-            samples = self.sampler.hot(call)
-            energy_uj = None if self.rapl is None else energy_of_calls(self.rapl, call) / batch
-            self._tell(layer, name, batch, "hot", samples, energy_uj)
-
-    @property
-    def _settle_s(self) -> float:
-        return SETTLE_S if self.request.threads > 1 else 0.0
-
-    def _tell(self, layer: str, method: str, batch: int, cache: str, samples: Samples, energy_uj: float | None) -> None:
-        cell = Cell.of_samples(
+    def _report(
+        self, layer: str, method: str, batch: int, cache: str, samples: Samples, energy_uj: float | None
+    ) -> None:
+        cell = MeasuredCell.of_samples(
             [round(seconds / batch * 1e6, 6) for seconds in samples.kept_s],
             layer=layer,
             method=method,
             batch=batch,
-            threads=self.request.threads,
+            threads=self.task.threads,
             cache=cache,
             thrown_away=samples.thrown_away,
             energy_uj=energy_uj,
@@ -157,7 +148,7 @@ def energy_of_calls(
     """Energy of one call, in uJ: of as many as fit into `seconds`, at least one."""
     now = clock or time.perf_counter
     calls = 0
-    before, began = rapl.read_uj(), now()
+    before, began = rapl.read_uj(), now()  # a package's counter: what else runs there is in it
     while calls == 0 or now() - began < seconds:
         call()
         calls += 1

@@ -31,11 +31,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from compressor.storage.files import replacing
 from eie_sim.paper import TABLE_IV_PLATFORMS, TABLE_V
-from eie_sim.toml_text import assignments
+from eie_sim.records import Record
+from eie_sim.text_formats import assignments
 
 Kind = Literal["dense", "sparse"]
 
@@ -49,30 +50,7 @@ _Text = Annotated[str, Field(min_length=1, strict=True)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
-class _Checked(BaseModel):
-    """A frozen record whose errors are ValueErrors of one line that name the field, the value and the limit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    def __init__(self, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise ValueError("; ".join(self._one_line(e) for e in error.errors())) from None
-
-    @classmethod
-    def _one_line(cls, error: Any) -> str:
-        field = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            return f"{field}: unknown field; the fields are {', '.join(cls.model_fields)}"
-        if error["type"] == "missing":
-            return f"{field}: missing; it is {cls.model_fields[field].description}"
-        if error["type"] == "value_error":
-            return f"{field}.{error['ctx']['error']}" if field else str(error["ctx"]["error"])
-        return f"{field}: {error['input']!r}: {error['msg']}"
-
-
-class Sources(_Checked):
+class Sources(Record):
     """Where each number of a device comes from: a document, or how it is derived or assumed."""
 
     peak_flops_per_s: _Text = Field(description="the source of the peak rate")
@@ -82,7 +60,7 @@ class Sources(_Checked):
     cache_bytes: _Text | None = Field(None, description="the source of the cache size, where one is given")
 
 
-class Efficiency(_Checked):
+class Efficiency(Record):
     """The fitted parameters of one model: a device's library for `kind` layers at one batch size."""
 
     kind: Kind = Field(description="dense (GEMV, GEMM) or sparse (CSR: CSRMV, CSRMM)")
@@ -98,7 +76,7 @@ class Efficiency(_Checked):
     source: _Text = Field(description="what the numbers were fitted to, or where they are from")
 
 
-class Device(_Checked):
+class Device(Record):
     """One processor: peak rate, bandwidth, cache, launch cost, power, and what its libraries reach of the roofline."""
 
     name: _Text = Field(description="what tables call the device")
@@ -153,21 +131,6 @@ class Device(_Checked):
                 return case
         there = ", ".join(f"{case.kind} batch {case.batch}" for case in self.efficiencies) or "none"
         raise ValueError(f"{self.name}: no efficiency for {kind} batch {batch}; there are: {there}")
-
-    def replace(self, **changes: Any) -> Self:
-        """The device with `changes`, checked as a new one.
-
-        Raises
-        ------
-        ValueError
-            When a field is unknown or a value is out of its limits.
-        """
-        return type(self)(**{**dict(self), **changes})
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As `replace`: pydantic's own would take changes unchecked."""
-        del deep  # nothing inside can change
-        return self.replace(**(update or {}))
 
 
 @cache

@@ -5,6 +5,7 @@ There is no default. A host without counters has no measured energy, and what is
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -152,11 +153,14 @@ class Rapl:
     """
 
     def __init__(self, powercap: Path = POWERCAP) -> None:
-        self.packages = [
-            Package(zone, _counter(zone / "max_energy_range_uj"))
-            for zone in sorted(powercap.glob("intel-rapl:*"))
-            if _ZONE.fullmatch(zone.name) and _name(zone).startswith("package")  # psys has the package in it
-        ]
+        self.packages = []
+        for zone in sorted(powercap.glob("intel-rapl:*")):
+            name = ""
+            if _ZONE.fullmatch(zone.name):
+                with suppress(OSError):
+                    name = (zone / "name").read_text("ascii").strip()
+            if name.startswith("package"):  # psys has the package in it: together they would count it twice
+                self.packages.append(Package(zone, _counter(zone / "max_energy_range_uj")))
         if not self.packages:
             others = "paper and tdp are the alternatives"
             raise ValueError(f"energy: rapl, but {powercap} has no counter of a processor package; {others}")
@@ -172,13 +176,6 @@ class Rapl:
             now - then if now >= then else now - then + package.range_uj
             for now, then, package in zip(self.read_uj(), before, self.packages, strict=True)
         )
-
-
-def _name(zone: Path) -> str:
-    try:
-        return (zone / "name").read_text("ascii").strip()
-    except OSError:
-        return ""
 
 
 def _counter(file: Path) -> int:

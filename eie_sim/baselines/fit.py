@@ -11,7 +11,7 @@ from itertools import combinations
 
 from compressor.checks import real_number
 from eie_sim.baselines.devices import MAX_CACHE_GAIN, Device, Efficiency, Kind
-from eie_sim.baselines.roofline import Work, frame_time
+from eie_sim.baselines.roofline import RooflineWork, frame_time
 
 _Line = tuple[float, float, float]
 
@@ -19,7 +19,7 @@ _NO_GAIN: _Line = (1.0, -1.0, 0.0)
 
 
 def fit_efficiency(
-    device: Device, kind: Kind, batch: int, works: Sequence[Work], times_us: Sequence[float], source: str
+    device: Device, kind: Kind, batch: int, works: Sequence[RooflineWork], times_us: Sequence[float], source: str
 ) -> Efficiency:
     """The efficiency, and the gain of the cache, with the least sum of relative errors.
 
@@ -33,7 +33,7 @@ def fit_efficiency(
     kind : {"dense", "sparse"}
     batch : int
         Input vectors of a call; that of every work.
-    works : sequence of Work
+    works : sequence of RooflineWork
         At least one.
     times_us : sequence of float
         Measured time of a frame for each, microseconds, over 0.
@@ -45,7 +45,13 @@ def fit_efficiency(
     ValueError
         When there is no layer, the lengths or the batch sizes differ, or a time is not over 0.
     """
-    _check(batch, works, times_us)
+    if not works or len(works) != len(times_us):
+        raise ValueError(f"times_us: {len(times_us)} times for {len(works)} layers, but both must be the same, over 0")
+    for work, time_us in zip(works, times_us, strict=True):
+        if work.batch != batch:
+            raise ValueError(f"works: a call of {work.batch} vectors, but the batch is {batch}")
+        if real_number("times_us", time_us) <= 0:
+            raise ValueError(f"times_us: {time_us}, but it must be over 0")
 
     def loss(model: Efficiency) -> float:
         """Sum of the relative errors."""
@@ -59,17 +65,9 @@ def fit_efficiency(
     return min(models, key=loss)  # of equals the first: without a gain
 
 
-def _check(batch: int, works: Sequence[Work], times_us: Sequence[float]) -> None:
-    if not works or len(works) != len(times_us):
-        raise ValueError(f"times_us: {len(times_us)} times for {len(works)} layers, but both must be the same, over 0")
-    for work, time_us in zip(works, times_us, strict=True):
-        if work.batch != batch:
-            raise ValueError(f"works: a call of {work.batch} vectors, but the batch is {batch}")
-        if real_number("times_us", time_us) <= 0:
-            raise ValueError(f"times_us: {time_us}, but it must be over 0")
-
-
-def _candidates(device: Device, works: Sequence[Work], times_us: Sequence[float]) -> Iterator[tuple[float, float]]:
+def _candidates(
+    device: Device, works: Sequence[RooflineWork], times_us: Sequence[float]
+) -> Iterator[tuple[float, float]]:
     """(efficiency, gain) wherever two lines cross: layers that are met exactly, and limits of the parameters.
 
     A line is ``a slow + b fast = c`` with slow = 1 / efficiency and fast = 1 / (efficiency x gain).
@@ -88,19 +86,15 @@ def _candidates(device: Device, works: Sequence[Work], times_us: Sequence[float]
         for work, ideal in zip(works, ideals, strict=True)
     )
     for one, other in combinations([*limits, *lines], 2):
-        if counts or one is _NO_GAIN:
-            yield from _crossing(one, other)
-
-
-def _crossing(one: _Line, other: _Line) -> Iterator[tuple[float, float]]:
-    """Efficiency and gain where two lines cross, if they do within the limits."""
-    determinant = one[0] * other[1] - other[0] * one[1]
-    if abs(determinant) <= 1e-12 * (abs(one[0] * other[1]) + abs(other[0] * one[1])):
-        return  # parallel: one layer is the other, many times
-    slow = (one[2] * other[1] - other[2] * one[1]) / determinant
-    fast = (one[0] * other[2] - other[0] * one[2]) / determinant
-    if slow > 0 and fast > 0:
-        efficiency, gain = 1 / slow, slow / fast
-        # On a limit, rounding may lie a little beyond it.
-        if efficiency < 1 + 1e-9 and 1 - 1e-9 < gain < MAX_CACHE_GAIN * (1 + 1e-9):
-            yield min(efficiency, 1.0), min(max(gain, 1.0), MAX_CACHE_GAIN)
+        if not counts and one is not _NO_GAIN:
+            continue
+        determinant = one[0] * other[1] - other[0] * one[1]
+        if abs(determinant) <= 1e-12 * (abs(one[0] * other[1]) + abs(other[0] * one[1])):
+            continue  # parallel: one layer is the other, many times
+        slow = (one[2] * other[1] - other[2] * one[1]) / determinant
+        fast = (one[0] * other[2] - other[0] * one[2]) / determinant
+        if slow > 0 and fast > 0:
+            efficiency, gain = 1 / slow, slow / fast
+            # On a limit, rounding may lie a little beyond it.
+            if efficiency < 1 + 1e-9 and 1 - 1e-9 < gain < MAX_CACHE_GAIN * (1 + 1e-9):
+                yield min(efficiency, 1.0), min(max(gain, 1.0), MAX_CACHE_GAIN)

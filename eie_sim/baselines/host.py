@@ -15,7 +15,7 @@ from compressor.jit import available_cores
 
 UNKNOWN = "unknown"
 
-LIBRARIES = ("numpy", "numba", "scipy", "torch", "mkl", "threadpoolctl")
+LIBRARIES = ("numpy", "numba", "scipy", "torch", "threadpoolctl")
 """Packages whose version a measurement names."""
 
 CACHE_BYTES = 256 * 2**20
@@ -23,14 +23,16 @@ CACHE_BYTES = 256 * 2**20
 
 _CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
-class _Frozen(BaseModel):
+class HostRecord(BaseModel):
+    """A part of a measurement on this host: frozen, without unknown keys, of finite numbers."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Cache(_Frozen):
+class Cache(HostRecord):
     """One cache that the first core uses."""
 
     level: int = Field(ge=1)
@@ -38,7 +40,7 @@ class Cache(_Frozen):
     size_bytes: int = Field(ge=1)
 
 
-class Blas(_Frozen):
+class Blas(HostRecord):
     """A library for linear algebra or threads that the process had loaded, as threadpoolctl names it."""
 
     library: str
@@ -47,7 +49,7 @@ class Blas(_Frozen):
     threads: int | None = None
 
 
-class Host(_Frozen):
+class Host(HostRecord):
     """A machine and its software; what cannot be found out is "unknown", None or an empty list."""
 
     cpu: str
@@ -95,15 +97,11 @@ def caches(folder: Path = _CACHES) -> list[Cache]:
     for index in sorted(folder.glob("index*")):
         try:
             level, kind, size = ((index / name).read_text("ascii").strip() for name in ("level", "type", "size"))
-            found.append(Cache(level=int(level), kind=kind, size_bytes=_bytes(size)))
-        except (OSError, ValueError):  # a virtual machine may leave some out
+            number = size.rstrip("KMG")  # the kernel writes 32K, 8192K or, of a virtual machine, plain bytes
+            found.append(Cache(level=int(level), kind=kind, size_bytes=int(number) * _UNITS[size[len(number) :]]))
+        except (OSError, ValueError, KeyError):  # a virtual machine may leave some out
             continue
     return found
-
-
-def _bytes(size: str) -> int:
-    unit = _UNITS.get(size[-1:])
-    return int(size) if unit is None else int(size[:-1]) * unit
 
 
 def _memory_bytes(meminfo: Path = _MEMINFO) -> int | None:
@@ -135,7 +133,9 @@ def loaded_blas() -> list[Blas]:
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
-        return [_built_with()]
+        config = cast("dict[str, Any]", np.show_config(mode="dicts"))
+        blas = config.get("Build Dependencies", {}).get("blas", {})
+        return [Blas(library=str(blas.get("name", UNKNOWN)), version=str(blas.get("version", UNKNOWN)))]
     return [
         Blas(
             library=str(pool.get("internal_api", UNKNOWN)),
@@ -147,17 +147,11 @@ def loaded_blas() -> list[Blas]:
     ]
 
 
-def _built_with() -> Blas:
-    config = cast("dict[str, Any]", np.show_config(mode="dicts"))
-    blas = config.get("Build Dependencies", {}).get("blas", {})
-    return Blas(library=str(blas.get("name", UNKNOWN)), version=str(blas.get("version", UNKNOWN)))
-
-
 def is_installed(module: str) -> bool:
     """Whether `module` could be imported; it is not."""
     from importlib.util import find_spec
 
-    return module in sys.modules or find_spec(module) is not None
+    return module in sys.modules or find_spec(module) is not None  # a module in memory may have no spec
 
 
 def flush_bytes(host: Host) -> int:

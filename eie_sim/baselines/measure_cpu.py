@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,21 +20,19 @@ from eie_sim.baselines.cpu_measurement import (
     CACHE_STATES,
     LEAST_SAMPLES,
     CacheState,
-    Cell,
     CpuMeasurement,
+    MeasuredCell,
     MeasuredLayer,
     MeasuredMethod,
     MeasuringProcess,
 )
 from eie_sim.baselines.cpu_methods import Method, chosen_methods
-from eie_sim.baselines.cpu_worker import REQUEST, Request
+from eie_sim.baselines.cpu_worker import TASK_FILE, MeasuringTask
 from eie_sim.baselines.energy_sources import POWERCAP, EnergySource
 from eie_sim.baselines.host import UNKNOWN, Blas, describe_host, flush_bytes, version_of
+from eie_sim.baselines.published import BATCHES
 from eie_sim.baselines.sampling import involuntary_switches
 from eie_sim.workload import Workload
-
-BATCHES = (1, 64)
-"""Batch sizes of EIE Table IV."""
 
 LIMIT_S = 30.0
 """Seconds that sampling one cell may take."""
@@ -52,6 +50,7 @@ _THREADS_VARIABLES = (
 # These would make the process another one than a user of the library has.
 _NOT_INHERITED = ("OPENBLAS_CORETYPE", "NUMBA_DISABLE_JIT", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
 
+# Its arguments are this process's sys.path, so that it imports what this one would.
 _START = "import sys; sys.path[:] = sys.argv[2:]; from eie_sim.baselines.cpu_worker import main; main(sys.argv[1])"
 
 _LONGEST_COMPLAINT = 300
@@ -87,7 +86,7 @@ def measure_cpu(
     caches : sequence of {"cold", "hot"}
         cold: all caches are emptied before a sample. hot: the same call again and again.
     libraries : sequence of str or None
-        numpy, scipy, torch, mkl or numba; None: all of them. Those that are not installed are named in the result.
+        numpy, scipy, torch or numba; None: all of them. Those that are not installed are named in the result.
     samples : int
         Quiet samples of each cell: those during which the system took no core away.
     limit_s : float
@@ -118,7 +117,7 @@ def measure_cpu(
     if len(set(names)) != len(names):
         raise ValueError(f"workloads: two layers are called {next(n for n in names if names.count(n) > 1)!r}")
     host = describe_host()
-    request = Request(
+    task = MeasuringTask(
         layers=names,
         methods=[method.name for method in conditions.methods],
         batches=conditions.batches,
@@ -129,24 +128,47 @@ def measure_cpu(
         flush_bytes=flush_bytes(host) if streamed_bytes is None else whole_number("streamed_bytes", streamed_bytes, 0),
         powercap=str(powercap) if energy is not None and energy.source == "rapl" else None,
     )
-    cells, processes = _run_all(layers, request, conditions.threads, progress or _unheard)
+    cells, processes = _run_all(layers, task, conditions.threads, progress)
+    if energy is not None and energy.power_w is not None:  # a constant power prices what no counter measured
+        for at, cell in enumerate(cells):
+            if cell.median_us is not None:
+                cells[at] = cell.model_copy(update={"energy_uj": energy.energy_uj(cell.median_us)})
     return CpuMeasurement(
         host=host,
         processes=tuple(processes),
         quiet_by="nothing counts what disturbs a sample here: all are kept"
         if involuntary_switches() is None
         else "no involuntary context switch of any thread during the sample (getrusage)",
-        flush_bytes=request.flush_bytes,
+        flush_bytes=task.flush_bytes,
         samples_wanted=conditions.samples,
         limit_s=conditions.limit_s,
         energy=energy,
         absent=conditions.absent,
-        layers=tuple(_facts(workload) for workload in layers),
-        methods=tuple(_method(method) for method in conditions.methods),
+        layers=tuple(
+            MeasuredLayer(
+                name=workload.name,
+                n_rows=workload.layer.n_rows,
+                n_cols=workload.layer.n_cols,
+                weight_density=workload.layer.density,
+                act_density=float(np.count_nonzero(workload.acts) / workload.acts.size),
+                origin=str(workload.origin),
+            )
+            for workload in layers
+        ),
+        methods=tuple(
+            MeasuredMethod(
+                name=method.name,
+                library=method.library,
+                version=version_of(method.library) or UNKNOWN,
+                kernel=method.kernel,
+                kind=method.kind,
+            )
+            for method in conditions.methods
+        ),
         batches=conditions.batches,
         threads=conditions.threads,
         caches=conditions.caches,
-        cells=tuple(_with_energy(cell, energy) for cell in cells),
+        cells=tuple(cells),
     )
 
 
@@ -205,59 +227,35 @@ def _numbers(name: str, values: Sequence[int], most: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _unheard(_done: int, _total: int, _doing: str) -> None:
-    """Progress that nobody wants to know."""
-
-
-def _facts(workload: Workload) -> MeasuredLayer:
-    layer = workload.layer
-    return MeasuredLayer(
-        name=layer.name,
-        n_rows=layer.n_rows,
-        n_cols=layer.n_cols,
-        weight_density=layer.density,
-        act_density=float(np.count_nonzero(workload.acts) / workload.acts.size),
-        origin=str(workload.origin),
-    )
-
-
-def _method(method: Method) -> MeasuredMethod:
-    version = version_of(method.library) or UNKNOWN
-    return MeasuredMethod(
-        name=method.name, library=method.library, version=version, kernel=method.kernel, kind=method.kind
-    )
-
-
-def _with_energy(cell: Cell, energy: EnergySource | None) -> Cell:
-    if energy is None or energy.power_w is None or cell.median_us is None:
-        return cell
-    return cell.model_copy(update={"energy_uj": energy.energy_uj(cell.median_us)})
-
-
 # The measuring processes ----------------------------------------------------------------------------------------------
 
 
 def _run_all(
-    layers: Sequence[Workload], request: Request, counts: Sequence[int], progress: Progress
-) -> tuple[list[Cell], list[MeasuringProcess]]:
+    layers: Sequence[Workload], task: MeasuringTask, counts: Sequence[int], progress: Progress | None
+) -> tuple[list[MeasuredCell], list[MeasuringProcess]]:
     """The cells of all processes, one process after the other."""
-    per_process = len(request.layers) * len(request.methods) * len(request.batches) * len(request.caches)
+    per_process = len(task.layers) * len(task.methods) * len(task.batches) * len(task.caches)
     total = per_process * len(counts)
-    cells: list[Cell] = []
+    cells: list[MeasuredCell] = []
     processes: list[MeasuringProcess] = []
-    progress(0, total, "writing the layers down")
+
+    def report(doing: str) -> None:
+        if progress is not None:
+            progress(len(cells), total, doing)
+
+    report("writing the layers down")
     with TemporaryDirectory(prefix="eie-sim-measure-") as name:
         folder = Path(name)
-        _write_layers(layers, max(request.batches), folder)
+        _write_layers(layers, max(task.batches), folder)
         for threads in counts:
-            (folder / REQUEST).write_text(json.dumps(asdict(replace(request, threads=threads))), encoding="utf-8")
+            (folder / TASK_FILE).write_text(json.dumps(asdict(replace(task, threads=threads))), encoding="utf-8")
             blas: list[Blas] = []
             for message in _messages_of_process(folder, threads):
                 if "cell" in message:
-                    cells.append(Cell.model_validate_json(json.dumps(message["cell"])))
-                    progress(len(cells), total, _doing(cells[-1].layer, threads))
+                    cells.append(MeasuredCell.model_validate_json(json.dumps(message["cell"])))
+                    report(_doing(cells[-1].layer, threads))
                 elif "doing" in message:
-                    progress(len(cells), total, _doing(message["doing"], threads))
+                    report(_doing(message["doing"], threads))
                 else:
                     blas = [Blas(**found) for found in message["blas"]]
             processes.append(MeasuringProcess(threads=threads, blas=tuple(blas)))
@@ -271,8 +269,9 @@ def _doing(what: str, threads: int) -> str:
 def _write_layers(layers: Sequence[Workload], n_vectors: int, folder: Path) -> None:
     for at, workload in enumerate(layers):
         vectors = workload.acts if workload.is_batch else workload.acts[None]
+        # As files, not pickles: the other process checks what it reads.
         save_model(workload.layer, folder / f"{at}.eie")
-        np.save(folder / f"{at}.npy", vectors[np.arange(n_vectors) % len(vectors)])
+        np.save(folder / f"{at}.npy", vectors[np.arange(n_vectors) % len(vectors)])  # repeated where there are fewer
 
 
 def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]:
@@ -295,12 +294,17 @@ def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]
         try:
             assert child.stdout is not None
             finished = False
-            for message in _json_lines(child.stdout):
-                finished = "blas" in message
-                yield message
+            for line in child.stdout:
+                try:
+                    message = json.loads(line)
+                except ValueError:  # a process that dies may leave half a line
+                    continue
+                if isinstance(message, dict):
+                    finished = "blas" in message
+                    yield message
             status = child.wait()
         finally:
-            with suppress(OSError):
+            with suppress(OSError):  # it may have ended by itself
                 child.kill()
             child.wait()
             assert child.stdout is not None
@@ -310,14 +314,6 @@ def _messages_of_process(folder: Path, threads: int) -> Iterator[dict[str, Any]]
         last = f": {said[-1][:_LONGEST_COMPLAINT]}" if said else " and said nothing"
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
         raise ChildProcessError(f"the measuring process ({_doing('cpu', threads)}) ended with {how}{last}")
-
-
-def _json_lines(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for line in stream:
-        with suppress(ValueError):  # a process that dies may leave half a line
-            message = json.loads(line)
-            if isinstance(message, dict):
-                yield message
 
 
 def _environment(threads: int) -> dict[str, str]:

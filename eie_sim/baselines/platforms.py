@@ -58,19 +58,19 @@ _NOTES = {
 @cache
 def platforms() -> Mapping[str, Platform]:
     """All platforms of Table V by name, in its order: three processors, an FPGA, two ASICs and two sizes of EIE."""
-    return MappingProxyType({name: _platform(name) for name in TABLE_V_KINDS})
-
-
-def _platform(name: str) -> Platform:
-    return Platform(
-        name,
-        kind=TABLE_V_KINDS[name],
-        technology_nm=TABLE_V.given("technology_nm", name),
-        clock_mhz=TABLE_V.at("clock_mhz", name),
-        area_mm2=TABLE_V.at("area_mm2", name),
-        power_w=TABLE_V.given("power_w", name),
-        frames_per_s=TABLE_V.given("frames_per_s", name),
-        frames_per_j=TABLE_V.given("frames_per_j", name),
-        source=TABLE_V.source,
-        note=_NOTES.get(name, ""),
-    )
+    found = {
+        name: Platform(
+            name,
+            kind=kind,
+            technology_nm=TABLE_V.given("technology_nm", name),
+            clock_mhz=TABLE_V.at("clock_mhz", name),  # TrueNorth has no clock
+            area_mm2=TABLE_V.at("area_mm2", name),
+            power_w=TABLE_V.given("power_w", name),
+            frames_per_s=TABLE_V.given("frames_per_s", name),
+            frames_per_j=TABLE_V.given("frames_per_j", name),
+            source=TABLE_V.source,
+            note=_NOTES.get(name, ""),
+        )
+        for name, kind in TABLE_V_KINDS.items()
+    }
+    return MappingProxyType(found)

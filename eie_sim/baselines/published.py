@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eie_sim.baselines.devices import Device, Efficiency, Kind
 from eie_sim.baselines.fit import fit_efficiency
-from eie_sim.baselines.roofline import Work, dense_work, frame_time, sparse_work
+from eie_sim.baselines.roofline import RooflineWork, dense_work, frame_time, sparse_work
 from eie_sim.networks import published_layer
 from eie_sim.paper import (
     FIG_7,
@@ -115,7 +115,7 @@ def power_of_fig_7_w(device: Device, layer: str, kind: Kind) -> float:
     return energy_uj / time_us / (1 if row == "cpu dense" else FIG_7.given(row, layer))
 
 
-def layer_work(layer: str, kind: Kind, batch: int) -> Work:
+def layer_work(layer: str, kind: Kind, batch: int) -> RooflineWork:
     """Work of one of the nine layers, with the sizes and the weight density of Table III.
 
     Raises
@@ -150,25 +150,27 @@ def against_published(device: Device, kind: Kind, batch: int) -> tuple[LayerComp
     ValueError
         As for `published_time_us`, or when the device has no efficiency for that kind and batch size.
     """
-    return tuple(_compared(device, layer, kind, batch) for layer in LAYERS)
+    rows = []
+    for layer in LAYERS:
+        published_us = published_time_us(device, layer, kind, batch)
+        work = layer_work(layer, kind, batch)
+        # Leave one out: this layer's time plays no part in the parameters that predict it.
+        others = fit_published(device, kind, batch, [other for other in LAYERS if other != layer])
+        rows.append(
+            LayerComparison(
+                layer,
+                published_us,
+                frame_time(device, work, device.efficiency(kind, batch)).time_us,
+                frame_time(device, work, others).time_us,
+                *published_power_w(device, layer, kind, batch),
+            )
+        )
+    return tuple(rows)
 
 
 def median_left_out_error_pct(rows: Sequence[LayerComparison]) -> float:
     """Median over the layers of the size of `left_out_error_pct`."""
     return statistics.median(abs(row.left_out_error_pct) for row in rows)
-
-
-def _compared(device: Device, layer: str, kind: Kind, batch: int) -> LayerComparison:
-    published_us = published_time_us(device, layer, kind, batch)
-    work = layer_work(layer, kind, batch)
-    others = fit_published(device, kind, batch, [other for other in LAYERS if other != layer])
-    return LayerComparison(
-        layer,
-        published_us,
-        frame_time(device, work, device.efficiency(kind, batch)).time_us,
-        frame_time(device, work, others).time_us,
-        *published_power_w(device, layer, kind, batch),
-    )
 
 
 def _row(device: Device, kind: str, batch: int) -> str:

@@ -31,7 +31,7 @@ INDEX_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Work:
+class RooflineWork:
     """What one call moves and computes.
 
     Attributes
@@ -79,7 +79,7 @@ class RooflineTime:
         return "memory" if self.memory_us >= self.arithmetic_us else "arithmetic"
 
 
-def dense_work(inputs: int, outputs: int, batch: int = 1) -> Work:
+def dense_work(inputs: int, outputs: int, batch: int = 1) -> RooflineWork:
     """Work of a dense layer.
 
     Raises
@@ -89,10 +89,10 @@ def dense_work(inputs: int, outputs: int, batch: int = 1) -> Work:
     """
     inputs, outputs, batch = _sizes(inputs, outputs, batch)
     weights = inputs * outputs
-    return Work(VALUE_BYTES * weights, VALUE_BYTES * (inputs + outputs) * batch, 2 * weights * batch, batch)
+    return RooflineWork(VALUE_BYTES * weights, VALUE_BYTES * (inputs + outputs) * batch, 2 * weights * batch, batch)
 
 
-def sparse_work(inputs: int, outputs: int, weight_density: float, batch: int = 1) -> Work:
+def sparse_work(inputs: int, outputs: int, weight_density: float, batch: int = 1) -> RooflineWork:
     """Work of a layer in compressed sparse rows, `weight_density` of whose weights are not zero.
 
     Raises
@@ -106,13 +106,14 @@ def sparse_work(inputs: int, outputs: int, weight_density: float, batch: int = 1
         raise ValueError(f"weight_density: {density}, but it must be over 0 and at most 1")
     weights = density * inputs * outputs
     matrix = (VALUE_BYTES + INDEX_BYTES) * weights + INDEX_BYTES * (outputs + 1)
-    return Work(matrix, VALUE_BYTES * (weights + outputs) * batch, 2 * weights * batch, batch)
+    return RooflineWork(matrix, VALUE_BYTES * (weights + outputs) * batch, 2 * weights * batch, batch)
 
 
-def frame_time(device: Device, work: Work, model: Efficiency) -> RooflineTime:
+def frame_time(device: Device, work: RooflineWork, model: Efficiency) -> RooflineTime:
     """Time of a frame of `work` on `device`, with the fitted parameters of `model`."""
     cached = min(work.matrix_bytes, device.cache_bytes)
     moved = work.matrix_bytes - cached + cached / model.cache_gain + work.vector_bytes
+    # Both sides of the roofline are reached to the same fraction, so that one number can be fitted.
     per_frame = 1e6 / (model.efficiency * work.batch)
     return RooflineTime(
         device.launch_us / work.batch,

@@ -72,7 +72,7 @@ class Sampler:
                 call()
             end = self.clock() + self.limit_s
             while True:
-                self._sample(call, samples)
+                self._sample(call, samples)  # before the clock is asked: one sample is always taken
                 if self._is_enough(samples) or self.clock() >= end:
                     return samples
 

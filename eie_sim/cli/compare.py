@@ -1,6 +1,5 @@
 """``eie-sim compare``: two results files, cell by cell."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
@@ -44,15 +43,33 @@ def differences(a: "Results", b: "Results") -> dict[str, Any]:
     rows_a = {(row["layer"], row["input"]): row for row in a.rows}
     rows_b = {(row["layer"], row["input"]): row for row in b.rows}
     shared = [key for key in rows_a if key in rows_b]
+    # Not counted: the same layer on two machines is what many compare.
     machine = {
         name: {"a": a.arch.get(name), "b": b.arch.get(name)}
         for name in {**a.arch, **b.arch}
         if a.arch.get(name) != b.arch.get(name)
     }
+    cells = []
+    for layer, number in shared:
+        ours, theirs = rows_a[layer, number], rows_b[layer, number]
+        for name in {**ours, **theirs}:
+            a_cell, b_cell = ours.get(name), theirs.get(name)
+            if a_cell != b_cell:
+                cells.append(
+                    {
+                        "layer": layer,
+                        "input": number,
+                        "column": name,
+                        "a": a_cell,
+                        "b": b_cell,
+                        "deviation_percent": _deviation(a_cell, b_cell),
+                    }
+                )
     return {
         "rows_compared": len(shared),
+        # Less two: layer and input name a row and are no cells of it.
         "cells_compared": sum(len({**rows_a[key], **rows_b[key]}) - 2 for key in shared),
-        "cells": [cell for key in shared for cell in _cells(rows_a[key], rows_b[key])],
+        "cells": cells,
         "only_in_a": [_key(key) for key in rows_a if key not in rows_b],
         "only_in_b": [_key(key) for key in rows_b if key not in rows_a],
         "machine": machine,
@@ -61,19 +78,6 @@ def differences(a: "Results", b: "Results") -> dict[str, Any]:
 
 def _key(key: tuple[Any, Any]) -> dict[str, Any]:
     return {"layer": key[0], "input": key[1]}
-
-
-def _cells(a: dict[str, Any], b: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for name in {**a, **b}:
-        if a.get(name) != b.get(name):
-            yield {
-                "layer": a["layer"],
-                "input": a["input"],
-                "column": name,
-                "a": a.get(name),
-                "b": b.get(name),
-                "deviation_percent": _deviation(a.get(name), b.get(name)),
-            }
 
 
 def _deviation(a: object, b: object) -> float | None:
@@ -88,8 +92,8 @@ def _deviation(a: object, b: object) -> float | None:
 def _print(document: dict[str, Any], printer: "Printer") -> None:
     from rich.text import Text
 
-    from eie_sim.cli.console import printable
-    from eie_sim.cli.grid import grid
+    from compressor.console.grid import column, grid
+    from eie_sim.cli.console import printable, short
 
     for name, values in document["machine"].items():
         printer.lines([printable(f"machine: {name}: {values['a']} in A, {values['b']} in B")])
@@ -101,24 +105,18 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
         printer.lines([Text.assemble(("no difference", "bold"), f" in {compared}")])
         return
     printer.lines([Text.assemble((f"{len(document['cells']):,} differences", "bold"), f" in {compared}"), ""])
-    printer.lines(grid(_groups(document["cells"]), printer.out.width, printer.out).lines)
-
-
-def _groups(cells: list[dict[str, Any]]) -> list[Any]:
-    from eie_sim.cli.console import short
-    from eie_sim.cli.grid import column
-
-    groups = [column("layer", [short(cell["layer"]) for cell in cells], left=True)]
-    if any(cell["input"] for cell in cells):
-        groups.append(column("input", [str(cell["input"]) for cell in cells]))
+    cells = document["cells"]
     deviations = [cell["deviation_percent"] for cell in cells]
-    return [
-        *groups,
+    groups = [
+        column("layer", [short(cell["layer"]) for cell in cells], left=True),
         column("column", [short(cell["column"]) for cell in cells], left=True),
         column("A", [_text(cell["a"]) for cell in cells]),
         column("B", [_text(cell["b"]) for cell in cells]),
         column("B - A %", ["-" if d is None else f"{d:+.2f}" for d in deviations]),
     ]
+    if any(cell["input"] for cell in cells):  # a batch: which of its inputs
+        groups.insert(1, column("input", [str(cell["input"]) for cell in cells]))
+    printer.lines(grid(groups, printer.out.width, printer.out).lines)
 
 
 def _text(value: object) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from compressor.console.grid import Group, grid
 from compressor.models import MODELS, Digits, packaged_digits, packaged_model
 from compressor.types.coded import CompressedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer
-from eie_sim.cli.grid import Group, grid
 from eie_sim.columns import Row
 from eie_sim.inference import Classification, classify, in_fixed_point
 from eie_sim.report.classifications import classification_row
@@ -67,6 +67,7 @@ def answer(name: str, machine: ArchConfig, engine: str, printer: Printer) -> Ans
             )
 
         runs.append(run(machine.replace(arithmetic="float32", act_frac_bits=None, weight_frac_bits=None)))
+        # Its fraction bits are those that hold the numbers of the float32 run.
         runs.append(run(in_fixed_point(runs[0])))
         if machine not in [shown.arch for shown in runs]:
             runs.append(run(machine))
@@ -86,8 +87,13 @@ def print_answers(answers: Answers, printer: Printer) -> None:
         cells = [[Text(f"{row[name]:,.2f}") for name in names] for row in rows]
         return Group("latency, us", tuple(names.values()), cells)
 
+    arithmetics = []
+    for run in answers.runs:
+        bits, fraction = run.arch.number_bits, run.arch.act_frac_bits
+        chosen = "chosen for each input" if fraction is None else f"{fraction} of fraction"
+        arithmetics.append("float32" if bits is None else f"{bits}-bit fixed point, {chosen}")
     groups = [
-        Group("arithmetic", ("",), [[Text(_arithmetic(run.arch))] for run in answers.runs], left=True),
+        Group("arithmetic", ("",), [[Text(arithmetic)] for arithmetic in arithmetics], left=True),
         column("correct", "right", 0),
         column("accuracy", "accuracy %", 1, 100),
         times({"min_us": "min", "median_us": "median", "p99_us": "99 %", "max_us": "max"}),
@@ -99,13 +105,6 @@ def print_answers(answers: Answers, printer: Printer) -> None:
     for remark in _remarks(answers) + ([] if left_out is None else [left_out]):
         printer.remark(remark)
     printer.lines([""])
-
-
-def _arithmetic(arch: ArchConfig) -> str:
-    if arch.number_bits is None:
-        return "float32"
-    chosen = "chosen for each input" if arch.act_frac_bits is None else f"{arch.act_frac_bits} of fraction"
-    return f"{arch.number_bits}-bit fixed point, {chosen}"
 
 
 def _remarks(answers: Answers) -> list[str]:

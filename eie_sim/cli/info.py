@@ -1,5 +1,6 @@
 """``eie-sim info``: what is in a packed file, and whether a machine can hold it."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,6 @@ from eie_sim.cli.options import Arch, Json, Preset, Set
 
 if TYPE_CHECKING:
     from compressor.types.packed import PackedLayer
-    from compressor.types.packed_model import PackedModel
     from eie_sim.arch import ArchConfig
     from eie_sim.capacity import Need
     from eie_sim.cli.console import Printer
@@ -23,7 +23,9 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show the layers of a packed model, their sizes, and the SRAM of a PE they use against what there is."""
+    from compressor.console.packed_layers import packed_row
     from compressor.storage.packed_file import load_model
+    from eie_sim.capacity import capacity_report, model_capacity_report
     from eie_sim.cli.console import Printer
     from eie_sim.cli.machine import chosen_machine
 
@@ -41,8 +43,15 @@ def info(
         "file": str(file),
         "file_bytes": file.stat().st_size,
         "machine": machine.name,
-        "layers": [_layer(layer, act, machine) for layer, act in zip(model.layers, model.activations, strict=True)],
-        "sram_per_pe_of_all_layers": _of_all_layers(model, machine),
+        "layers": [
+            {
+                **packed_row(layer, activation),
+                "sram_per_pe": _needs(capacity_report(layer, _machine_for(layer, machine))),
+            }
+            for layer, activation in zip(model.layers, model.activations, strict=True)
+        ],
+        # Together: on a machine with the packing of the first layer.
+        "sram_per_pe_of_all_layers": _needs(model_capacity_report(model, _machine_for(model.layers[0], machine))),
         "provenance": dict(model.provenance),
     }
     if as_json:
@@ -51,40 +60,24 @@ def info(
         _print(document, printer)
 
 
-def _of_all_layers(model: "PackedModel", machine: "ArchConfig") -> list[dict[str, Any]]:
-    """What the layers need together, on a machine with the packing of the first."""
-    from eie_sim.capacity import model_capacity_report
-
-    return [_need(need) for need in model_capacity_report(model, _machine_for(model.layers[0], machine))]
-
-
 def _machine_for(layer: "PackedLayer", machine: "ArchConfig") -> "ArchConfig":
+    # A row must hold an entry, or there is no such machine; the file's entries may be wider than this one's rows.
     width = max(machine.spmat_width_bits, layer.weight_bits + layer.index_bits)
     n_pe, weight_bits, index_bits = layer.packing
     return machine.replace(n_pe=n_pe, weight_bits=weight_bits, index_bits=index_bits, spmat_width_bits=width)
 
 
-def _need(need: "Need") -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {**asdict(need), "fits": need.fits}
-
-
-def _layer(layer: "PackedLayer", activation: str, machine: "ArchConfig") -> dict[str, Any]:
-    from compressor.console.packed_layers import packed_row
-    from eie_sim.capacity import capacity_report
-
-    needs = capacity_report(layer, _machine_for(layer, machine))
-    return {**packed_row(layer, activation), "sram_per_pe": [_need(need) for need in needs]}
+def _needs(needs: "tuple[Need, ...]") -> list[dict[str, Any]]:
+    return [{**asdict(need), "fits": need.fits} for need in needs]
 
 
 def _print(document: dict[str, Any], printer: "Printer") -> None:
     from rich.text import Text
 
+    from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups
     from compressor.console.printer import plural
     from eie_sim.cli.console import printable
-    from eie_sim.cli.grid import grid
 
     layers = document["layers"]
     count = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
@@ -103,8 +96,8 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
 def _sram_groups(layers: list[dict[str, Any]]) -> list[Any]:
     from rich.text import Text
 
+    from compressor.console.grid import Group, column
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group, column
 
     titles = {"spmat_bytes": "spmat bytes", "ptr_bytes": "pointers", "activations": "inputs", "accumulators": "outputs"}
     groups = [column("layer", [short(x["name"]) for x in layers], left=True)]

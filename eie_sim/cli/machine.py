@@ -22,7 +22,12 @@ def chosen_machine(preset_name: str | None, arch_file: Path | None, settings: Se
     if preset_name is not None and arch_file is not None:
         raise ValueError('--preset and --arch: give one of them (a file may begin with preset = "NAME")')
     base = preset(preset_name or DEFAULT_MACHINE) if arch_file is None else ArchConfig.from_toml(arch_file)
-    changes = dict(_setting(text) for text in settings or [])
+    changes: dict[str, Any] = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"--set: {setting!r}, but it must be NAME=VALUE")
+        changes[name.strip()] = _value(value.strip())
     if not changes:
         return base
     if "name" not in changes:  # a preset's name alone would promise the preset's parameters
@@ -31,13 +36,6 @@ def chosen_machine(preset_name: str | None, arch_file: Path | None, settings: Se
         return base.replace(**changes)
     except ValueError as error:
         raise ValueError(f"--set: {error}") from None
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise ValueError(f"--set: {text!r}, but it must be NAME=VALUE")
-    return name.strip(), _value(value.strip())
 
 
 def _value(text: str) -> Any:

@@ -23,7 +23,7 @@ _FILE = "What `eie-sim run` takes; each layer is measured alone. Without it: the
 _BATCH = "Input vectors that are computed together. Default: 1,64."
 _THREADS = "Numbers of threads, each in a process of its own; all: one a core. Default: 1,all."
 _CACHE = "cold: all caches emptied before a sample; hot: the same call again and again. Default: cold,hot."
-_LIBRARIES = "Of numpy, scipy, torch, mkl, numba. Default: all that are installed."
+_LIBRARIES = "Of numpy, scipy, torch, numba. Default: all that are installed."
 _SAMPLES = "Quiet samples of each time, those in which nobody took a core away. Default: 20."
 _LIMIT = "Seconds that one time may take; then it has fewer samples, and says so. Default: 30."
 _ENERGY = (
@@ -169,7 +169,7 @@ def _say_what_is_missing(measurement: "CpuMeasurement", printer: "Printer") -> N
 
 
 def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
-    from eie_sim.cli.grid import grid
+    from compressor.console.grid import grid
 
     for threads in measurement.threads:
         for batch in measurement.batches:
@@ -187,8 +187,8 @@ def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
 def _groups(measurement: "CpuMeasurement", batch: int, threads: int, cache: str) -> "list[Group]":
     from rich.text import Text
 
+    from compressor.console.grid import Group, column
     from eie_sim.cli.console import short
-    from eie_sim.cli.grid import Group, column
 
     names = [layer.name for layer in measurement.layers]
     groups = [column("layer", [short(name) for name in names], left=True)]

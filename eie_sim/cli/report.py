@@ -27,9 +27,9 @@ from eie_sim.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from compressor.console.grid import Group
     from eie_sim.baselines.devices import Device
     from eie_sim.cli.console import Printer
-    from eie_sim.cli.grid import Group
     from eie_sim.columns import Cell
     from eie_sim.report.comparison import RunReport
     from eie_sim.report.results_file import Results
@@ -219,8 +219,8 @@ def _save(found: "RunReport", out: Path, printer: "Printer") -> None:
 
 
 def _print(found: "RunReport", printer: "Printer") -> None:
+    from compressor.console.grid import column, grid
     from eie_sim.cli.console import printable, short
-    from eie_sim.cli.grid import column, grid
     from eie_sim.report.comparison import headline
     from eie_sim.report.report_text import means_of
 

@@ -5,10 +5,10 @@ from statistics import fmean
 
 from rich.text import Text
 
+from compressor.console.grid import Group, grid
 from eie_sim import paper
 from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer, printable, short
-from eie_sim.cli.grid import Group, grid
 from eie_sim.columns import Cell, Row
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import COMPARED, Compared, by_layer, summary
@@ -41,6 +41,11 @@ _BESIDE_PAPER: dict[str, tuple[str, Format, int]] = {
     "load_balance": ("load balance %", _percent, 0),
     "real_work": ("real work %", _percent, 6),
 }
+_BESIDE_PAPER_LEGEND = (
+    "sim: this run; paper: EIE, ISCA 2016, Table IV (times), Figs 8 and 13 (load balance), Fig. 12 (real work); dev: "
+    "sim less paper, in percent of it, or in points. GOP/s of 64 PEs at 800 MHz (EIE, abstract): "
+    f"{paper.HEADLINES['gops']:g} at most, {paper.HEADLINES['dense_equivalent_gops']:,.0f} dense-equivalent."
+)
 _GOPS = ("gops", "GOP/s", _decimals(1), 7)
 _MORE = (
     ("dense_gops", "dense GOP/s", _whole, 8),
@@ -53,21 +58,6 @@ _MORE = (
 
 def print_results(results: Results, arch: ArchConfig, remarks: Sequence[str], printer: Printer) -> None:
     """Print the machine, the table and what a reader must know."""
-    printer.lines([_machine_line(arch, results.engine), ""])
-    if any(len(rows) > 1 for rows in by_layer(results.rows).values()):
-        groups, below = _batch_groups(results), [_BATCH, *remarks]
-    elif any(row[c.paper_column] is not None for row in results.rows for c in COMPARED):
-        groups, below = _paper_groups(results), [_legend(), *remarks]
-    else:
-        groups, below = _plain_groups(results), list(remarks)
-    table = grid(groups, printer.out.width, printer.out)
-    printer.lines([*table.lines, ""])
-    left_out = table.remark("--json, --csv and --out")
-    for remark in below if left_out is None else [*below, left_out]:
-        printer.remark(remark)
-
-
-def _machine_line(arch: ArchConfig, engine: str) -> Text:
     parts = (
         f"{arch.n_pe} PE{'s' if arch.n_pe > 1 else ''}",
         f"{arch.clock_hz / 1e6:g} MHz",
@@ -75,18 +65,20 @@ def _machine_line(arch: ArchConfig, engine: str) -> Text:
         f"{arch.spmat_width_bits}-bit rows",
         f"{arch.weight_bits}+{arch.index_bits}-bit entries",
         arch.arithmetic,
-        f"engine {engine}",
+        f"engine {results.engine}",
     )
-    return Text.assemble((printable(arch.name), "bold"), ": ", ", ".join(parts))
-
-
-def _legend() -> str:
-    ours, gops = paper.HEADLINES["gops"], paper.HEADLINES["dense_equivalent_gops"]
-    return (
-        "sim: this run; paper: EIE, ISCA 2016, Table IV (times), Figs 8 and 13 (load balance), Fig. 12 (real work); "
-        f"dev: sim less paper, in percent of it, or in points. GOP/s of 64 PEs at 800 MHz (EIE, abstract): {ours:g} at "
-        f"most, {gops:,.0f} dense-equivalent."
-    )
+    printer.lines([Text.assemble((printable(arch.name), "bold"), ": ", ", ".join(parts)), ""])
+    if any(len(rows) > 1 for rows in by_layer(results.rows).values()):
+        groups, below = _batch_groups(results), [_BATCH, *remarks]
+    elif any(row[c.paper_column] is not None for row in results.rows for c in COMPARED):
+        groups, below = _paper_groups(results), [_BESIDE_PAPER_LEGEND, *remarks]
+    else:
+        groups, below = _plain_groups(results), list(remarks)
+    table = grid(groups, printer.out.width, printer.out)
+    printer.lines([*table.lines, ""])
+    left_out = table.remark("--json, --csv and --out")
+    for remark in below if left_out is None else [*below, left_out]:
+        printer.remark(remark)
 
 
 def _layer_group(names: Sequence[Cell], closing: str | None) -> Group:

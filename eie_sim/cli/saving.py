@@ -35,7 +35,7 @@ def file_stems(layers: Iterable[str]) -> dict[str, str]:
     for layer in layers:
         stem = name = _safe(layer)
         number = 1
-        while name.lower() in taken:
+        while name.lower() in taken:  # file systems of macOS and Windows take both cases for one name
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.lower())
@@ -94,13 +94,17 @@ def save(
 
 def _save_folder(results: Results, answers: Answers | None, out: Path, printer: Printer) -> None:
     """All files of the folder, or none of them."""
+    from eie_sim.report import figures, plots  # matplotlib takes its time to load
+
+    note = f"{results.arch['name']}, engine {results.engine}, eie-sim {results.version}"
     files = output_files(results.outputs)
     with replacing_in(out) as folder:
         write_text(to_json(results), folder / JSON)
         write_text(to_csv(results), folder / CSV)
-        _draw(results, folder / PICTURE)
+        plots.save(plots.layer_times(figures.layer_times(results.rows, note)), folder / PICTURE)
         if answers is not None:
-            _draw_answers(answers, folder / DIGITS)
+            shown = figures.answered_digits(MODELS[answers.name], answers.digits.images, answers.runs)
+            plots.save(plots.answered_digits(shown), folder / DIGITS)
         for layer, outputs in results.outputs.items():
             np.save(folder / files[layer], outputs, allow_pickle=False)
     written = [JSON, CSV, PICTURE] + [DIGITS] * (answers is not None)
@@ -112,17 +116,3 @@ def _save_folder(results: Results, answers: Answers | None, out: Path, printer: 
     for layer, file in files.items():
         if file != f"outputs-{_safe(layer)}.npy":  # it is not to be guessed
             printer.note(f"the outputs of layer {layer!r} are in {file}")
-
-
-def _draw(results: Results, path: Path) -> None:
-    from eie_sim.report import figures, plots  # matplotlib takes its time to load
-
-    note = f"{results.arch['name']}, engine {results.engine}, eie-sim {results.version}"
-    plots.save(plots.layer_times(figures.layer_times(results.rows, note)), path)
-
-
-def _draw_answers(answers: Answers, path: Path) -> None:
-    from eie_sim.report import figures, plots
-
-    data = figures.answered_digits(MODELS[answers.name], answers.digits.images, answers.runs)
-    plots.save(plots.answered_digits(data), path)

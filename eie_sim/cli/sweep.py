@@ -454,7 +454,7 @@ def _print_candidates(
 
 
 def _print_rows(printer: "Printer", headings: Sequence[str], rows: "Sequence[Sequence[Cell]]") -> None:
-    from eie_sim.cli.grid import column, grid
+    from compressor.console.grid import column, grid
 
     groups = [
         column(name, [_figure(row[at]) for row in rows], left=any(isinstance(row[at], str) for row in rows))

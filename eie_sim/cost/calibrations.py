@@ -95,6 +95,7 @@ def _shared_out(name: str, activity: Activity, clock: float, leak: float) -> Cos
     for unit in UNITS:
         power = _table_ii(unit)
         clock_pj[unit], leak_mw[unit] = power * clock * _NS_A_CYCLE, power * leak
+        # What the clock and leakage leave of the unit's energy in the cycles of the activity, over the events in them.
         left = power * (1 - clock - leak) * activity.cycles * _NS_A_CYCLE
         happened = sum(activity.events[event] for event in _EVENTS_OF[unit])
         prices += [Price(event, unit, left / happened, "EIE, Table II") for event in _EVENTS_OF[unit]]
@@ -140,6 +141,7 @@ def _constant(name: str, power_w: float, source: str) -> CostTable:
     """One power at all times, shared out over the units as Table II does."""
     pe_mw, all_units = power_w * 1e3 / preset(paper.MACHINE).n_pe, sum(map(_table_ii, UNITS))
     prices = tuple(Price(event, unit, 0.0, source) for unit in UNITS for event in _EVENTS_OF[unit])
+    # As leakage: the only cause of energy that asks for nothing but time.
     leaks = {unit: pe_mw * _table_ii(unit) / all_units for unit in UNITS}
     assumed = (f"{power_w:g} W for 64 PEs whatever they do: {source}", "the leading-non-zero tree is part of it")
     return CostTable(name, prices, {}, leaks, 0.0, assumed)

@@ -231,6 +231,7 @@ def energy_of_events(
         count = events[price.event] * (arch.n_pe if price.event == "broadcasts" else 1)
         rows.append(EnergyRow(price.unit, price.event, count, price.pj))
     rows += [EnergyRow(unit, CLOCK, cycles * arch.n_pe, pj) for unit, pj in priced.clock_pj.items()]
+    # 1 mW for 1 us is 1 nJ.
     rows += [EnergyRow(unit, LEAKAGE, time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
     rows.append(EnergyRow(LNZD, SCAN, cycles * lnzd_nodes(arch), priced.lnzd_pj))
     if dram_bytes:
@@ -302,7 +303,7 @@ def missing_bytes(layers: PackedLayer | PackedModel, arch: ArchConfig) -> tuple[
     """
     entry_bits = arch.weight_bits + arch.index_bits
     places, pointers, *_ = arch.sram_limits
-    free = np.full(arch.n_pe, places, np.int64)
+    free = np.full(arch.n_pe, places, np.int64)  # entries differ from PE to PE; pointers are as many in each
     missing = []
     for layer in (layers,) if isinstance(layers, PackedLayer) else layers.layers:
         entries = np.asarray(layer.entries_per_pe, np.int64)

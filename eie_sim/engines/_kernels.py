@@ -39,9 +39,9 @@ def _find_active(acts: Arg, columns: Arg) -> int:
     found = 0
     finite = True
     for column in range(len(acts)):
-        columns[found] = column
+        columns[found] = column  # kept if the next line moves on: no branch, since it could not be predicted
         found += acts[column] != 0
-        finite &= acts[column] - acts[column] == 0
+        finite &= acts[column] - acts[column] == 0  # infinity less itself is not a number, and that is not 0
     return found if finite else -1
 
 
@@ -182,26 +182,27 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
-    largest = 1 << (8 * address.itemsize - 1)
+    largest = 1 << (8 * address.itemsize - 1)  # the other half of a word's range is for what queues may hold
     pop = np.empty(len(columns), np.int32)  # the latest pop of each broadcast
     before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
     keep_push, keep_fillers = len(push) > 0, len(fillers) > 0
     j, load, stalls, bubbles, latest, first, edge, base, drained = 0, 1, 0, 0, 1, 0, 0, 0, 0
     for r in range(rows):
+        # The bias is a row of its own (scan rule 5); the packed layer keeps it as column n_cols.
         row_end = (r + 1) * n_pe if r < input_rows else n_cols + 1
         stop = n_inputs if r < input_rows else len(columns)
         earliest = load + 1
         last_lane_pushed, pushed = False, False
         while j < stop and columns[j] < row_end:
             edge = earliest
-            if depth == 1:
+            if depth == 1:  # lock-step: every PE is free one edge after the push
                 edge = max(edge, latest - 1)
-            elif j >= depth - 1:
+            elif j >= depth - 1:  # a place is free once the last PE has popped it (scan rule 4)
                 edge = max(edge, 1 + int(pop[j - (depth - 1)]))
             if keep_push:
                 push[j] = edge
             first = first if j else edge
-            pop[j] = max(edge + 1, latest)
+            pop[j] = max(edge + 1, latest)  # of the PE that is free last, and all others pop no later
             stalls += edge - earliest
             # The machine that runs this foresees neighbours by itself.
             if j + _AHEAD < len(columns) and columns[j + _AHEAD] != columns[j + _AHEAD - 1] + 1:
@@ -228,7 +229,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             earliest = edge + 1
             j += 1
         if r < rows - 1:
-            if pushed and last_lane_pushed:
+            if pushed and last_lane_pushed:  # the next row loads at the same edge (scan rule 3)
                 load = edge
             else:
                 load = (edge if pushed else load) + 1
@@ -249,17 +250,18 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: 
         entries, fillers, bypasses = int(state[at + _ENTRIES]), int(state[at + _FILLERS]), int(state[at + _BYPASS])
         empty = len(columns) - int(state[at + _WALKS])
         drain = cycles - base - int(state[at + _FREE]) + 1
-        table[k] = len(columns)
+        # In the order of `eie_sim.result.PER_PE`.
+        table[k] = len(columns)  # every broadcast is a read of both pointers
         table[n_pe + k] = int(state[at + _READS]) >> max(row_shift, 0)
         table[2 * n_pe + k] = entries
         table[3 * n_pe + k] = fillers
-        table[4 * n_pe + k] = entries - fillers
-        table[5 * n_pe + k] = entries - fillers - bypasses
+        table[4 * n_pe + k] = entries - fillers  # writes
+        table[5 * n_pe + k] = entries - fillers - bypasses  # reads
         table[6 * n_pe + k] = bypasses
-        table[7 * n_pe + k] = 0
-        table[8 * n_pe + k] = entries
-        table[9 * n_pe + k] = empty
-        table[10 * n_pe + k] = cycles - fill - drain - entries - empty
+        table[7 * n_pe + k] = 0  # saturations, which the numbers count
+        table[8 * n_pe + k] = entries  # busy: one a cycle
+        table[9 * n_pe + k] = empty  # bubbles
+        table[10 * n_pe + k] = cycles - fill - drain - entries - empty  # starved
         table[11 * n_pe + k] = fill
         table[12 * n_pe + k] = drain
     if row_shift < 0:
@@ -297,7 +299,7 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     n_inputs = _find_active(acts, found)
     if n_inputs < 0:
         return -1, 0, 0, 0
-    found[n_inputs] = n_cols
+    found[n_inputs] = n_cols  # the bias, broadcast always (scan rule 5); cut off again where there is none
     broadcasts = n_inputs + has_bias
     sent = found[:broadcasts]
     state = _new_state(lanes, flat[0].dtype.type)
@@ -318,12 +320,6 @@ def expand_schedule(columns: Arg, push: Arg, pointers: Arg, pop_cycle: Arg, entr
             free = pop_cycle[k, j] + max(1, n)
 
 
-@inlined
-def _ask_for_entries(indptr: Arg, words: Arg, column: Arg) -> None:
-    for e in range(indptr[column], indptr[column + 1], CACHE_LINE_BYTES // words.itemsize):
-        prefetch(words, np.uint64(e))
-
-
 @kernel
 def accumulate_float32(acts: Arg, columns: Arg, indptr: Arg, words: Arg, codebook: Arg, sums: Arg) -> None:
     """Add up products in float32, each rounded before it is added, in the order of the entries.
@@ -337,8 +333,10 @@ def accumulate_float32(acts: Arg, columns: Arg, indptr: Arg, words: Arg, codeboo
     products = np.empty(len(codebook), np.float32)
     for j in range(len(columns)):
         column = columns[j]
+        # A next column that follows at once is prefetched by the hardware; any other needs the hint.
         if j + 1 < len(columns) and columns[j + 1] != column + 1:
-            _ask_for_entries(indptr, words, columns[j + 1])
+            for e in range(indptr[columns[j + 1]], indptr[columns[j + 1] + 1], CACHE_LINE_BYTES // words.itemsize):
+                prefetch(words, np.uint64(e))
         act = acts[column] if column < len(acts) else np.float32(1)
         for code in range(len(codebook)):
             products[code] = codebook[code] * act

@@ -15,7 +15,7 @@ from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import Inputs
 from eie_sim.machine.machine import Machine
-from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, UnitCounts, freeze
+from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, freeze
 
 NAME = "reference"
 
@@ -37,7 +37,7 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
         As for `eie_sim.simulate`. Without outputs no saturations are reported either.
     """
     counts = machine.counts()
-    if not output:
+    if not output:  # the fast engine computes no numbers then, and both must say the same
         counts.saturations[:] = 0
     freeze(counts)
     sums = machine.output() if output else None
@@ -61,10 +61,19 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors one after another; see `eie_sim.engines.base.Engine`."""
     results = [run(layer, vector, arch, output, schedule=False) for vector in acts]
+    stacked: dict[str, Any] = {}
+    for field in fields(Counts):  # the shapes are given, for a batch may have no input
+        shape = (len(results),) if field.name in Counts.SCALARS else (len(results), layer.n_pe)
+        values = [getattr(result.counts, field.name) for result in results]
+        stacked[field.name] = np.array(values, np.int64).reshape(shape)
+    outputs: NDArray[np.floating] | None = None
+    if output:
+        dtype: type[np.floating] = np.float32 if arch.number_bits is None else np.float64
+        outputs = np.array([result.output for result in results], dtype).reshape(len(results), layer.n_rows)
     return BatchResult(
         cycles=np.array([result.cycles for result in results], np.int64),
-        output=_outputs(results, layer, arch) if output else None,
-        counts=_together([result.counts for result in results], layer.n_pe),
+        output=outputs,
+        counts=BatchCounts(**stacked),
         arch=arch,
         layer=layer.name,
         n_rows=layer.n_rows,
@@ -72,19 +81,3 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) 
         engine=NAME,
         version=__version__,
     )
-
-
-def _outputs(results: list[SimResult], layer: PackedLayer, arch: ArchConfig) -> NDArray[np.floating]:
-    dtype = np.float32 if arch.number_bits is None else np.float64
-    outputs: NDArray[np.floating] = np.empty((len(results), layer.n_rows), dtype)
-    for row, result in zip(outputs, results, strict=True):
-        row[:] = result.output
-    return outputs
-
-
-def _together(counts: list[UnitCounts], n_pe: int) -> BatchCounts:
-    stacked: dict[str, Any] = {}
-    for field in fields(Counts):
-        shape = (len(counts),) if field.name in Counts.SCALARS else (len(counts), n_pe)
-        stacked[field.name] = np.array([getattr(one, field.name) for one in counts], np.int64).reshape(shape)
-    return BatchCounts(**stacked)

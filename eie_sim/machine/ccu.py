@@ -48,8 +48,11 @@ class CCU(Unit):
     def sample(self) -> None:
         """Broadcast, stall, have the next row loaded, or do nothing."""
         found = self.lnzd.found
-        if found is None:
-            self._decision = self._go_on()
+        if found is None and self.lnzd.has_next_row:
+            self.lnzd.load_next_row()
+            self._decision = "bubble"
+        elif found is None:
+            self._decision = "idle"
         elif any(pe.full for pe in self.pes):
             self._decision = "stall"
         else:
@@ -57,12 +60,6 @@ class CCU(Unit):
                 pe.act_queue.push(found)
             self.lnzd.take()
             self._decision = Broadcast(found.column, self.clock.cycle + 1)
-
-    def _go_on(self) -> NoPush:
-        if not self.lnzd.has_next_row:
-            return "idle"
-        self.lnzd.load_next_row()
-        return "bubble"
 
     def commit(self) -> None:
         """Count the cycle as what it was."""

@@ -55,7 +55,7 @@ class LNZD(Unit):
     def _leading_lane(self) -> int | None:
         try:
             return self.active_lanes.index(True, self.next_lane)
-        except ValueError:
+        except ValueError:  # no lane is active from there on
             return None
 
     @property

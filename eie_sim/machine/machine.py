@@ -58,6 +58,7 @@ class Machine:
         self.cycles = 0
         self.n_rows_of_inputs = -(-layer.n_cols // layer.n_pe)
         self.datapath = datapath(arch, layer.codebook, acts, layer.has_bias)
+        # The last row of lanes is padded with zeros, which are never found (contract, scan).
         inputs = self.datapath.activations(acts) + [self.datapath.zero] * (-layer.n_cols % layer.n_pe)
         self.pes = [
             PE(k, self.clock, layer, arch, self.datapath, inputs[k :: layer.n_pe], parts or Parts())
@@ -95,6 +96,7 @@ class Machine:
     def output(self) -> NDArray[np.floating]:
         """Sums before the activation function, rows in original order; shape (n_rows,), float32 or float64."""
         n_pe = self.layer.n_pe
+        # Row i of the layer as it is stored; the permutation leads back to the order it was given in.
         stored = [self.pes[i % n_pe].act_rw.destination[i // n_pe] for i in range(self.layer.n_rows)]
         values = self.datapath.output(stored)
         if self.layer.row_permutation is None:

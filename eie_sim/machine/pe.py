@@ -84,6 +84,7 @@ class PE(Unit):
         """
         if not self.lock_step:
             return self.act_queue.full
+        # A latch holds one activation: its service, and what is left of the one before.
         latched = sum(self.ptr_read.service_cycles(activation) for activation in self.act_queue.waiting)
         return max(self.ptr_read.cycles_left - 1, 0) + latched > 1
 

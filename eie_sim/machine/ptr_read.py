@@ -78,18 +78,15 @@ class PtrRead(Unit):
             assert self.issue is not None
             self._next = Issue(self.issue.address + 1, self.issue.value, False), self.cycles_left - 1
         elif self.act_queue.waiting:
-            self._next = self._take(self.act_queue.waiting[0])
+            # Popped at the coming edge, so that the last cycle of one column and the first of the next are neighbours.
+            activation = self.act_queue.waiting[0]
+            self.act_queue.pop()
+            begin, end = self.read_pointers(activation.column)
+            self._pop = Pop(self.clock.cycle + 1, end - begin)
+            # An empty column costs one cycle, in which nothing is issued.
+            self._next = (None, 1) if begin == end else (Issue(begin, activation.value, True), end - begin)
         else:
             self._next = None, 0
-
-    def _take(self, activation: Activation) -> tuple[Issue | None, int]:
-        """Pop at the coming edge; the last cycle of one column and the first of the next follow each other."""
-        self.act_queue.pop()
-        begin, end = self.read_pointers(activation.column)
-        self._pop = Pop(self.clock.cycle + 1, end - begin)
-        if begin == end:
-            return None, 1
-        return Issue(begin, activation.value, True), end - begin
 
     def commit(self) -> None:
         """Issue the next entry; note what was popped."""

@@ -70,15 +70,15 @@ class SpmatRead(Unit):
     def sample(self) -> None:
         """Pick the entry of `request` from its row; listen to the pointer read."""
         self._next_request = self.ptr_read.issue
-        self._next_entry = None if self.request is None else self._read(self.request)
-
-    def _read(self, request: Issue) -> Entry:
-        row, place = divmod(request.address, self.entries_per_row)
+        if self.request is None:
+            self._next_entry = None
+            return
+        row, place = divmod(self.request.address, self.entries_per_row)
         codes, runs = self.row_buffer
-        if row != self.buffered_row:
+        if row != self.buffered_row:  # only then does the SRAM cost a read
             codes, runs = self.read_row(row)
             self._next_row = row, (codes, runs)
-        return Entry(codes[place], runs[place], request.value, request.first_of_column)
+        self._next_entry = Entry(codes[place], runs[place], self.request.value, self.request.first_of_column)
 
     def commit(self) -> None:
         """Hand the entry on; keep its row."""

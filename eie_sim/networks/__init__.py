@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
 from eie_sim.networks.statistics import LayerStatistics
 
@@ -82,8 +81,23 @@ def published_as(name: str, n_rows: int, n_cols: int) -> PublishedLayer | None:
 @cache
 def published_layers() -> Mapping[str, PublishedLayer]:
     """The nine layers by name, in the order of Table III."""
-    layers = [layer for file in FILES for layer in _read(file)]
-    return MappingProxyType({layer.name: layer for layer in layers})
+    layers = {}
+    for file in FILES:
+        content = tomllib.loads(files(__name__).joinpath(f"{file}.toml").read_text(encoding="utf-8"))
+        for table in content["layers"]:
+            blocks = table.pop("blocks", {"columns": None, "offset": 0, "meaning": ""})
+            place = {"block_columns": blocks["columns"], "block_offset": blocks["offset"]}
+            # Every fit of a layer draws it in the same blocks, so these are written once in the file.
+            fits = {fit: LayerStatistics(**numbers, **place) for fit, numbers in table.pop("fits").items()}
+            layers[table["name"]] = PublishedLayer(
+                network=content["network"],
+                source=content["source"],
+                **table,
+                **place,
+                block_meaning=blocks["meaning"],
+                fits=MappingProxyType(fits),
+            )
+    return MappingProxyType(layers)
 
 
 def published_layer(name: str) -> PublishedLayer:
@@ -98,16 +112,3 @@ def published_layer(name: str) -> PublishedLayer:
     if name not in layers:
         raise ValueError(f"layer: {name!r}, but the published layers are {', '.join(layers)}")
     return layers[name]
-
-
-def _read(file: str) -> list[PublishedLayer]:
-    content = tomllib.loads(files(__name__).joinpath(f"{file}.toml").read_text(encoding="utf-8"))
-    shared = {"network": content["network"], "source": content["source"]}
-    return [_layer({**shared, **table}) for table in content["layers"]]
-
-
-def _layer(table: dict[str, Any]) -> PublishedLayer:
-    blocks = table.pop("blocks", {"columns": None, "offset": 0, "meaning": ""})
-    place = {"block_columns": blocks["columns"], "block_offset": blocks["offset"]}
-    fits = {fit: LayerStatistics(**numbers, **place) for fit, numbers in table.pop("fits").items()}
-    return PublishedLayer(**table, **place, block_meaning=blocks["meaning"], fits=MappingProxyType(fits))

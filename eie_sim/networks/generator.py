@@ -102,14 +102,6 @@ def _pieces(n: int, step: int) -> list[tuple[int, int]]:
     return list(pairwise([*range(0, n, step), n]))
 
 
-def _row_factors(n_rows: int, statistics: LayerStatistics, rng: Generator) -> Floats:
-    rows = _spread(rng, statistics.row_spread, (n_rows,))
-    rows /= rows.mean()
-    rows *= 1 + statistics.row_trend * (1 - 2 * np.arange(n_rows) / n_rows)
-    rows /= rows.mean()
-    return rows
-
-
 def _scale(columns: Floats, rows: Floats, block_of: NDArray[np.int64], density: float) -> float:
     """The s that makes the mean of P the density; the mean is taken over every cell, not over a sample."""
     first_columns = np.concatenate([np.searchsorted(block_of, np.arange(len(rows))), [len(columns)]])
@@ -132,7 +124,10 @@ def draw_factors(n_rows: int, n_cols: int, statistics: LayerStatistics, seed: Se
     rng = default_rng(first)
     columns = _spread(rng, statistics.column_spread, (n_cols,))
     columns /= columns.mean()
-    row_factors = _row_factors(n_rows, statistics, rng)
+    row_factors = _spread(rng, statistics.row_spread, (n_rows,))
+    row_factors /= row_factors.mean()
+    row_factors *= 1 + statistics.row_trend * (1 - 2 * np.arange(n_rows) / n_rows)
+    row_factors /= row_factors.mean()  # the trend moved the mean of the rows that were drawn
 
     def rows_of_blocks(piece: tuple[tuple[int, int], SeedSequence]) -> Floats:
         (start, stop), stream = piece

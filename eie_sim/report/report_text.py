@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from eie_sim.columns import Cell, Row, digits
-from eie_sim.json_file import JsonKind
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_unit
+from eie_sim.text_formats import JsonKind
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 

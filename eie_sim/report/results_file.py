@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from compressor._version import __version__
 from compressor.storage.files import errors_name, replacing
 from eie_sim.columns import MEASURED, Cell, Row
-from eie_sim.json_file import JsonKind
 from eie_sim.origin import Origin
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
+from eie_sim.text_formats import JsonKind
 
 KIND = JsonKind("results file", "eie-sim-results", version=1, most_bytes=2**30)
 """Largest results file that is read."""

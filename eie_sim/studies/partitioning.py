@@ -7,10 +7,10 @@ cycles as it has stages.
 """
 
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from compressor.checks import as_floats
 from compressor.types.packed import PackedLayer
@@ -77,31 +77,24 @@ def partitionings(layer: PackedLayer, acts: ArrayLike, arch: ArchConfig) -> list
     column_of = np.repeat(np.arange(len(sparse.indptr) - 1), np.diff(sparse.indptr))
     walked = np.isin(column_of, active)
     rows, columns = sparse.rows[walked].astype(np.int64), column_of[walked]
-    sides = [1 << power for power in range(n_pe.bit_length())]
-    return [_divided(layer, active, rows, columns, n_pe // side, side) for side in sides]
-
-
-def _divided(
-    layer: PackedLayer,
-    active: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    pe_rows: int,
-    pe_columns: int,
-) -> Partitioned:
-    homes = rows % pe_rows * pe_columns + columns % pe_columns
-    weights = np.bincount(homes, minlength=pe_rows * pe_columns)
-    inputs = np.bincount(active % pe_columns, minlength=pe_columns)
-    partial_sums = ceil(layer.n_rows / pe_rows)
-    stages = ceil(log2(pe_columns))
-    name = "rows" if pe_columns == 1 else "columns" if pe_rows == 1 else f"{pe_rows} x {pe_columns}"
-    busiest = int(weights.max())
-    return Partitioned(
-        name,
-        pe_rows,
-        pe_columns,
-        busiest,
-        int(inputs.max()),
-        partial_sums + stages - 1 if stages else 0,
-        float(weights.mean() / busiest) if busiest else 1.0,
-    )
+    found = []
+    for power in range(n_pe.bit_length()):
+        pe_columns = 1 << power
+        pe_rows = n_pe // pe_columns
+        homes = rows % pe_rows * pe_columns + columns % pe_columns
+        weights = np.bincount(homes, minlength=n_pe)
+        busiest = int(weights.max())
+        # `power` stages of the tree; the first sum takes as many cycles, each further one of the PE a cycle more.
+        reduction = ceil(layer.n_rows / pe_rows) + power - 1 if power else 0
+        found.append(
+            Partitioned(
+                "rows" if pe_columns == 1 else "columns" if pe_rows == 1 else f"{pe_rows} x {pe_columns}",
+                pe_rows,
+                pe_columns,
+                busiest,
+                int(np.bincount(active % pe_columns, minlength=pe_columns).max()),
+                reduction,
+                float(weights.mean() / busiest) if busiest else 1.0,
+            )
+        )
+    return found

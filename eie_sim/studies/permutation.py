@@ -139,12 +139,13 @@ def _order(weights: Order, n_pe: int, n_gates: int, place: Callable[[Order, Orde
     units = units[np.argsort(-weights[units].sum(axis=1), kind="stable")]
     places = rows_in_pe(n_rows, n_pe).astype(np.int64)
     home = np.empty(n_rows, np.int64)
+    # So many units find a PE with places for all their gates; the gates of the others go where a place is left.
     whole = int((places // n_gates).sum())
     place(np.ascontiguousarray(units[:whole]), places, home)
     rest = units[whole:].ravel()
     place(rest[np.argsort(-weights[rest], kind="stable")][:, None], places, home)
     order = np.empty(n_rows, np.int64)
-    for pe in range(n_pe):
+    for pe in range(n_pe):  # the stored row i is in PE i mod n_pe
         order[pe::n_pe] = np.flatnonzero(home == pe)
     return order
 

@@ -24,20 +24,20 @@ def _timing(columns: Arg, cost: Arg, walks: Arg, shape: Arg, free: Arg, ended: A
         last_lane, pushed = False, False
         while j < total and columns[j] < row_end:
             edge = earliest
-            if j >= depth - 1:
+            if j >= depth - 1:  # a place is free once the last PE has popped it (scan rule 4)
                 edge = max(edge, 1 + pop[j - (depth - 1)])
             latest = edge + 1
             for k in range(n_pe):
                 start = max(free[k], edge + 1)
                 latest = max(latest, start)
                 free[k] = start + cost[k, j]
-                if walks[k, j]:
+                if walks[k, j]:  # only what has entries is in the pipeline after the PE is free
                     ended[k] = free[k]
             pop[j] = latest
             last_lane, pushed = columns[j] == row_end - 1, True
             earliest = edge + 1
             j += 1
-        if r < rows - 1:
+        if r < rows - 1:  # scan rule 3: behind the last lane the next row loads at the same edge
             load = edge if pushed and last_lane else (edge if pushed else load) + 1
     return int(load)
 

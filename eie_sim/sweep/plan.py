@@ -112,7 +112,7 @@ def _request(space: Space, points: Points, at: int) -> WorkloadName:
 
 def _machine(points: Points, at: int) -> ArchConfig | str:
     try:
-        return ArchConfig(**{name: points.value(name, at) for name in MACHINE})
+        return ArchConfig.from_dict({name: points.value(name, at) for name in MACHINE})
     except ValueError as error:
         return str(error)
 

@@ -397,7 +397,7 @@ def _known(row: Mapping[str, Value], names: frozenset[str]) -> Mapping[str, Valu
     from eie_sim.cost import area
 
     try:
-        machine = ArchConfig(**{name: row[name] for name in MACHINE})
+        machine = ArchConfig.from_dict({name: row[name] for name in MACHINE})
         return {**row, "area_mm2": area(machine, str(row["scaling_rule"])).total_mm2}
     except ValueError:
         return {**row, "area_mm2": None}

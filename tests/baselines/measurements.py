@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from eie_sim.baselines.cpu_measurement import Cell, CpuMeasurement, MeasuredLayer, MeasuredMethod
+from eie_sim.baselines.cpu_measurement import CpuMeasurement, MeasuredCell, MeasuredLayer, MeasuredMethod
 from eie_sim.baselines.host import Host
 
 KINDS = {"numpy-dense": "dense", "scipy-csr": "sparse", "numba-csc": "skipping"}
@@ -15,7 +15,7 @@ def a_measurement(
 ):  # fmt: skip
     """Every sample of a cell takes ``us(layer, method)``, but the last, which takes twice as long."""
     cells = tuple(
-        Cell.of_samples(
+        MeasuredCell.of_samples(
             [us(layer, method)] * (samples - 1) + [2 * us(layer, method)] * (samples > 0),
             layer=layer, method=method, batch=batch, threads=count, cache=cache, thrown_away=1, energy_uj=None,
         )

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor.storage.files import FormatError
-from eie_sim.baselines.cpu_measurement import Cell, read_cpu_measurement, write_cpu_measurement
+from eie_sim.baselines.cpu_measurement import MeasuredCell, read_cpu_measurement, write_cpu_measurement
 from eie_sim.baselines.energy_sources import paper_power
 from tests.baselines.measurements import a_measurement
 
 
 def a_cell(samples_us, **changes):
     fields = {"layer": "a", "method": "m", "batch": 1, "threads": 1, "cache": "cold", "thrown_away": 0}
-    return Cell.of_samples(samples_us, **{**fields, "energy_uj": None, **changes})
+    return MeasuredCell.of_samples(samples_us, **{**fields, "energy_uj": None, **changes})
 
 
 def test_a_cell_has_median_and_quartiles_of_its_samples():
@@ -32,7 +32,7 @@ def test_a_cell_without_a_quiet_sample_has_no_time():
 @given(st.lists(st.floats(1e-3, 1e9), max_size=30))
 def test_a_cell_is_its_json(samples):
     cell = a_cell(samples)
-    assert Cell.model_validate_json(cell.model_dump_json()) == cell
+    assert MeasuredCell.model_validate_json(cell.model_dump_json()) == cell
 
 
 def test_a_ratio_is_one_of_medians():
@@ -56,6 +56,18 @@ def test_a_file_holds_the_measurement(tmp_path):
     measurement = a_measurement(batches=(1, 64), caches=("cold", "hot"), energy=paper_power())
     write_cpu_measurement(measurement, tmp_path / "cpu.json")
     assert read_cpu_measurement(tmp_path / "cpu.json") == measurement
+
+
+def test_a_file_of_an_older_version_that_measured_mkl_is_read(tmp_path):
+    text = a_measurement().to_json().replace("numpy-dense", "mkl-dense").replace("scipy-csr", "mkl-csr")
+    document = json.loads(text)
+    document["host"]["versions"]["mkl"] = "2025.1"
+    document["methods"][0]["library"] = "mkl"
+    (tmp_path / "cpu.json").write_text(json.dumps(document))
+    measurement = read_cpu_measurement(tmp_path / "cpu.json")
+    assert [method.name for method in measurement.methods] == ["mkl-dense", "mkl-csr", "numba-csc"]
+    assert measurement.pairs() == [("mkl-dense", "mkl-csr")]
+    assert measurement.ratio("b", ("mkl-dense", "mkl-csr")) == 3
 
 
 def test_too_few_samples_are_an_error_unless_fewer_will_do(tmp_path):

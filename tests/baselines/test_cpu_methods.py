@@ -25,8 +25,6 @@ def available(name):
         needs("scipy", "cpu")
     elif method.library == "torch":
         needs("torch", "train")
-    elif not method.is_available:
-        pytest.skip("MKL is not installed (pip install mkl)")
     return method
 
 
@@ -82,33 +80,22 @@ def test_a_wrong_result_is_named(batch):
 def test_names_are_unique_and_pairs_are_dense_and_sparse():
     kinds = {method.name: method.kind for method in METHODS}
     assert len(kinds) == len(METHODS)
-    assert {(kinds[dense], kinds[sparse]) for dense, sparse in PAIRS} == {("dense", "sparse")}
+    measured_today = PAIRS[1:]  # the first pair is of files that older versions wrote
+    assert {(kinds[dense], kinds[sparse]) for dense, sparse in measured_today} == {("dense", "sparse")}
     assert "skipping" in kinds.values()
 
 
 def test_an_unknown_method_or_library_is_an_error():
     with pytest.raises(ValueError, match="method: 'blas', but it must be one of numpy-dense"):
         method_named("blas")
-    with pytest.raises(ValueError, match="libraries: 'blas', but it must be one of numpy, mkl"):
+    with pytest.raises(ValueError, match="libraries: 'blas', but it must be one of numpy, torch"):
         chosen_methods(["numpy", "blas"])
 
 
 def test_a_library_that_is_not_installed_is_named_with_how_to_get_it(monkeypatch):
     monkeypatch.setattr(cpu_methods, "is_installed", lambda module: module in ("numpy", "numba"))
-    monkeypatch.setattr(cpu_methods, "find_mkl", lambda: None)
     here, absent = chosen_methods()
     assert [method.name for method in here] == ["numpy-dense", "numba-csc"]
-    assert absent == {
-        "mkl": "pip install mkl",
-        "torch": "pip install 'eie-sim[train]'",
-        "scipy": "pip install 'eie-sim[cpu]'",
-    }
+    assert absent == {"torch": "pip install 'eie-sim[train]'", "scipy": "pip install 'eie-sim[cpu]'"}
     with pytest.raises(ImportError, match=r"none of scipy is installed: pip install 'eie-sim\[cpu\]'"):
         chosen_methods(["scipy"])
-
-
-def test_mkl_is_looked_for_where_pip_puts_it(tmp_path):
-    assert cpu_methods.find_mkl(tmp_path) is None
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "libmkl_rt.so.3").touch()
-    assert cpu_methods.find_mkl(tmp_path) == tmp_path / "lib" / "libmkl_rt.so.3"

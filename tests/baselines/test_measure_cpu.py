@@ -9,7 +9,7 @@ import pytest
 
 from compressor.jit import available_cores
 from eie_sim.baselines import measure_cpu as module
-from eie_sim.baselines.cpu_worker import Request, energy_of_calls
+from eie_sim.baselines.cpu_worker import MeasuringTask, energy_of_calls
 from eie_sim.baselines.cpu_worker import measure as measure_here
 from eie_sim.baselines.energy_sources import Rapl, energy_source, tdp_power
 from eie_sim.baselines.measure_cpu import check_conditions, measure_cpu
@@ -96,13 +96,13 @@ def test_without_a_source_there_is_no_energy():
 def test_the_process_checks_and_times_every_method(tmp_path):
     module._write_layers([a_layer()], 3, tmp_path)
     zone(tmp_path, "intel-rapl:0", "package-0")
-    request = Request(["a"], ["numpy-dense", "numba-csc"], [1, 3], 1, ["cold", "hot"], 2, 0.2, 1024, str(tmp_path))
-    (tmp_path / "request.json").write_text(json.dumps(request.__dict__))
+    task = MeasuringTask(["a"], ["numpy-dense", "numba-csc"], [1, 3], 1, ["cold", "hot"], 2, 0.2, 1024, str(tmp_path))
+    (tmp_path / "task.json").write_text(json.dumps(task.__dict__))
     said = []
     measure_here(tmp_path, said.append)
     cells = [message["cell"] for message in said if "cell" in message]
     assert [(x["method"], x["batch"], x["cache"]) for x in cells] == [
-        (method, batch, cache) for batch in (1, 3) for cache in ("cold", "hot") for method in request.methods
+        (method, batch, cache) for batch in (1, 3) for cache in ("cold", "hot") for method in task.methods
     ]
     # The counter of the made-up folder stands still; a cold call cannot be told from the flush before it.
     assert {(x["cache"], x["energy_uj"]) for x in cells} == {("cold", None), ("hot", 0)}
@@ -150,8 +150,8 @@ def test_a_process_that_dies_is_an_error_that_says_how(monkeypatch, start, messa
 def test_a_wrong_result_ends_the_measurement(monkeypatch):
     spoilt = (
         "import sys; sys.path[:] = sys.argv[2:]\n"
-        "from eie_sim.baselines import _cpu_kernels, cpu_worker\n"
-        "_cpu_kernels.add_active_columns = lambda *arguments: arguments[-1].fill(3)\n"
+        "from eie_sim.baselines import cpu_methods, cpu_worker\n"
+        "cpu_methods.add_active_columns = lambda *arguments: arguments[-1].fill(3)\n"
         "cpu_worker.main(sys.argv[1])"
     )
     monkeypatch.setattr(module, "_START", spoilt)

@@ -24,7 +24,9 @@ def measured(monkeypatch):
 
     def answer(workloads, **more):
         asked.update(more, layers=[workload.name for workload in workloads], workloads=workloads)
-        return a_measurement(layers=("a", "b"), caches=("cold", "hot"), absent={"mkl": "pip install mkl"})
+        return a_measurement(
+            layers=("a", "b"), caches=("cold", "hot"), absent={"torch": "pip install 'eie-sim[train]'"}
+        )
 
     monkeypatch.setattr(module, "measure_cpu", answer)
     return asked
@@ -82,7 +84,7 @@ def test_a_table_for_each_condition_with_the_ratio(cli, files, measured):
     assert result.stdout.count("us per input vector, batch 1, 1 thread,") == 2
     assert "numpy-dense / csr" in result.stdout
     assert result.stdout.count("3.00") == 4
-    assert "note: mkl is not installed and was not measured (pip install mkl)" in result.stderr
+    assert "note: torch is not installed and was not measured (pip install 'eie-sim[train]')" in result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 100
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from compressor import pack_codes
 from eie_sim import ArchConfig, preset, simulate
-from eie_sim.baselines.cpu_measurement import Cell, CpuMeasurement
+from eie_sim.baselines.cpu_measurement import CpuMeasurement, MeasuredCell
 from eie_sim.baselines.devices import device, devices
 from eie_sim.baselines.platforms import platforms
 from eie_sim.baselines.published import published_power_w, published_time_us
@@ -233,7 +233,7 @@ def measurement(layer, samples=20, **changes):
         "act_density": 1,
     }
     host = {"cpu": "a CPU", "cores": 2}
-    cell = Cell.of_samples(
+    cell = MeasuredCell.of_samples(
         [5.0] * samples, layer=layer.layer, method="numpy-dense", batch=1, threads=1, cache="hot", thrown_away=0,
         energy_uj=7.0,
     )  # fmt: skip

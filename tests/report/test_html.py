@@ -30,7 +30,7 @@ from eie_sim.report.html.sweep_page import SweepFacts, sweep_page
 from eie_sim.report.report_columns import REPORTS
 from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.select import pareto
-from eie_sim.toml_text import assignments
+from eie_sim.text_formats import assignments
 from eie_sim.views import pe_totals, queue_occupancy, utilisation
 from eie_sim.workload import calibrated_layer, redrawn
 from tests.command_line import call

@@ -17,7 +17,7 @@ from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_uni
 from eie_sim.report.report_text import cell_text, energy_by_unit, means_of
 from eie_sim.report.results_file import Results
 from eie_sim.report.tables import COMPARED, column_definitions
-from eie_sim.toml_text import assignments
+from eie_sim.text_formats import assignments
 
 _SCRIPTS = ("page.js", "heat.js")
 

@@ -13,7 +13,7 @@ from eie_sim.report.html.tables import data_table, pairs
 from eie_sim.report.report_columns import Definitions
 from eie_sim.sweep.columns import MACHINE, METRICS, definition
 from eie_sim.sweep.select import LARGER_IS_BETTER, MACHINE_AND_PRICES, Candidate, pareto, varying
-from eie_sim.toml_text import literal
+from eie_sim.text_formats import literal
 
 _SCRIPTS = ("page.js", "pareto.js")
 

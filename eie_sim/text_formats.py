@@ -1,5 +1,7 @@
-"""Our JSON files: what those of results and of measurements have in common."""
+"""Text that the simulator writes for others to read: JSON files that say what they are, and values as TOML."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -57,3 +59,16 @@ class JsonKind:
         if type(version) is not int or version != self.version:
             raise ValueError(f"format_version: {version!r}, but this version reads {self.version}")
         return {key: value for key, value in document.items() if key not in self.head}
+
+
+def literal(value: object) -> str:
+    """A string, a Boolean or a finite number as TOML."""
+    if isinstance(value, str):
+        # TOML escapes what JSON does, and DEL.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def assignments(fields: Mapping[str, object]) -> str:
+    """One line ``name = value`` of TOML for each field; Python's own library reads TOML and does not write it."""
+    return "".join(f"{name} = {literal(value)}\n" for name, value in fields.items())
