@@ -37,6 +37,10 @@ def _plain_int(value: object) -> object:
 _WholeNumber = Annotated[int, BeforeValidator(_plain_int), Field(strict=True)]
 
 
+class FieldsDisagree(ValueError):
+    """Fields of a machine that are allowed each by itself, but not together."""
+
+
 class ArchConfig(BaseModel):
     """One EIE machine. All sizes are per PE unless they say otherwise."""
 
@@ -114,13 +118,15 @@ class ArchConfig(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise ValueError("; ".join(_one_line(e) for e in error.errors())) from None
+            found = error.errors()
+            apart = any(isinstance(e.get("ctx", {}).get("error"), FieldsDisagree) for e in found)
+            raise (FieldsDisagree if apart else ValueError)("; ".join(map(_one_line, found))) from None
 
     @model_validator(mode="after")
     def _row_holds_an_entry(self) -> Self:
         entry = self.weight_bits + self.index_bits
         if self.spmat_width_bits < entry:
-            raise ValueError(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
+            raise FieldsDisagree(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
         return self
 
     @cached_property
