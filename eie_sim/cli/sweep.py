@@ -77,7 +77,7 @@ def run(
             summary = run_sweep(
                 wanted, target, jobs, executor, retry_failed,
                 lambda done, of, failed: count(done, of, f"{failed} failed" if failed else wanted.name),
-                told=printer.warn,
+                warn=printer.warn,
             )  # fmt: skip
         except KeyboardInterrupt:
             printer.note(f"interrupted; what is done is in {target}, and the same command goes on from there")
@@ -323,7 +323,7 @@ def _facts(file: Path, where: Sequence[str] | None, all_sweeps: bool, notes: Seq
         rows = list(store.rows(told, done_only=True, of_last_sweep=not all_sweeps))
         sweeps, told_conditions = store.sweeps(), conditions_of(store)
     texts = {name: [str(value) for value in dict.fromkeys(row[name] for row in rows)] for name in rows[0]}
-    name = sweeps[-1][0] if sweeps else file.stem
+    name = sweeps[-1].name if sweeps else file.stem
     return SweepFacts(
         name, ", ".join(texts["package_version"]), texts["workload"], [*told_conditions, *(where or ())], notes
     )

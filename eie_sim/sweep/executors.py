@@ -9,7 +9,8 @@ from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
-from eie_sim.sweep.evaluate import Answer, Task, compute
+from eie_sim.sweep.evaluate import compute
+from eie_sim.sweep.records import Answer, Task
 from eie_sim.sweep.tasks import again
 
 _UNKNOWN_WORKERS = 16
@@ -113,7 +114,7 @@ def run_on(
     workers: Processes | Given,
     tasks: Sequence[Task],
     take: Callable[[Sequence[Answer]], object],
-    told: Callable[[str], object],
+    warn: Callable[[str], object],
 ) -> None:
     """Have tasks done, in any order.
 
@@ -123,9 +124,9 @@ def run_on(
         Closed in the end.
     tasks : sequence of Task
     take : function of a sequence of Answer
-        Given the answers of each task when they come.
-    told : function of str
-        Given why none may come.
+        Called with the answers of each task when they come.
+    warn : function of str
+        Called with why no answer may come.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def run_on(
             done, _ = wait(running, _LOOK_S, return_when=FIRST_COMPLETED)
             if not done:
                 if (trouble := workers.trouble()) and trouble != said:
-                    told(trouble)
+                    warn(trouble)
                 said = trouble
                 continue
             lost: list[Task] = []

@@ -65,7 +65,7 @@ def machines_of(
     columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", "fits_sram", IDENTITY])
     rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))
     done = [row for row in rows if row["status"] != FAILED]
-    axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
+    axes = json.loads(sweeps[-1].space).get("axes", {}) if sweeps else {}
     priced, notes = _of_one_price(done, conditions, axes)
     found = candidates(priced, metrics, conditions, shown)
     if not found:
@@ -78,7 +78,7 @@ def machines_of(
 def conditions_of(store: Store) -> list[str]:
     """The conditions of the sweep that was run last."""
     sweeps = store.sweeps()
-    return list(json.loads(sweeps[-1][2])) if sweeps else []
+    return list(json.loads(sweeps[-1].conditions)) if sweeps else []
 
 
 def _of_one_price(

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from eie_sim.columns import Row
+from eie_sim.sweep.baseline import parsed_baseline
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
-from eie_sim.sweep.evaluate import parsed_baseline
 from eie_sim.sweep.expressions import Condition
 from eie_sim.sweep.plan import plan
 from eie_sim.sweep.run import now, run_sweep
@@ -170,13 +170,11 @@ def _contents(space: Space) -> str:
     over = _over(space)
     ran = space.with_points([{name: over.value(name, at) for name in _OVER} for at in range(len(over))])
     requests = plan(ran, None).requests
-    baselines = (
-        [str(name) for name in _choices("baseline", space) if name != NO_BASELINE] if "baseline" in space.axes else []
-    )
-    devices = [parsed_baseline(name, space.folder) for name in baselines]
+    names = _choices("baseline", space) if "baseline" in space.axes else ()
+    baselines = [parsed_baseline(str(name), space.folder) for name in names if name != NO_BASELINE]
     told = [
         space.model_dump(mode="json"), space.machine.model_dump(mode="json"),
-        [one.digest for one in requests], [[one.model_dump(mode="json"), kind] for one, kind in devices],
+        [one.digest for one in requests], [[one.device.model_dump(mode="json"), one.kind] for one in baselines],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 

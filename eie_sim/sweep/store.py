@@ -10,15 +10,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from operator import itemgetter
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from compressor._version import __version__
 from compressor.storage.files import file_size, replacing
 from eie_sim.arch import ArchConfig
-from eie_sim.columns import Cell, Row
+from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
 
 SCHEMA_VERSION = 2
@@ -74,6 +75,15 @@ def is_begun(path: Path) -> bool:
             return bool(identity or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     except sqlite3.DatabaseError:
         return True  # whatever it is, `Store` says it
+
+
+class SweepNote(NamedTuple):
+    """What a store notes of a sweep that was run: its name, its space and conditions as JSON, and when it began."""
+
+    name: str
+    space: str
+    conditions: str
+    started: str
 
 
 class StoreError(OSError):
@@ -289,10 +299,11 @@ class Store:
             f"OR NOT EXISTS (SELECT 1 FROM members WHERE sweep = ({last})))"
         )
 
-    def sweeps(self) -> list[tuple[str, str, str, str]]:
-        """Name, space (JSON), conditions (JSON) and start of each sweep that was run, in order."""
+    def sweeps(self) -> list[SweepNote]:
+        """What is noted of each sweep that was run, in order."""
+        columns = ", ".join(SweepNote._fields)
         with self._errors():
-            return list(self._connection.execute("SELECT name, space, conditions, started FROM sweeps ORDER BY rowid"))
+            return list(map(SweepNote._make, self._connection.execute(f"SELECT {columns} FROM sweeps ORDER BY rowid")))
 
     def keys(self, failed_too: bool = True) -> set[str]:
         """Keys of the rows that are there.
@@ -306,8 +317,8 @@ class Store:
         with self._errors():
             return {key for (key,) in self._connection.execute(query)}
 
-    def add(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """Add rows, cells in the order of `COLUMNS`, in one transaction: all of them or none.
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows, each with every one of `COLUMNS`, in one transaction: all of them or none.
 
         A row that is there is replaced only where it had failed.
 
@@ -321,7 +332,7 @@ class Store:
         conflict = f"ON CONFLICT (key) DO UPDATE SET {changes} WHERE points.status <> '{DONE}'"
         statement = f"INSERT INTO points VALUES ({marks}) {conflict}"
         with self._errors(), self._transaction():
-            self._connection.executemany(statement, rows)
+            self._connection.executemany(statement, map(itemgetter(*COLUMNS), rows))
 
     def count(self, status: str) -> int:
         """Rows of a status."""
