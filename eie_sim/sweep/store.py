@@ -110,10 +110,7 @@ CREATE TABLE sweeps (
     conditions TEXT NOT NULL,
     started TEXT NOT NULL
 );
-"""
-
-# Which points each sweep is of, so that those of another one, or of files that have changed since, are told apart.
-_MEMBERS = """
+-- Which points each sweep is of, so that those of another one, or of files that have changed since, are told apart.
 CREATE TABLE members (
     sweep INTEGER NOT NULL,
     key TEXT NOT NULL,
@@ -121,8 +118,14 @@ CREATE TABLE members (
 ) WITHOUT ROWID;
 """
 
-# From each version to the next one. A file of an older version is brought up to date when it is opened for writing.
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: lambda connection: connection.execute(_MEMBERS)}
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""What SQLite says where another process, or another connection of this one, has the file."""
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's primary code of an error, which the low byte of an extended one is; None for errors of the module."""
+    return error.sqlite_errorcode & 0xFF if hasattr(error, "sqlite_errorcode") else None
 
 
 class Store:
@@ -139,7 +142,7 @@ class Store:
     Raises
     ------
     StoreError
-        When it is no store, is of a newer version, or cannot be opened.
+        If it is not a store, is of another version, or cannot be opened.
     FileNotFoundError
         When there is none, and none is to be made.
     """
@@ -162,40 +165,33 @@ class Store:
             tables, identity, version = self._identity()
         if (tables or identity or not create) and (identity != APPLICATION_ID or not {"points", "sweeps"} <= tables):
             raise StoreError(f"{self.path}: is no store of a sweep")
-        if tables and version < 1:
-            raise StoreError(
-                f"{self.path}: schema version {version}, which no version of eie-sim writes: it is damaged"
-            )
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path}: schema version {version}, but eie-sim {__version__} knows up to {SCHEMA_VERSION}: a "
                 "newer version wrote it"
+            )
+        if tables and version < SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: schema version {version}, but eie-sim {__version__} reads {SCHEMA_VERSION}; run the "
+                "sweep again into a new store"
             )
         self._use_log()
         self._connection.execute("PRAGMA synchronous = NORMAL")  # with the log: nothing breaks when a process is killed
         if max_pages is not None:
             self._connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
         if tables:
-            self._check_columns()
-        if tables and version == SCHEMA_VERSION:
+            columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(points)")}
+            if missing := sorted(set(COLUMNS) - columns):
+                raise StoreError(f"{self.path}: has no column {missing[0]!r}: it is damaged")
             return
         with self._transaction():
-            tables, identity, version = self._identity()  # another process may have made it in between
-            if not tables and not identity:
-                for statement in (_SCHEMA + _MEMBERS).split(";")[:-1]:
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            tables, identity, _ = self._identity()
+            if tables or identity:  # another process has made it in between
                 return
-            while version < SCHEMA_VERSION:
-                MIGRATIONS[version](self._connection)
-                version += 1
-                self._connection.execute(f"PRAGMA user_version = {version}")
-
-    def _check_columns(self) -> None:
-        found = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(points)")}
-        if missing := sorted(set(COLUMNS) - found):
-            raise StoreError(f"{self.path}: has no column {missing[0]!r}: it is damaged")
+            for statement in _SCHEMA.split(";")[:-1]:
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _use_log(self) -> None:
         """Turn the write-ahead log on. SQLite itself does not wait for others who do the same with a new file."""
@@ -205,7 +201,7 @@ class Store:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
+                if _code(error) not in _BUSY or time.monotonic() > until:
                     raise
                 time.sleep(_PAUSE_S)
 
@@ -223,11 +219,11 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             text = str(error)
-            if "full" in text:
+            if _code(error) == sqlite3.SQLITE_FULL:
                 text += ": no room for more rows; those that are there are whole, and the sweep can go on from them"
-            elif "locked" in text:
+            elif _code(error) in _BUSY:
                 text += f": another process has been writing to it for {WAIT_S:g} s"
-            elif "not a database" in text:
+            elif _code(error) == sqlite3.SQLITE_NOTADB:
                 text = "is no store of a sweep"
             raise StoreError(f"{self.path}: {text}") from None
 
