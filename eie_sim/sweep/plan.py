@@ -16,8 +16,9 @@ from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.baseline import Baseline, parsed_baseline
 from eie_sim.sweep.columns import INPUTS, MACHINE, NO_BASELINE, PRICING
+from eie_sim.sweep.points import Points, check_alone
 from eie_sim.sweep.records import Point, Prices
-from eie_sim.sweep.space import Points, Space, check_alone
+from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store, is_begun
 from eie_sim.sweep.workloads import Request
 

@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from eie_sim.columns import Row
+from eie_sim.sweep.axes import Range, Value
 from eie_sim.sweep.baseline import parsed_baseline
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
 from eie_sim.sweep.expressions import Condition
 from eie_sim.sweep.plan import plan
+from eie_sim.sweep.points import Points
 from eie_sim.sweep.run import now, run_sweep
 from eie_sim.sweep.select import LARGER_IS_BETTER
-from eie_sim.sweep.space import Points, Range, Space, Value
+from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
 
 SAMPLERS = ("nsga2", "tpe")
