@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +52,19 @@ def metric(name: str) -> str:
 def matching(rows: Iterable[Row], conditions: Sequence[Condition]) -> list[Row]:
     """The rows that meet every condition."""
     return [row for row in rows if all(one.holds(row) for one in conditions)]
+
+
+def in_order(rows: Iterable[Row], column: str, descending: bool = False) -> list[Row]:
+    """Rows sorted by a column; those where it is empty come last, and equal ones stay in their order."""
+    known: list[tuple[Any, Row]] = []
+    empty: list[Row] = []
+    for row in rows:
+        if row[column] is None:
+            empty.append(row)
+        else:
+            known.append((row[column], row))
+    known.sort(key=itemgetter(0), reverse=descending)
+    return [*(row for _, row in known), *empty]
 
 
 def one_price(rows: Sequence[Row], order: Mapping[str, Sequence[Cell]]) -> tuple[list[Row], list[str]]:
