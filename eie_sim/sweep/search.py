@@ -35,7 +35,7 @@ _OVER = ("workload", "seed", "fit")
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search found.
 
     Attributes
@@ -66,7 +66,7 @@ def search(
     batch: int = 16,
     jobs: int | None = 1,
     progress: Callable[[int, int], object] = lambda _done, _of: None,
-) -> Found:
+) -> SearchResult:
     """Search the axes of `space` for the front between `objectives`.
 
     Parameters
@@ -126,7 +126,7 @@ def search(
     of_machine = {json.dumps(trial.user_attrs["machine"]): trial for trial in reversed(study.best_trials)}
     best = sorted(of_machine.values(), key=lambda trial: (trial.values, trial.number))
     complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    return Found(
+    return SearchResult(
         len(study.get_trials(deepcopy=False, states=_ended(optuna))),
         tuple(trial.user_attrs["machine"] for trial in best),
         tuple(tuple(trial.values) for trial in best),
@@ -146,8 +146,10 @@ def _choices(name: str, space: Space) -> tuple[Value, ...]:
 
 
 def _study(optuna: Any, store: Path, objectives: Sequence[str], sampler: str, seed: int, space: Space) -> Any:
+    # Machines of a generation: some for each value of the largest axis, few enough for many generations.
+    population = int(np.clip(2 * max(len(_choices(name, space)) for name in space.axes if name not in _OVER), 16, 50))
     samplers = {
-        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(space)),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=population),
         "tpe": lambda: optuna.samplers.TPESampler(
             seed=seed, multivariate=True, n_startup_trials=20, constant_liar=True
         ),
@@ -179,11 +181,6 @@ def _contents(space: Space) -> str:
         [one.digest for one in requests], [[one.device.model_dump(mode="json"), one.kind] for one in baselines],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _population(space: Space) -> int:
-    """Machines of a generation: some for each value of the largest axis, few enough for many generations."""
-    return int(np.clip(2 * max(len(_choices(name, space)) for name in space.axes if name not in _OVER), 16, 50))
 
 
 def _computed(

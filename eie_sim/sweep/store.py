@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
@@ -59,8 +60,8 @@ EXPORTED = tuple(name for name in COLUMNS if name not in ABOUT_THE_RUN)
 
 _TEXTS = frozenset({*WORK, *PRICING, "arithmetic", "rounding"}) - {"seed", "batch"}
 
-_BATCH = 500
-
+_ROW_GROUP = 10_000
+"""Rows that a Parquet file holds together."""
 
 _NEEDS_PARQUET = "pandas and Parquet need pip install 'eie-sim[parquet]'"
 
@@ -118,6 +119,12 @@ CREATE TABLE members (
 ) WITHOUT ROWID;
 """
 
+
+_OF_LAST_SWEEP = """(
+    key IN (SELECT key FROM members WHERE sweep = (SELECT max(rowid) FROM sweeps))
+    OR NOT EXISTS (SELECT 1 FROM members WHERE sweep = (SELECT max(rowid) FROM sweeps))
+)"""
+"""A condition that holds for the points of the last sweep; for all where nobody noted which they are."""
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 """What SQLite says where another process, or another connection of this one, has the file."""
@@ -287,14 +294,6 @@ class Store:
         pairs = ((sweep, key) for key in keys)
         self._connection.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", pairs)
 
-    def _of_last(self) -> str:
-        """A condition that holds for the points of the last sweep; for all where nobody noted which they are."""
-        last = "SELECT max(rowid) FROM sweeps"
-        return (
-            f"(key IN (SELECT key FROM members WHERE sweep = ({last})) "
-            f"OR NOT EXISTS (SELECT 1 FROM members WHERE sweep = ({last})))"
-        )
-
     def sweeps(self) -> list[SweepNote]:
         """What is noted of each sweep that was run, in order."""
         columns = ", ".join(SweepNote._fields)
@@ -358,7 +357,7 @@ class Store:
             raise ValueError(f"column: {unknown[0]!r}; there are {', '.join(COLUMNS)}")
         picked = ", ".join(f'"{name}"' for name in columns)
         order = ", ".join(f'"{name}"' for name in (*INPUTS, "key"))
-        wanted = [f"status = '{DONE}'"] * done_only + [self._of_last()] * of_last_sweep
+        wanted = [f"status = '{DONE}'"] * done_only + [_OF_LAST_SWEEP] * of_last_sweep
         only = f" WHERE {' AND '.join(wanted)}" if wanted else ""
         with self._errors():
             for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
@@ -431,9 +430,9 @@ class Store:
             raise ImportError(_NEEDS_PARQUET) from None
         types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
         schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=told(n)) for n in EXPORTED])
-        count = 0
+        count, rows = 0, self.rows(EXPORTED)
         with replacing(Path(path)) as file, parquet.ParquetWriter(file, schema) as writer:
-            for batch in _batches(self.rows(EXPORTED), 10_000):
+            while batch := list(islice(rows, _ROW_GROUP)):
                 writer.write_table(pyarrow.Table.from_pylist(batch, schema))
                 count += len(batch)
         return count
@@ -444,17 +443,6 @@ def told(name: str) -> dict[str, str]:
     own = {**STATE, **PROVENANCE, **ABOUT_THE_RUN}
     unit, text = ("", own[name]) if name in own else definition(name)
     return {"unit": unit, "definition": text}
-
-
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 class _Lines:
