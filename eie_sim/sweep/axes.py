@@ -1,4 +1,4 @@
-"""What stands on an axis of a space: values one by one or a range of them, and what stands where there is no axis."""
+"""The axes of a space: values one by one or a range of them, and the defaults where there is no axis."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ MAX_POINTS = 20_000_000
 """Points of one space: what a computer's memory holds with ease."""
 
 LARGEST = 2**63 - 1
-"""Largest whole number on an axis: the largest that a store holds."""
+"""Largest integer on an axis: the largest that a store holds."""
 
 ALL_LAYERS = "all"
 """A workload that stands for the nine layers of the paper."""
@@ -37,7 +37,7 @@ DEFAULTS: Mapping[str, Value] = {
     "baseline": NO_BASELINE,
     "batch": 1,
 }
-"""What stands where there is no axis; fields of the machine come from the machine, and a workload must be given."""
+"""Values where there is no axis; fields of the machine come from the machine, and a workload must be given."""
 
 _NAMED: Mapping[str, Sequence[str]] = {
     "fit": tuple(FITS),
@@ -78,15 +78,15 @@ class Range(BaseModel):
 
     @property
     def whole(self) -> bool:
-        """Whether its values are whole numbers."""
+        """Whether its values are integers."""
         given = (self.start, self.stop, 1 if self.step is None else self.step)
         return all(isinstance(value, int) for value in given)
 
     def check(self, name: str) -> None:
         """Refuse a range without values; a ValueError names the axis."""
-        for told, value in (("from", self.start), ("to", self.stop), ("step", self.step), ("factor", self.factor)):
+        for end, value in (("from", self.start), ("to", self.stop), ("step", self.step), ("factor", self.factor)):
             if value is not None and not abs(value) <= LARGEST:  # NaN is not
-                raise ValueError(f"axes: {name}: {told} {value}, but at most {LARGEST}")
+                raise ValueError(f"axes: {name}: {end} {value}, but at most {LARGEST}")
         if name in WHOLE_AXES:
             if not self.whole or self.factor is not None or self.scale == "log":
                 raise ValueError(
@@ -130,15 +130,15 @@ class Range(BaseModel):
         start, step = Decimal(repr(self.start)), Decimal(repr(self.step))
         return tuple(float(start + at * step) for at in range(count))
 
-    def at(self, share: NDArray[np.float64]) -> list[int | float]:
-        """Values at shares 0 .. 1 of it; whole ones where its ends are."""
+    def at(self, fraction: NDArray[np.float64]) -> list[int | float]:
+        """Values at fractions 0 .. 1 of it; integers where its ends are."""
         if self.scale == "log":
             low, high = math.log(self.start), math.log(self.stop)
-            drawn = np.exp(low + share * (high - low))
+            drawn = np.exp(low + fraction * (high - low))
         elif self.whole:
-            drawn = self.start - 0.5 + share * (self.stop - self.start + 1)
+            drawn = self.start - 0.5 + fraction * (self.stop - self.start + 1)
         else:
-            drawn = self.start + share * (self.stop - self.start)
+            drawn = self.start + fraction * (self.stop - self.start)
         clipped = np.clip(drawn, self.start, self.stop).tolist()
         return [min(max(round(value), self.start), self.stop) for value in clipped] if self.whole else clipped
 

@@ -66,7 +66,7 @@ class Processes:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Given:
+class CallersExecutor:
     """An executor of the caller's, who closes it."""
 
     lose_all = False
@@ -111,7 +111,7 @@ def _begin_worker() -> None:
 
 
 def run_on(
-    workers: Processes | Given,
+    workers: Processes | CallersExecutor,
     tasks: Sequence[Task],
     take: Callable[[Sequence[Answer]], object],
     warn: Callable[[str], object],
@@ -120,7 +120,7 @@ def run_on(
 
     Parameters
     ----------
-    workers : Processes or Given
+    workers : Processes or CallersExecutor
         Closed in the end.
     tasks : sequence of Task
     take : function of a sequence of Answer

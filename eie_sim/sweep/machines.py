@@ -67,7 +67,7 @@ def machines_of(
     Raises
     ------
     ValueError
-        When a condition is none, or no machine is left: saying why.
+        If a condition cannot be parsed, or no machine is left; the message says why.
     """
     sweeps = store.sweeps()
     texts = (*conditions_of(store), *where)

@@ -192,12 +192,12 @@ def _keys(
     rest_of, first = points.groups(("order", *PRICING))
     rest = []
     for at in first.tolist():
-        told: dict[str, object] = {name: points.value(name, at) for name in ("order", *PRICING)}
-        if told["baseline"] != NO_BASELINE:
+        fields: dict[str, object] = {name: points.value(name, at) for name in ("order", *PRICING)}
+        if fields["baseline"] != NO_BASELINE:
             # By its contents: a file that was edited is another baseline, and one that was renamed is not.
-            baseline = baselines[str(told["baseline"])]
-            told["baseline"] = [baseline.device.model_dump(mode="json"), baseline.kind]
-        rest.append(_digest(told))
+            baseline = baselines[str(fields["baseline"])]
+            fields["baseline"] = [baseline.device.model_dump(mode="json"), baseline.kind]
+        rest.append(_digest(fields))
     version = f"eie-sim sweep 1 {__version__}".encode()
     return [
         sha256(b"\0".join((version, requests[r].encode(), machines[m], rest[p]))).hexdigest()

@@ -62,7 +62,7 @@ def grid(constant: Mapping[str, Value], axes: Mapping[str, Axis], sweep: str) ->
     Parameters
     ----------
     constant : mapping of str to Value
-        What stands where there is no axis.
+        Values where there is no axis.
     axes : mapping of str to Axis
     sweep : str
         Its name, for messages.
@@ -92,19 +92,19 @@ def sample(
 ) -> Points:
     """Points drawn from the axes; one that is drawn twice is one point."""
     rng = np.random.default_rng(seed)
-    # For each axis, where in it each point lies: 0 .. 1, with 1 excluded.
-    shares = rng.random((len(axes), samples))
+    # For each axis, where in it each point is: 0 .. 1, with 1 excluded.
+    fractions = rng.random((len(axes), samples))
     if sampling == "latin_hypercube":
         # McKay, Beckman and Conover, 1979: each of n equal parts of each axis holds one point.
         parts = np.array([rng.permutation(samples) for _ in axes]).reshape(len(axes), samples)
-        shares = np.minimum((parts + shares) / samples, np.nextafter(1, 0))
+        fractions = np.minimum((parts + fractions) / samples, np.nextafter(1, 0))
     columns: list[list[Value]] = []
-    for (name, axis), share in zip(axes.items(), shares, strict=True):
+    for (name, axis), fraction in zip(axes.items(), fractions, strict=True):
         if isinstance(axis, Range) and axis.step is None and axis.factor is None:
-            columns.append(list(axis.at(share)))
+            columns.append(list(axis.at(fraction)))
         else:
             values = axis.values(name) if isinstance(axis, Range) else axis
-            columns.append([values[int(one * len(values))] for one in share])
+            columns.append([values[int(one * len(values))] for one in fraction])
     return _of_rows(constant, tuple(axes), list(dict.fromkeys(zip(*columns, strict=True))) if columns else [()])
 
 
@@ -178,7 +178,7 @@ _DECIDE_AREA = (*MACHINE, "scaling_rule")
 
 
 def check_alone(points: Points, machine: ArchConfig) -> None:
-    """Refuse an axis value that no machine can have, whatever stands on the other axes.
+    """Refuse an axis value that no machine can have, whatever the other axes have.
 
     Raises
     ------

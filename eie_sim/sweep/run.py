@@ -23,7 +23,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.columns import METRICS
 from eie_sim.sweep.evaluate import compute
-from eie_sim.sweep.executors import Given, Processes, run_on
+from eie_sim.sweep.executors import CallersExecutor, Processes, run_on
 from eie_sim.sweep.plan import SweepPlan, plan_for
 from eie_sim.sweep.records import Answer
 from eie_sim.sweep.space import Space
@@ -78,7 +78,7 @@ def run_sweep(
     ----------
     space : Space
     store : str or path
-        Made where there is none.
+        Created if it does not exist.
     jobs : int or None
         Processes of this computer; 1: none but this one; None: as many as there are cores.
     executor : concurrent.futures.Executor or None
@@ -103,18 +103,18 @@ def run_sweep(
         When no worker is left that could go on.
     """
     began = time.perf_counter()
-    planned = plan_for(space, store, retry_failed)  # no store is made for a space that is none
+    planned = plan_for(space, store, retry_failed)  # before a store is made: a space may be refused
     with Store(store, create=True) as opened:
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), now(), planned.keys)
         writer = _Writer(planned, opened, progress)
         writer.take_impossible()
-        wanted = Given(executor).workers if executor is not None else jobs or available_cores()
+        wanted = CallersExecutor(executor).workers if executor is not None else jobs or available_cores()
         tasks = tasks_of(planned, wanted)
         workers = min(wanted, max(len(tasks), 1))
         try:
             if executor is not None:
-                run_on(Given(executor), tasks, writer.take, warn)
+                run_on(CallersExecutor(executor), tasks, writer.take, warn)
             elif workers == 1:
                 for task in tasks:
                     writer.take(compute(task))

@@ -74,11 +74,11 @@ def search(
     space : Space
         Lists and ranges are the choices; ``workload``, ``seed`` and ``fit`` are no choice, each trial runs them all.
     store : str or path
-        Made where there is none; the study is the file of the same name and ``.optuna``.
+        Created if it does not exist; the study is the file of the same name and ``.optuna``.
     objectives : sequence of str
         Metrics; each is made small, or large where larger is better.
     trials : int
-        Machines to have tried in the end, those of earlier sessions counted.
+        Total number of machines to try, those of earlier sessions counted.
     sampler : {"nsga2", "tpe"}
     seed : int
         The same seed and batch size try the same machines, if the study was never interrupted.
@@ -92,7 +92,7 @@ def search(
     ImportError
         Without the extra ``search``.
     ValueError
-        When an objective or the sampler is none, or there is nothing to choose.
+        If an objective or the sampler is unknown, or there is nothing to choose.
     """
     optuna = _optuna()
     if unknown := [name for name in objectives if name not in METRICS]:
@@ -176,11 +176,11 @@ def _contents(space: Space) -> str:
     requests = plan(ran, None).requests
     names = _choices("baseline", space) if "baseline" in space.axes else ()
     baselines = [parsed_baseline(str(name), space.folder) for name in names if name != NO_BASELINE]
-    told = [
+    contents = [
         space.model_dump(mode="json"), space.machine.model_dump(mode="json"),
         [one.digest for one in requests], [[one.device.model_dump(mode="json"), one.kind] for one in baselines],
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _computed(

@@ -32,7 +32,7 @@ _DRAWS = ("workload", "fit", "seed")
 MACHINE_AND_PRICES = tuple(name for name in INPUTS if name not in _DRAWS)
 
 IDENTITY = "workload_sha256"
-"""Column that tells what ran, whatever it was called then."""
+"""Column by which it is known what ran, whatever it was called then."""
 
 
 def metric(name: str) -> str:
@@ -41,7 +41,7 @@ def metric(name: str) -> str:
     Raises
     ------
     ValueError
-        When there is no such metric.
+        If the metric is unknown.
     """
     column = OBJECTIVES.get(name, name)
     if column not in METRICS:
@@ -103,7 +103,7 @@ class Candidate:
     Attributes
     ----------
     inputs : dict
-        What tells it from the others.
+        What distinguishes it from the others.
     values : mapping of str to float
         Geometric means of some metrics over its rows.
     rows : int

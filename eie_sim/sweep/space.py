@@ -23,8 +23,9 @@ class Space(BaseModel):
     ----------
     name : str
     preset, arch : str or None
-        The machine whose fields stand where there is no axis: a named one (default ``eie-64pe-45nm``), or a TOML file.
-    axes : mapping of str to list, number, text or Range
+        The machine whose fields are used where there is no axis: a named one (default ``eie-64pe-45nm``), or a
+        TOML file.
+    axes : mapping of str to list, number, string or Range
         By column: any field of `ArchConfig`, ``workload``, ``fit``, ``seed``, ``order``, ``calibration``,
         ``scaling_rule``, ``baseline``, ``batch``.
     sampling : {"grid", "random", "latin_hypercube"}
@@ -76,7 +77,7 @@ class Space(BaseModel):
         Raises
         ------
         ValueError
-            When it is no TOML file, or as for the class.
+            If it is not a TOML file, or as for the class.
         OSError
             When it cannot be read.
         """
@@ -107,7 +108,7 @@ class Space(BaseModel):
 
     @property
     def machine(self) -> ArchConfig:
-        """The machine whose fields stand where there is no axis.
+        """The machine whose fields are used where there is no axis.
 
         Raises
         ------
@@ -135,7 +136,7 @@ class Space(BaseModel):
         Raises
         ------
         ValueError
-            When there is none, or a value can stand in no machine.
+            If there is none, or the machine has ``strict_capacity``.
         """
         machine = self.machine.model_dump()
         if machine["strict_capacity"]:

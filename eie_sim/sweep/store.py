@@ -1,7 +1,7 @@
 """The store of a sweep: an SQLite file with one row a point, keyed by the digest of everything that determines it.
 
 It is written in transactions, with a write-ahead log: killed at any moment it holds whole rows and nothing else, and
-other processes can read it, and write their own sweep to it, at the same time. It must lie on a disk of this computer:
+other processes can read it, and write their own sweep to it, at the same time. It must be on a disk of this computer:
 a write-ahead log does not work over a network.
 """
 
@@ -151,7 +151,7 @@ class Store:
     StoreError
         If it is not a store, is of another version, or cannot be opened.
     FileNotFoundError
-        When there is none, and none is to be made.
+        If the file does not exist, and `create` is false.
     """
 
     def __init__(self, path: str | PathLike[str], create: bool = False, max_pages: int | None = None) -> None:
@@ -351,7 +351,7 @@ class Store:
         Raises
         ------
         ValueError
-            When there is no such column.
+            If a column is unknown.
         """
         if unknown := [name for name in columns if name not in COLUMNS]:
             raise ValueError(f"column: {unknown[0]!r}; there are {', '.join(COLUMNS)}")
@@ -429,7 +429,7 @@ class Store:
         except ImportError:
             raise ImportError(_NEEDS_PARQUET) from None
         types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
-        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=told(n)) for n in EXPORTED])
+        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=described(n)) for n in EXPORTED])
         count, rows = 0, self.rows(EXPORTED)
         with replacing(Path(path)) as file, parquet.ParquetWriter(file, schema) as writer:
             while batch := list(islice(rows, _ROW_GROUP)):
@@ -438,11 +438,10 @@ class Store:
         return count
 
 
-def told(name: str) -> dict[str, str]:
+def described(name: str) -> Mapping[str, str]:
     """Unit and definition of a column of a store."""
     own = {**STATE, **PROVENANCE, **ABOUT_THE_RUN}
-    unit, text = ("", own[name]) if name in own else definition(name)
-    return {"unit": unit, "definition": text}
+    return {"unit": "", "definition": own[name]} if name in own else definition(name)
 
 
 class _Lines:

@@ -38,9 +38,9 @@ class ParetoFront:
     points : tuple of (float, float)
         Of all machines.
     front : tuple of (float, float)
-        Of those that no other one beats in both, in order of the first.
+        Of those that are Pareto-optimal, in order of the first objective.
     names : tuple of str
-        What tells the machines of the front apart.
+        What distinguishes the machines of the front.
     named_by : tuple of str
         The columns that these values are of.
     """
@@ -202,7 +202,7 @@ class ParallelCoordinates:
     finding : str
     columns : tuple of str
     ticks : tuple of tuple of (float, str)
-        For each column, places 0 .. 1 and what stands there.
+        For each column, places 0 .. 1 and their labels.
     lines : tuple of tuple of float
         Places 0 .. 1 of each machine, column after column.
     on_front : tuple of bool

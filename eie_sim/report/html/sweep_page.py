@@ -105,7 +105,7 @@ def _summary(machines: Sequence[Candidate], axes: Sequence[str], facts: SweepFac
             ("Each figure", f"geometric mean over {rows} workloads and seeds" if rows > 1 else "of one workload"),
             ("Conditions", "; ".join(facts.conditions) or "none"),
             *(("Note", note) for note in facts.notes),
-            *((f"Axis {name}", told) for name, told in of_axes),
+            *((f"Axis {name}", values) for name, values in of_axes),
             ("The same for all", of_fixed),
             ("Computed by", f"eie-sim {facts.version}"),
         ]
@@ -121,7 +121,7 @@ def _plain(value: Cell) -> str:
 
 
 _EXACT = 9
-"""Digits of an input: a clock is told to the Hz."""
+"""Digits of an input: a clock is shown to the Hz."""
 
 
 # The chart ------------------------------------------------------------------------------------------------------------
@@ -152,8 +152,7 @@ def _chart(shown: int, of: int) -> tuple[Markup | None, ...]:
 
 
 def _table(shown: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str], of: int) -> Markup:
-    defined = {name: dict(zip(("unit", "definition"), definition(name), strict=True)) for name in (*axes, *metrics)}
-    columns: Definitions = {**defined, "fits": _FITS}
+    columns: Definitions = {**{name: definition(name) for name in (*axes, *metrics)}, "fits": _FITS}
     rows: list[Row] = [
         {
             **{name: one.inputs[name] for name in axes},

@@ -67,7 +67,7 @@ def _name_some(axes: Axes, data: sweeps.ParetoFront) -> None:
 
 
 _NAME = (0.25, 0.05)
-"""Width and height of a name beside a point, as shares of those of the axes."""
+"""Width and height of a name beside a point, as fractions of those of the axes."""
 
 
 def _log_where_wide(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
