@@ -120,6 +120,7 @@ class Range(BaseModel):
             raise ValueError(f"axes: {name}: a grid needs step or factor between {self.start} and {self.stop}")
         if steps >= MAX_POINTS:
             raise ValueError(f"axes: {name}: {steps + 1:.0f} values, but a space has at most {MAX_POINTS} points")
+        # The logarithms of 1 to 1024 by 2 may give 9.999...; the end belongs to the range.
         count, factor = math.floor(steps + 1e-9) + 1, self.factor
         if factor is not None:
             found = list(accumulate(range(count - 1), lambda value, _: value * factor, initial=self.start))
@@ -136,9 +137,11 @@ class Range(BaseModel):
             low, high = math.log(self.start), math.log(self.stop)
             drawn = np.exp(low + fraction * (high - low))
         elif self.whole:
+            # Half a step more at either end, so that the ends are drawn as often as the other integers.
             drawn = self.start - 0.5 + fraction * (self.stop - self.start + 1)
         else:
             drawn = self.start + fraction * (self.stop - self.start)
+        # Rounding can leave the range by one bit, and integers above 2**53 by more: hence both clips.
         clipped = np.clip(drawn, self.start, self.stop).tolist()
         return [min(max(round(value), self.start), self.stop) for value in clipped] if self.whole else clipped
 

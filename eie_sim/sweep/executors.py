@@ -45,7 +45,7 @@ class Processes:
         """Give a task to a worker."""
         try:
             return self._pool.submit(compute, task)
-        except BrokenProcessPool:
+        except BrokenProcessPool:  # it died between two tasks, so that no future says so
             self.renew()
             return self._pool.submit(compute, task)
 
@@ -61,6 +61,7 @@ class Processes:
     def close(self, at_once: bool) -> None:
         """Stop."""
         if at_once:
+            # The pool itself only waits for its tasks, which may take minutes after Ctrl-C.
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -105,7 +106,7 @@ def _begin_worker() -> None:
 
     def end_with_it() -> None:
         parent.join()
-        os._exit(1)
+        os._exit(1)  # not sys.exit: that would end this thread alone
 
     Thread(target=end_with_it, daemon=True).start()
 
@@ -154,7 +155,7 @@ def run_on(
                 said = trouble
                 continue
             lost: list[Task] = []
-            alone = len(running) == 1
+            alone = len(running) == 1  # before any is taken away: then it is known who killed the worker
             for future in done:
                 task = running.pop(future)
                 answers = _answers(future)

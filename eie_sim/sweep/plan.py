@@ -126,7 +126,7 @@ def plan(space: Space, store: Store | None, retry_failed: bool = False) -> Sweep
         name, fit, folder = str(row["workload"]), str(row["fit"]), str(space.folder)
         requests.append(Request(name, folder, fit, seed, space.acts, space.act_density))
     for request in {(one.name, one.folder): one for one in requests}.values():
-        request.check()
+        request.check()  # once for all seeds: it may read a file
     machine_of, first = points.groups(MACHINE)
     machines: list[ArchConfig | str] = []
     of_machines = []
@@ -148,6 +148,7 @@ def plan(space: Space, store: Store | None, retry_failed: bool = False) -> Sweep
         prices.append(Prices(str(row["calibration"]), str(row["scaling_rule"]), str(row["baseline"]), batch))
     keys = _keys(points, [one.digest for one in requests], request_of, of_machines, machine_of, baselines)
     there = store.keys(failed_too=not retry_failed) if store is not None else set()
+    # A file by two names is one point, and so is a clock written as 8e8 and as 800000000.
     _, distinct = np.unique(np.array(keys), return_index=True)
     missing = np.array([at for at in np.sort(distinct) if keys[at] not in there], np.int64)
     return SweepPlan(

@@ -46,6 +46,7 @@ class Points:
         if not varying:
             return np.zeros(self._n, np.int64), np.zeros(min(1, self._n), np.int64)
         combined = np.zeros(self._n, np.int64)
+        # Numbered anew after each column: the product of all their sizes would not fit 64 bits.
         for name, codes in zip([n for n in names if n in self.codes], varying, strict=True):
             _, combined = np.unique(combined * len(self.values[name]) + codes, return_inverse=True)
         _, first, which = np.unique(combined, return_index=True, return_inverse=True)
@@ -78,7 +79,7 @@ def grid(constant: Mapping[str, Value], axes: Mapping[str, Axis], sweep: str) ->
         raise ValueError(f"sweep {sweep!r}: {n} points, but a space has at most {MAX_POINTS}")
     codes, before = {}, n
     for name, values in every.items():
-        before //= len(values)
+        before //= len(values)  # the last axis changes fastest
         codes[name] = (np.arange(n) // before % len(values)).astype(np.int32)
     return _points(constant, every, codes, n)
 

@@ -108,7 +108,7 @@ def run_sweep(
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), now(), planned.keys)
         writer = _Writer(planned, opened, progress)
-        writer.take_impossible()
+        writer.take_impossible()  # first, so that a sweep that is stopped at once has them
         wanted = CallersExecutor(executor).workers if executor is not None else jobs or available_cores()
         tasks = tasks_of(planned, wanted)
         workers = min(wanted, max(len(tasks), 1))
@@ -121,7 +121,7 @@ def run_sweep(
             else:
                 run_on(Processes(workers), tasks, writer.take, warn)
         finally:
-            writer.flush()
+            writer.flush()  # Ctrl-C may come between the answers of a task and their transaction
     return Summary(
         planned.distinct, planned.there, writer.done, writer.failed, planned.simulations(), time.perf_counter() - began
     )

@@ -109,6 +109,7 @@ def search(
         opened.begin(f"{space.name} search", space.model_dump_json(by_alias=True), conditions, now())
     study = _study(optuna, Path(store), objectives, sampler, seed, space)
     while (done := len(study.get_trials(deepcopy=False, states=_ended(optuna)))) < trials:
+        # All of a batch are asked for before any is computed, so that what is tried does not depend on `jobs`.
         asked = [study.ask() for _ in range(min(batch, trials - done))]
         machines = [
             {name: values[trial.suggest_categorical(name, range(len(values)))] for name, values in choices.items()}
@@ -214,6 +215,7 @@ def _means(
     """Geometric means; None where a row is missing, failed, or does not meet a condition."""
     there = [row for row in rows if row is not None and all(one.holds(row) for one in conditions)]
     columns = [[value for row in there if isinstance(value := row[name], (int, float))] for name in objectives]
+    # Optuna takes a trial without values as failed; a mean over fewer rows would compare with nothing.
     if any(len(column) < len(rows) or min(column) <= 0 for column in columns):
         return None
     return tuple(statistics.geometric_mean(column) for column in columns)

@@ -71,6 +71,7 @@ def is_begun(path: Path) -> bool:
     if not path.exists() or (path.is_file() and not path.stat().st_size):
         return False
     try:
+        # Read-only: asking whether there is a store must not make one.
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", timeout=WAIT_S, uri=True)) as connection:
             identity = int(connection.execute("PRAGMA application_id").fetchone()[0])
             return bool(identity or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
@@ -157,8 +158,9 @@ class Store:
     def __init__(self, path: str | PathLike[str], create: bool = False, max_pages: int | None = None) -> None:
         self.path = Path(path)
         if not create:
-            file_size(self.path)
+            file_size(self.path)  # SQLite would make an empty file where there is none
         with self._errors():
+            # No isolation level: transactions begin where this class says, not where the module guesses.
             self._connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
             try:
                 self._open(create, max_pages)
@@ -236,6 +238,7 @@ class Store:
 
     @contextmanager
     def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> Iterator[None]:
+        # IMMEDIATE takes the lock of writers at once: a transaction that reads first could not get it any more later.
         self._connection.execute(f"BEGIN {kind}")
         try:
             yield
@@ -271,6 +274,7 @@ class Store:
         """
         with self._errors(), self._transaction():
             run = self._connection.execute
+            # A sweep that is run again has the points of now: without this, members would grow with each run.
             run(
                 "DELETE FROM members WHERE sweep IN (SELECT rowid FROM sweeps WHERE name = ? AND space = ?)",
                 (name, space),
@@ -324,6 +328,7 @@ class Store:
         """
         marks = ", ".join("?" * len(COLUMNS))
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in COLUMNS[1:])
+        # Two processes may compute one point; the first answer stays, for both are the same.
         conflict = f"ON CONFLICT (key) DO UPDATE SET {changes} WHERE points.status <> '{DONE}'"
         statement = f"INSERT INTO points VALUES ({marks}) {conflict}"
         with self._errors(), self._transaction():

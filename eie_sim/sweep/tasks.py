@@ -51,6 +51,7 @@ def tasks_of(planned: SweepPlan, workers: int = 1) -> list[Task]:
         if isinstance(planned.machine(at), ArchConfig):
             groups.setdefault((int(planned.request_of[at]), int(orders[at])), []).append(planned.point(at))
     tasks: list[Task] = []
+    # Rounded up, so that a sweep of fewer simulations than tasks has tasks of one.
     most = min(MOST_SIMULATIONS, -(-planned.simulations() // (_TASKS_A_WORKER * workers)))
     # Tasks of one workload stand together, so that a worker makes it once and finds it packed.
     for members in sorted(groups.values(), key=len, reverse=True):
@@ -83,6 +84,7 @@ def cut(sharing: Sequence[Sharing], members: Sequence[Point], most: int) -> Iter
 def again(task: Task) -> tuple[list[Task], list[Answer]]:
     """What to do with a task whose worker died: its halves again, or give up on the one point that is left."""
     if len(task.points) > 1:
+        # Halves find the one point that kills in log2 steps, and attempts count only for a point that is alone.
         middle = len(task.points) // 2
         halves = [task.points[:middle], task.points[middle:]]
         return [replace(task, points=half, attempt=0) for half in halves], []

@@ -44,6 +44,7 @@ def plot(
     if axes:
         lines = sweeps.parallel_coordinates(found, axes, wanted)
         drawn["parallel_coordinates"] = plots.parallel_coordinates(lines)
+    # All are drawn before the folder is touched, which then gets all of them or none.
     names = [f"{name}.{kind}" for name in drawn]
     check_target_folder("--out", out, names)
     with replacing_in(out) as folder:
