@@ -184,7 +184,7 @@ def calibrations() -> str:
 
 def sweeps() -> str:
     """Every column of an export of a sweep."""
-    return definitions({name: store.told(name) for name in store.EXPORTED})
+    return definitions({name: store.described(name) for name in store.EXPORTED})
 
 
 TABLES: Mapping[str, Callable[[], str]] = {

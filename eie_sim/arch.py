@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from compressor.types.packed_format import POINTER_BYTES
-from eie_sim.records import Record
+from eie_sim.records import FieldsDisagree, Record
 
 Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
 Rounding = Literal["half_even", "truncate"]
@@ -114,7 +114,7 @@ class ArchConfig(Record):
     def _row_holds_an_entry(self) -> Self:
         entry = self.weight_bits + self.index_bits
         if self.spmat_width_bits < entry:
-            raise ValueError(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
+            raise FieldsDisagree(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
         return self
 
     @cached_property

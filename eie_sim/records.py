@@ -6,6 +6,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
+class FieldsDisagree(ValueError):
+    """Fields of a record that are allowed each by itself, but not together."""
+
+
 class Record(BaseModel):
     """A frozen record whose errors are ValueErrors of one line that name the field, the value and the limit."""
 
@@ -15,7 +19,9 @@ class Record(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise ValueError("; ".join(self._one_line(e) for e in error.errors())) from None
+            found = error.errors()
+            apart = any(isinstance(e.get("ctx", {}).get("error"), FieldsDisagree) for e in found)
+            raise (FieldsDisagree if apart else ValueError)("; ".join(map(self._one_line, found))) from None
 
     @classmethod
     def _one_line(cls, error: Any) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eie_sim import PRESETS, ArchConfig, preset
-from eie_sim.arch import MAX_ACC_BITS
+from eie_sim.arch import MAX_ACC_BITS, FieldsDisagree
 
 # Field, the least and the greatest value it accepts (None: no limit), and whether None is a value.
 WHOLE_NUMBERS = [
@@ -139,6 +139,14 @@ def test_a_row_of_the_sram_holds_an_entry_at_least(weight_bits, index_bits):
     assert ArchConfig(spmat_width_bits=2 * entry - 1, **bits).entries_per_spmat_row == 1
     assert ArchConfig(spmat_width_bits=2 * entry, **bits).entries_per_spmat_row == 2
     refused(lambda: ArchConfig().replace(spmat_width_bits=entry - 1, **bits), "spmat_width_bits", entry - 1, entry)
+
+
+def test_fields_that_only_disagree_are_told_from_a_field_that_is_wrong():
+    with pytest.raises(FieldsDisagree, match="spmat_width_bits: 7, but one entry has 8 bits"):
+        ArchConfig(spmat_width_bits=7)
+    with pytest.raises(ValueError, match="spmat_width_bits: 0") as wrong:
+        ArchConfig(spmat_width_bits=0)
+    assert not isinstance(wrong.value, FieldsDisagree)
 
 
 @pytest.mark.parametrize(("arithmetic", "bits"), [("float32", None), ("fixed8", 8), ("fixed16", 16), ("fixed32", 32)])

@@ -1,7 +1,6 @@
 """The commands of `eie-sim`."""
 
 from compressor.console.app import CommandGroup, command_line
-from eie_sim.cli import sweep
 from eie_sim.cli.compare import compare
 from eie_sim.cli.info import info
 from eie_sim.cli.measure import measure
@@ -9,6 +8,7 @@ from eie_sim.cli.plot import plot
 from eie_sim.cli.presets import presets
 from eie_sim.cli.report import report
 from eie_sim.cli.run import run
+from eie_sim.cli.sweep import COMMANDS as SWEEP_COMMANDS
 from eie_sim.cli.trace import trace
 
 _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator (Han et al., ISCA 2016).
@@ -19,7 +19,7 @@ _ABOUT = """Cycle-exact simulator of EIE, the sparse neural-network accelerator 
 _SWEEP = CommandGroup(
     "sweep",
     "Spaces of machines and workloads: run them, and find the best.",
-    (sweep.run, sweep.query, sweep.best, sweep.pareto, sweep.plot, sweep.html, sweep.search, sweep.export),
+    SWEEP_COMMANDS,
 )
 
 app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, trace, presets), (_SWEEP,))

@@ -15,6 +15,10 @@ from eie_sim.cost.technology import SCALINGS, memory, scaling
 FILLER = "filler cell"
 
 
+class NoAreaScaling(ValueError):
+    """The scaling rule does not say how areas shrink, so a machine has no area by it."""
+
+
 @dataclass(frozen=True)
 class AreaReport:
     """The area of a machine.
@@ -48,13 +52,15 @@ def area(arch: ArchConfig, rule: str = "paper") -> AreaReport:
 
     Raises
     ------
+    NoAreaScaling
+        If the rule does not say how areas shrink; a ValueError.
     ValueError
-        When there is no such rule, it does not say how areas shrink, or the node is neither 45 nor 28 nm.
+        If the rule is unknown, or the node is neither 45 nor 28 nm.
     """
     usual = preset(paper.MACHINE)
     shrunk = scaling(arch.technology_nm, rule).area
     if shrunk is None:
-        raise ValueError(f"scaling: {rule!r} does not say how areas shrink")
+        raise NoAreaScaling(f"scaling: {rule!r} does not say how areas shrink")
     factors = {
         "spmat_read": memory(arch.spmat_bytes, arch.spmat_width_bits).area_mm2
         / memory(usual.spmat_bytes, usual.spmat_width_bits).area_mm2,

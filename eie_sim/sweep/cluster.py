@@ -38,6 +38,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         if not workers:
             raise LostWorkers(f"{address}: the scheduler has no worker")
         executor = client.get_executor(pure=False, retries=2)
+        # What `run_on` asks an executor for: how many tasks it works on at once, and why none may be done.
         executor._max_workers = max(1, sum(client.nthreads().values()))
         executor.trouble = lambda: "" if client.nthreads() else f"{address}: no worker is left; waiting for one"
         yield cast(Executor, executor)

@@ -47,7 +47,7 @@ METRICS: Mapping[str, Mapping[str, str]] = {
         "unit": "GOP/s",
         "definition": "2 x n_rows x n_cols, summed over the layers, / time: what a dense machine would need.",
     },
-    **{name: told for name, told in ENERGY.items() if name not in PRICING},
+    **{name: about for name, about in ENERGY.items() if name not in PRICING},
     "fits_sram": {"unit": "", "definition": "1 where everything fits the SRAMs of the machine at once, else 0."},
     "missing_bytes": {"unit": "bytes", "definition": "Entries and pointers that have no place in the SRAMs."},
     "baseline_us": {"unit": "us", "definition": "Modelled time of the baseline for one input vector (roofline)."},
@@ -55,12 +55,12 @@ METRICS: Mapping[str, Mapping[str, str]] = {
     "baseline_uj": {"unit": "uJ", "definition": "Energy of the baseline for one input vector, by its power."},
     "energy_ratio": {"unit": "x", "definition": "baseline_uj over energy_nj, in the same unit: times less energy."},
 }
-"""Unit and definition of what a row tells, in order."""
+"""Unit and definition of what comes out of a point, in order."""
 
 WHOLE = frozenset(
     column.name for column in MEASURED if column.unit not in ("us", "ratio", "GOP/s") and column.name in METRICS
 ) | {"layers", "fits_sram", "missing_bytes"}
-"""Metrics that are whole numbers."""
+"""Metrics that are integers."""
 
 KNOWN_BEFORE = frozenset({*INPUTS, "area_mm2"})
 """What is known of a point before it is simulated."""
@@ -80,12 +80,14 @@ _UNITS: Mapping[str, str] = {
 """Of inputs; those whose names end in bits or bytes are counted in these."""
 
 
-def definition(name: str) -> tuple[str, str]:
-    """Unit and definition of any column."""
+def definition(name: str) -> Mapping[str, str]:
+    """Unit and definition of any input or metric."""
     if name in METRICS:
-        return METRICS[name]["unit"], METRICS[name]["definition"]
+        return METRICS[name]
     unit = _UNITS.get(name, next((of for of in ("bits", "bytes") if name.endswith(f"_{of}")), ""))
     if name in MACHINE:
         # Where a machine says None, a cell is empty.
-        return unit, (ArchConfig.model_fields[name].description or "").replace("None:", "empty:")
-    return unit, {**WORK, **PRICING}[name]
+        text = (ArchConfig.model_fields[name].description or "").replace("None:", "empty:")
+    else:
+        text = {**WORK, **PRICING}[name]
+    return {"unit": unit, "definition": text}

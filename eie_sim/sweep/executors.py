@@ -9,7 +9,8 @@ from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
-from eie_sim.sweep.evaluate import Answer, Task, compute
+from eie_sim.sweep.evaluate import compute
+from eie_sim.sweep.records import Answer, Task
 from eie_sim.sweep.tasks import again
 
 _UNKNOWN_WORKERS = 16
@@ -44,7 +45,7 @@ class Processes:
         """Give a task to a worker."""
         try:
             return self._pool.submit(compute, task)
-        except BrokenProcessPool:
+        except BrokenProcessPool:  # it died between two tasks, so that no future says so
             self.renew()
             return self._pool.submit(compute, task)
 
@@ -60,12 +61,13 @@ class Processes:
     def close(self, at_once: bool) -> None:
         """Stop."""
         if at_once:
+            # The pool itself only waits for its tasks, which may take minutes after Ctrl-C.
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Given:
+class CallersExecutor:
     """An executor of the caller's, who closes it."""
 
     lose_all = False
@@ -104,28 +106,28 @@ def _begin_worker() -> None:
 
     def end_with_it() -> None:
         parent.join()
-        os._exit(1)
+        os._exit(1)  # not sys.exit: that would end this thread alone
 
     Thread(target=end_with_it, daemon=True).start()
 
 
 def run_on(
-    workers: Processes | Given,
+    workers: Processes | CallersExecutor,
     tasks: Sequence[Task],
     take: Callable[[Sequence[Answer]], object],
-    told: Callable[[str], object],
+    warn: Callable[[str], object],
 ) -> None:
     """Have tasks done, in any order.
 
     Parameters
     ----------
-    workers : Processes or Given
+    workers : Processes or CallersExecutor
         Closed in the end.
     tasks : sequence of Task
     take : function of a sequence of Answer
-        Given the answers of each task when they come.
-    told : function of str
-        Given why none may come.
+        Called with the answers of each task when they come.
+    warn : function of str
+        Called with why no answer may come.
 
     Raises
     ------
@@ -149,11 +151,11 @@ def run_on(
             done, _ = wait(running, _LOOK_S, return_when=FIRST_COMPLETED)
             if not done:
                 if (trouble := workers.trouble()) and trouble != said:
-                    told(trouble)
+                    warn(trouble)
                 said = trouble
                 continue
             lost: list[Task] = []
-            alone = len(running) == 1
+            alone = len(running) == 1  # before any is taken away: then it is known who killed the worker
             for future in done:
                 task = running.pop(future)
                 answers = _answers(future)

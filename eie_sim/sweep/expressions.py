@@ -1,6 +1,6 @@
 """Conditions of a sweep, such as ``"fits_sram and area_mm2 < 50"``: parsed and computed here, never by `eval`.
 
-Names are columns of a row; there are numbers, texts, ``+ - * / // %``, comparisons (chained too), ``in`` a list,
+Names are columns of a row; there are numbers, strings, ``+ - * / // %``, comparisons (chained too), ``in`` a list,
 ``and or not`` and a few functions. Nothing else of Python can be written, so a condition from a file can do no harm.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eie_sim.columns import Cell
+from eie_sim.columns import Row
 
 MAX_LENGTH = 2000
 """Characters of a condition: Python's own parser is not safe from much longer ones."""
@@ -48,7 +48,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 }
 """What a condition can call."""
 
-Row = Mapping[str, Cell]
 _Compiled = Callable[[Row], Any]
 
 
@@ -95,7 +94,7 @@ def condition(text: object, known: Mapping[str, object] | frozenset[str]) -> Con
     Raises
     ------
     ValueError
-        When it is no condition, is too long, or asks for what is not there.
+        If it cannot be parsed, is too long, or asks for an unknown column.
     """
     if not isinstance(text, str):
         raise ValueError(f"condition: {text!r}, but it must be a text")
@@ -103,7 +102,7 @@ def condition(text: object, known: Mapping[str, object] | frozenset[str]) -> Con
         raise ValueError(f"condition: {len(text)} characters, but at most {MAX_LENGTH}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd texts, such as an unknown escape
+            warnings.simplefilter("ignore")  # of odd strings, such as an unknown escape
             tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
@@ -125,6 +124,7 @@ def _compiled(node: ast.AST, names: set[str], depth: int) -> _Compiled:
     def part(inner: ast.AST) -> _Compiled:
         return _compiled(inner, names, depth + 1)
 
+    # What is allowed is listed; attributes, subscripts, powers and all else fall through to the refusal below.
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
         value = node.value
         return lambda _row: value
@@ -157,7 +157,7 @@ def _compiled(node: ast.AST, names: set[str], depth: int) -> _Compiled:
         return lambda row: function(*(_number(argument(row)) for argument in arguments))
     try:
         text = repr(ast.unparse(node))
-    except RecursionError:
+    except RecursionError:  # nested far beyond the limit below this node
         text = type(node).__name__
     raise ValueError(f"{text} is not allowed")
 
@@ -193,7 +193,7 @@ def _deciding(parts: Sequence[_Compiled], decides: bool) -> _Compiled:
 
 
 def _number(value: Any) -> Any:
-    """A number; text times a number would be a text as long as one likes."""
+    """A number, or a TypeError: a string times a number would be a string as long as an attacker likes."""
     if isinstance(value, (int, float)):
         return value
     raise TypeError(f"{value!r} is no number")

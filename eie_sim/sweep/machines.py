@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eie_sim.columns import Cell, Row
+from eie_sim.columns import Row
 from eie_sim.sweep.columns import CONDITIONS, INPUTS, PRICING
 from eie_sim.sweep.expressions import Condition, condition
-from eie_sim.sweep.select import IDENTITY, Candidate, candidates, matching, one_price
-from eie_sim.sweep.store import FAILED, Store
+from eie_sim.sweep.select import Candidate, candidates, matching, one_price
+from eie_sim.sweep.store import FAILED, PROVENANCE, Store
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,22 @@ class Machines:
         Of these, the points that failed.
     notes : tuple of str
         What was left out so that all have one price, and how to ask for it; and whether the machines hold what ran.
+    sweep : str
+        Name of the sweep that was run last; that of the store's file if none is noted.
+    workloads, versions : tuple of str
+        What ran, and the versions of eie-sim that computed it.
+    conditions : tuple of str
+        Those of the sweep, then those given; every machine meets them.
     """
 
     found: list[Candidate]
     rows: int
     failed: int
     notes: tuple[str, ...]
+    sweep: str
+    workloads: tuple[str, ...]
+    versions: tuple[str, ...]
+    conditions: tuple[str, ...]
 
 
 def machines_of(
@@ -57,55 +67,47 @@ def machines_of(
     Raises
     ------
     ValueError
-        When a condition is none, or no machine is left: saying why.
+        If a condition cannot be parsed, or no machine is left; the message says why.
     """
     sweeps = store.sweeps()
-    conditions = [condition(text, CONDITIONS) for text in (*conditions_of(store), *where)]
+    texts = (*conditions_of(store), *where)
+    conditions = [condition(text, CONDITIONS) for text in texts]
     asked = {name for one in conditions for name in one.names}
-    columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", "fits_sram", IDENTITY])
+    columns = dict.fromkeys([*INPUTS, *metrics, *shown, *sorted(asked), "status", "fits_sram", *PROVENANCE])
     rows = list(store.rows(list(columns), of_last_sweep=not all_sweeps))
     done = [row for row in rows if row["status"] != FAILED]
-    axes = json.loads(sweeps[-1][1]).get("axes", {}) if sweeps else {}
-    priced, notes = _of_one_price(done, conditions, axes)
+    # Prices are not machines: those of the sweep's first value count, unless a condition asks for others.
+    axes = json.loads(sweeps[-1].space).get("axes", {}) if sweeps else {}
+    order = {name: axes[name] if isinstance(axes.get(name), list) else [] for name in PRICING}
+    of_prices = [one for one in conditions if one.names <= set(PRICING)]
+    priced, notes = one_price(matching(done, of_prices), order)
     found = candidates(priced, metrics, conditions, shown)
     if not found:
-        met = not conditions or not candidates(priced, metrics)
-        why = _why_none(priced, len(rows) - len(done)) if met else _unmet(conditions, priced)
-        raise ValueError(f"{store.path}: {why}")
-    return Machines(found, len(rows), len(rows) - len(done), (*notes, *_of_fitting(found, priced)))
+        unmet = conditions if conditions and candidates(priced, metrics) else []
+        raise ValueError(f"{store.path}: {_why_none(unmet, priced, len(rows) - len(done))}")
+    if without := sum(not one.fits for one in found):
+        too_large = _fit_nowhere(priced)
+        none_holds = f"none holds {' or '.join(too_large)}; " if too_large else ""
+        notes.append(
+            f"{without:,} of {len(found):,} machines do not hold every workload in their SRAMs, and are simulated as "
+            f"if they did; {none_holds}--where fits_sram leaves them out"
+        )
+    return Machines(
+        found=found,
+        rows=len(rows),
+        failed=len(rows) - len(done),
+        notes=tuple(notes),
+        sweep=sweeps[-1].name if sweeps else store.path.stem,
+        workloads=tuple(dict.fromkeys(str(row["workload"]) for row in done)),
+        versions=tuple(dict.fromkeys(str(row["package_version"]) for row in done)),
+        conditions=texts,
+    )
 
 
 def conditions_of(store: Store) -> list[str]:
     """The conditions of the sweep that was run last."""
     sweeps = store.sweeps()
-    return list(json.loads(sweeps[-1][2])) if sweeps else []
-
-
-def _of_one_price(
-    rows: Sequence[Row], conditions: Sequence[Condition], axes: dict[str, list[Cell]]
-) -> tuple[list[Row], list[str]]:
-    of_prices = [one for one in conditions if one.names <= set(PRICING)]
-    order = {name: axes[name] if isinstance(axes.get(name), list) else [] for name in PRICING}
-    return one_price(matching(rows, of_prices), order)
-
-
-def _unmet(conditions: Sequence[Condition], priced: Sequence[Row]) -> str:
-    too_large = _fit_nowhere(priced) if any("fits_sram" in one.names for one in conditions) else []
-    why = f"; the SRAMs of none hold {' or '.join(too_large)}" if too_large else ""
-    return f"no machine meets {' and '.join(one.text for one in conditions)}{why}"
-
-
-def _of_fitting(found: Sequence[Candidate], priced: Sequence[Row]) -> list[str]:
-    """What to say of machines whose SRAMs do not hold everything."""
-    without = sum(not one.fits for one in found)
-    if not without:
-        return []
-    too_large = _fit_nowhere(priced)
-    told = f"none holds {' or '.join(too_large)}; " if too_large else ""
-    return [
-        f"{without:,} of {len(found):,} machines do not hold every workload in their SRAMs, and are simulated as if "
-        f"they did; {told}--where fits_sram leaves them out"
-    ]
+    return list(json.loads(sweeps[-1].conditions)) if sweeps else []
 
 
 def _fit_nowhere(rows: Sequence[Row]) -> list[str]:
@@ -117,7 +119,12 @@ def _fit_nowhere(rows: Sequence[Row]) -> list[str]:
     return [name for name, somewhere in fits.items() if not somewhere]
 
 
-def _why_none(priced: Sequence[Row], failed: int) -> str:
+def _why_none(unmet: Sequence[Condition], priced: Sequence[Row], failed: int) -> str:
+    """Why there is no machine to show: its rows meet conditions by which there would be some, or cannot be compared."""
+    if unmet:
+        too_large = _fit_nowhere(priced) if any("fits_sram" in one.names for one in unmet) else []
+        why = f"; the SRAMs of none hold {' or '.join(too_large)}" if too_large else ""
+        return f"no machine meets {' and '.join(one.text for one in unmet)}{why}"
     if not priced:
         return "no point of it was computed" + f", {failed:,} failed; `eie-sim sweep query` tells why" * bool(failed)
     return (

@@ -77,6 +77,7 @@ def _points(values: ArrayLike) -> NDArray[np.float64]:
 def _volume(points: NDArray[np.float64], limit: NDArray[np.float64]) -> float:
     if points.shape[1] == 1:
         return float(limit[0] - points.min())
+    # Between two values of the last objective the dominated slice is the same: its volume times its height.
     points = points[np.argsort(points[:, -1], kind="stable")]
     ends = np.append(points[1:, -1], limit[-1])
     total = 0.0

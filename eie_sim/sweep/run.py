@@ -13,23 +13,25 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
 from compressor._version import __version__
 from compressor.jit import available_cores
 from eie_sim.arch import ArchConfig
-from eie_sim.columns import Cell
-from eie_sim.sweep.columns import INPUTS, METRICS
-from eie_sim.sweep.evaluate import Answer, compute
-from eie_sim.sweep.executors import Given, Processes, run_on
-from eie_sim.sweep.plan import Plan, plan_for
-from eie_sim.sweep.space import Space, Value
+from eie_sim.columns import Row
+from eie_sim.sweep.columns import METRICS
+from eie_sim.sweep.evaluate import compute
+from eie_sim.sweep.executors import CallersExecutor, Processes, run_on
+from eie_sim.sweep.plan import SweepPlan, plan_for
+from eie_sim.sweep.records import Answer
+from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import DONE, FAILED, Store
-from eie_sim.sweep.tasks import packing_of, tasks_of
+from eie_sim.sweep.tasks import Sharing, tasks_of
 
 Progress = Callable[[int, int, int], object]
-"""Told how many points are done, of how many, and how many of them failed."""
+"""Called with how many points are done, of how many, and how many of them failed."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def run_sweep(
     retry_failed: bool = False,
     progress: Progress = lambda _done, _of, _failed: None,
     note: bool = True,
-    told: Callable[[str], object] = lambda _text: None,
+    warn: Callable[[str], object] = lambda _text: None,
 ) -> Summary:
     """Compute the points of `space` that the file `store` does not have.
 
@@ -76,7 +78,7 @@ def run_sweep(
     ----------
     space : Space
     store : str or path
-        Made where there is none.
+        Created if it does not exist.
     jobs : int or None
         Processes of this computer; 1: none but this one; None: as many as there are cores.
     executor : concurrent.futures.Executor or None
@@ -88,8 +90,8 @@ def run_sweep(
     progress : function of (done, of, failed)
     note : bool
         Whether the store notes that this sweep was run; its conditions are then those of what is shown.
-    told : function of str
-        Given what a user should know while the sweep waits, such as that a cluster has no worker left.
+    warn : function of str
+        Called with what a user should know while the sweep waits, such as that a cluster has no worker left.
 
     Raises
     ------
@@ -101,25 +103,25 @@ def run_sweep(
         When no worker is left that could go on.
     """
     began = time.perf_counter()
-    planned = plan_for(space, store, retry_failed)  # no store is made for a space that is none
+    planned = plan_for(space, store, retry_failed)  # before a store is made: a space may be refused
     with Store(store, create=True) as opened:
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), now(), planned.keys)
         writer = _Writer(planned, opened, progress)
-        writer.impossible()
-        wanted = Given(executor).workers if executor is not None else jobs or available_cores()
+        writer.take_impossible()  # first, so that a sweep that is stopped at once has them
+        wanted = CallersExecutor(executor).workers if executor is not None else jobs or available_cores()
         tasks = tasks_of(planned, wanted)
         workers = min(wanted, max(len(tasks), 1))
         try:
             if executor is not None:
-                run_on(Given(executor), tasks, writer.take, told)
+                run_on(CallersExecutor(executor), tasks, writer.take, warn)
             elif workers == 1:
                 for task in tasks:
                     writer.take(compute(task))
             else:
-                run_on(Processes(workers), tasks, writer.take, told)
+                run_on(Processes(workers), tasks, writer.take, warn)
         finally:
-            writer.flush()
+            writer.flush()  # Ctrl-C may come between the answers of a task and their transaction
     return Summary(
         planned.distinct, planned.there, writer.done, writer.failed, planned.simulations(), time.perf_counter() - began
     )
@@ -136,33 +138,41 @@ def now() -> str:
 class _Writer:
     """Puts answers into the store."""
 
-    def __init__(self, planned: Plan, store: Store, progress: Progress) -> None:
+    def __init__(self, planned: SweepPlan, store: Store, progress: Progress) -> None:
         self._planned, self._store, self._progress = planned, store, progress
         self._host = platform.node()
-        self._rows: list[list[Cell]] = []
+        self._rows: list[Row] = []
         self.done = self.failed = 0
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._progress(self.done + self.failed, len(self._planned.missing), self.failed)
 
-    def impossible(self) -> None:
-        """Record the points for which there is no machine."""
-        for at in self._planned.missing.tolist():
-            machine = self._planned.machines[self._planned.machine_of[at]]
-            if not isinstance(machine, ArchConfig):
-                self._rows.append(_row(self._planned, at, machine, None, self._host, 0.0))
-                self.failed += 1
-        self.flush()
+    def take_impossible(self) -> None:
+        """Record the points whose machine cannot be built."""
+        missing = ((at, self._planned.machine(at)) for at in self._planned.missing.tolist())
+        self.take([Answer(at, None, why) for at, why in missing if not isinstance(why, ArchConfig)])
 
     def take(self, answers: Sequence[Answer]) -> None:
         """Write the answers of a task, in one transaction."""
-        for one in answers:
-            self._rows.append(_row(self._planned, one.number, one.error, one.metrics, self._host, one.seconds))
-            if one.metrics is None:
-                self.failed += 1
-            else:
-                self.done += 1
+        planned = self._planned
+        for answer in answers:
+            failed = answer.metrics is None
+            self._rows.append(
+                {
+                    "key": planned.keys[answer.number],
+                    **planned.inputs(answer.number),
+                    "status": FAILED if failed else DONE,
+                    "error": answer.error or None,
+                    **(answer.metrics or dict.fromkeys(METRICS)),
+                    "workload_sha256": planned.request(answer.number).digest,
+                    "package_version": __version__,
+                    "host": self._host,
+                    "seconds": answer.seconds,
+                }
+            )
+            self.failed += failed
+            self.done += not failed
         self.flush()
 
     def flush(self) -> None:
@@ -170,17 +180,7 @@ class _Writer:
         rows, self._rows = self._rows, []
         if rows:
             self._store.add(rows)
-            self._tell()
-
-
-def _row(planned: Plan, at: int, error: str, metrics: Sequence[Cell] | None, host: str, seconds: float) -> list[Cell]:
-    machine = planned.machines[planned.machine_of[at]]
-    fields = machine.__dict__ if isinstance(machine, ArchConfig) else {}
-    inputs: list[Value] = [fields[name] if name in fields else planned.points.value(name, at) for name in INPUTS]
-    request = planned.requests[planned.request_of[at]]
-    status = DONE if metrics is not None else FAILED
-    cells = metrics if metrics is not None else [None] * len(METRICS)
-    return [planned.keys[at], *inputs, status, error or None, *cells, request.digest, __version__, host, seconds]
+            self._report()
 
 
 # Beforehand, and afterwards -------------------------------------------------------------------------------------------
@@ -189,12 +189,19 @@ _TRIED = 24
 """Points of a task that are tried."""
 
 
-def estimate(planned: Plan, seconds: float = 5.0) -> tuple[float, int]:
-    """Seconds that the missing points would take one process, from some that are tried, and how many were tried.
+class Estimate(NamedTuple):
+    """Seconds that points would take one process, and how many of them were tried to know it."""
+
+    seconds: float
+    tried: int
+
+
+def estimate(planned: SweepPlan, seconds: float = 5.0) -> Estimate:
+    """How long the missing points would take one process, from some that are tried.
 
     Parameters
     ----------
-    planned : Plan
+    planned : SweepPlan
     seconds : float
         Most time to spend.
     """
@@ -213,11 +220,11 @@ def estimate(planned: Plan, seconds: float = 5.0) -> tuple[float, int]:
         except (ValueError, OSError):
             continue  # a workload that cannot be read fails at once
         made, _, packed_and_run, run = np.diff(times).tolist()
-        packings, here = (len({packing_of(machine)[:2] for _, machine, _ in x.points}) for x in (task, few))
-        spent += made + (packed_and_run - run) * packings / here + run / len(few.points) * len(task.points)
+        packings, packed = (len({Sharing.of(point.machine).packing for point in x.points}) for x in (task, few))
+        spent += made + (packed_and_run - run) * packings / packed + run / len(few.points) * len(task.points)
         if times[-1] - began > seconds:
             break
-    return (spent / tried * len(planned.missing) if tried else 0.0), tried
+    return Estimate(spent / tried * len(planned.missing) if tried else 0.0, tried)
 
 
 def failures(store: Store) -> Iterator[tuple[str, int]]:

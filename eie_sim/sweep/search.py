@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from eie_sim.columns import Row
+from eie_sim.sweep.axes import Range, Value
+from eie_sim.sweep.baseline import parsed_baseline
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
-from eie_sim.sweep.evaluate import parsed_baseline
 from eie_sim.sweep.expressions import Condition
 from eie_sim.sweep.plan import plan
+from eie_sim.sweep.points import Points
 from eie_sim.sweep.run import now, run_sweep
 from eie_sim.sweep.select import LARGER_IS_BETTER
-from eie_sim.sweep.space import Points, Range, Space, Value
+from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
 
 SAMPLERS = ("nsga2", "tpe")
@@ -33,7 +35,7 @@ _OVER = ("workload", "seed", "fit")
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search found.
 
     Attributes
@@ -64,7 +66,7 @@ def search(
     batch: int = 16,
     jobs: int | None = 1,
     progress: Callable[[int, int], object] = lambda _done, _of: None,
-) -> Found:
+) -> SearchResult:
     """Search the axes of `space` for the front between `objectives`.
 
     Parameters
@@ -72,11 +74,11 @@ def search(
     space : Space
         Lists and ranges are the choices; ``workload``, ``seed`` and ``fit`` are no choice, each trial runs them all.
     store : str or path
-        Made where there is none; the study is the file of the same name and ``.optuna``.
+        Created if it does not exist; the study is the file of the same name and ``.optuna``.
     objectives : sequence of str
         Metrics; each is made small, or large where larger is better.
     trials : int
-        Machines to have tried in the end, those of earlier sessions counted.
+        Total number of machines to try, those of earlier sessions counted.
     sampler : {"nsga2", "tpe"}
     seed : int
         The same seed and batch size try the same machines, if the study was never interrupted.
@@ -90,7 +92,7 @@ def search(
     ImportError
         Without the extra ``search``.
     ValueError
-        When an objective or the sampler is none, or there is nothing to choose.
+        If an objective or the sampler is unknown, or there is nothing to choose.
     """
     optuna = _optuna()
     if unknown := [name for name in objectives if name not in METRICS]:
@@ -107,6 +109,7 @@ def search(
         opened.begin(f"{space.name} search", space.model_dump_json(by_alias=True), conditions, now())
     study = _study(optuna, Path(store), objectives, sampler, seed, space)
     while (done := len(study.get_trials(deepcopy=False, states=_ended(optuna)))) < trials:
+        # All of a batch are asked for before any is computed, so that what is tried does not depend on `jobs`.
         asked = [study.ask() for _ in range(min(batch, trials - done))]
         machines = [
             {name: values[trial.suggest_categorical(name, range(len(values)))] for name, values in choices.items()}
@@ -124,7 +127,7 @@ def search(
     of_machine = {json.dumps(trial.user_attrs["machine"]): trial for trial in reversed(study.best_trials)}
     best = sorted(of_machine.values(), key=lambda trial: (trial.values, trial.number))
     complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    return Found(
+    return SearchResult(
         len(study.get_trials(deepcopy=False, states=_ended(optuna))),
         tuple(trial.user_attrs["machine"] for trial in best),
         tuple(tuple(trial.values) for trial in best),
@@ -144,8 +147,10 @@ def _choices(name: str, space: Space) -> tuple[Value, ...]:
 
 
 def _study(optuna: Any, store: Path, objectives: Sequence[str], sampler: str, seed: int, space: Space) -> Any:
+    # Machines of a generation: some for each value of the largest axis, few enough for many generations.
+    population = int(np.clip(2 * max(len(_choices(name, space)) for name in space.axes if name not in _OVER), 16, 50))
     samplers = {
-        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(space)),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=population),
         "tpe": lambda: optuna.samplers.TPESampler(
             seed=seed, multivariate=True, n_startup_trials=20, constant_liar=True
         ),
@@ -170,20 +175,13 @@ def _contents(space: Space) -> str:
     over = _over(space)
     ran = space.with_points([{name: over.value(name, at) for name in _OVER} for at in range(len(over))])
     requests = plan(ran, None).requests
-    baselines = (
-        [str(name) for name in _choices("baseline", space) if name != NO_BASELINE] if "baseline" in space.axes else []
-    )
-    devices = [parsed_baseline(name, space.folder) for name in baselines]
-    told = [
+    names = _choices("baseline", space) if "baseline" in space.axes else ()
+    baselines = [parsed_baseline(str(name), space.folder) for name in names if name != NO_BASELINE]
+    contents = [
         space.model_dump(mode="json"), space.machine.model_dump(mode="json"),
-        [one.digest for one in requests], [[one.model_dump(mode="json"), kind] for one, kind in devices],
+        [one.digest for one in requests], [[one.device.model_dump(mode="json"), one.kind] for one in baselines],
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _population(space: Space) -> int:
-    """Machines of a generation: some for each value of the largest axis, few enough for many generations."""
-    return int(np.clip(2 * max(len(_choices(name, space)) for name in space.axes if name not in _OVER), 16, 50))
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _computed(
@@ -217,6 +215,7 @@ def _means(
     """Geometric means; None where a row is missing, failed, or does not meet a condition."""
     there = [row for row in rows if row is not None and all(one.holds(row) for one in conditions)]
     columns = [[value for row in there if isinstance(value := row[name], (int, float))] for name in objectives]
+    # Optuna takes a trial without values as failed; a mean over fewer rows would compare with nothing.
     if any(len(column) < len(rows) or min(column) <= 0 for column in columns):
         return None
     return tuple(statistics.geometric_mean(column) for column in columns)

@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +32,7 @@ _DRAWS = ("workload", "fit", "seed")
 MACHINE_AND_PRICES = tuple(name for name in INPUTS if name not in _DRAWS)
 
 IDENTITY = "workload_sha256"
-"""Column that tells what ran, whatever it was called then."""
+"""Column by which it is known what ran, whatever it was called then."""
 
 
 def metric(name: str) -> str:
@@ -39,7 +41,7 @@ def metric(name: str) -> str:
     Raises
     ------
     ValueError
-        When there is no such metric.
+        If the metric is unknown.
     """
     column = OBJECTIVES.get(name, name)
     if column not in METRICS:
@@ -50,6 +52,19 @@ def metric(name: str) -> str:
 def matching(rows: Iterable[Row], conditions: Sequence[Condition]) -> list[Row]:
     """The rows that meet every condition."""
     return [row for row in rows if all(one.holds(row) for one in conditions)]
+
+
+def in_order(rows: Iterable[Row], column: str, descending: bool = False) -> list[Row]:
+    """Rows sorted by a column; those where it is empty come last, and equal ones stay in their order."""
+    known: list[tuple[Any, Row]] = []
+    empty: list[Row] = []
+    for row in rows:
+        if row[column] is None:
+            empty.append(row)
+        else:
+            known.append((row[column], row))
+    known.sort(key=itemgetter(0), reverse=descending)
+    return [*(row for _, row in known), *empty]
 
 
 def one_price(rows: Sequence[Row], order: Mapping[str, Sequence[Cell]]) -> tuple[list[Row], list[str]]:
@@ -66,22 +81,19 @@ def one_price(rows: Sequence[Row], order: Mapping[str, Sequence[Cell]]) -> tuple
     list of dict
         Those of the first value of each column.
     list of str
-        What was left out, a text for each column with several values.
+        What was left out, a string for each column with several values.
     """
     kept, notes = list(rows), []
     for name in PRICING:
         there = {row[name] for row in kept}
         if len(there) > 1:
             first = next((value for value in order.get(name, ()) if value in there), None) or sorted(there, key=str)[0]
-            others = ", ".join(sorted(str(value) for value in there - {first}))
-            notes.append(f"by {name} {first}; for others ({others}) give a condition, such as {_equal(name, others)}")
+            others = sorted(str(value) for value in there - {first})
+            # The batch is the one price that is a number.
+            such_as = f'"{name} == {others[0]}"' if name == "batch" else f"\"{name} == '{others[0]}'\""
+            notes.append(f"by {name} {first}; for others ({', '.join(others)}) give a condition, such as {such_as}")
             kept = [row for row in kept if row[name] == first]
     return kept, notes
-
-
-def _equal(name: str, values: str) -> str:
-    first = values.partition(", ")[0]
-    return f'"{name} == {first}"' if name == "batch" else f"\"{name} == '{first}'\""
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ class Candidate:
     Attributes
     ----------
     inputs : dict
-        What tells it from the others.
+        What distinguishes it from the others.
     values : mapping of str to float
         Geometric means of some metrics over its rows.
     rows : int
@@ -140,7 +152,11 @@ def candidates(
     groups: dict[tuple[Cell, ...], list[Row]] = {}
     for row in matching(rows, picking):
         groups.setdefault(tuple(row[name] for name in MACHINE_AND_PRICES), []).append(row)
-    ran = {key: {_what_ran(row) for row in members} for key, members in groups.items()}
+    ran = {
+        # By contents, so that a file that was renamed is the same workload, and one that was changed another.
+        key: {row.get(IDENTITY) or tuple(row[name] for name in _DRAWS) for row in members}
+        for key, members in groups.items()
+    }
     everything = set().union(*ran.values())
     if any(len(ran[key]) < len(members) for key, members in groups.items()):
         raise ValueError(
@@ -158,10 +174,6 @@ def candidates(
     return found
 
 
-def _what_ran(row: Row) -> tuple[Cell, ...]:
-    return (row[IDENTITY],) if row.get(IDENTITY) is not None else tuple(row[name] for name in _DRAWS)
-
-
 def _mean(name: str, rows: Sequence[Row]) -> float:
     values = [float(value) for row in rows if isinstance(value := row[name], (int, float))]
     if len(set(values)) == 1:
@@ -171,27 +183,27 @@ def _mean(name: str, rows: Sequence[Row]) -> float:
     return statistics.geometric_mean(values)
 
 
-def best(found: Sequence[Candidate], by: str, count: int) -> list[Candidate]:
+def cell_order(value: Cell) -> tuple[bool, bool, Any]:
+    """What cells of one column are sorted by: numbers, then strings, then where there is none."""
+    return value is None, isinstance(value, str), 0 if value is None else value
+
+
+def best(machines: Sequence[Candidate], by: str, count: int) -> list[Candidate]:
     """The best by one metric, the best first; of equal ones, those that come first in their inputs."""
     sign = -1 if by in LARGER_IS_BETTER else 1
-
-    def place(one: Candidate) -> tuple[object, ...]:
-        inputs = ((v is None, isinstance(v, str), v if v is not None else 0) for v in one.inputs.values())
-        return (sign * one.values[by], *inputs)
-
-    return sorted(found, key=place)[:count]
+    return sorted(machines, key=lambda one: (sign * one.values[by], *map(cell_order, one.inputs.values())))[:count]
 
 
-def pareto(found: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:
+def pareto(machines: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:
     """The front between several metrics, in the order of the first one."""
-    if not found:
+    if not machines:
         return []
     signs = np.array([-1.0 if name in LARGER_IS_BETTER else 1.0 for name in metrics])
-    values = np.array([[one.values[name] for name in metrics] for one in found]) * signs
-    kept = [one for one, on_front in zip(found, front(values), strict=True) if on_front]
+    values = np.array([[one.values[name] for name in metrics] for one in machines]) * signs
+    kept = [one for one, on_front in zip(machines, front(values), strict=True) if on_front]
     return sorted(kept, key=lambda one: [one.values[name] for name in metrics])
 
 
-def varying(found: Sequence[Candidate]) -> list[str]:
+def varying(machines: Sequence[Candidate]) -> list[str]:
     """Inputs that are not the same for all."""
-    return [name for name in MACHINE_AND_PRICES if len({one.inputs[name] for one in found}) > 1]
+    return [name for name in MACHINE_AND_PRICES if len({one.inputs[name] for one in machines}) > 1]

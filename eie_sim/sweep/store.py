@@ -1,7 +1,7 @@
 """The store of a sweep: an SQLite file with one row a point, keyed by the digest of everything that determines it.
 
 It is written in transactions, with a write-ahead log: killed at any moment it holds whole rows and nothing else, and
-other processes can read it, and write their own sweep to it, at the same time. It must lie on a disk of this computer:
+other processes can read it, and write their own sweep to it, at the same time. It must be on a disk of this computer:
 a write-ahead log does not work over a network.
 """
 
@@ -10,15 +10,17 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
+from operator import itemgetter
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from compressor._version import __version__
 from compressor.storage.files import file_size, replacing
 from eie_sim.arch import ArchConfig
-from eie_sim.columns import Cell, Row
+from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
 
 SCHEMA_VERSION = 2
@@ -58,8 +60,8 @@ EXPORTED = tuple(name for name in COLUMNS if name not in ABOUT_THE_RUN)
 
 _TEXTS = frozenset({*WORK, *PRICING, "arithmetic", "rounding"}) - {"seed", "batch"}
 
-_BATCH = 500
-
+_ROW_GROUP = 10_000
+"""Rows that a Parquet file holds together."""
 
 _NEEDS_PARQUET = "pandas and Parquet need pip install 'eie-sim[parquet]'"
 
@@ -69,11 +71,21 @@ def is_begun(path: Path) -> bool:
     if not path.exists() or (path.is_file() and not path.stat().st_size):
         return False
     try:
+        # Read-only: asking whether there is a store must not make one.
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", timeout=WAIT_S, uri=True)) as connection:
             identity = int(connection.execute("PRAGMA application_id").fetchone()[0])
             return bool(identity or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     except sqlite3.DatabaseError:
         return True  # whatever it is, `Store` says it
+
+
+class SweepNote(NamedTuple):
+    """What a store notes of a sweep that was run: its name, its space and conditions as JSON, and when it began."""
+
+    name: str
+    space: str
+    conditions: str
+    started: str
 
 
 class StoreError(OSError):
@@ -100,10 +112,7 @@ CREATE TABLE sweeps (
     conditions TEXT NOT NULL,
     started TEXT NOT NULL
 );
-"""
-
-# Which points each sweep is of, so that those of another one, or of files that have changed since, are told apart.
-_MEMBERS = """
+-- Which points each sweep is of, so that those of another one, or of files that have changed since, are told apart.
 CREATE TABLE members (
     sweep INTEGER NOT NULL,
     key TEXT NOT NULL,
@@ -111,8 +120,20 @@ CREATE TABLE members (
 ) WITHOUT ROWID;
 """
 
-# From each version to the next one. A file of an older version is brought up to date when it is opened for writing.
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: lambda connection: connection.execute(_MEMBERS)}
+
+_OF_LAST_SWEEP = """(
+    key IN (SELECT key FROM members WHERE sweep = (SELECT max(rowid) FROM sweeps))
+    OR NOT EXISTS (SELECT 1 FROM members WHERE sweep = (SELECT max(rowid) FROM sweeps))
+)"""
+"""A condition that holds for the points of the last sweep; for all where nobody noted which they are."""
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""What SQLite says where another process, or another connection of this one, has the file."""
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's primary code of an error, which the low byte of an extended one is; None for errors of the module."""
+    return error.sqlite_errorcode & 0xFF if hasattr(error, "sqlite_errorcode") else None
 
 
 class Store:
@@ -129,16 +150,17 @@ class Store:
     Raises
     ------
     StoreError
-        When it is no store, is of a newer version, or cannot be opened.
+        If it is not a store, is of another version, or cannot be opened.
     FileNotFoundError
-        When there is none, and none is to be made.
+        If the file does not exist, and `create` is false.
     """
 
     def __init__(self, path: str | PathLike[str], create: bool = False, max_pages: int | None = None) -> None:
         self.path = Path(path)
         if not create:
-            file_size(self.path)
+            file_size(self.path)  # SQLite would make an empty file where there is none
         with self._errors():
+            # No isolation level: transactions begin where this class says, not where the module guesses.
             self._connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
             try:
                 self._open(create, max_pages)
@@ -152,40 +174,33 @@ class Store:
             tables, identity, version = self._identity()
         if (tables or identity or not create) and (identity != APPLICATION_ID or not {"points", "sweeps"} <= tables):
             raise StoreError(f"{self.path}: is no store of a sweep")
-        if tables and version < 1:
-            raise StoreError(
-                f"{self.path}: schema version {version}, which no version of eie-sim writes: it is damaged"
-            )
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path}: schema version {version}, but eie-sim {__version__} knows up to {SCHEMA_VERSION}: a "
                 "newer version wrote it"
+            )
+        if tables and version < SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: schema version {version}, but eie-sim {__version__} reads {SCHEMA_VERSION}; run the "
+                "sweep again into a new store"
             )
         self._use_log()
         self._connection.execute("PRAGMA synchronous = NORMAL")  # with the log: nothing breaks when a process is killed
         if max_pages is not None:
             self._connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
         if tables:
-            self._check_columns()
-        if tables and version == SCHEMA_VERSION:
+            columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(points)")}
+            if missing := sorted(set(COLUMNS) - columns):
+                raise StoreError(f"{self.path}: has no column {missing[0]!r}: it is damaged")
             return
         with self._transaction():
-            tables, identity, version = self._identity()  # another process may have made it in between
-            if not tables and not identity:
-                for statement in (_SCHEMA + _MEMBERS).split(";")[:-1]:
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            tables, identity, _ = self._identity()
+            if tables or identity:  # another process has made it in between
                 return
-            while version < SCHEMA_VERSION:
-                MIGRATIONS[version](self._connection)
-                version += 1
-                self._connection.execute(f"PRAGMA user_version = {version}")
-
-    def _check_columns(self) -> None:
-        found = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(points)")}
-        if missing := sorted(set(COLUMNS) - found):
-            raise StoreError(f"{self.path}: has no column {missing[0]!r}: it is damaged")
+            for statement in _SCHEMA.split(";")[:-1]:
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _use_log(self) -> None:
         """Turn the write-ahead log on. SQLite itself does not wait for others who do the same with a new file."""
@@ -195,7 +210,7 @@ class Store:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
+                if _code(error) not in _BUSY or time.monotonic() > until:
                     raise
                 time.sleep(_PAUSE_S)
 
@@ -213,16 +228,17 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             text = str(error)
-            if "full" in text:
+            if _code(error) == sqlite3.SQLITE_FULL:
                 text += ": no room for more rows; those that are there are whole, and the sweep can go on from them"
-            elif "locked" in text:
+            elif _code(error) in _BUSY:
                 text += f": another process has been writing to it for {WAIT_S:g} s"
-            elif "not a database" in text:
+            elif _code(error) == sqlite3.SQLITE_NOTADB:
                 text = "is no store of a sweep"
             raise StoreError(f"{self.path}: {text}") from None
 
     @contextmanager
     def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> Iterator[None]:
+        # IMMEDIATE takes the lock of writers at once: a transaction that reads first could not get it any more later.
         self._connection.execute(f"BEGIN {kind}")
         try:
             yield
@@ -258,6 +274,7 @@ class Store:
         """
         with self._errors(), self._transaction():
             run = self._connection.execute
+            # A sweep that is run again has the points of now: without this, members would grow with each run.
             run(
                 "DELETE FROM members WHERE sweep IN (SELECT rowid FROM sweeps WHERE name = ? AND space = ?)",
                 (name, space),
@@ -281,18 +298,11 @@ class Store:
         pairs = ((sweep, key) for key in keys)
         self._connection.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", pairs)
 
-    def _of_last(self) -> str:
-        """A condition that holds for the points of the last sweep; for all where nobody noted which they are."""
-        last = "SELECT max(rowid) FROM sweeps"
-        return (
-            f"(key IN (SELECT key FROM members WHERE sweep = ({last})) "
-            f"OR NOT EXISTS (SELECT 1 FROM members WHERE sweep = ({last})))"
-        )
-
-    def sweeps(self) -> list[tuple[str, str, str, str]]:
-        """Name, space (JSON), conditions (JSON) and start of each sweep that was run, in order."""
+    def sweeps(self) -> list[SweepNote]:
+        """What is noted of each sweep that was run, in order."""
+        columns = ", ".join(SweepNote._fields)
         with self._errors():
-            return list(self._connection.execute("SELECT name, space, conditions, started FROM sweeps ORDER BY rowid"))
+            return list(map(SweepNote._make, self._connection.execute(f"SELECT {columns} FROM sweeps ORDER BY rowid")))
 
     def keys(self, failed_too: bool = True) -> set[str]:
         """Keys of the rows that are there.
@@ -306,8 +316,8 @@ class Store:
         with self._errors():
             return {key for (key,) in self._connection.execute(query)}
 
-    def add(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """Add rows, cells in the order of `COLUMNS`, in one transaction: all of them or none.
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows, each with every one of `COLUMNS`, in one transaction: all of them or none.
 
         A row that is there is replaced only where it had failed.
 
@@ -318,10 +328,11 @@ class Store:
         """
         marks = ", ".join("?" * len(COLUMNS))
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in COLUMNS[1:])
+        # Two processes may compute one point; the first answer stays, for both are the same.
         conflict = f"ON CONFLICT (key) DO UPDATE SET {changes} WHERE points.status <> '{DONE}'"
         statement = f"INSERT INTO points VALUES ({marks}) {conflict}"
         with self._errors(), self._transaction():
-            self._connection.executemany(statement, rows)
+            self._connection.executemany(statement, map(itemgetter(*COLUMNS), rows))
 
     def count(self, status: str) -> int:
         """Rows of a status."""
@@ -345,13 +356,13 @@ class Store:
         Raises
         ------
         ValueError
-            When there is no such column.
+            If a column is unknown.
         """
         if unknown := [name for name in columns if name not in COLUMNS]:
             raise ValueError(f"column: {unknown[0]!r}; there are {', '.join(COLUMNS)}")
         picked = ", ".join(f'"{name}"' for name in columns)
         order = ", ".join(f'"{name}"' for name in (*INPUTS, "key"))
-        wanted = [f"status = '{DONE}'"] * done_only + [self._of_last()] * of_last_sweep
+        wanted = [f"status = '{DONE}'"] * done_only + [_OF_LAST_SWEEP] * of_last_sweep
         only = f" WHERE {' AND '.join(wanted)}" if wanted else ""
         with self._errors():
             for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
@@ -423,31 +434,19 @@ class Store:
         except ImportError:
             raise ImportError(_NEEDS_PARQUET) from None
         types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
-        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=told(n)) for n in EXPORTED])
-        count = 0
+        schema = pyarrow.schema([pyarrow.field(n, types[_sql_type(n)], metadata=described(n)) for n in EXPORTED])
+        count, rows = 0, self.rows(EXPORTED)
         with replacing(Path(path)) as file, parquet.ParquetWriter(file, schema) as writer:
-            for batch in _batches(self.rows(EXPORTED), 10_000):
+            while batch := list(islice(rows, _ROW_GROUP)):
                 writer.write_table(pyarrow.Table.from_pylist(batch, schema))
                 count += len(batch)
         return count
 
 
-def told(name: str) -> dict[str, str]:
+def described(name: str) -> Mapping[str, str]:
     """Unit and definition of a column of a store."""
     own = {**STATE, **PROVENANCE, **ABOUT_THE_RUN}
-    unit, text = ("", own[name]) if name in own else definition(name)
-    return {"unit": unit, "definition": text}
-
-
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    return {"unit": "", "definition": own[name]} if name in own else definition(name)
 
 
 class _Lines:

@@ -4,7 +4,7 @@ import pytest
 
 from eie_sim import ArchConfig, paper, preset
 from eie_sim.cost import SCALINGS, area, area_band
-from eie_sim.cost.area import FILLER
+from eie_sim.cost.area import FILLER, NoAreaScaling
 from eie_sim.cost.prices import LNZD, UNITS
 
 MACHINE = preset(paper.MACHINE)
@@ -54,5 +54,5 @@ def test_the_band_has_the_rules_that_say_how_areas_shrink():
     reports = area_band(preset("eie-256pe-28nm"))
     assert set(reports) == {rule for rule, factors in SCALINGS.items() if factors.area is not None}
     assert max(r.total_mm2 for r in reports.values()) / min(r.total_mm2 for r in reports.values()) < 1.11
-    with pytest.raises(ValueError, match="scaling: 'deepscaletool' does not say how areas shrink"):
+    with pytest.raises(NoAreaScaling, match="scaling: 'deepscaletool' does not say how areas shrink"):
         area(preset("eie-256pe-28nm"), "deepscaletool")

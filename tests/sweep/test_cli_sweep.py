@@ -355,7 +355,7 @@ def test_what_is_no_store_is_one_line(fails, tmp_path, command):
 def test_every_column_is_explained():
     from eie_sim.sweep.columns import definition
 
-    assert all(definition(name)[1] for name in (*INPUTS, *METRICS))
+    assert all(definition(name)["definition"] for name in (*INPUTS, *METRICS))
 
 
 def test_a_changed_file_is_judged_alone_and_not_with_what_it_was_before(sweep, folder):

@@ -214,7 +214,7 @@ def test_a_cluster_that_loses_all_its_workers_goes_on_with_new_ones(work, cluste
         cluster.add_worker()
 
     with dask_executor(cluster.address) as executor:
-        summary = run_sweep(work.space, store, executor=executor, progress=kill_all, told=come_back)
+        summary = run_sweep(work.space, store, executor=executor, progress=kill_all, warn=come_back)
     assert said == [f"{cluster.address}: no worker is left; waiting for one"]
     assert (summary.done, summary.failed) == (1280, 1280)
     assert exported(store) == work.export

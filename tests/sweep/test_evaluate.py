@@ -18,14 +18,18 @@ from eie_sim.cost.energy import energy, model_energy
 from eie_sim.cost.technology import SCALINGS
 from eie_sim.networks import published_layer
 from eie_sim.sweep import evaluate
-from eie_sim.sweep.columns import METRICS, WHOLE
-from eie_sim.sweep.evaluate import Task, beside, compute, parsed_baseline
+from eie_sim.sweep.baseline import Baseline, beside, parsed_baseline
+from eie_sim.sweep.columns import METRICS, PRICING, WHOLE
+from eie_sim.sweep.evaluate import compute
+from eie_sim.sweep.records import Point, Prices, Task
 from eie_sim.sweep.workloads import WorkloadName
 from tests.sweep import tiny
 
-BASELINES = {f"{name} {kind}": (device(name), kind) for name in ("Titan X", "i7-5930K") for kind in ("dense", "sparse")}
+BASELINES = {
+    f"{name} {kind}": Baseline(device(name), kind) for name in ("Titan X", "i7-5930K") for kind in ("dense", "sparse")
+}
 
-PLAIN = (DEFAULT, "paper", "none", 1)
+PLAIN = Prices(DEFAULT, "paper", "none", 1)
 
 SIZES = {"fc1": (60, 40), "fc2": (20, 60), "fc3": (10, 20)}
 
@@ -73,10 +77,13 @@ def simulations(monkeypatch):
 
 def rows(request, *points, order="as it is"):
     """The answers to points (machine, prices) as rows; none may fail."""
-    answers = compute(Task(request, order, tuple((at, *one) for at, one in enumerate(points)), baselines=BASELINES))
+    answers = compute(
+        Task(request, order, tuple(Point(at, *one) for at, one in enumerate(points)), baselines=BASELINES)
+    )
     assert [one.number for one in answers] == list(range(len(points)))
     assert [one.error for one in answers] == [""] * len(points)
-    return [dict(zip(METRICS, one.metrics, strict=True)) for one in answers]
+    assert all(tuple(one.metrics) == tuple(METRICS) for one in answers)
+    return [one.metrics for one in answers]
 
 
 def measured(result):
@@ -90,7 +97,7 @@ def measured(result):
 @pytest.mark.parametrize("order", ["as it is", "greedy"])
 def test_a_row_of_one_layer_says_what_the_parts_say(request_of, arch, order):
     request = request_of("chain.eie#fc1")
-    (row,) = rows(request, (arch, (DEFAULT, "paper", "Titan X dense", 1)), order=order)
+    (row,) = rows(request, (arch, Prices(DEFAULT, "paper", "Titan X dense", 1)), order=order)
     work = request.make()
     (layer,) = work.packed(arch.n_pe, arch.index_bits, order)
     result = simulate(layer, work.acts, arch)
@@ -128,12 +135,12 @@ def test_saturations_are_counted(request_of):
 def test_every_calibration_and_rule_has_its_prices(request_of):
 
     arch = ArchConfig(n_pe=4, technology_nm=28.0)
-    points = [(arch, (name, rule, "none", 1)) for name in CALIBRATIONS for rule in SCALINGS]
+    points = [(arch, Prices(name, rule, "none", 1)) for name in CALIBRATIONS for rule in SCALINGS]
     work = request_of("chain.eie#fc1").make()
     result = simulate(*work.packed(4, 4, "as it is"), work.acts, arch)
     found = rows(request_of("chain.eie#fc1"), *points)
     assert [row["energy_nj"] for row in found] == [
-        energy(result, name, rule).total_nj for _, (name, rule, *_) in points
+        energy(result, prices.calibration, prices.scaling_rule).total_nj for _, prices in points
     ]
     assert len({row["energy_nj"] for row in found}) > len(SCALINGS)
     assert {row["cycles"] for row in found} == {result.cycles}
@@ -143,7 +150,7 @@ def test_a_rule_that_says_nothing_of_areas_leaves_the_area_empty(request_of):
 
     arch = ArchConfig(n_pe=4, technology_nm=28.0)
     for rule in SCALINGS:
-        (row,) = rows(request_of("chain.eie#fc1"), (arch, (DEFAULT, rule, "none", 1)))
+        (row,) = rows(request_of("chain.eie#fc1"), (arch, Prices(DEFAULT, rule, "none", 1)))
         try:
             expected = area(arch, rule).total_mm2
         except ValueError:
@@ -151,9 +158,13 @@ def test_a_rule_that_says_nothing_of_areas_leaves_the_area_empty(request_of):
         assert row["area_mm2"] == expected
 
 
+def test_prices_are_the_columns_that_price_a_run():
+    assert Prices._fields == tuple(PRICING)
+
+
 def test_metrics_are_of_the_types_that_a_store_holds(request_of):
     for name in ("chain.eie", "chain.eie#fc1"):
-        (row,) = rows(request_of(name), (MACHINES[0], (DEFAULT, "paper", "Titan X dense", 1)))
+        (row,) = rows(request_of(name), (MACHINES[0], Prices(DEFAULT, "paper", "Titan X dense", 1)))
         assert {key: type(value) for key, value in row.items()} == {
             key: int if key in WHOLE else float for key in METRICS
         }
@@ -177,7 +188,7 @@ def test_inputs_that_are_all_zero_have_a_row(request_of):
 @pytest.mark.parametrize("arch", MACHINES, ids=range(len(MACHINES)))
 def test_a_row_of_a_chain_is_the_whole_inference(request_of, arch):
     request = request_of("chain.eie")
-    (row,) = rows(request, (arch, (DEFAULT, "paper", "Titan X dense", 1)))
+    (row,) = rows(request, (arch, Prices(DEFAULT, "paper", "Titan X dense", 1)))
     work = request.make()
     model = PackedModel(work.packed(arch.n_pe, arch.index_bits, "as it is"), work.activations)
     result = simulate_model(model, work.acts, arch)
@@ -217,8 +228,8 @@ def test_without_a_baseline_its_columns_are_empty(request_of):
 def test_baselines_are_the_roofline(request_of, batch):
     (layer,) = request_of("chain.eie#fc1").make().layers
     one = device("Titan X")
-    assert beside((layer,), one, "dense", batch) == (dense_time_us(one, 40, 60, batch), one.power_w)
-    assert beside((layer,), one, "sparse", batch) == (
+    assert beside((layer,), Baseline(one, "dense"), batch) == (dense_time_us(one, 40, 60, batch), one.power_w)
+    assert beside((layer,), Baseline(one, "sparse"), batch) == (
         sparse_time_us(one, 40, 60, layer.density, batch),
         one.power_w,
     )
@@ -228,7 +239,7 @@ def test_baselines_are_the_roofline(request_of, batch):
 def test_the_density_of_a_published_layer_is_that_of_table_iii():
     published = published_layer("NT-We")
     expected = sparse_time_us(device("Titan X"), published.inputs, published.outputs, published.weight_density)
-    assert beside(WorkloadName("NT-We").make().layers, device("Titan X"), "sparse", 1)[0] == expected
+    assert beside(WorkloadName("NT-We").make().layers, Baseline(device("Titan X"), "sparse"), 1).time_us == expected
 
 
 def test_a_baseline_can_be_a_file(tmp_path):
@@ -241,10 +252,10 @@ def test_a_file_of_a_baseline_that_changes_is_read_again(tmp_path):
     file = tmp_path / "mine.toml"
     one = device("Titan X")
     write_device(file, one)
-    assert parsed_baseline(f"{file} dense")[0] == one
+    assert parsed_baseline(f"{file} dense").device == one
     file.unlink()
     write_device(file, one.replace(power_w=one.power_w + 1))
-    assert parsed_baseline(f"{file} dense")[0].power_w == one.power_w + 1
+    assert parsed_baseline(f"{file} dense").device.power_w == one.power_w + 1
 
 
 @pytest.mark.parametrize("text", ["Titan X", "dense", " dense", "", "Titan X Dense", "Titan X quick"])
@@ -300,7 +311,7 @@ def test_a_point_that_fails_stops_no_other(request_of):
     good = ArchConfig(n_pe=4)
     wrong_codes = good.replace(weight_bits=5)
     strange_node = good.replace(technology_nm=7.0)
-    points = ((7, good, PLAIN), (8, wrong_codes, PLAIN), (9, strange_node, PLAIN), (10, good, PLAIN))
+    points = tuple(Point(at, arch, PLAIN) for at, arch in enumerate((good, wrong_codes, strange_node, good), 7))
     answers = compute(Task(request_of("chain.eie#fc1"), "as it is", points))
     assert [one.number for one in answers] == [7, 8, 9, 10]
     assert "weight_bits" in answers[1].error
@@ -315,7 +326,7 @@ def test_a_batch_that_a_device_was_not_measured_with_is_an_error_of_its_point(re
         Task(
             request_of("chain.eie#fc1"),
             "as it is",
-            ((0, MACHINES[0], (DEFAULT, "paper", "Titan X dense", 3)),),
+            (Point(0, MACHINES[0], Prices(DEFAULT, "paper", "Titan X dense", 3)),),
             baselines=BASELINES,
         )
     )
@@ -325,7 +336,7 @@ def test_a_batch_that_a_device_was_not_measured_with_is_an_error_of_its_point(re
 
 @pytest.mark.parametrize("name", ["none.eie", "chain.eie#fc9"])
 def test_every_point_of_a_workload_that_cannot_be_made_has_its_error(request_of, name):
-    answers = compute(Task(request_of(name), "as it is", ((3, MACHINES[0], PLAIN), (4, MACHINES[1], PLAIN))))
+    answers = compute(Task(request_of(name), "as it is", (Point(3, MACHINES[0], PLAIN), Point(4, MACHINES[1], PLAIN))))
     assert [(one.number, one.metrics) for one in answers] == [(3, None), (4, None)]
     assert name.partition("#")[0] in answers[0].error
     assert answers[0].error == answers[1].error
@@ -339,23 +350,25 @@ def test_whatever_goes_wrong_with_a_point_is_one_line(request_of, monkeypatch, e
         raise error
 
     monkeypatch.setattr(evaluate, "simulate", broken)
-    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, MACHINES[0], PLAIN),)))
+    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", (Point(0, MACHINES[0], PLAIN),)))
     assert answer.metrics is None
     assert answer.error
     assert "\n" not in answer.error
 
 
 def test_whatever_goes_wrong_with_a_workload_is_recorded(request_of, monkeypatch):
-    def broken(_request):
+    def broken(*_arguments):
         raise IndexError("lost")
 
     monkeypatch.setattr(WorkloadName, "work", broken)
-    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, MACHINES[0], PLAIN),)))
+    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", (Point(0, MACHINES[0], PLAIN),)))
     assert "lost" in answer.error
 
 
 def test_the_time_of_a_task_is_shared_by_its_points(request_of):
-    answers = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, MACHINES[0], PLAIN), (1, MACHINES[0], PLAIN))))
+    answers = compute(
+        Task(request_of("chain.eie#fc1"), "as it is", tuple(Point(at, MACHINES[0], PLAIN) for at in (0, 1)))
+    )
     assert answers[0].seconds == answers[1].seconds > 0
 
 
@@ -368,7 +381,7 @@ def test_a_simulation_that_fails_is_tried_once_for_all_its_points(request_of, mo
 
     monkeypatch.setattr(evaluate, "simulate", refused)
     clocks = [ArchConfig(n_pe=4, clock_hz=clock) for clock in (6e8, 8e8, 1e9)]
-    points = tuple((number, arch, PLAIN) for number, arch in enumerate(clocks))
+    points = tuple(Point(number, arch, PLAIN) for number, arch in enumerate(clocks))
     answers = compute(Task(request_of("chain.eie#fc1"), "as it is", points))
     assert [answer.error for answer in answers] == ["no such machine"] * 3
     assert len(tried) == 1
@@ -382,6 +395,6 @@ def test_a_worker_takes_one_core_for_it_has_others_beside_it(request_of, monkeyp
         return simulate(layer, acts, arch, **more)
 
     monkeypatch.setattr(evaluate, "simulate", seen)
-    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", ((0, ArchConfig(n_pe=4), PLAIN),)))
+    (answer,) = compute(Task(request_of("chain.eie#fc1"), "as it is", (Point(0, ArchConfig(n_pe=4), PLAIN),)))
     assert answer.metrics is not None
     assert set(found[0]) == {get_ident()}

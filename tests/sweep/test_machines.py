@@ -2,6 +2,7 @@
 
 import pytest
 
+from eie_sim import __version__
 from eie_sim.sweep.machines import conditions_of, machines_of
 from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
@@ -43,6 +44,21 @@ def test_machines_meet_the_conditions_of_the_sweep_and_those_given(swept):
     assert n_pes(machines_of(store, ["time_us"], ["n_pe < 4"])) == [1, 2]
     with pytest.raises(ValueError, match=r"s.sqlite: no machine meets load_balance > 0 and n_pe > 4"):
         machines_of(store, ["time_us"], ["n_pe > 4"])
+
+
+def test_machines_say_what_ran_on_them_by_which_version_and_under_which_conditions(swept, tmp_path):
+    a, b = tiny.a_file(tmp_path / "a.eie", 1), tiny.a_file(tmp_path / "b.eie", 2)
+    machines = machines_of(swept(["load_balance > 0"], workload=[b, a], n_pe=[2, 4]), ["time_us"], ["n_pe < 4"])
+    assert (machines.sweep, machines.workloads, machines.versions) == ("s", (a, b), (__version__,))
+    assert machines.conditions == ("load_balance > 0", "n_pe < 4")
+
+
+def test_machines_of_a_store_in_which_no_sweep_is_noted_are_all_there_are(tmp_path):
+    space = Space(name="s", axes={"workload": tiny.a_file(tmp_path / "a.eie", 1), "n_pe": [2, 4]})
+    run_sweep(space, tmp_path / "noted nowhere.sqlite", jobs=1, note=False)
+    with Store(tmp_path / "noted nowhere.sqlite") as store:
+        machines = machines_of(store, ["time_us"])
+    assert (n_pes(machines), machines.sweep, machines.conditions) == ([2, 4], "noted nowhere", ())
 
 
 def test_machines_that_do_not_hold_what_ran_are_told(swept):

@@ -19,7 +19,7 @@ from eie_sim.sweep.plan import plan
 from eie_sim.sweep.run import estimate, failures, run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store
-from eie_sim.sweep.tasks import cut, tasks_of
+from eie_sim.sweep.tasks import Sharing, cut, tasks_of
 from eie_sim.sweep.workloads import WorkloadName
 from tests.sweep.tiny import a_file, a_space, exported, rows
 
@@ -228,10 +228,10 @@ def test_a_workload_that_cannot_be_read_any_more_fails_alone(space, file, tmp_pa
 def test_an_error_nobody_thought_of_fails_its_points_alone(space, file, monkeypatch, threads):
     make = WorkloadName.make
 
-    def broken(self):
+    def broken(self, weight_bits=4):
         if self.name.endswith("a.eie") and self.seed == 1:
             raise KeyError("nobody thought of it")
-        return make(self)
+        return make(self, weight_bits)
 
     monkeypatch.setattr(WorkloadName, "make", broken)
     with ThreadPoolExecutor(2) as executor:
@@ -276,8 +276,8 @@ DEADLY = 6e8
 
 def deadly(task):
     """As `compute`, but points of one clock kill the process at once, and others take a while."""
-    for _, machine, _ in task.points:
-        if machine.clock_hz == DEADLY:
+    for point in task.points:
+        if point.machine.clock_hz == DEADLY:
             os._exit(1)
     time.sleep(0.3)
     return compute(task)
@@ -485,7 +485,9 @@ def test_what_cannot_be_run_is_an_error_before_anything_runs(file, monkeypatch, 
 
 
 @given(
-    sorts=st.lists(st.tuples(st.integers(1, 3), st.integers(4, 5), st.sampled_from("abcdef")), min_size=1, max_size=80),
+    sorts=st.lists(
+        st.builds(Sharing, st.integers(1, 3), st.integers(4, 5), st.sampled_from("abcdef")), min_size=1, max_size=80
+    ),
     most=st.integers(1, 12),
 )
 def test_parts_hold_every_point_once_and_no_more_simulations_than_they_may(sorts, most):
@@ -500,7 +502,7 @@ def test_parts_hold_every_point_once_and_no_more_simulations_than_they_may(sorts
 
 def test_many_points_of_one_simulation_are_several_parts(monkeypatch):
     monkeypatch.setattr(tasks, "MOST_POINTS", 10)
-    assert [len(part) for part in cut([(1, 4, "a")] * 25, range(25), 5)] == [10, 10, 5]
+    assert [len(part) for part in cut([Sharing(1, 4, "a")] * 25, range(25), 5)] == [10, 10, 5]
 
 
 def test_a_sweep_of_one_workload_has_work_for_all_workers(tmp_path):

@@ -13,6 +13,7 @@ from eie_sim.sweep.select import (
     OBJECTIVES,
     best,
     candidates,
+    in_order,
     matching,
     metric,
     one_price,
@@ -62,6 +63,12 @@ def test_rows_match_that_meet_every_condition():
     rows = [row(n_pe=n_pe, cycles=cycles) for n_pe in (1, 2) for cycles in (10, 20, None)]
     assert matching(rows, []) == rows
     assert matching(rows, where("n_pe > 1", "cycles < 15")) == [rows[3]]
+
+
+def test_rows_are_sorted_by_a_column_and_those_without_it_come_last():
+    rows = [row(n_pe=at, cycles=cycles) for at, cycles in enumerate([30, None, 10, 30, None, 20])]
+    assert [one["n_pe"] for one in in_order(rows, "cycles")] == [2, 5, 0, 3, 1, 4]
+    assert [one["n_pe"] for one in in_order(rows, "cycles", descending=True)] == [0, 3, 5, 2, 1, 4]
 
 
 def test_a_machine_is_judged_over_all_that_ran_on_it():

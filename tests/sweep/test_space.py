@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from eie_sim import ArchConfig
 from eie_sim.cost import area
 from eie_sim.networks import published_layers
+from eie_sim.sweep.axes import DEFAULTS, LARGEST, MAX_POINTS, Range
 from eie_sim.sweep.columns import INPUTS, MACHINE
 from eie_sim.sweep.plan import plan
-from eie_sim.sweep.space import DEFAULTS, LARGEST, MAX_POINTS, Range, Space, check_alone
+from eie_sim.sweep.points import check_alone
+from eie_sim.sweep.space import Space
 
 some = settings(max_examples=100, deadline=None)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eie_sim.columns import Cell, digits
 from eie_sim.sweep.columns import METRICS
-from eie_sim.sweep.select import LARGER_IS_BETTER, Candidate, pareto
+from eie_sim.sweep.select import LARGER_IS_BETTER, Candidate, cell_order, pareto
 
 MOST_LINES = 2000
 """Lines of a figure of parallel coordinates; of more machines, those of the front and an even sample of the rest."""
@@ -38,9 +38,9 @@ class ParetoFront:
     points : tuple of (float, float)
         Of all machines.
     front : tuple of (float, float)
-        Of those that no other one beats in both, in order of the first.
+        Of those that are Pareto-optimal, in order of the first objective.
     names : tuple of str
-        What tells the machines of the front apart.
+        What distinguishes the machines of the front.
     named_by : tuple of str
         The columns that these values are of.
     """
@@ -54,15 +54,15 @@ class ParetoFront:
     named_by: tuple[str, ...] = ()
 
 
-def pareto_front(found: Sequence[Candidate], x: str, y: str, varying: Sequence[str]) -> ParetoFront:
+def pareto_front(machines: Sequence[Candidate], x: str, y: str, varying: Sequence[str]) -> ParetoFront:
     """The front between two metrics."""
-    best = pareto(found, (x, y))
+    best = pareto(machines, (x, y))
     are = "is" if len(best) == 1 else "are"
     return ParetoFront(
-        f"{len(best):,} of {len(found):,} machines {are} beaten by none in {_bare(x)} and {_bare(y)}",
+        f"{len(best):,} of {len(machines):,} machines {are} beaten by none in {_bare(x)} and {_bare(y)}",
         label(x),
         label(y),
-        tuple((one.values[x], one.values[y]) for one in found),
+        tuple((one.values[x], one.values[y]) for one in machines),
         tuple((one.values[x], one.values[y]) for one in best),
         tuple(", ".join(short(one.inputs[name]) for name in varying) for one in best),
         tuple(varying),
@@ -98,7 +98,7 @@ class AxisCurve:
     largest: tuple[float, ...]
 
 
-def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
+def axis_curve(machines: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
     """One metric over the values of one axis.
 
     Raises
@@ -106,7 +106,7 @@ def axis_curve(found: Sequence[Candidate], axis: str, metric: str) -> AxisCurve:
     ValueError
         When the axis has one value.
     """
-    groups = _by(found, axis)
+    groups = _by(machines, axis)
     x = tuple(groups)
     values = [[one.values[metric] for one in groups[value]] for value in x]
     medians = [statistics.median(of) for of in values]
@@ -130,17 +130,17 @@ _SAME = 1e-12
 """Medians that differ by less than this share are the same: they are geometric means of the same numbers."""
 
 
-def _by(found: Sequence[Candidate], axis: str) -> dict[Cell, list[Candidate]]:
+def _by(machines: Sequence[Candidate], axis: str) -> dict[Cell, list[Candidate]]:
     groups: dict[Cell, list[Candidate]] = {}
-    for one in found:
+    for one in machines:
         groups.setdefault(one.inputs[axis], []).append(one)
     if len(groups) < 2:
         raise ValueError(f"axis {axis!r}: has one value in this sweep")
-    return dict(sorted(groups.items(), key=lambda item: (item[0] is None, isinstance(item[0], str), item[0] or 0)))
+    return {value: groups[value] for value in sorted(groups, key=cell_order)}
 
 
 @dataclass(frozen=True)
-class HeatMap:
+class SweepMap:
     """The best of one metric for each pair of values of two axes.
 
     Attributes
@@ -164,7 +164,7 @@ class HeatMap:
     best: tuple[int, int]
 
 
-def heat_map(found: Sequence[Candidate], x_axis: str, y_axis: str, metric: str) -> HeatMap:
+def heat_map(machines: Sequence[Candidate], x_axis: str, y_axis: str, metric: str) -> SweepMap:
     """The best of one metric over two axes, the other axes free.
 
     Raises
@@ -175,13 +175,13 @@ def heat_map(found: Sequence[Candidate], x_axis: str, y_axis: str, metric: str) 
     if x_axis == y_axis:
         raise ValueError(f"axis {x_axis!r}: is both axes of the map")
     better = max if metric in LARGER_IS_BETTER else min
-    x, y = tuple(_by(found, x_axis)), tuple(_by(found, y_axis))
+    x, y = tuple(_by(machines, x_axis)), tuple(_by(machines, y_axis))
     cells: dict[tuple[Cell, Cell], float] = {}
-    for one in found:
+    for one in machines:
         key = one.inputs[x_axis], one.inputs[y_axis]
         cells[key] = better(cells.get(key, one.values[metric]), one.values[metric])
     best = better(cells, key=cells.__getitem__)
-    return HeatMap(
+    return SweepMap(
         f"{_bare(metric)}: best at {x_axis} {short(best[0])}, {y_axis} {short(best[1])}",
         x_axis,
         y_axis,
@@ -202,7 +202,7 @@ class ParallelCoordinates:
     finding : str
     columns : tuple of str
     ticks : tuple of tuple of (float, str)
-        For each column, places 0 .. 1 and what stands there.
+        For each column, places 0 .. 1 and their labels.
     lines : tuple of tuple of float
         Places 0 .. 1 of each machine, column after column.
     on_front : tuple of bool
@@ -217,26 +217,26 @@ class ParallelCoordinates:
 
 
 def parallel_coordinates(
-    found: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str]
+    machines: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str]
 ) -> ParallelCoordinates:
     """Machines over some axes and metrics; an axis has its values at even distances, a metric a scale of its own."""
-    best = {id(one) for one in pareto(found, metrics)}
-    step = max(1, -(-len(found) // MOST_LINES))
-    shown = [one for at, one in enumerate(found) if at % step == 0 or id(one) in best]
+    best = {id(one) for one in pareto(machines, metrics)}
+    step = max(1, -(-len(machines) // MOST_LINES))
+    shown = [one for at, one in enumerate(machines) if at % step == 0 or id(one) in best]
     places: list[list[float]] = []
     ticks: list[tuple[tuple[float, str], ...]] = []
     for name in axes:
-        values = list(_by(found, name))
+        values = list(_by(machines, name))
         at = {value: place / (len(values) - 1) for place, value in enumerate(values)}
         places.append([at[one.inputs[name]] for one in shown])
         ticks.append(tuple((at[value], short(value)) for value in values))
     for name in metrics:
-        low, high = min(one.values[name] for one in found), max(one.values[name] for one in found)
+        low, high = min(one.values[name] for one in machines), max(one.values[name] for one in machines)
         width = (high - low) or 1.0
         places.append([(one.values[name] - low) / width for one in shown])
         ticks.append(tuple((share, digits(low + share * width)) for share in (0.0, 0.5, 1.0)))
     return ParallelCoordinates(
-        f"{len(best)} machines of the front among {len(found):,}",
+        f"{len(best)} machines of the front among {len(machines):,}",
         (*axes, *map(label, metrics)),
         tuple(ticks),
         tuple(zip(*places, strict=True)),

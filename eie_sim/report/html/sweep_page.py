@@ -1,6 +1,6 @@
 """A sweep as one page: a chart whose axes are chosen, machines to pick in it, and the file of the machine picked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +12,7 @@ from eie_sim.report.html.page import Section, page
 from eie_sim.report.html.tables import data_table, pairs
 from eie_sim.report.report_columns import Definitions
 from eie_sim.sweep.columns import MACHINE, METRICS, definition
-from eie_sim.sweep.select import LARGER_IS_BETTER, MACHINE_AND_PRICES, Candidate, pareto, varying
+from eie_sim.sweep.select import LARGER_IS_BETTER, MACHINE_AND_PRICES, Candidate, cell_order, pareto, varying
 from eie_sim.text_formats import literal
 
 _SCRIPTS = ("page.js", "pareto.js")
@@ -46,73 +46,74 @@ class SweepFacts:
     notes: Sequence[str] = ()
 
 
-def sweep_page(found: Sequence[Candidate], objectives: Sequence[str], facts: SweepFacts) -> str:
+def sweep_page(machines: Sequence[Candidate], objectives: Sequence[str], facts: SweepFacts) -> str:
     """The page of a sweep. The same machines give the same bytes.
 
     Parameters
     ----------
-    found : sequence of Candidate
+    machines : sequence of Candidate
         With the same metrics each.
     objectives : sequence of str
         Two metrics or more, those of the front; the first two are the chart's axes at first.
     facts : SweepFacts
     """
-    shown = _shown(found, objectives)
-    axes, album = varying(found), Album()
-    metrics = list(found[0].values)
-    best = pareto(found, objectives)
+    axes, album = varying(machines), Album()
+    metrics = list(machines[0].values)
+    best = pareto(machines, objectives)
+    shown = _drawn(machines, best)
     lead = (
-        f"{len(best):,} of {len(found):,} machines are beaten by none in {', '.join(objectives)}; "
+        f"{len(best):,} of {len(machines):,} machines are beaten by none in {', '.join(objectives)}; "
         f"computed by eie-sim {facts.version}."
     )
-    pictures = [album.front(sweeps.pareto_front(found, x, y, axes)) for x, y in combinations(objectives, 2)] + [
-        album.curve(sweeps.axis_curve(found, axis, objectives[0])) for axis in axes
+    pictures = [album.front(sweeps.pareto_front(machines, x, y, axes)) for x, y in combinations(objectives, 2)] + [
+        album.curve(sweeps.axis_curve(machines, axis, objectives[0])) for axis in axes
     ]
     sections = [
-        Section("summary", "What was swept", (_summary(found, axes, facts),)),
-        Section("chart", "Choose a machine", _chart(len(shown), len(found))),
-        Section("machines", "The machines", (_table(shown, axes, metrics, len(found)),)),
+        Section("summary", "What was swept", (_summary(machines, axes, facts),)),
+        Section("chart", "Choose a machine", _chart(len(shown), len(machines))),
+        Section("machines", "The machines", (_table(shown, axes, metrics, len(machines)),)),
         Section("pictures", "Fronts and axes", (element("div", *pictures, class_="pictures"),)),
     ]
     after = join(json_block("sweep-data", _data(shown, metrics, axes)), album.shapes.sheet())
     return page(f"Sweep {facts.name}", lead, sections, _SCRIPTS, after)
 
 
-def _shown(found: Sequence[Candidate], objectives: Sequence[str]) -> list[Candidate]:
+def _drawn(machines: Sequence[Candidate], best: Sequence[Candidate]) -> list[Candidate]:
     """The machines of the chart, those of the front first."""
-    best = pareto(found, objectives)
-    fronts = [best, *(pareto(found, pair) for pair in combinations(found[0].values, 2))]
-    kept = {id(one) for front in fronts for one in front} if len(found) > MOST_POINTS else set()
-    step = max(1, -(-len(found) // MOST_POINTS))
     on_front = {id(one) for one in best}
-    rest = [one for at, one in enumerate(found) if id(one) not in on_front and (at % step == 0 or id(one) in kept)]
-    return [*best, *rest]
+    others = [one for one in machines if id(one) not in on_front]
+    if len(machines) > MOST_POINTS:
+        # Of any two metrics that may be chosen, the front must be whole.
+        fronts = (pareto(machines, pair) for pair in combinations(machines[0].values, 2))
+        kept = {id(one) for front in fronts for one in front}
+        kept |= {id(one) for one in machines[:: -(-len(machines) // MOST_POINTS)]}
+        others = [one for one in others if id(one) in kept]
+    return [*best, *others]
 
 
 # What was swept -------------------------------------------------------------------------------------------------------
 
 
-def _summary(found: Sequence[Candidate], axes: Sequence[str], facts: SweepFacts) -> Markup:
-    fixed = {name: found[0].inputs[name] for name in MACHINE_AND_PRICES if name not in axes}
-    of_axes = [(name, ", ".join(map(_plain, _values(found, name)))) for name in axes]
+def _summary(machines: Sequence[Candidate], axes: Sequence[str], facts: SweepFacts) -> Markup:
+    fixed = {name: machines[0].inputs[name] for name in MACHINE_AND_PRICES if name not in axes}
+    of_axes = [(name, ", ".join(map(_plain, _values(machines, name)))) for name in axes]
     of_fixed = ", ".join(f"{name} {_plain(value)}" for name, value in fixed.items() if value is not None)
-    rows = found[0].rows
+    rows = machines[0].rows
     return pairs(
         [
             ("Workloads of the store", ", ".join(facts.workloads)),
             ("Each figure", f"geometric mean over {rows} workloads and seeds" if rows > 1 else "of one workload"),
             ("Conditions", "; ".join(facts.conditions) or "none"),
             *(("Note", note) for note in facts.notes),
-            *((f"Axis {name}", told) for name, told in of_axes),
+            *((f"Axis {name}", values) for name, values in of_axes),
             ("The same for all", of_fixed),
             ("Computed by", f"eie-sim {facts.version}"),
         ]
     )
 
 
-def _values(found: Sequence[Candidate], name: str) -> list[Cell]:
-    values = dict.fromkeys(one.inputs[name] for one in found)
-    return sorted(values, key=lambda value: (value is None, isinstance(value, str), value if value is not None else 0))
+def _values(machines: Sequence[Candidate], name: str) -> list[Cell]:
+    return sorted({one.inputs[name] for one in machines}, key=cell_order)
 
 
 def _plain(value: Cell) -> str:
@@ -120,7 +121,7 @@ def _plain(value: Cell) -> str:
 
 
 _EXACT = 9
-"""Digits of an input: a clock is told to the Hz."""
+"""Digits of an input: a clock is shown to the Hz."""
 
 
 # The chart ------------------------------------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def _chart(shown: int, of: int) -> tuple[Markup | None, ...]:
 
 
 def _table(shown: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[str], of: int) -> Markup:
-    columns: Definitions = {**{name: _defined(name) for name in (*axes, *metrics)}, "fits": _FITS}
+    columns: Definitions = {**{name: definition(name) for name in (*axes, *metrics)}, "fits": _FITS}
     rows: list[Row] = [
         {
             **{name: one.inputs[name] for name in axes},
@@ -170,13 +171,21 @@ def _table(shown: Sequence[Candidate], axes: Sequence[str], metrics: Sequence[st
 _FITS = {"unit": "", "definition": "Whether its SRAMs hold every workload; no: simulated as if they did."}
 
 
-def _defined(name: str) -> Mapping[str, str]:
-    unit, told = definition(name)
-    return {"unit": unit, "definition": told}
-
-
 def _data(shown: Sequence[Candidate], metrics: Sequence[str], axes: Sequence[str]) -> dict[str, object]:
     """What the page's script needs: metrics, and inputs as distinct values with a place among them for each machine."""
+    inputs: list[dict[str, object]] = []
+    for name in MACHINE_AND_PRICES:
+        values = _values(shown, name)
+        places = {value: at for at, value in enumerate(values)}
+        inputs.append(
+            {
+                "name": name,
+                "machine": name in MACHINE,
+                "shown": [_plain(value) for value in values],
+                "toml": [None if value is None else literal(value) for value in values],
+                "at": [places[one.inputs[name]] for one in shown] if len(values) > 1 else None,
+            }
+        )
     return {
         "metrics": [
             {
@@ -188,19 +197,7 @@ def _data(shown: Sequence[Candidate], metrics: Sequence[str], axes: Sequence[str
             }
             for name in metrics
         ],
-        "inputs": [_input(shown, name) for name in MACHINE_AND_PRICES],
+        "inputs": inputs,
         "axes": list(axes),
         "fits": [one.fits for one in shown],
-    }
-
-
-def _input(shown: Sequence[Candidate], name: str) -> dict[str, object]:
-    values = _values(shown, name)
-    places = {value: at for at, value in enumerate(values)}
-    return {
-        "name": name,
-        "machine": name in MACHINE,
-        "shown": [_plain(value) for value in values],
-        "toml": [None if value is None else literal(value) for value in values],
-        "at": [places[one.inputs[name]] for one in shown] if len(values) > 1 else None,
     }

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from eie_sim.columns import Cell, digits
+from eie_sim.columns import digits
 from eie_sim.report.figures import sweeps
 from eie_sim.report.plots.styles import (
     GREY,
@@ -67,7 +67,7 @@ def _name_some(axes: Axes, data: sweeps.ParetoFront) -> None:
 
 
 _NAME = (0.25, 0.05)
-"""Width and height of a name beside a point, as shares of those of the axes."""
+"""Width and height of a name beside a point, as fractions of those of the axes."""
 
 
 def _log_where_wide(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
@@ -93,7 +93,7 @@ def axis_curve(data: sweeps.AxisCurve) -> Figure:
     places = np.arange(len(data.x))
     axes.fill_between(places, data.least, data.largest, color=SKY, alpha=0.45, linewidth=0, label="least to largest")
     axes.plot(places, data.median, "o-", color=NAVY, markersize=4.5, linewidth=1.4, label="median")
-    axes.set_xticks(places, [_tick(value) for value in data.x])
+    axes.set_xticks(places, [sweeps.short(value) for value in data.x])
     _log_where_wide(axes, "y", [*data.least, *data.largest])
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
     axes.set_title(data.finding)
@@ -102,19 +102,15 @@ def axis_curve(data: sweeps.AxisCurve) -> Figure:
     return figure
 
 
-def _tick(value: Cell) -> str:
-    return sweeps.short(value)
-
-
 @styled
-def sweep_map(data: sweeps.HeatMap) -> Figure:
+def sweep_map(data: sweeps.SweepMap) -> Figure:
     """The best of one metric over two axes."""
     figure = new_figure(0.32 * len(data.y) + 1.6)
     axes = figure.subplots()
     values = np.array(data.values)
     mesh = axes.pcolormesh(values, cmap="cividis", edgecolors=PAPER, linewidth=0.8)
-    axes.set_xticks(np.arange(len(data.x)) + 0.5, [_tick(value) for value in data.x])
-    axes.set_yticks(np.arange(len(data.y)) + 0.5, [_tick(value) for value in data.y])
+    axes.set_xticks(np.arange(len(data.x)) + 0.5, [sweeps.short(value) for value in data.x])
+    axes.set_yticks(np.arange(len(data.y)) + 0.5, [sweeps.short(value) for value in data.y])
     axes.add_patch(Rectangle(data.best, 1, 1, fill=False, edgecolor=RUST, linewidth=2.2))
     low, high = np.nanmin(values), np.nanmax(values)
     axes.set_facecolor(MIST)  # where no machine has both values
