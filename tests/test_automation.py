@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from compressor import __version__
 from tests.extras import needs
 from tests.pages import BLOCKS, ROOT
 
@@ -93,3 +94,9 @@ def test_the_gate_takes_readmes_test_command_from_readme():
 def test_no_option_of_setup_cfg_needs_a_plugin(setup):
     # `-n` there would break debuggers, and every environment without pytest-xdist; the command line has it.
     assert "-n" not in setup["tool:pytest"]["addopts"].split()
+
+
+def test_one_version_is_released():
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [__version__]
+    assert re.search(rf"^## {re.escape(__version__)} \(", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
