@@ -10,15 +10,28 @@ from eie_sim import simulate
 from eie_sim.engines.base import ENGINES
 from tests import naive
 
-# A property's examples are few and whole simulations; how long one takes is no property. The same ones every time, so
-# that a run of the suite can be repeated; `pytest --hypothesis-profile=explore` looks further.
-settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+# No deadline: an example is a whole simulation, and how long it takes is not a property. The plain run draws few
+# examples, the same ones every time; the gate draws more (`--hypothesis-profile=gate`), also the same; `explore` draws
+# new ones. A test that sets a count of its own scales it by the profile: tests/examples.py.
+settings.register_profile("plain", deadline=None, max_examples=30, derandomize=True, print_blob=True)
+settings.register_profile("gate", deadline=None, max_examples=100, derandomize=True, print_blob=True)
 settings.register_profile(
     "explore", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-settings.load_profile("repeatable")
+settings.load_profile("plain")
+
+QUICK_FOLDERS = {"contract", "units", "equivalence"}
+"""Folders whose tests are all in the quick tier, `pytest -m quick`, except slow ones."""
 
 ALEX8_SOURCE = "https://github.com/RalphMao/EIE-simulator (its folder of AlexNet fc8 data)"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests of whole folders; one case of each command carries the marker in its own file."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    # `-m quick` replaces the `-m "not slow"` of setup.cfg: a slow test must not be quick as well.
+    if folder in QUICK_FOLDERS and item.get_closest_marker("slow") is None:
+        item.add_marker("quick")
 
 
 class Simulator:

@@ -11,8 +11,9 @@ from compressor import pack_codes
 from eie_sim import ArchConfig, simulate
 from eie_sim.fixed_point import FixedPoint, most_frac_bits, multiply, quantise, saturate
 from tests import naive
+from tests.examples import examples
 
-many = settings(max_examples=300, deadline=None)
+many = settings(max_examples=examples(300), deadline=None)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 BITS = st.sampled_from([8, 16, 32])
 
@@ -187,7 +188,7 @@ def test_float32_is_no_fixed_point():
         chosen([0, 1], [1], arithmetic="float32")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(book=st.lists(FLOATS, min_size=1, max_size=7), acts=st.lists(FLOATS, min_size=1, max_size=7), bias=st.booleans())
 def test_the_choices_are_those_of_the_naive_machine(book, acts, bias):
     numbers = chosen([0, *book], acts, bias)

@@ -27,9 +27,10 @@ from eie_sim.views import (
 )
 from eie_sim.workload import calibrated_layer
 from tests import naive
+from tests.examples import examples
 from tests.strategies import cases, parts
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=examples(40), deadline=None)
 CLASSES = ("busy_cycles", "bubble_cycles", "starved_cycles", "fill_cycles", "drain_cycles")
 
 

@@ -19,6 +19,7 @@ from eie_sim.workload import (
     drawn_codebook,
     random_layer,
 )
+from tests.examples import examples
 
 SMALLEST_LAYER = "NT-We"
 ROUGH = LayerStatistics(
@@ -110,7 +111,7 @@ def test_activity_comes_in_runs_as_long_as_asked():
     assert abs(np.mean(acts[1:] == acts[:-1]) - alike) < 0.02
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.integers(1, 60), st.integers(1, 60), st.floats(0, 1), st.floats(0, 3), st.integers(0, 2**70), st.integers(1, 70)
 )  # fmt: skip

@@ -282,6 +282,7 @@ def bombs(content: bytes) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.compiled_only
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured through /proc")
 def test_sizes_take_neither_more_memory_nor_more_time_than_they_may(tmp_path):

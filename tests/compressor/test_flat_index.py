@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat, flat_statistics
+from tests.examples import examples
 
 
 def naive_entries(cells, index_bits):
@@ -34,7 +35,7 @@ def all_cells(draw):
 
 
 @given(all_cells(), st.integers(2, 8))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 def test_entries_are_those_of_the_paper_and_decode_to_the_cells(cells, index_bits):
     entries = encode_flat(cells, index_bits)
     assert list(zip(*map(np.ndarray.tolist, entries), strict=True)) == naive_entries(cells.tolist(), index_bits)
@@ -42,7 +43,7 @@ def test_entries_are_those_of_the_paper_and_decode_to_the_cells(cells, index_bit
 
 
 @given(all_cells(), st.integers(2, 8))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 def test_the_statistics_foretell_the_entries(cells, index_bits):
     statistics = flat_statistics(cells)
     codes, runs = encode_flat(cells, index_bits)

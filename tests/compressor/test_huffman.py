@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from compressor.coding.huffman import canonical_codes, code_lengths, decode, encode, encoded_bits, mean_length
 from compressor.coding.huffman_lookup import LONGEST
 from compressor.coding.small_numbers import as_table, push_numbers
+from tests.examples import examples
 
 COUNTS = st.lists(st.one_of(st.integers(0, 9), st.integers(0, 10**6)), min_size=1, max_size=40)
 
@@ -69,7 +70,7 @@ def test_words_of_one_length_count_upwards_and_shorter_ones_come_first():
     assert canonical_codes([2, 1, 3, 0, 3]).tolist() == [0b10, 0b0, 0b110, 0, 0b111]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(COUNTS)
 def test_a_code_takes_as_many_bits_as_the_one_of_bitarray(counts):
     lengths = code_lengths(counts, longest=40)
@@ -78,7 +79,7 @@ def test_a_code_takes_as_many_bits_as_the_one_of_bitarray(counts):
     assert [s for s, n in enumerate(lengths) if n] == sorted(theirs)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=5), st.integers(3, 4))
 def test_a_limited_code_is_the_best_of_all_within_the_limit(counts, longest):
     lengths = code_lengths(counts, longest)
@@ -86,7 +87,7 @@ def test_a_limited_code_is_the_best_of_all_within_the_limit(counts, longest):
     assert encoded_bits(counts, lengths) == least_bits(counts, longest)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(COUNTS, st.integers(6, 15))
 def test_a_code_uses_all_words(counts, longest):
     lengths = code_lengths(counts, longest)
@@ -126,7 +127,7 @@ def test_the_words_stand_first_bit_highest_and_the_last_byte_ends_in_zeros():
     assert np.array_equal(table, table_of([1, 2, 2], 4))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.integers(0, 2**32), st.integers(1, 8), st.sampled_from([1, 3, 9]))
 def test_bitarray_decodes_the_same_symbols(seed, symbol_bits, skew):
     symbols = (np.random.default_rng(seed).random(700) ** skew * (1 << symbol_bits)).astype(np.uint8)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from compressor.data.idx import read_idx
 from compressor.storage.files import FormatError
+from tests.examples import examples
 
 
 def idx_bytes(array, magic=None):
@@ -81,7 +82,7 @@ def test_a_zipped_file_cut_short_or_damaged_is_one_error(tmp_path):
             assert np.array_equal(read_idx(path, 3), pixels)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255), st.booleans())
 def test_any_changed_byte_is_an_error_or_another_pixel(tmp_path_factory, at, change, zipped):
     content = GOOD[:at] + bytes([GOOD[at] ^ change]) + GOOD[at + 1 :]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from compressor import load_model, pack_codes, save_model
 from compressor.importers import read_eie_simulator, read_matrix_market, write_eie_simulator
 from compressor.storage.files import FormatError
+from tests.examples import examples
 
 CODEBOOK = np.append(0, np.linspace(-1, 1, 15)).astype(np.float32)
 
@@ -45,7 +46,7 @@ def refused(folder: Path, match: str, n_rows: int = 10, n_pe: int = 4) -> None:
 # The authors' folder --------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     n_rows=st.integers(1, 30),
     n_cols=st.integers(1, 20),
@@ -427,7 +428,7 @@ def test_lines_may_end_as_on_windows(tmp_path):
     assert read_matrix_market(path, 2).n_entries == 5
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.integers(1, 20), st.integers(1, 8), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_any_matrix_of_few_values_comes_back(tmp_path_factory, n_rows, n_cols, n_pe, seed):
     rng = np.random.default_rng(seed)

@@ -16,6 +16,7 @@ from compressor import PackedModel, __version__, load_model, pack_codes, save_mo
 from compressor.storage.container import MAX_HEADER_BYTES
 from compressor.storage.files import FormatError, creating_folder, replacing, replacing_in
 from compressor.storage.packed_file import FORMAT_VERSION
+from tests.examples import examples
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_paths_may_be_texts(path):
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.data())
 def test_any_model_comes_back_as_it_was(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("any") / "model.eie"

@@ -349,6 +349,7 @@ def tensor_bombs(parts: Parts) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured through /proc")
 @pytest.mark.compiled_only
 def test_forged_sizes_take_neither_memory_nor_time(content, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from compressor import CompressedModel, PackedLayer, PackedModel, compress_layer, compress_model
 from compressor.pipeline import compress_layer_report
 from compressor.weight_sharing import share_weights
+from tests.examples import examples
 
 
 def random_weights(shape, seed=0):
@@ -44,7 +45,7 @@ def naive_pipeline(weights, density, bits, bias=None):
     return dense.reshape(weights.shape), codebook[np.abs(bias[:, None] - codebook).argmin(axis=1)], codebook
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     st.integers(0, 2**32 - 1), st.integers(20, 40), st.integers(20, 40), st.integers(1, 70),
     st.integers(2, 8), st.integers(1, 3), st.sampled_from([0.3, 0.5, 1.0]), st.booleans(),

@@ -14,6 +14,7 @@ from compressor.prune import (
     prune_mask,
     standard_deviation,
 )
+from tests.examples import examples
 
 # Few values, so that most cuts fall among ties; next to them any float32 at all.
 TIED = st.sampled_from([0.0, -0.0, 0.25, -0.25, 0.5, -0.5, 1.0, 1e-45, -1e-45, 3e38])
@@ -22,7 +23,7 @@ SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=7)
 TENSORS = hnp.arrays(np.float32, SHAPES, elements=TIED) | hnp.arrays(np.float32, SHAPES, elements=ANY)
 MATRICES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=TIED)
 DENSITIES = st.floats(0, 1)
-COMMON = settings(deadline=None, max_examples=100)
+COMMON = settings(deadline=None, max_examples=examples(100))
 
 
 def naive_mask(weights, density):

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compressor.coding.small_numbers import as_table, check_popped, from_table, pop_numbers, push, push_numbers
+from tests.examples import examples
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(hnp.arrays(np.uint8, st.integers(0, 60), elements=st.integers(0, 15)), st.integers(0, 2**70))
 def test_numbers_come_back_and_leave_the_state_below_them(numbers, below):
     state = push_numbers(below, numbers, 16)
@@ -16,7 +17,7 @@ def test_numbers_come_back_and_leave_the_state_below_them(numbers, below):
     assert left == below
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.integers(0, 2**200), st.integers(0, 30), st.integers(1, 16))
 def test_every_integer_is_the_one_form_of_some_numbers(state, n_numbers, n_values):
     numbers, left = pop_numbers(state, n_numbers, n_values)

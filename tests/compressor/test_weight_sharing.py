@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from compressor import weight_sharing
 from compressor.types.coded import nearest_codes
 from compressor.weight_sharing import INITIALISATIONS, assign_codes, cluster, share_weights
+from tests.examples import examples
 
 # Multiples of 1/8: sums, means of few and squares are exact, so that equal means equal.
 EIGHTHS = st.integers(-40, 40).map(lambda n: n / 8)
@@ -17,7 +18,7 @@ WEIGHTS = hnp.arrays(np.float32, st.integers(1, 60), elements=EIGHTHS)
 ANY = hnp.arrays(np.float32, st.integers(0, 40), elements=st.floats(-1e4, 1e4, width=32))
 DISTINCT = hnp.arrays(np.float32, st.integers(16, 50), elements=st.integers(-999, 999).map(float), unique=True)
 BITS = st.integers(1, 5)
-COMMON = settings(deadline=None, max_examples=60)
+COMMON = settings(deadline=None, max_examples=examples(60))
 
 needs_compiled_kernels = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too many weights for plain Python")
 
@@ -90,7 +91,7 @@ def test_exact_is_the_optimum_over_every_partition(weights, bits):
     assert cluster(weights, bits, "exact").inertia == pytest.approx(naive_optimum(weights, n_clusters), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=examples(10))
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_exact_is_the_optimum_of_a_plain_dynamic_programme(seed, bits):
     weights = np.sort(np.random.default_rng(seed).standard_normal(40).astype(np.float32))

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eie_sim.result import Counts
+from tests.examples import examples
 from tests.strategies import activations, cases, layers, machines
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=examples(25), deadline=None)
 FIELDS = [field.name for field in fields(Counts)]
 
 

@@ -22,6 +22,7 @@ from eie_sim.cost import (
 from eie_sim.cost.calibrations import ALEX_7, EVERY_8_CYCLES, clock_fraction
 from eie_sim.cost.energy import CLOCK, DRAM, LEAKAGE, SCAN, lnzd_nodes, table_for
 from eie_sim.cost.prices import LNZD, UNITS
+from tests.examples import examples
 from tests.strategies import cases
 
 MACHINE = preset(paper.MACHINE)
@@ -75,7 +76,7 @@ def test_table_v_has_the_power_of_256_pes_at_28_nm():
     assert energy(run_of(EVERY_8_CYCLES, large)).power_w == pytest.approx(4 * 0.587, rel=2e-3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(case=cases(), name=st.sampled_from(list(CALIBRATIONS)), rule=st.sampled_from(list(SCALINGS)), node=st.booleans())
 def test_units_and_causes_each_sum_to_the_total(case, name, rule, node):
     arch = case.arch.replace(technology_nm=28.0 if node else 45.0)
@@ -86,7 +87,7 @@ def test_units_and_causes_each_sum_to_the_total(case, name, rule, node):
     assert report.edp_nj_us == pytest.approx(report.total_nj * report.time_us)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(case=cases())
 def test_energy_is_counts_times_prices(case):
     result = simulate(case.layer, case.acts, case.arch, output=False)

@@ -14,10 +14,11 @@ from eie_sim import ArchConfig, simulate, simulate_batch, simulate_model
 from eie_sim.engines.base import ENGINES
 from eie_sim.result import BatchResult, Counts, differences
 from tests import naive
+from tests.examples import examples
 from tests.strategies import Case, activations, cases, code_matrices, codebooks, crowded, layers, machines
 
-some = settings(max_examples=60, deadline=None)
-few = settings(max_examples=20, deadline=None)
+some = settings(max_examples=examples(60), deadline=None)
+few = settings(max_examples=examples(20), deadline=None)
 
 
 def assert_all_agree(case: Case) -> None:

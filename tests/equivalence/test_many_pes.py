@@ -16,7 +16,7 @@ def _layer(n_rows: int, n_cols: int, density: float, n_pe: int, seed: int) -> Pa
     return pack_codes(codes.astype(np.uint8), codebook, n_pe, bias_codes=rng.integers(0, 16, n_rows))
 
 
-@pytest.mark.parametrize("n_pe", [1025, 2100])
+@pytest.mark.parametrize("n_pe", [1025, pytest.param(2100, marks=pytest.mark.slow)])
 @pytest.mark.compiled_only
 def test_the_engines_agree_on_machines_of_more_than_a_thousand_pes(n_pe: int) -> None:
     layer = _layer(3000, 40, 0.2, n_pe, seed=n_pe)

@@ -11,6 +11,7 @@ from compressor.types.packed import PackedLayer
 from eie_sim import ArchConfig, simulate
 from eie_sim.engines import fast
 from eie_sim.result import differences
+from tests.examples import examples
 from tests.strategies import Case, cases, crowded
 
 _CODEBOOK = np.linspace(0, 1, 16, dtype=np.float32)
@@ -43,7 +44,7 @@ def test_the_width_of_words_changes_nothing_on_a_crowded_machine(seed, monkeypat
     assert_words_do_not_matter(crowded(seed), monkeypatch)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(case=cases())
 def test_the_width_of_words_changes_nothing(case):
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -400,13 +400,13 @@ def test_the_page_of_the_nine_layers_is_under_3_megabytes(tmp_path, monkeypatch)
     assert [one["layer"] for one in maps.values()] == list(LAYERS)
 
 
-def test_a_machine_beyond_the_table_is_told_of():
+def test_a_machine_beyond_the_table_is_told_of(without_pictures):
     machines = [replace(one, inputs={**one.inputs, "seed_of_test": n}) for n in range(120) for one in some_machines()]
     page = sweep_page(machines, OBJECTIVES, SweepFacts("many", "1.2.3", ("fc",), ()))
     assert "The first 1,000 of 1,440 rows" in page
 
 
-def test_a_layer_keeps_its_name_in_tables():
+def test_a_layer_keeps_its_name_in_tables(without_pictures):
     assert "b|x&lt;y&gt;</th>" in a_report_page("b|x<y>")
 
 

@@ -23,10 +23,11 @@ from eie_sim.studies.permutation import (
 )
 from eie_sim.studies.recurrence import cycles_with
 from eie_sim.studies.scaling import more_pes
+from tests.examples import examples
 from tests.strategies import cases
 
-some = settings(max_examples=40, deadline=None)
-few = settings(max_examples=15, deadline=None)
+some = settings(max_examples=examples(40), deadline=None)
+few = settings(max_examples=examples(15), deadline=None)
 
 BOOK = np.arange(16, dtype=np.float32)
 

@@ -360,10 +360,10 @@ def test_every_column_is_explained():
 
 def test_a_changed_file_is_judged_alone_and_not_with_what_it_was_before(sweep, folder):
     space = tiny.toml(folder / "one.toml", workload="a.eie", n_pe=[2, 4])
-    shown(sweep("run", space))
+    shown(sweep("run", space, "--jobs", 1))
     before = told(sweep("best", folder / "one.sqlite", "--json"))
     tiny.a_file(folder / "a.eie", 7)
-    shown(sweep("run", space))
+    shown(sweep("run", space, "--jobs", 1))
     after = told(sweep("best", folder / "one.sqlite", "--json"))
     assert [one["rows"] for one in after] == [1, 1]
     assert {one["energy_nj"] for one in after}.isdisjoint(one["energy_nj"] for one in before)
@@ -372,7 +372,7 @@ def test_a_changed_file_is_judged_alone_and_not_with_what_it_was_before(sweep, f
 
 def test_one_calibration_is_judged_by_and_the_others_are_named(sweep, folder):
     space = tiny.toml(folder / "two.toml", workload="a.eie", n_pe=[2, 4], calibration=["bottom-up", "table2-8cycle"])
-    shown(sweep("run", space))
+    shown(sweep("run", space, "--jobs", 1))
     result = sweep("best", folder / "two.sqlite", "--json")
     assert [one["calibration"] for one in json.loads(result.stdout)] == ["bottom-up"] * 2
     assert "by calibration bottom-up; for others (table2-8cycle) give a condition" in result.stderr
@@ -384,7 +384,7 @@ def test_machines_without_an_area_can_be_best_by_something_else(sweep, folder):
     space = tiny.toml(
         folder / "s.toml", workload="a.eie", n_pe=[2, 4], technology_nm=28.0, scaling_rule="deepscaletool"
     )
-    shown(sweep("run", space))
+    shown(sweep("run", space, "--jobs", 1))
     found = told(sweep("best", folder / "s.sqlite", "--json"))
     assert [one["area_mm2"] for one in found] == [None, None]
     assert "-" in shown(sweep("best", folder / "s.sqlite"))
@@ -392,21 +392,21 @@ def test_machines_without_an_area_can_be_best_by_something_else(sweep, folder):
 
 def test_points_that_failed_are_told_where_machines_are_judged(sweep, folder):
     space = tiny.toml(folder / "f.toml", workload=["a.eie", "a.eie#nowhere"], n_pe=[2, 4])
-    sweep("run", space)
+    sweep("run", space, "--jobs", 1)
     result = sweep("best", folder / "f.sqlite")
     assert "2 of 4 points failed and count nowhere" in result.stderr
 
 
 def test_machines_that_ran_different_things_are_not_compared_and_why_is_told(sweep, fails, folder):
     (folder / "p.toml").write_text('[[point]]\nworkload = "a.eie"\nn_pe = 2\n[[point]]\nworkload = "b.eie"\nn_pe = 4\n')
-    shown(sweep("run", folder / "p.toml"))
+    shown(sweep("run", folder / "p.toml", "--jobs", 1))
     assert "no machine ran every workload and seed that the others ran" in fails("best", folder / "p.sqlite")
     assert len(told(sweep("best", folder / "p.sqlite", "--json", "--where", "workload == 'a.eie'"))) == 1
 
 
 def test_a_dry_run_counts_what_failed_when_it_is_to_be_tried_again(sweep, folder):
     space = tiny.toml(folder / "f.toml", workload="a.eie#nowhere", n_pe=[2, 4])
-    sweep("run", space)
+    sweep("run", space, "--jobs", 1)
     assert told(sweep("run", space, "--dry-run", "--json"))["missing"] == 0
     assert told(sweep("run", space, "--dry-run", "--retry-failed", "--json"))["missing"] == 2
 

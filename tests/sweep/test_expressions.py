@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from eie_sim.sweep.columns import CONDITIONS
 from eie_sim.sweep.expressions import FUNCTIONS, MAX_LENGTH, condition
+from tests.examples import examples
 
-some = settings(max_examples=200, deadline=None)
+some = settings(max_examples=examples(200), deadline=None)
 
 NAMES = ("cycles", "time_us", "n_pe", "area_mm2")
 TEXTS = ("workload", "order")

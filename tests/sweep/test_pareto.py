@@ -10,8 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 from eie_sim.sweep import pareto
 from eie_sim.sweep.pareto import front, hypervolume
+from tests.examples import examples
 
-some = settings(max_examples=200, deadline=None)
+some = settings(max_examples=examples(200), deadline=None)
 
 
 @st.composite

@@ -14,10 +14,11 @@ from eie_sim.trace import COUNTED, cut, default_window, read_perfetto, trace_cou
 from eie_sim.trace.perfetto_events import PE_UNITS, events
 from eie_sim.views import PE_STATES, broadcast_stalls, pe_states, waiting
 from tests.contract.test_golden import EXTRA, GOLDEN, by_name, layer_of, machine_of
+from tests.examples import examples
 from tests.strategies import cases, crowded, parts
 from tests.trace.trace_events import check_nesting, check_schema, counter_values, read, tracks
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=examples(30), deadline=None)
 small = cases(max_rows=20, max_cols=12)
 
 

@@ -18,13 +18,14 @@ from eie_sim.trace import cut, trace_counts, write_vcd
 from eie_sim.trace.vcd_signals import MACHINE_SIGNALS, PE_SIGNALS
 from eie_sim.views import PE_STATES, full_queues, pe_states, waiting
 from tests.contract.test_golden import EXTRA, GOLDEN, by_name, layer_of, machine_of
+from tests.examples import examples
 from tests.extras import needs
 from tests.strategies import cases, crowded, parts
 from tests.trace.value_changes import read_vcd
 
 needs("vcd", "vcd")
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=examples(30), deadline=None)
 small = cases(max_rows=20, max_cols=12, arithmetics=("float32",))
 
 

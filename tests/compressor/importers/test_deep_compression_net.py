@@ -22,6 +22,7 @@ from compressor.networks.shapes import (
     VGG_16,
 )
 from compressor.storage.files import FormatError
+from tests.examples import examples
 
 FEW, MANY = 400, 5000  # damaged files of each kind: in the plain run, and in the slow one
 REAL_BYTES = 675_763
@@ -221,7 +222,7 @@ def test_activation_functions_can_be_given(tmp_path):
     assert model.activations == ("relu", "tanh", "none")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     shape=st.sampled_from([(1, 1), (3, 7), (2, 40), (16, 33)]),
     kernel=st.sampled_from([(), (1, 1), (3, 3)]),

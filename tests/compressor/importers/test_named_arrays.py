@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from compressor import CodedTensor, CompressedModel, DenseModel, DenseTensor, compress_model
 from compressor.importers import named_arrays as module
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+from tests.examples import examples
 
 
 def numbers(*shape, seed=0):
@@ -173,7 +174,7 @@ LAYERS = ["", "fc", "fc.weight", "weight", "weightbias", "fc.bias", "a.b", "feat
 SHAPES = [(2, 2), (8, 2), (8, 3), (2,), (8,), (), (2, 1, 3, 3), (0, 2)]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(LAYERS), st.sampled_from(["", *PARTS])).map(

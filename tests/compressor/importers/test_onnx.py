@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from compressor import CompressedModel, compress_model
 from compressor.importers import read_onnx, write_onnx
 from compressor.storage.files import FormatError
+from tests.examples import examples
 from tests.extras import needs
 
 onnx = needs("onnx", "onnx")
@@ -492,7 +493,7 @@ def test_weights_too_large_for_the_type_are_refused(tmp_path):
         write_onnx(coded(read_onnx(path), {"fc": np.full((2, 3), 1e5)}), path, path)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     rows=st.integers(1, 6),
     columns=st.integers(1, 6),

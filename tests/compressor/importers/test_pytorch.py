@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from compressor import CompressedModel, compress_model
 from compressor.importers.named_arrays import named_arrays
 from compressor.storage.files import FormatError
+from tests.examples import examples
 from tests.extras import needs
 
 torch = needs("torch", "train")
@@ -464,7 +465,7 @@ def test_two_values_for_one_tensor_are_refused():
         state_dict_of(model, state)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=4),
     bias=st.booleans(),
