@@ -13,6 +13,7 @@ from tests.extras import needs
 torch = needs("torch", "train")
 
 from benchmarks import deep_compression  # noqa: E402
+from benchmarks.figures.reproduced_networks import reproduced_networks  # noqa: E402
 from benchmarks.harness import command  # noqa: E402
 from benchmarks.reproduction.data import drawn_dataset, load_images  # noqa: E402
 from benchmarks.reproduction.lenet_tables import layers_csv, markdown, mean_errors_pct, sizes_of  # noqa: E402
@@ -177,9 +178,9 @@ def test_the_picture_shows_every_layer_and_seed(result):
     assert [layer.name for layer in network.layers] == ["ip1", "ip2", "ip3", "total"]
     assert len(network.seeds) == 3
     assert "(paper: 40)" in network.finding
-    figure = plots.reproduced_networks(data)
+    figure = reproduced_networks(data)
     assert len(figure.axes) == 2
-    assert plots.as_png(figure, dpi=50) == plots.as_png(plots.reproduced_networks(data), dpi=50)
+    assert plots.as_png(figure, dpi=50) == plots.as_png(reproduced_networks(data), dpi=50)
 
 
 # The command ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """The data of figures: shares that sum, findings that say what the numbers say, sizes by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,7 @@ from compressor import compress_layer, pack_codes, pack_sparse
 from compressor.prune import cut_to_density, prune_mask
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.columns import digits
-from eie_sim.machine import __file__ as machine_file
-from eie_sim.report import block_diagram, figures
+from eie_sim.report import figures
 from eie_sim.report.tables import result_row
 from eie_sim.workload import random_layer
 
@@ -162,33 +159,6 @@ def test_sizes_read_as_megabytes_or_kilobytes():
     assert figures.megabytes(figures.StoredSize("", 0, 8 * 2_500, 0)) == "2.5 kB"
     steps = (figures.StoredSize("a", 8 * 10**6, 0, 0), figures.StoredSize("b", 0, 0, 8 * 5 * 10**5))
     assert figures.StoredSizes("fc", steps).finding == "fc: 1.0 MB become 0.5 MB, 2.0 times smaller"
-
-
-# The block diagram ----------------------------------------------------------------------------------------------------
-
-
-def test_the_block_diagram_has_a_box_for_every_unit_of_the_machine():
-    files = {path.stem for path in Path(machine_file).parent.glob("*.py")}
-    no_unit = {"__init__", "machine", "clock", "datapath"}
-    drawn = [block_diagram.PE.unit, *(box.unit for box in block_diagram.BOXES)]
-    assert sorted(drawn) == sorted(files - no_unit)
-
-
-def test_no_two_boxes_overlap_and_every_unit_of_a_pe_stands_in_its_frame():
-    def inside(box, frame):
-        return (
-            frame.x <= box.x
-            and frame.y <= box.y
-            and box.x + box.width <= frame.x + frame.width
-            and box.y + box.height <= frame.y + frame.height
-        )
-
-    boxes = block_diagram.BOXES
-    for a in boxes:
-        assert inside(a, block_diagram.PE) == (a.unit not in ("ccu", "lnzd")), a.unit
-        for b in boxes:
-            apart = a.x + a.width <= b.x or b.x + b.width <= a.x or a.y + a.height <= b.y or b.y + b.height <= a.y
-            assert a is b or apart, (a.unit, b.unit)
 
 
 def test_weights_are_counted_by_the_value_that_they_share_and_fillers_are_none():

@@ -26,6 +26,7 @@ from eie_sim.report.figures.costs import (
     baseline_bars,
     energy_breakdown,
 )
+from eie_sim.report.figures.curves import Curve, CurvePanel, CurvePanels
 from eie_sim.report.figures.cycles import (
     STATE_NAMES,
     LayerBreakdown,
@@ -35,6 +36,7 @@ from eie_sim.report.figures.cycles import (
     load_balance,
     stall_breakdown,
 )
+from eie_sim.report.figures.dots import DotPanel, DotPanels, DotRow
 from eie_sim.report.figures.layers import CYCLE_CLASSES, LayerTime, LayerTimes, layer_times
 from eie_sim.report.figures.over_time import (
     BroadcastRate,
@@ -48,9 +50,10 @@ from eie_sim.report.figures.roofs import Roof, Roofline, roofline
 
 __all__ = [
     "CYCLE_CLASSES", "FLOAT_BITS", "STATE_NAMES", "AnsweredDigits", "BaselineBars", "BaselineSeries", "BroadcastRate",
-    "EnergyBreakdown", "LayerBreakdown", "LayerTime", "LayerTimes", "LoadBalance", "PackedHistograms", "QueueMap",
-    "Roof", "Roofline", "RunHistogram", "SharedWeights", "StallBreakdown", "StoredSize", "StoredSizes",
-    "UtilisationMap", "WeightHistogram", "answered_digits", "baseline_bars", "broadcast_rate", "energy_breakdown",
-    "layer_breakdown", "layer_times", "load_balance", "megabytes", "packed_histograms", "queue_map", "roofline",
-    "run_histogram", "shared_weights", "stall_breakdown", "stored_sizes", "utilisation_map", "weight_histogram",
+    "Curve", "CurvePanel", "CurvePanels", "DotPanel", "DotPanels", "DotRow", "EnergyBreakdown", "LayerBreakdown",
+    "LayerTime", "LayerTimes", "LoadBalance", "PackedHistograms", "QueueMap", "Roof", "Roofline", "RunHistogram",
+    "SharedWeights", "StallBreakdown", "StoredSize", "StoredSizes", "UtilisationMap", "WeightHistogram",
+    "answered_digits", "baseline_bars", "broadcast_rate", "energy_breakdown", "layer_breakdown", "layer_times",
+    "load_balance", "megabytes", "packed_histograms", "queue_map", "roofline", "run_histogram", "shared_weights",
+    "stall_breakdown", "stored_sizes", "utilisation_map", "weight_histogram",
 ]  # fmt: skip
