@@ -16,11 +16,13 @@ from eie_sim.report.plots.compressed_layer import (
     stored_sizes,
     weight_histogram,
 )
-from eie_sim.report.plots.costs import baseline_bars, energy_breakdown, roofline
+from eie_sim.report.plots.costs import baseline_bars, energy_breakdown
 from eie_sim.report.plots.curves import curve_panels
 from eie_sim.report.plots.cycles import layer_breakdown, load_balance, stall_breakdown
 from eie_sim.report.plots.dots import dot_panels
+from eie_sim.report.plots.layers import layer_times
 from eie_sim.report.plots.over_time import broadcast_rate, queue_map, utilisation_map
+from eie_sim.report.plots.roofs import roofline
 from eie_sim.report.plots.styles import (
     CLASS_COLOURS,
     DPI,
@@ -36,7 +38,6 @@ from eie_sim.report.plots.styles import (
 )
 from eie_sim.report.plots.sweeps import axis_curve, parallel_coordinates, pareto_front, sweep_map
 from eie_sim.report.plots.timeline import timeline
-from eie_sim.report.plots.times import layer_times
 
 __all__ = [
     "CLASS_COLOURS",
