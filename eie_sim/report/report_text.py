@@ -54,7 +54,7 @@ def to_csv(report: RunReport, name: str) -> str:
 
 
 def to_markdown(report: RunReport) -> str:
-    """The reports for a reader, without accesses and bandwidths; the definition of every column of every report."""
+    """The reports for a reader, without bandwidths; the definition of every column of every report."""
     machine, tables = report.machine, report.tables
     by = report.calibration + (f", scaling rule {report.rule}" if report.rule else "")
     parts = [

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from eie_sim.columns import Row, digits
 from eie_sim.cost import EnergyReport
-from eie_sim.report.comparison import ALL, RunReport
+from eie_sim.report.baseline_rows import ALL
+from eie_sim.report.comparison import RunReport
 
 Floats = NDArray[np.float64]
 

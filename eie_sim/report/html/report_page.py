@@ -251,7 +251,6 @@ def _capacity(report: RunReport, details: Sequence[Detail], left_out: str) -> tu
         data_table("needs", "What the fullest PE needs", CAPACITY, capacity_rows(details)) if details else None,
         _note(left_out),
         data_table("bandwidth", "Traffic", REPORTS["BANDWIDTH_REPORT"], tables["BANDWIDTH_REPORT"]),
-        data_table("accesses", "Accesses", REPORTS["DETAILED_ACCESS_REPORT"], tables["DETAILED_ACCESS_REPORT"]),
     )
 
 
