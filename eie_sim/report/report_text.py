@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.json_file import JsonKind
 from eie_sim.report.comparison import RunReport, headline
-from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_unit
+from eie_sim.report.report_columns import HEADLINE, REPORTS, by_unit
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 
@@ -69,15 +69,15 @@ def to_markdown(report: RunReport) -> str:
     shown = ["COMPUTE_REPORT", *["INFERENCE_REPORT"] * report.chained, "CALIBRATION_REPORT", "AREA_REPORT"]
     for name in (*shown, "COMPARISON_REPORT"):
         parts += [f"## {name}", _table(list(REPORTS[name]), tables[name])]
-    parts += ["## Energy by unit, nJ", _table_of(energy_by_unit(tables["ENERGY_REPORT"]))]
+    energies = energy_by_unit(tables["ENERGY_REPORT"])
+    parts += ["## Energy by unit, nJ", _table(list(energies[0]), energies)]
     parts += _list("## What the energy assumes", report.assumptions)
-    tables_told = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(_units(tables))}
-    parts += ["## Columns", *(f"### {name}\n\n{_definitions(columns)}" for name, columns in tables_told.items())]
+    parts.append("## Columns")
+    defined = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(list(energies[0])[2:])}
+    for name, columns in defined.items():
+        rows: list[Row] = [{"column": column, **told} for column, told in columns.items()]
+        parts.append(f"### {name}\n\n{_table(['column', 'unit', 'definition'], rows)}")
     return "\n\n".join(parts) + "\n"
-
-
-def _units(tables: Mapping[str, Sequence[Row]]) -> list[str]:
-    return list(dict.fromkeys(str(row["unit"]) for row in tables["ENERGY_REPORT"]))
 
 
 def means_of(report: RunReport) -> str:
@@ -103,15 +103,6 @@ def energy_by_unit(rows: Sequence[Row]) -> list[Row]:
         assert isinstance(so_far, (int, float))
         line[str(row["unit"])] = so_far + energy_nj
     return list(found.values())
-
-
-def _definitions(columns: Definitions) -> str:
-    rows: list[Row] = [{"column": name, **told} for name, told in columns.items()]
-    return _table(["column", "unit", "definition"], rows)
-
-
-def _table_of(rows: Sequence[Row]) -> str:
-    return _table(list(rows[0]), rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Cell]]) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from compressor._version import __version__
 from compressor.storage.files import errors_name, replacing
-from eie_sim.columns import MEASURED, Cell, Row
+from eie_sim.columns import MEASURED, Row
 from eie_sim.json_file import JsonKind
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
@@ -85,17 +85,17 @@ class Results:
     @property
     def totals(self) -> list[Row]:
         """Cycles and time of all layers together, for each input vector; empty when they are not a chain."""
-        numbers = sorted({int(row["input"]) for row in self.rows if isinstance(row["input"], int)})
-        return [self._total(number) for number in numbers] if self.chained else []
-
-    def _total(self, number: int) -> Row:
-        rows = [row for row in self.rows if row["input"] == number]
-        return {"input": number, **{name: sum(_number(row[name]) for row in rows) for name in ("cycles", "time_us")}}
-
-
-def _number(cell: Cell) -> float:
-    assert isinstance(cell, (int, float))
-    return cell
+        sums: dict[int, Row] = {}
+        for row in self.rows if self.chained else ():
+            number = row["input"]
+            assert isinstance(number, int)
+            total = sums.setdefault(number, {"input": number, "cycles": 0, "time_us": 0})
+            for name in ("cycles", "time_us"):
+                cell, so_far = row[name], total[name]
+                assert isinstance(cell, (int, float))
+                assert isinstance(so_far, (int, float))
+                total[name] = so_far + cell
+        return [sums[number] for number in sorted(sums)]
 
 
 def to_json(results: Results) -> str:
@@ -107,7 +107,10 @@ def to_json(results: Results) -> str:
         When a number is not finite, which JSON cannot say; it names the column.
     """
     for row in results.rows:
-        _check_finite(row)
+        for name, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                of = f"layer {row['layer']!r}, input {row['input']}"
+                raise ValueError(f"{name}: {value} for {of}, but JSON has finite numbers only")
     per_layer = by_layer(results.rows)
     names = [column.name for column in MEASURED]
     document: dict[str, Any] = {
@@ -130,13 +133,6 @@ def to_json(results: Results) -> str:
     if results.chained:
         document["totals"] = results.totals
     return json.dumps(document, indent=2, allow_nan=False)
-
-
-def _check_finite(row: Row) -> None:
-    for name, value in row.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            of = f"layer {row['layer']!r}, input {row['input']}"
-            raise ValueError(f"{name}: {value} for {of}, but JSON has finite numbers only")
 
 
 def to_csv(results: Results) -> str:
@@ -187,22 +183,19 @@ def _checked(document: Mapping[str, Any]) -> Results:
     keys = [(row["layer"], row["input"]) for row in rows]
     if len(set(keys)) != len(keys):
         raise ValueError("results: a layer and input are there twice")
+    notes = document.get("notes", [])
+    if not isinstance(notes, list):
+        raise ValueError("notes: must be a list")
     return Results(
         rows,
         machine,
         str(document.get("engine", "unknown")),
         origins=_texts("origins", document.get("origins", {})),
-        notes=tuple(_texts("notes", dict(enumerate(_list("notes", document.get("notes", []))))).values()),
+        notes=tuple(_texts("notes", dict(enumerate(notes))).values()),
         chained=document.get("chained") is True,
         version=str(document.get("eie_sim_version", "unknown")),
         layers=_facts(document.get("layers", {})),
     )
-
-
-def _list(name: str, found: object) -> list[object]:
-    if not isinstance(found, list):
-        raise ValueError(f"{name}: must be a list")
-    return found
 
 
 def _texts(name: str, found: object) -> dict[Any, str]:

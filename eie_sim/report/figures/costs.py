@@ -193,16 +193,14 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((str(row["baseline"]), str(row["kind"]), str(row["made_by"])), []).append(row)
-    all_series = [_series(key, of_one, layers, report.chained) for key, of_one in groups.items()]
+    all_series = []
+    for key, of_one in groups.items():
+        over = (_over_layers(of_one, column, layers, report.chained) for column in ("speedup", "energy_ratio"))
+        all_series.append(BaselineSeries(*key, *over))
     known = {(s.name, s.kind) for s in all_series if s.made_by != "modelled" and None not in s.times_slower}
     kept = tuple(s for s in all_series if s.made_by != "modelled" or (s.name, s.kind) not in known)
     places = (*layers, last) if len(layers) > 1 else layers
     return BaselineBars(places, kept, batch, report.calibration, baselines_of(report))
-
-
-def _series(key: tuple[str, str, str], rows: Sequence[Row], layers: Sequence[str], chained: bool) -> BaselineSeries:
-    speedup, energy = (_over_layers(rows, column, layers, chained) for column in ("speedup", "energy_ratio"))
-    return BaselineSeries(*key, speedup, energy)
 
 
 def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str], chained: bool) -> tuple[float | None, ...]:

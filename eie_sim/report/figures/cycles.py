@@ -136,15 +136,13 @@ def layer_breakdown(results: Iterable[SimResult]) -> LayerBreakdown:
     found = tuple(results)
     if not found:
         raise ValueError("results: there is none, but a figure shows at least one layer")
-    return LayerBreakdown(tuple(one.layer for one in found), np.stack([_states(one) for one in found], axis=1))
-
-
-def _states(result: SimResult) -> Integers:
-    """Cycles of all PEs in each of `PE_STATES`."""
-    counts = result.counts
-    fillers = counts.fillers.sum()
-    classes = (counts.bubble_cycles, counts.starved_cycles, counts.fill_cycles, counts.drain_cycles)
-    return np.array([counts.busy_cycles.sum() - fillers, fillers, *(cycles.sum() for cycles in classes)], np.int64)
+    states = []
+    for counts in (one.counts for one in found):
+        # The counters do not tell weights from fillers: an entry issued is busy either way.
+        fillers = counts.fillers.sum()
+        classes = (counts.bubble_cycles, counts.starved_cycles, counts.fill_cycles, counts.drain_cycles)
+        states.append([counts.busy_cycles.sum() - fillers, fillers, *(cycles.sum() for cycles in classes)])
+    return LayerBreakdown(tuple(one.layer for one in found), np.array(states, np.int64).T)
 
 
 # Balance --------------------------------------------------------------------------------------------------------------

@@ -42,19 +42,22 @@ class Pictures:
         """
         root = _parsed(svg)
         self._count += 1
-        names = _Names(f"p{self._count}-", _referenced(root))
+        referenced: set[str] = set()
+        for one in root.iter():
+            referenced.update(name for value in one.attrib.values() for name in _REFERENCE.findall(value))
+            if (target := one.get(_HREF) or one.get("href") or "").startswith("#"):
+                referenced.add(target[1:])
+        names = _Names(f"p{self._count}-", referenced)
+        # Shapes of the same content go into the sheet once, whatever each picture calls them.
         for definitions in list(root.iter(f"{_SVG}defs")):
-            self._share_shapes(definitions, names)
+            for shape in [one for one in definitions if one.tag in _SHARED]:
+                name = shape.attrib.pop("id", None)
+                definitions.remove(shape)
+                if name in referenced:
+                    content = _written(shape, names)
+                    names.shared[name] = self._shapes.setdefault(content, f"s{len(self._shapes)}")
         inside = "".join(_written(child, names) for child in root)
         return element("svg", Markup(inside), viewBox=root.get("viewBox"), role="img", aria_label=finding)
-
-    def _share_shapes(self, definitions: ET.Element, names: "_Names") -> None:
-        for shape in [one for one in definitions if one.tag in _SHARED]:
-            name = shape.attrib.pop("id", None)
-            definitions.remove(shape)
-            if name in names.referenced:
-                content = _written(shape, names)
-                names.shared[name] = self._shapes.setdefault(content, f"s{len(self._shapes)}")
 
     def sheet(self) -> Markup:
         """The shapes that pictures share; once a page."""
@@ -84,15 +87,6 @@ def _parsed(svg: bytes) -> ET.Element:
     if root.tag != f"{_SVG}svg":
         raise ValueError(f"picture: its element is {root.tag!r}, but it must be svg")
     return root
-
-
-def _referenced(root: ET.Element) -> set[str]:
-    found: set[str] = set()
-    for one in root.iter():
-        found.update(name for value in one.attrib.values() for name in _REFERENCE.findall(value))
-        if (target := one.get(_HREF) or one.get("href") or "").startswith("#"):
-            found.add(target[1:])
-    return found
 
 
 def _written(one: ET.Element, names: _Names) -> str:

@@ -21,18 +21,12 @@ def answered_digits(data: figures.AnsweredDigits) -> Figure:
     for at, axes in enumerate(above.subplots(rows, _DIGITS_IN_A_ROW, squeeze=False).flat):
         axes.axis("off")
         if at < len(data.images):
-            _draw_digit(axes, data, at)
+            answer, right = int(data.predicted[at]), int(data.labels[at])
+            axes.imshow(data.images[at], cmap="gray_r", vmin=0, vmax=255)
+            text, colour = (f"{answer}", INK) if answer == right else (f"{answer}, not {right}", RUST)
+            axes.set_title(text, fontsize=points(8), fontweight="normal", loc="center", pad=2, color=colour)
     _draw_latencies(below.subplots(), data)
     return figure
-
-
-def _draw_digit(axes: Axes, data: figures.AnsweredDigits, at: int) -> None:
-    answer, right = int(data.predicted[at]), int(data.labels[at])
-    axes.imshow(data.images[at], cmap="gray_r", vmin=0, vmax=255)
-    text = f"{answer}" if answer == right else f"{answer}, not {right}"
-    axes.set_title(
-        text, fontsize=points(8), fontweight="normal", loc="center", pad=2, color=INK if answer == right else RUST
-    )
 
 
 def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:

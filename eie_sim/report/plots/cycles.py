@@ -108,18 +108,14 @@ def load_balance(data: figures.LoadBalance) -> Figure:
     work.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     work.set_title(in_lines(data.finding, work, 0.6))
     work.legend(loc="lower left", fontsize=points(8), frameon=True, facecolor="white", edgecolor="none", framealpha=1)
-    _draw_lorenz(curve, data)
-    return figure
-
-
-def _draw_lorenz(axes: Axes, data: figures.LoadBalance) -> None:
     share_of_pes = np.linspace(0, 1, len(data.entries) + 1)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="the same for all")
-    axes.fill_between(share_of_pes, data.lorenz, share_of_pes, color=SAND, linewidth=0)
-    axes.plot(share_of_pes, data.lorenz, color=NAVY, linewidth=1.6, label="this layer")
-    for axis in (axes.xaxis, axes.yaxis):
+    curve.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="the same for all")
+    curve.fill_between(share_of_pes, data.lorenz, share_of_pes, color=SAND, linewidth=0)
+    curve.plot(share_of_pes, data.lorenz, color=NAVY, linewidth=1.6, label="this layer")
+    for axis in (curve.xaxis, curve.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
-    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1, anchor="N")
-    axes.set(xlabel="share of the PEs", ylabel="share of the work")
-    axes.set_title(f"Gini coefficient {data.gini:.3f}")
-    axes.legend(loc="upper left", fontsize=points(8), handlelength=1.4)
+    curve.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1, anchor="N")
+    curve.set(xlabel="share of the PEs", ylabel="share of the work")
+    curve.set_title(f"Gini coefficient {data.gini:.3f}")
+    curve.legend(loc="upper left", fontsize=points(8), handlelength=1.4)
+    return figure

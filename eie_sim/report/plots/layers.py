@@ -53,7 +53,9 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
         )
     axes.scatter(ours, rows, s=22, color=NAVY, label="simulated", zorder=4)
     for row, layer in zip(rows, data.layers, strict=True):
-        axes.annotate(_time_label(layer), (layer.time_us, row), (9, 0), textcoords="offset points", va="center")
+        deviation = "" if layer.deviation_pct is None else f"  ({layer.deviation_pct:+.1f} %)"
+        label = (digits(layer.time_us) + deviation).replace("-", "\N{MINUS SIGN}")
+        axes.annotate(label, (layer.time_us, row), (9, 0), textcoords="offset points", va="center")
     axes.set_xscale("log")
     low = 0.8 * min(ours)
     # The dots take the left 62 %: their labels stand right of them. A span of 4 holds at least one tick.
@@ -66,12 +68,6 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", linewidth=0.6)
     axes.spines["left"].set_visible(False)
-
-
-def _time_label(layer: figures.LayerTime) -> str:
-    if layer.deviation_pct is None:
-        return digits(layer.time_us)
-    return f"{digits(layer.time_us)}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
 
 
 def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", "lower right"]) -> None:
