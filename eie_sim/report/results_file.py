@@ -179,7 +179,15 @@ def _checked(document: Mapping[str, Any]) -> Results:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("results: must be a list of objects")
     for number, row in enumerate(rows):
-        _check_row(number, row)
+        for key, kind in zip(KEYS, (str, int), strict=True):
+            if type(row.get(key)) is not kind:
+                raise ValueError(f"results: row {number} has {key} {row.get(key)!r}, but it must be {kind.__name__}")
+        for name, value in row.items():
+            if value is not None and type(value) not in (str, int, float):
+                what = f"results: {name} of row {number} is {type(value).__name__}"
+                raise ValueError(f"{what}, but must be a number or text")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"results: {name} of row {number} is {value}, but must be finite")
     keys = [(row["layer"], row["input"]) for row in rows]
     if len(set(keys)) != len(keys):
         raise ValueError("results: a layer and input are there twice")
@@ -217,14 +225,3 @@ def _facts(found: object) -> dict[str, LayerFacts]:
             raise ValueError(f"layers: {name}: missing_bytes {missing!r}, but it must be a whole number of at least 0")
         facts[name] = LayerFacts(float(density), missing)
     return facts
-
-
-def _check_row(number: int, row: dict[str, Any]) -> None:
-    for key, kind in zip(KEYS, (str, int), strict=True):
-        if type(row.get(key)) is not kind:
-            raise ValueError(f"results: row {number} has {key} {row.get(key)!r}, but it must be {kind.__name__}")
-    for name, value in row.items():
-        if value is not None and type(value) not in (str, int, float):
-            raise ValueError(f"results: {name} of row {number} is {type(value).__name__}, but must be a number or text")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"results: {name} of row {number} is {value}, but must be finite")

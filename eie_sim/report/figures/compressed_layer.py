@@ -59,7 +59,7 @@ def weight_histogram(weights: ArrayLike, mask: ArrayLike, codebook: ArrayLike, b
 
 
 @dataclass(frozen=True, eq=False)
-class SharedWeights:
+class ValueHistogram:
     """How many weights of a packed layer have each value of its codebook.
 
     Attributes
@@ -94,13 +94,13 @@ _EVEN = 1.1
 """The commonest value is less than this many times as common as the mean."""
 
 
-def shared_weights(layer: PackedLayer) -> SharedWeights:
+def shared_weights(layer: PackedLayer) -> ValueHistogram:
     """Count the weights of a packed layer by value; fillers are none."""
     values, place = np.unique(layer.codebook[1:].astype(np.float64), return_inverse=True)
     of_code = np.bincount(layer.codes, minlength=len(layer.codebook))[1:]
     weights = np.zeros(len(values), np.int64)
     np.add.at(weights, place, of_code)
-    return SharedWeights(layer.name, values, weights)
+    return ValueHistogram(layer.name, values, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def run_histogram(layer: PackedLayer) -> RunHistogram:
 class PackedHistograms:
     """What a packed layer holds: values of weights, and zero runs."""
 
-    weights: SharedWeights
+    weights: ValueHistogram
     runs: RunHistogram
 
     @property

@@ -41,14 +41,32 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         Why a layer has none, for a reader.
     """
     machine, album = report.machine, Album()
-    ran = [one.result for one in details]
+    by_units = energy_by_unit(report.tables["ENERGY_REPORT"])
     by = f"energy by {report.calibration}" + (f", scaling rule {report.rule}" if report.rule else "")
     sections = [
         Section("summary", "What was simulated", _summary(results, report, by)),
         Section("comparison", "Beside the paper and the baselines", _comparison(results, report, album)),
         Section("layers", "Layer by layer", _layers(report, details, left_out, album)),
-        Section("energy", "Energy", _energy(report, album.energies(ran, report))),
-        Section("capacity", "Capacity and traffic", _capacity(report, details, left_out)),
+        Section(
+            "energy",
+            "Energy",
+            (
+                _first_alone(report) if details else None,
+                album.energies([one.result for one in details], report),
+                _of_report("calibrations", "By every calibration", "CALIBRATION_REPORT", report),
+                data_table("units", f"By unit, {report.calibration}", by_unit(list(by_units[0])[2:]), by_units),
+                _of_report("events", f"By event, {report.calibration}", "ENERGY_REPORT", report),
+            ),
+        ),
+        Section(
+            "capacity",
+            "Capacity and traffic",
+            (
+                data_table("needs", "What the fullest PE needs", CAPACITY, capacity_rows(details)) if details else None,
+                _note(left_out),
+                _of_report("bandwidth", "Traffic", "BANDWIDTH_REPORT", report),
+            ),
+        ),
         Section("machine", "The machine", _machine(machine, report)),
     ]
     maps = {f"layer-{number}": heat_map(one.result).data() for number, one in enumerate(details)}
@@ -60,6 +78,10 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         _SCRIPTS,
         join(json_block("heat-data", maps), album.shapes.sheet()),
     )
+
+
+def _of_report(name: str, caption: str, table: str, report: RunReport) -> Markup:
+    return data_table(name, caption, REPORTS[table], report.tables[table])
 
 
 # What was simulated ---------------------------------------------------------------------------------------------------
@@ -82,15 +104,10 @@ def _summary(results: Results, report: RunReport, by: str) -> tuple[Markup | Non
         *((f"Weights and inputs of {', '.join(of_one)}", origin) for origin, of_one in by_origin.items()),
     ]
     notes = [element("li", note) for note in report.notes]
-    cards = [
-        element(
-            "li",
-            element("strong", value),
-            element("span", what),
-            element("span", beside, class_="beside") if beside else None,
-        )
-        for value, what, beside in _cards(results, report)
-    ]
+    cards = []
+    for value, what, beside in _cards(results, report):
+        small = element("span", beside, class_="beside") if beside else None
+        cards.append(element("li", element("strong", value), element("span", what), small))
     return (
         element("ul", *cards, class_="cards"),
         pairs(facts),
@@ -188,9 +205,7 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
         data_table("means", f"Against the baselines: {means_of(report)}", of_means, means) if means else None,
         # That of most baselines: the accelerators of Table V stand beside at batch 1 alone.
         *album.baselines(report, max(sorted(set(batches)), key=batches.count, default=1)),
-        data_table("baselines", "Every layer beside every baseline", REPORTS["COMPARISON_REPORT"], every)
-        if every
-        else None,
+        _of_report("baselines", "Every layer beside every baseline", "COMPARISON_REPORT", report) if every else None,
     )
 
 
@@ -198,12 +213,9 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
 
 
 def _layers(report: RunReport, details: Sequence[Detail], left_out: str, album: Album) -> tuple[Markup | None, ...]:
-    tables = report.tables
     return (
-        data_table("compute", "Each layer", REPORTS["COMPUTE_REPORT"], tables["COMPUTE_REPORT"]),
-        data_table("inference", "Whole inferences", REPORTS["INFERENCE_REPORT"], tables["INFERENCE_REPORT"])
-        if report.chained
-        else None,
+        _of_report("compute", "Each layer", "COMPUTE_REPORT", report),
+        _of_report("inference", "Whole inferences", "INFERENCE_REPORT", report) if report.chained else None,
         _first_alone(report) if details else None,
         album.cycles([one.result for one in details]),
         element("h3", "Every cycle of each layer") if details else None,
@@ -224,28 +236,7 @@ def _note(told: str) -> Markup | None:
     return element("p", told, class_="note") if told else None
 
 
-# Energy, capacity, machine --------------------------------------------------------------------------------------------
-
-
-def _energy(report: RunReport, picture: Markup | None) -> tuple[Markup | None, ...]:
-    rows = energy_by_unit(report.tables["ENERGY_REPORT"])
-    tables = report.tables
-    return (
-        _first_alone(report) if picture else None,
-        picture,
-        data_table("calibrations", "By every calibration", REPORTS["CALIBRATION_REPORT"], tables["CALIBRATION_REPORT"]),
-        data_table("units", f"By unit, {report.calibration}", by_unit(list(rows[0])[2:]), rows),
-        data_table("events", f"By event, {report.calibration}", REPORTS["ENERGY_REPORT"], tables["ENERGY_REPORT"]),
-    )
-
-
-def _capacity(report: RunReport, details: Sequence[Detail], left_out: str) -> tuple[Markup | None, ...]:
-    tables = report.tables
-    return (
-        data_table("needs", "What the fullest PE needs", CAPACITY, capacity_rows(details)) if details else None,
-        _note(left_out),
-        data_table("bandwidth", "Traffic", REPORTS["BANDWIDTH_REPORT"], tables["BANDWIDTH_REPORT"]),
-    )
+# The machine ----------------------------------------------------------------------------------------------------------
 
 
 _PARAMETERS: Definitions = {
@@ -269,7 +260,7 @@ def _machine(machine: ArchConfig, report: RunReport) -> tuple[Markup | None, ...
     toml = assignments(given)
     return (
         data_table("parameters", "Every parameter", _PARAMETERS, rows),
-        data_table("areas", "Area by unit", REPORTS["AREA_REPORT"], report.tables["AREA_REPORT"]),
+        _of_report("areas", "Area by unit", "AREA_REPORT", report),
         element("h3", "The machine as a file"),
         element("p", element("label", "For --arch FILE.toml of eie-sim run:", for_="toml")),
         element("textarea", toml, id_="toml", rows=len(given), readonly=True, data_copy=True, spellcheck="false"),

@@ -30,14 +30,14 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
 
 
 @styled
-def shared_weights(data: figures.SharedWeights) -> Figure:
+def shared_weights(data: figures.ValueHistogram) -> Figure:
     """How many weights of a packed layer have each value."""
     figure = new_figure(2.7, columns=1)
     _draw_shared_weights(figure.subplots(), data, 0.85)
     return figure
 
 
-def _draw_shared_weights(axes: Axes, data: figures.SharedWeights, share: float) -> None:
+def _draw_shared_weights(axes: Axes, data: figures.ValueHistogram, share: float) -> None:
     # A line for each value, where it lies: bars as wide as the gaps would say that there is something between them.
     axes.vlines(data.values, 0, data.weights, color=NAVY, linewidth=points(4))
     axes.axvline(0, color=SOFT, linewidth=0.8)

@@ -1,6 +1,5 @@
 """Draws a roofline."""
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -16,6 +15,9 @@ from eie_sim.report.plots.styles import (
     styled,
 )
 
+_LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+"""Of roofs, so that they are told apart in grey."""
+
 
 @styled
 def roofline(data: figures.Roofline) -> Figure:
@@ -27,7 +29,19 @@ def roofline(data: figures.Roofline) -> Figure:
     seen = [*reached, *(roof.peak_gops / roof.bandwidth_gb_s for roof in data.roofs)]
     low, high = min(seen) / 3, 4 * max(seen)
     for at, roof in enumerate(data.roofs):
-        _draw_roof(axes, roof, at, device_colour(roof.name, data.baselines), (low, high))
+        colour = device_colour(roof.name, data.baselines)
+        x = [low, min(max(roof.peak_gops / roof.bandwidth_gb_s, low), high), high]
+        reached_at_most = [roof.at(ops) for ops in x]
+        label, line = f"{roof.name}: at most", _LINES[at % len(_LINES)]
+        axes.plot(x, reached_at_most, color=colour, linestyle=line, linewidth=1.4, label=label)
+        for kind, found in roof.points.items():
+            _, ops_per_byte, gops = zip(*found, strict=True)
+            label = "each layer" if kind == roof.name else f"each layer, {kind}"
+            face = PAPER if kind == "sparse" else colour
+            axes.plot(
+                ops_per_byte, gops, CURVE_MARKS[at % len(CURVE_MARKS)], color=colour, markerfacecolor=face,
+                markersize=5, linestyle="none", label=label, zorder=3,
+            )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlim=(low, high))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator())
@@ -40,22 +54,3 @@ def roofline(data: figures.Roofline) -> Figure:
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=points(8))
     foot(figure, "\n".join(in_lines(line, axes, size=7.5) for line in data.note.splitlines()))
     return figure
-
-
-_LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
-
-
-def _draw_roof(axes: Axes, roof: figures.Roof, at: int, colour: str, limits: tuple[float, float]) -> None:
-    ridge = min(max(roof.peak_gops / roof.bandwidth_gb_s, limits[0]), limits[1])
-    x = [limits[0], ridge, limits[1]]
-    line = _LINES[at % len(_LINES)]
-    label = f"{roof.name}: at most"
-    axes.plot(x, [roof.at(ops) for ops in x], color=colour, linestyle=line, linewidth=1.4, label=label)
-    for kind, found in roof.points.items():
-        _, ops_per_byte, gops = zip(*found, strict=True)
-        label = "each layer" if kind == roof.name else f"each layer, {kind}"
-        face = PAPER if kind == "sparse" else colour
-        axes.plot(
-            ops_per_byte, gops, CURVE_MARKS[at % len(CURVE_MARKS)], color=colour, markerfacecolor=face, markersize=5,
-            linestyle="none", label=label, zorder=3,
-        )  # fmt: skip
