@@ -42,7 +42,7 @@ def to_csv(report: RunReport, name: str) -> str:
     Raises
     ------
     ValueError
-        When there is no report of that name.
+        If there is no report of that name.
     """
     if name not in REPORTS:
         raise ValueError(f"report: {name!r}, but it must be one of {', '.join(REPORTS)}")

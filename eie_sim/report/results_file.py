@@ -104,7 +104,7 @@ def to_json(results: Results) -> str:
     Raises
     ------
     ValueError
-        When a number is not finite, which JSON cannot say; it names the column.
+        If a number is not finite, which JSON cannot say; it names the column.
     """
     for row in results.rows:
         for name, value in row.items():
@@ -150,7 +150,7 @@ def write_text(text: str, path: str | PathLike[str]) -> None:
     Raises
     ------
     OSError
-        When it cannot be written.
+        If it cannot be written.
     """
     with replacing(Path(path)) as file:
         file.write((text if text.endswith("\n") else text + "\n").encode())
@@ -164,9 +164,9 @@ def read_results(path: str | PathLike[str]) -> Results:
     Raises
     ------
     FormatError
-        When it is no results file; a ValueError that names the file and the thing.
+        If it is no results file; a ValueError that names the file and the thing.
     OSError
-        When it cannot be read.
+        If it cannot be read.
     """
     with errors_name(Path(path)):
         return _checked(KIND.read(path))

@@ -37,7 +37,7 @@ class Cut:
     window : (int, int)
         First cycle, and the first one after the last; cycles are counted from 1.
     pes : ndarray of int64, shape (PEs,)
-        Which PEs, rising.
+        Which PEs, ascending.
     """
 
     schedule: Schedule
@@ -92,7 +92,7 @@ def cut(
     Raises
     ------
     ValueError
-        When the schedule is of another layer or machine, or the window or a PE is not in the run.
+        If the schedule is of another layer or machine, or the window or a PE is not in the run.
     """
     checked = window_of(schedule, window)
     chosen = np.sort(chosen_pes(schedule, pes))

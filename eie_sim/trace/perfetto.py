@@ -78,9 +78,9 @@ def write_perfetto(
     Raises
     ------
     ValueError
-        When the schedule is of another layer or machine, or the window or a PE is not in the run.
+        If the schedule is of another layer or machine, or the window or a PE is not in the run.
     OSError
-        When the file cannot be written; nothing is left behind then.
+        If the file cannot be written; nothing is left behind then.
     """
     of = cut(schedule, layer, arch, window, pes)
     counts = trace_counts(of)

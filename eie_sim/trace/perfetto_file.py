@@ -48,9 +48,9 @@ def read_perfetto(path: str | PathLike[str]) -> Trace:
     Raises
     ------
     ValueError
-        When it is something else, or its events are not as many as it says.
+        If it is something else, or its events are not as many as it says.
     OSError
-        When it cannot be read.
+        If it cannot be read.
     """
     with errors_name(Path(path)):
         tally = _Tally()
@@ -99,7 +99,7 @@ class _Tally:
     bypasses: Counter[tuple[int, str]] = field(default_factory=Counter)
 
     def take(self, found: dict[str, Any]) -> dict[str, Any] | None:
-        """Count `found` where it is an event; what is none is kept as it is."""
+        """Count `found` if it is an event; anything else is kept as it is."""
         kind = found.get("ph")
         if kind == "X":
             key, args = (_whole(found, "tid"), str(found.get("cat"))), _args(found)

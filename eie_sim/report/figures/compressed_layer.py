@@ -23,7 +23,7 @@ class WeightHistogram:
     ----------
     edges : ndarray of float64, shape (bins + 1,)
     kept, pruned : ndarray of int64, shape (bins,)
-    shared_values : ndarray of float64, rising
+    shared_values : ndarray of float64, ascending
         The codebook without the value 0.
     """
 
@@ -65,7 +65,7 @@ class ValueHistogram:
     Attributes
     ----------
     layer : str
-    values : ndarray of float64, rising
+    values : ndarray of float64, ascending
         The codebook without the value 0; a value that stands in it twice is here once.
     weights : ndarray of int64, as many
     """

@@ -60,7 +60,7 @@ def energy_breakdown(reports: Iterable[EnergyReport]) -> EnergyBreakdown:
     Raises
     ------
     ValueError
-        When there is no report, or they are by several calibrations.
+        If there is no report, or they are by several calibrations.
     """
     found = tuple(reports)
     made_by = sorted({one.calibration for one in found})
@@ -183,7 +183,7 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     Raises
     ------
     ValueError
-        When the report has no baseline of that batch size.
+        If the report has no baseline of that batch size.
     """
     rows = [row for row in report.tables["COMPARISON_REPORT"] if row["batch"] == batch]
     if not rows:

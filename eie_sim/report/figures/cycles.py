@@ -24,7 +24,7 @@ STATE_NAMES = ("real weight", "filler", "empty column", "starved", "before the f
 
 @dataclass(frozen=True, eq=False)
 class StallBreakdown:
-    """Where the cycles of each PE of one layer go, and for how long each PE holds the broadcast up.
+    """Where the cycles of each PE of one layer go, and for how long each PE stalls the broadcast.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class StallBreakdown:
     states : ndarray of int64, shape (len(eie_sim.views.PE_STATES), n_pe)
         Cycles of each PE in each state; of a PE they sum to the cycles of the run.
     stall_cycles : int
-        Cycles in which the broadcast is held up, the counter ``broadcast_stalls``.
+        Cycles in which the broadcast stalls, the counter ``broadcast_stalls``.
     alone : ndarray of int64, shape (n_pe,)
         Those in which the queue of this PE alone is full.
     with_others : ndarray of int64, shape (n_pe,)
@@ -56,7 +56,7 @@ class StallBreakdown:
 
     @property
     def stall_finding(self) -> str:
-        """Who holds the broadcast up."""
+        """Which PE stalls the broadcast most."""
         if not self.stall_cycles:
             return "No full queue holds the broadcast up"
         alone = 100 * self.alone.sum() / self.stall_cycles
@@ -69,7 +69,7 @@ class StallBreakdown:
 
 
 def stall_breakdown(result: SimResult, layer: PackedLayer) -> StallBreakdown:
-    """Where the cycles of each PE go, and who holds the broadcast up.
+    """Where the cycles of each PE go, and which PEs stall the broadcast.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def stall_breakdown(result: SimResult, layer: PackedLayer) -> StallBreakdown:
     Raises
     ------
     ValueError
-        When the result has no schedule, or one of another layer.
+        If the result has no schedule, or one of another layer.
     """
     schedule = scheduled(result)
     totals = pe_totals(schedule, layer)
@@ -131,7 +131,7 @@ def layer_breakdown(results: Iterable[SimResult]) -> LayerBreakdown:
     Raises
     ------
     ValueError
-        When there is no result.
+        If there is no result.
     """
     found = tuple(results)
     if not found:
@@ -193,7 +193,7 @@ class LoadBalance:
 
 
 def load_balance(result: SimResult) -> LoadBalance:
-    """How evenly the entries that were walked are spread over the PEs; no schedule is needed."""
+    """How evenly the processed entries are spread over the PEs; no schedule is needed."""
     entries = result.counts.entries
     order = np.argsort(-entries, kind="stable")
     return LoadBalance(result.layer, order, entries[order])

@@ -97,7 +97,7 @@ def layer_times(rows: Iterable[Row], note: str = "") -> LayerTimes:
     Raises
     ------
     ValueError
-        When there is no row.
+        If there is no row.
     """
     of_layers = by_layer(list(rows))
     if not of_layers:

@@ -63,7 +63,7 @@ def json_block(name: str, value: object) -> Markup:
     Raises
     ------
     ValueError
-        When a number in it is not finite.
+        If a number in it is not finite.
     """
     written = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     # What could end the element, or begin a comment in it.

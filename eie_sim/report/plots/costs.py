@@ -36,7 +36,7 @@ _UNITS = ((NAVY, ""), (SKY, ""), (RUST, ""), (SAND, ""), (GREY, "////"), (MIST, 
 
 
 _FEW_NJ = 100.0
-"""Less than this is told in nJ."""
+"""Less than this is given in nJ."""
 
 
 @styled

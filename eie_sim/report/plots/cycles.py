@@ -33,7 +33,7 @@ Values = NDArray[Any]
 
 @styled
 def stall_breakdown(data: figures.StallBreakdown) -> Figure:
-    """Where the cycles of each PE go; below it for how long each PE holds the broadcast up."""
+    """Where the cycles of each PE go; below it for how long each PE stalls the broadcast."""
     figure = new_figure(5.2)
     grid = figure.add_gridspec(2, 1, height_ratios=(1.35, 1))
     above, below = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])

@@ -16,7 +16,7 @@ from eie_sim.report.plots.styles import (
 )
 
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
-"""Of roofs, so that they are told apart in grey."""
+"""Of roofs, so that they differ in grey."""
 
 
 @styled

@@ -127,7 +127,7 @@ def style(name: str) -> Iterator[None]:
     Raises
     ------
     ValueError
-        When there is no such style.
+        If there is no such style.
     """
     if name not in STYLES:
         raise ValueError(f"style: {name!r}, but it must be one of {', '.join(STYLES)}")
@@ -309,9 +309,9 @@ def save(figure: Figure, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        When the ending is another.
+        If the ending is another.
     OSError
-        When the file cannot be written.
+        If the file cannot be written.
     """
     target = Path(path)
     kind = target.suffix.removeprefix(".").lower()

@@ -41,9 +41,9 @@ _WIDEST_LABELLED = 70
 
 @styled
 def timeline(data: Timeline) -> Figure:
-    """Lanes of the broadcast and of each PE, a cell a cycle; in the cells the column that is pushed or walked.
+    """Lanes of the broadcast and of each PE, a cell a cycle; in the cells the column that is pushed or processed.
 
-    Below a PE's lane stands how many activations wait in its queue, in bold where it holds the broadcast up.
+    Below a PE's lane stands how many activations wait in its queue, in bold where it stalls the broadcast.
     """
     n_lanes = len(data.pes) + 1
     figure = new_figure(1.5 + 0.42 * n_lanes)
