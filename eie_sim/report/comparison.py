@@ -122,6 +122,7 @@ def run_report(
             energies = "energy_nj reads them from DRAM for every input"
         notes.append(f"No place in the SRAMs: {told}. Cycles are as if all fitted, as in the paper; {energies}.")
     beside = [baselines_beside(one, devices, batches, measured, accelerators, notes) for one in ran]
+    # Devices were asked for: a report without any would look as if nothing was wrong with the batch size.
     if devices and not any(beside):
         raise ValueError(f"batch: no device has an efficiency for {', '.join(map(str, batches))}: {notes[-1]}")
     tables: dict[str, Sequence[Row]] = {
@@ -159,6 +160,7 @@ def headline(report: RunReport) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[Cell, ...], list[Row]] = {}
     for row in report.tables["COMPARISON_REPORT"]:
+        # Of a chain whole inferences count; single layers of it are no inference.
         if (row["layer"] == ALL) == report.chained:
             groups.setdefault((row["baseline"], row["kind"], row["made_by"], row["batch"]), []).append(row)
     of_inference = {row["layer"] for row in report.tables["COMPUTE_REPORT"]}

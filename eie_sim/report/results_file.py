@@ -188,6 +188,7 @@ def _checked(document: Mapping[str, Any]) -> Results:
                 raise ValueError(f"{what}, but must be a number or text")
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"results: {name} of row {number} is {value}, but must be finite")
+    # Tables and comparisons find a row by these two.
     keys = [(row["layer"], row["input"]) for row in rows]
     if len(set(keys)) != len(keys):
         raise ValueError("results: a layer and input are there twice")

@@ -82,6 +82,7 @@ def _broadcast(of: Cut) -> Iterator[Event]:
     firsts = np.flatnonzero(np.concatenate([[True], new])).tolist()
     for first, last in zip(firsts, [*firsts[1:], len(states)], strict=True):
         at = begin + first, begin + last
+        # `pushed` counts the pushes so far: the next one is what a stall holds.
         if states[first] == PUSH:
             yield _slice(_CCU, *at, of.names[pushed], "push", {})
             pushed += 1
@@ -162,7 +163,7 @@ def _services(of: Cut, k: int, issued: Entries) -> Iterator[Event]:
 
 def _pause(of: Cut, k: int, begin: int, end: int) -> Event:
     pop, free = of.schedule.pop_cycle[k], of.free_cycle[k]
-    kind = "starved"
+    kind = "starved"  # between two services; before the first and after the last a PE cannot have had work
     if not len(pop) or begin >= free[-1]:
         kind = "drain"
     elif end <= pop[0]:

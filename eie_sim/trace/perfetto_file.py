@@ -61,6 +61,7 @@ def read_perfetto(path: str | PathLike[str]) -> Trace:
         except json.JSONDecodeError as error:
             raise ValueError(f"no trace: it is no JSON: {error}") from None
         about = _about(document)
+        # What is neither push, stall nor scan bubble is idle: the trace has no slice for it.
         (begin, end), ccu, lnzd = about["window"][:2], _track(tally, "ccu"), _track(tally, "lnzd")
         pushes, stalls = tally.slices[ccu, "push"], tally.cycles[ccu, "stall"]
         bubbles = tally.cycles[lnzd, "scan bubble"]
@@ -155,6 +156,7 @@ def _about(document: Any) -> dict[str, Any]:
 
 def _of_pe(tally: _Tally, k: int) -> dict[str, int]:
     ptr, spmat, arithmetic, act_rw = (_track(tally, f"pe{k}.{unit}") for unit in PE_UNITS)
+    # A slice covers several cycles, in each of which one weight is multiplied.
     multiplied, bypasses = tally.cycles[arithmetic, "multiply"], tally.bypasses[arithmetic, "multiply"]
     services = [(ptr, "service"), (ptr, "bubble")]
     classes = {f"{name}_cycles": tally.cycles[ptr, name] for name in ("bubble", "starved", "fill", "drain")}

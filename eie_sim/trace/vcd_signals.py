@@ -85,7 +85,7 @@ def blocks(of: Cut, n_variables: int) -> Iterator[tuple[int, Integers]]:
     int64, shape (variables, cycles): `MACHINE_SIGNALS`, then `PE_SIGNALS` of each PE.
     """
     (begin, end), pes = of.window, of.pes.tolist()
-    length = max(1, _AT_ONCE // n_variables)
+    length = max(1, _AT_ONCE // n_variables)  # memory stays bounded, be the run as long as it may
     for first in range(begin, end, length):
         window = first, min(first + length, end)
         states = pe_states(of.schedule, of.layer, window, pes).astype(np.int64)
@@ -99,6 +99,7 @@ def _of_machine(of: Cut, window: Window) -> Integers:
     """Values of `MACHINE_SIGNALS`; shape (signals, cycles)."""
     states = broadcast_states(of.schedule, window).astype(np.int64)
     push, stall, scan_bubble = (states == state for state in (PUSH, STALL, SCAN_BUBBLE))
+    # In a stall the activation is found and waits, so that lnzd shows its column all the while.
     found = push | stall
     column = np.full(len(states), NOTHING, np.int64)
     next_one = np.searchsorted(of.schedule.push_cycle - 1, np.arange(*window)[found])
@@ -143,6 +144,7 @@ def _of_entries(of: Cut, window: Window) -> list[Integers]:
         out[here.pe[chosen], here.cycle[chosen] + delay - window[0]] = getattr(here, values)[chosen]
         return out
 
+    # -1 in an address says that the unit holds no entry in that cycle; a filler has an address, but is not real.
     there = spread(0, "address", nothing=NOTHING)
     multiplied, passed = spread(ARITHMETIC, "real"), spread(ARITHMETIC, "address", nothing=NOTHING) >= 0
     return [

@@ -74,6 +74,7 @@ def walk(
     row = steps[1:] - np.repeat(steps[starts], lengths) - 1
     issued = pop[pe, served]
     cycle = cycles_of(issued, issued + lengths)
+    # Services at the edges reach out of the window.
     inside = (cycle >= begin) & (cycle < end)
     return Walk(
         np.repeat(pe, lengths)[inside],
@@ -89,6 +90,7 @@ def walk(
 def _last_address_before(schedule: Schedule, layer: PackedLayer, pes: Integers) -> Integers:
     """Local address of the last entry issued before each service, -1 where there is none; shape (PEs, J)."""
     places = np.arange(len(schedule.column))
+    # The latest service with entries up to each one, moved by one place: the latest before it.
     latest = np.full((len(pes), len(places) + 1), -1, np.int64)
     latest[:, 1:] = np.maximum.accumulate(np.where(schedule.entries[pes] > 0, places, -1), axis=1)
     latest = latest[:, :-1]

@@ -85,6 +85,7 @@ def queue_occupancy(schedule: Schedule, bins: int) -> QueueOccupancy:
     first_cycle = limits(schedule, bins)
     total = np.empty((schedule.n_pe, len(first_cycle) - 1), np.int64)
     percentiles = np.empty((len(PERCENTILES), len(first_cycle) - 1))
+    # Whole bins at a time, as many as memory is allowed for: a percentile needs every cycle of its bin at once.
     together = max(1, _MOST_AT_ONCE // (schedule.n_pe * int(np.diff(first_cycle).max())))
     for some in range(0, total.shape[1], together):
         edges = first_cycle[some : some + together + 1]

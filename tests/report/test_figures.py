@@ -1,5 +1,7 @@
 """The data of figures: shares that sum, findings that say what the numbers say, sizes by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,10 @@ def test_weights_are_counted_by_the_value_that_they_share_and_fillers_are_none()
     assert data.weights.tolist() == [1, 5]
     assert data.finding == "layer: 6 weights share 2 values: 83.3 % of them are 0.5"
     assert figures.shared_weights(pack_codes([[0]], [0, 1], n_pe=1)).finding == "layer: no weight is left"
+
+
+def test_the_drawing_of_each_figure_is_in_the_file_of_its_datas_name():
+    report = Path(figures.__file__).parents[1]
+    data, drawings = ({path.stem for path in (report / room).glob("*.py")} for room in ("figures", "plots"))
+    assert drawings - data == {"styles"}
+    assert data <= drawings

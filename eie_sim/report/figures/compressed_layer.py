@@ -52,6 +52,7 @@ def weight_histogram(weights: ArrayLike, mask: ArrayLike, codebook: ArrayLike, b
     bins : int
     """
     values, kept = np.asarray(weights, np.float64), np.asarray(mask, bool)
+    # The bins span all weights, so that kept and pruned ones are counted in the same bins.
     of_kept, edges = np.histogram(values[kept], bins, (values.min(), values.max()))
     of_all, _ = np.histogram(values, edges)
     shared = np.unique(np.asarray(codebook, np.float64)[1:])
@@ -99,7 +100,7 @@ def shared_weights(layer: PackedLayer) -> ValueHistogram:
     values, place = np.unique(layer.codebook[1:].astype(np.float64), return_inverse=True)
     of_code = np.bincount(layer.codes, minlength=len(layer.codebook))[1:]
     weights = np.zeros(len(values), np.int64)
-    np.add.at(weights, place, of_code)
+    np.add.at(weights, place, of_code)  # codes of one value add up; `weights[place] +=` would keep the last
     return ValueHistogram(layer.name, values, weights)
 
 

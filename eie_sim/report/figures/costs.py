@@ -197,6 +197,7 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     for key, of_one in groups.items():
         over = (_over_layers(of_one, column, layers, report.chained) for column in ("speedup", "energy_ratio"))
         all_series.append(BaselineSeries(*key, *over))
+    # A model is no news where a time is published or measured for every layer.
     known = {(s.name, s.kind) for s in all_series if s.made_by != "modelled" and None not in s.times_slower}
     kept = tuple(s for s in all_series if s.made_by != "modelled" or (s.name, s.kind) not in known)
     places = (*layers, last) if len(layers) > 1 else layers
@@ -210,6 +211,7 @@ def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str], chaine
         if isinstance(value, (int, float)):
             of_layer.setdefault(str(row["layer"]), []).append(value)
     values = [geometric_mean(of_layer[layer]) if layer in of_layer else None for layer in layers]
+    # A mean over some of the layers would not compare with that of another baseline.
     known = [value for value in values if value is not None]
     over_all = geometric_mean(known) if len(known) == len(layers) else None
     if chained:

@@ -169,6 +169,7 @@ class LoadBalance:
     def lorenz(self) -> Floats:
         """Share of the work that the 0, 1, 2, ... PEs with the least of it do; shape (n_pe + 1,), from 0 to 1."""
         work = self.entries if self.entries.any() else np.ones_like(self.entries)  # no work is the same for all
+        # PEs are sorted by work, the most first; a Lorenz curve begins with the least.
         least_first = np.concatenate([[0], np.cumsum(work[::-1])])
         return np.asarray(least_first / least_first[-1], np.float64)
 
@@ -176,6 +177,7 @@ class LoadBalance:
     def gini(self) -> float:
         """Gini coefficient of the work: 0 when all PEs do the same, near 1 when one does all."""
         n_pe, total = len(self.entries), int(self.entries.sum())
+        # The usual formula over ranks; the busiest PE, which is first here, has the highest rank.
         ranks = np.arange(n_pe, 0, -1)
         return 2 * float(ranks @ self.entries) / (n_pe * total) - (n_pe + 1) / n_pe if total else 0.0
 

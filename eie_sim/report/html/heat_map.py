@@ -93,6 +93,7 @@ def heat_map(result: SimResult) -> HeatMap:
     used, queues = utilisation(schedule, BINS), queue_occupancy(schedule, BINS)
     first_pe = lines_of(schedule.n_pe)
     most = max(1, result.arch.act_queue_depth - 1)
+    # Queues of thousands would need more than 16 bits in tenths.
     steps = WAITING_LEVELS if most * WAITING_LEVELS <= _MOST_LEVELS else 1
     return HeatMap(
         result.layer,

@@ -41,7 +41,7 @@ def page(title: str, lead: str, sections: Sequence[Section], scripts: Sequence[s
     after : Markup
         What stands behind the last section: data, and the shapes of pictures.
     """
-    written = []
+    written = []  # each with its heading as its name, for screen readers
     for one in sections:
         name = f"{one.name}-title"
         content = join(element("h2", one.title, id_=name), *one.parts)

@@ -75,6 +75,7 @@ def scrolled(table: Markup, label: str) -> Markup:
 def _cell(value: Cell, first: bool) -> Markup:
     shown = value if isinstance(value, str) else cell_text(value)
     number = isinstance(value, (int, float))
+    # What is shown is rounded; the page's script sorts and filters by the exact value.
     exact = repr(value) if number and repr(value) != shown else None
     name, scope = ("th", "row") if first else ("td", None)
     kind = "number" if number else "long" if len(shown) > _LONG else None

@@ -1,7 +1,6 @@
 """Draws a network's answers."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eie_sim.report import figures
@@ -25,12 +24,9 @@ def answered_digits(data: figures.AnsweredDigits) -> Figure:
             axes.imshow(data.images[at], cmap="gray_r", vmin=0, vmax=255)
             text, colour = (f"{answer}", INK) if answer == right else (f"{answer}, not {right}", RUST)
             axes.set_title(text, fontsize=points(8), fontweight="normal", loc="center", pad=2, color=colour)
-    _draw_latencies(below.subplots(), data)
-    return figure
-
-
-def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:
+    axes = below.subplots()
     times = np.concatenate(list(data.latencies_us.values()))
+    # One set of bins for all runs; the last edge is moved, so that equal times make a bin too.
     edges = np.linspace(times.min(), times.max() + 1e-9, 41)
     for (name, of_run), colour, filled in zip(
         data.latencies_us.items(), (NAVY, RUST, SOFT), (True, False, False), strict=False
@@ -42,3 +38,4 @@ def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:
     axes.set_ylabel("images")
     axes.grid(axis="y", linewidth=0.6)
     axes.legend(loc="upper right")
+    return figure

@@ -98,6 +98,7 @@ def _draw_bars(axes: Axes, data: figures.BaselineBars, values: Sequence[Sequence
         colour = device_colour(series.name, data.baselines)
         # What is sparse is hatched on white.
         face, hatch = (PAPER, "////////") if series.kind == "sparse" else (colour, "")
+        # NaN draws no bar, but keeps its place.
         known = np.array([np.nan if height is None else height for height in heights])
         with mpl.rc_context({"hatch.color": colour}):
             # From the line of EIE up, or down where EIE is behind.

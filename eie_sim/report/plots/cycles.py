@@ -52,7 +52,7 @@ def stall_breakdown(data: figures.StallBreakdown) -> Figure:
     below.set_ylabel("cycles of the broadcast\nheld up")
     below.set_title(in_lines(data.stall_finding, below), pad=points(24))
     below.set_ylim(bottom=0)
-    if not data.stall_cycles:
+    if not data.stall_cycles:  # an axis from 0 to 0 would have ticks without meaning
         below.set(ylim=(0, 1), yticks=(0,))
     below.grid(axis="y", linewidth=0.6)
     legend_above(below)

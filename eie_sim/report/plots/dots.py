@@ -35,7 +35,7 @@ def dot_panels(data: figures.DotPanels) -> Figure:
             axes.plot(paper, places, "s", color=RUST, markerfacecolor=PAPER, markersize=7, label="paper")
         for at, name in enumerate(made):
             ours = [row.here.get(name, np.nan) for row in panel.rows]
-            which = (0, 2, 3, 4, 5)[at % 5]
+            which = (0, 2, 3, 4, 5)[at % 5]  # the second mark and colour are the paper's
             axes.plot(ours, places, CURVE_MARKS[which], color=CURVE_COLOURS[which], markersize=4, label=name)
         if min(value for row in panel.rows for value in row.here.values()) > 0:
             axes.set_xscale("log")

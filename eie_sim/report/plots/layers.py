@@ -53,8 +53,9 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
         )
     axes.scatter(ours, rows, s=22, color=NAVY, label="simulated", zorder=4)
     for row, layer in zip(rows, data.layers, strict=True):
-        deviation = "" if layer.deviation_pct is None else f"  ({layer.deviation_pct:+.1f} %)"
-        label = (digits(layer.time_us) + deviation).replace("-", "\N{MINUS SIGN}")
+        label = digits(layer.time_us)
+        if layer.deviation_pct is not None:
+            label = f"{label}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
         axes.annotate(label, (layer.time_us, row), (9, 0), textcoords="offset points", va="center")
     axes.set_xscale("log")
     low = 0.8 * min(ours)
@@ -81,6 +82,7 @@ def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", 
 def _draw_shares(axes: Axes, data: figures.LayerTimes) -> None:
     rows = np.arange(len(data.layers))
     left = np.zeros(len(rows))
+    # The shares of a layer are stacked from left to right: each begins where the one before ends.
     for at, (name, colour) in enumerate(CLASS_COLOURS.items()):
         width = np.array([layer.shares[at] for layer in data.layers])
         axes.barh(

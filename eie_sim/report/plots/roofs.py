@@ -30,6 +30,7 @@ def roofline(data: figures.Roofline) -> Figure:
     low, high = min(seen) / 3, 4 * max(seen)
     for at, roof in enumerate(data.roofs):
         colour = device_colour(roof.name, data.baselines)
+        # A roof is a slope up to its ridge, and flat from there on: three points draw it on logarithmic axes.
         x = [low, min(max(roof.peak_gops / roof.bandwidth_gb_s, low), high), high]
         reached_at_most = [roof.at(ops) for ops in x]
         label, line = f"{roof.name}: at most", _LINES[at % len(_LINES)]
