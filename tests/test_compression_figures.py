@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.figures.spreads import Spread, SpreadPanel, SpreadPanels, spread_panels
 from tests.extras import needs
 
 torch = needs("torch", "train")
 
 from benchmarks import compression_figures, dsd, lstm  # noqa: E402
-from benchmarks.figures.spreads import Spread, SpreadPanel, SpreadPanels, spread_panels  # noqa: E402
 from benchmarks.harness import command  # noqa: E402
 from benchmarks.reproduction import against_size, bench, bits, regularisation, sensitivity  # noqa: E402
 from benchmarks.reproduction import dsd as dsd_runs  # noqa: E402

@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from benchmarks.figures.reproduced_networks import reproduced_networks
 from tests.extras import needs
 
 torch = needs("torch", "train")
 
 from benchmarks import deep_compression  # noqa: E402
-from benchmarks.figures.reproduced_networks import reproduced_networks  # noqa: E402
 from benchmarks.harness import command  # noqa: E402
 from benchmarks.reproduction.data import drawn_dataset, load_images  # noqa: E402
 from benchmarks.reproduction.lenet_tables import layers_csv, markdown, mean_errors_pct, sizes_of  # noqa: E402
