@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.figures.reproduced_networks import reproduced_networks
 from benchmarks.harness import Figure, Report, Table, command, positive
 from benchmarks.reproduction.data import Mode, load_images
 from benchmarks.reproduction.jobs import run_all
@@ -83,7 +84,7 @@ def write_files(folder: Path, by_network: dict[str, list[RunSizes]]) -> list[Pat
     paths = [folder / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         path.write_text(text, encoding="utf-8")
-    return [*paths, plots.save(plots.reproduced_networks(reproduced(by_network)), folder / "deep_compression.png")]
+    return [*paths, plots.save(reproduced_networks(reproduced(by_network)), folder / "deep_compression.png")]
 
 
 def measure(options: argparse.Namespace) -> Report:

@@ -19,14 +19,13 @@ from pathlib import Path
 import torch
 
 from benchmarks.deep_compression import seeds
+from benchmarks.figures.spreads import Spread, SpreadPanel, SpreadPanels, spread_panels
 from benchmarks.harness import Report, command, positive
 from benchmarks.reproduction import dsd
 from benchmarks.reproduction.data import Mode
 from benchmarks.reproduction.found import Compared, Found, pct
 from benchmarks.reproduction.parts import load_part
 from benchmarks.reproduction.tasks import Kept, Result, run_tasks
-from eie_sim.report import plots
-from eie_sim.report.compression_figures import Spread, SpreadPanel, SpreadPanels
 
 STEM = "dsd"
 
@@ -70,7 +69,7 @@ def found(results: Results, note: str) -> Found:
                 Compared(what, gain, "points", None, f"{source}; {PAPER_GAINS}" if over == "dense" else source)
             )
         panels.append(_panel(name, of_network))
-    drawn = plots.spread_panels(SpreadPanels(tuple(panels), note.replace("; ", "\n")))
+    drawn = spread_panels(SpreadPanels(tuple(panels), note.replace("; ", "\n")))
     title = "Dense-sparse-dense training against its control (DSD, ICLR 2017)"
     return Found(STEM, title, note, COLUMNS, rows, tuple(compared), drawn)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.deep_compression import seeds
+from benchmarks.figures.sizes import StageSize, StageSizes, stage_sizes
 from benchmarks.harness import Figure, Report, command, positive
 from benchmarks.reproduction import lstm
 from benchmarks.reproduction.data import Mode
@@ -23,8 +24,6 @@ from benchmarks.reproduction.found import Compared, Found, pct
 from benchmarks.reproduction.parts import load_part
 from benchmarks.reproduction.tasks import Kept, Result, run_tasks
 from compressor.accounting import PaperRule
-from eie_sim.report import plots
-from eie_sim.report.compression_figures import StageSize, StageSizes
 
 STEM = "lstm"
 
@@ -95,7 +94,7 @@ def found(results: dict[int, Result], note: str) -> Found:
         Compared("rate, P+Q+H", rate, "x", None, "the same"),
         Compared("rate of the .dcz file", sizes[0] / file_kb, "x", None, "header and biases in the file alone"),
     )
-    drawn = plots.stage_sizes(StageSizes(finding, stages, note))
+    drawn = stage_sizes(StageSizes(finding, stages, note))
     rows = [row for seed, one in results.items() for row in rows_of(seed, one)]
     return Found(STEM, "An LSTM at 90 % sparsity through all stages", note, COLUMNS, rows, compared, drawn)
 

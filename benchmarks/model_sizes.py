@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from benchmarks.figures.sizes import SizePair, SizePanel, SizePanels, size_panels
 from benchmarks.harness import Figure, Report, Table, command
 from benchmarks.reproduction.files import as_csv, as_markdown, write_texts
 from benchmarks.reproduction.model_sizes import (
@@ -34,7 +35,6 @@ from benchmarks.reproduction.tasks import Kept, Result, run_tasks
 from compressor.accounting import PaperRule
 from compressor.published import ALEXNET, VGG_16, PublishedCompression, PublishedNetwork
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import SizePair, SizePanel, SizePanels
 
 PAPERS = {"alexnet": ALEXNET, "vgg-16": VGG_16}
 
@@ -226,7 +226,7 @@ def measure(options: argparse.Namespace) -> Report:
     texts = {"model_sizes.csv": as_csv(COLUMNS, rows), "model_sizes.md": markdown(by_network, real, note, figures)}
     written = write_texts(options.out, texts)
     drawn = SizePanels(tuple(panel(network, by_network[network, "normal"]) for network in PAPERS), picture_note)
-    written.append(plots.save(plots.size_panels(drawn), options.out / "model_sizes.png"))
+    written.append(plots.save(size_panels(drawn), options.out / "model_sizes.png"))
     facts = {
         "data": note,
         "written": ", ".join(map(str, written)),

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.figures.machine_diagram import machine
 from benchmarks.harness import Figure, Report, as_if_it_fitted, command
 from compressor.models import MODELS, packaged_digits, packaged_model
 from eie_sim import SimResult, preset, simulate
@@ -43,10 +44,10 @@ def draw_all(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     results = {layer: simulated(layer) for layer in LAYERS}
     times = figures.layer_times(map(result_row, results.values()), NOTE)
-    machine = plots.machine()
+    diagram = machine()
     return [
-        plots.save(machine, folder / "machine.png"),
-        plots.save(machine, folder / "machine.svg"),
+        plots.save(diagram, folder / "machine.png"),
+        plots.save(diagram, folder / "machine.svg"),
         plots.save(plots.layer_times(times), folder / "nine_layers.png"),
         plots.save(plots.answered_digits(answered_digits()), folder / "digits.png"),
         plots.save(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.figures.spreads import Spread, SpreadPanel, SpreadPanels, spread_panels
 from tests.extras import needs
 
 torch = needs("torch", "train")
@@ -24,7 +25,7 @@ from compressor import published  # noqa: E402
 from compressor.accounting import FLOAT_BITS  # noqa: E402
 from compressor.training import Prune, find_layers  # noqa: E402
 from eie_sim.report import plots  # noqa: E402
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels, Spread, SpreadPanel, SpreadPanels  # noqa: E402
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -178,7 +179,7 @@ def test_pictures_of_curves_and_spreads_are_the_same_every_time():
     panel = CurvePanel("a", "x", "y", (Curve("one", (1, 2), (3, 4)), Curve("two", (1, 2), (4, 3), True, 0)), level=3.5)
     for draw, data in (
         (plots.curve_panels, CurvePanels((panel, replace(panel, log_x=True, y_limits=(0, 5))), "note")),
-        (plots.spread_panels, SpreadPanels((SpreadPanel("a", (Spread("x", (1, 2)), Spread("y", (2, 1)))),), "note")),
+        (spread_panels, SpreadPanels((SpreadPanel("a", (Spread("x", (1, 2)), Spread("y", (2, 1)))),), "note")),
     ):
         assert plots.as_png(draw(data), dpi=50) == plots.as_png(draw(data), dpi=50)
 

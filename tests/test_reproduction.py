@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from benchmarks.figures.reproduced_networks import reproduced_networks
 from tests.extras import needs
 
 torch = needs("torch", "train")
@@ -177,9 +178,9 @@ def test_the_picture_shows_every_layer_and_seed(result):
     assert [layer.name for layer in network.layers] == ["ip1", "ip2", "ip3", "total"]
     assert len(network.seeds) == 3
     assert "(paper: 40)" in network.finding
-    figure = plots.reproduced_networks(data)
+    figure = reproduced_networks(data)
     assert len(figure.axes) == 2
-    assert plots.as_png(figure, dpi=50) == plots.as_png(plots.reproduced_networks(data), dpi=50)
+    assert plots.as_png(figure, dpi=50) == plots.as_png(reproduced_networks(data), dpi=50)
 
 
 # The command ----------------------------------------------------------------------------------------------------------

@@ -297,7 +297,7 @@ def test_queues_of_a_long_run_are_looked_at_in_parts(monkeypatch):
     layer = pack_codes(np.ones((40, 30), np.uint8), [0, 1], n_pe=4)
     schedule = simulate(layer, np.ones(30), ArchConfig(n_pe=4, weight_bits=1), schedule=True).schedule
     whole = queue_occupancy(schedule, 13)
-    monkeypatch.setattr("eie_sim.views._MOST_AT_ONCE", 200)
+    monkeypatch.setattr("eie_sim.views.queues._MOST_AT_ONCE", 200)
     parts = queue_occupancy(schedule, 13)
     assert np.array_equal(whole.total, parts.total)
     assert np.array_equal(whole.percentiles, parts.percentiles)

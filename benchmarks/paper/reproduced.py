@@ -9,8 +9,7 @@ from typing import Any
 from benchmarks.reproduction.files import as_csv, as_markdown, write_texts
 from eie_sim.paper import Published
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
-from eie_sim.report.reproduction import DotPanel, DotPanels, DotRow
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels, DotPanel, DotPanels, DotRow
 
 COLUMNS = ("row", "column", "unit", "here", "paper", "error bar", "deviation", "deviation %", "made from", "remark")
 

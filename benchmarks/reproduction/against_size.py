@@ -17,7 +17,7 @@ from compressor.accounting import FLOAT_BITS, paper_rule
 from compressor.coding.flat_index import flat_statistics
 from compressor.training import Phase, Prune, Share, compressed_model_of, find_layers, masks_of
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 
 STEM = "accuracy_against_size"
 

@@ -4,12 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from benchmarks.figures.weights import WeightsPanel, WeightsPanels, weights_panels
 from benchmarks.reproduction.bench import DENSE, PRUNED, Bench, base_tasks
 from benchmarks.reproduction.found import Compared, Found
 from benchmarks.reproduction.tasks import Result, Task
 from compressor.training import Share, find_layers
-from eie_sim.report import plots
-from eie_sim.report.compression_figures import WeightsPanel, WeightsPanels
 
 STEM = "weight_histograms"
 
@@ -74,6 +73,6 @@ def found(results: dict[str, Result], note: str) -> Found:
         Compared("pruned over dense", span["pruned"] / span["dense"], "x", 0.025 / 0.015, _PAPER),
         Compared("95 % of the pruned layer's weights beyond", one["gap"], "", None, "two peaks, little between"),
     )
-    drawn = plots.weights_panels(WeightsPanels(panels, note))
+    drawn = weights_panels(WeightsPanels(panels, note))
     title = "Weights of LeNet-300-100's first layer before and after pruning (NIPS 2015, Fig. 8)"
     return Found(STEM, title, note, COLUMNS, rows, compared, drawn)

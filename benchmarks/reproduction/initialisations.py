@@ -10,7 +10,7 @@ from benchmarks.reproduction.tasks import Result, Task, Tell
 from compressor.training import Phase, Share, find_layers
 from compressor.weight_sharing import INITIALISATIONS
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 
 STEM = "initialisations"
 

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+from benchmarks.figures.reproduced_networks import ErrorPair, ReproducedLayer, ReproducedNetwork, ReproducedNetworks
 from benchmarks.reproduction.lenet_tables import RunSizes
 from compressor.published import NETWORKS
-from eie_sim.report.reproduction import ErrorPair, ReproducedLayer, ReproducedNetwork, ReproducedNetworks
 
 
 def reproduced(by_network: Mapping[str, Sequence[RunSizes]]) -> ReproducedNetworks:

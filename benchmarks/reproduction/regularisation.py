@@ -8,7 +8,7 @@ from benchmarks.reproduction.found import Compared, Found, pct
 from benchmarks.reproduction.tasks import Result, Task, Tell
 from compressor.training import Phase, Prune, find_layers
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 
 STEM = "regularisation"
 

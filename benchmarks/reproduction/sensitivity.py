@@ -6,7 +6,7 @@ from benchmarks.reproduction.tasks import Result, Task, Tell
 from compressor.networks.shapes import LENET_5, LENET_300_100
 from compressor.training import sensitivity_scan
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 
 STEM = "sensitivity"
 

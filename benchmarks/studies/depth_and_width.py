@@ -7,7 +7,7 @@ from benchmarks.studies.study import Bench, Gain, Study, mean_ratio, rounded
 from eie_sim.cost.technology import memory
 from eie_sim.paper import FIG_9_IMPLIED_PJ, QUEUE_DEPTHS, SPMAT_WIDTHS_BITS
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 from eie_sim.studies.design import DesignPoint, depths_and_widths
 from eie_sim.workload import Workload
 

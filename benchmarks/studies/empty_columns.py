@@ -2,7 +2,7 @@
 
 from benchmarks.studies.study import Bench, Gain, Study, rounded, saved_pct
 from eie_sim.report import plots
-from eie_sim.report.reproduction import DotPanel, DotPanels, DotRow
+from eie_sim.report.figures import DotPanel, DotPanels, DotRow
 from eie_sim.studies.empty_columns import EmptyColumns, skip_empty_columns
 from eie_sim.workload import Workload
 

@@ -4,7 +4,7 @@ import statistics
 
 from benchmarks.studies.study import Bench, Gain, Study, rounded
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 from eie_sim.studies.scaling import Scaled, more_pes
 from eie_sim.workload import Workload
 

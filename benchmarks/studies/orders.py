@@ -2,7 +2,7 @@
 
 from benchmarks.studies.study import Bench, Gain, Study, rounded, saved_pct
 from eie_sim.report import plots
-from eie_sim.report.reproduction import DotPanel, DotPanels, DotRow
+from eie_sim.report.figures import DotPanel, DotPanels, DotRow
 from eie_sim.studies.permutation import STRATEGIES, Permuted, order_by, permutations, split_units
 from eie_sim.workload import Workload
 

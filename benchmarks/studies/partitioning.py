@@ -2,7 +2,7 @@
 
 from benchmarks.studies.study import Bench, Gain, Study, rounded
 from eie_sim.report import plots
-from eie_sim.report.compression_figures import Curve, CurvePanel, CurvePanels
+from eie_sim.report.figures import Curve, CurvePanel, CurvePanels
 from eie_sim.studies.partitioning import Partitioned, partitionings
 from eie_sim.workload import Workload
 

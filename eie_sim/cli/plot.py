@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,8 +144,9 @@ class _Ran:
     def results(self) -> "list[SimResult]":
         return [result for _, result in self.layers]
 
+    @cached_property
     def report(self) -> "RunReport":
-        """The run beside the built-in devices."""
+        """The run beside the built-in devices; several pictures show parts of it."""
         from eie_sim.baselines.devices import devices
         from eie_sim.cost import missing_bytes
         from eie_sim.cost.calibrations import DEFAULT
@@ -195,31 +196,25 @@ def _of_all(ran: _Ran) -> Mapping[str, Draw]:
         "times": lambda: plots.layer_times(figures.layer_times(map(result_row, results), ran.machine.name)),
         "layers": lambda: plots.layer_breakdown(figures.layer_breakdown(results)),
         "energy": lambda: plots.energy_breakdown(figures.energy_breakdown(map(energy, results))),
-        "baselines": lambda: plots.baseline_bars(figures.baseline_bars(ran.report())),
-        "roofline": lambda: plots.roofline(figures.roofline(ran.report())),
+        "baselines": lambda: plots.baseline_bars(figures.baseline_bars(ran.report)),
+        "roofline": lambda: plots.roofline(figures.roofline(ran.report)),
     }
-
-
-def _pictures(ran: _Ran, how: _How) -> dict[str, Draw]:
-    """The names of all pictures without their endings, and what draws them."""
-    from eie_sim.cli.saving import file_stems
-
-    stems = file_stems(layer.name for layer, _ in ran.layers)
-    found: dict[str, Draw] = {}
-    for layer, result in ran.layers:
-        drawn = _of_layer(layer, result, how)
-        found |= {f"{kind}-{stems[layer.name]}": drawn[kind] for kind in how.kinds if kind in drawn}
-    together = _of_all(ran)
-    return found | {kind: together[kind] for kind in how.kinds if kind in together}
 
 
 def _write(ran: _Ran, endings: Sequence[str], how: _How, out: Path, printer: "Printer") -> None:
     """All pictures, or none of them."""
     from compressor.console.targets import check_target_folder
     from compressor.storage.files import replacing_in
+    from eie_sim.cli.saving import file_stems
     from eie_sim.report import plots
 
-    pictures = _pictures(ran, how)
+    stems = file_stems(layer.name for layer, _ in ran.layers)
+    pictures: dict[str, Draw] = {}  # by the file's name without its ending
+    for layer, result in ran.layers:
+        drawn = _of_layer(layer, result, how)
+        pictures |= {f"{kind}-{stems[layer.name]}": drawn[kind] for kind in how.kinds if kind in drawn}
+    together = _of_all(ran)
+    pictures |= {kind: together[kind] for kind in how.kinds if kind in together}
     check_target_folder("--out", out, [f"{name}.{ending}" for name in pictures for ending in endings])
     with replacing_in(out) as folder:
         for name, draw in pictures.items():

@@ -74,13 +74,10 @@ def report(
     batch: Annotated[str, option(COST_PANEL, _BATCH, "N,N")] = "1",
     dram: Annotated[bool, option(COST_PANEL, _DRAM, None, "--dram")] = False,
     as_json: Json = False,
-    markdown: Annotated[bool, option(OUTPUT_PANEL, "Print Markdown on stdout.", None, "--markdown")] = False,
     out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "DIR")] = None,
     html: Annotated[Path | None, option(OUTPUT_PANEL, _HTML, "FILE.html", "--html")] = None,
 ) -> None:
     """Set a run beside the baselines: time, energy, area, speed-up and energy efficiency, modelled and measured."""
-    if as_json and markdown:
-        raise ValueError("--json and --markdown: both want stdout; give one of them")
     from contextlib import nullcontext
 
     from compressor.console.targets import check_target_file, check_target_folder
@@ -97,7 +94,7 @@ def report(
     from eie_sim.report.comparison import run_report
     from eie_sim.report.html.details import Detail
     from eie_sim.report.report_columns import REPORTS
-    from eie_sim.report.report_text import to_json, to_markdown
+    from eie_sim.report.report_text import to_json
 
     printer = Printer()
     chosen = DEFAULT if calibration is None else calibration
@@ -139,8 +136,6 @@ def report(
         write_report_page(html, results, found, details, printer)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
-    elif markdown:
-        sys.stdout.write(to_markdown(found))
     else:
         _print(found, printer)
 
@@ -285,9 +280,7 @@ def _print(found: "RunReport", printer: "Printer") -> None:
     printer.remark(f"Energy by {found.calibration}{rule}: " + "; ".join(found.assumptions) + ".")
     for note in found.notes:
         printer.remark(note)
-    printer.remark(
-        "Every layer beside every baseline, energy by unit and event, every rule: --out, --json, --markdown."
-    )
+    printer.remark("Every layer beside every baseline, energy by unit and event, every rule: --out, --json.")
 
 
 _SHOWN = {

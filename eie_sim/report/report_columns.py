@@ -52,14 +52,6 @@ BANDWIDTH: Definitions = {
     "broadcasts_per_cycle": {"unit": "inputs/cycle", "definition": "Active inputs sent to all queues, a cycle."},
 }
 
-ACCESS: Definitions = {
-    name: _OF_RESULTS[name]
-    for name in (
-        *("layer", "input", "broadcasts", "ptr_reads", "spmat_row_reads", "entries", "fillers"),
-        *("acc_reads", "acc_writes", "bypasses"),
-    )
-}
-
 ENERGIES: Definitions = {
     **{name: _OF_RESULTS[name] for name in ("layer", "input")},
     "unit": {"unit": "", "definition": "Unit of the PE, the leading-non-zero tree (lnzd), or DRAM."},
@@ -156,7 +148,6 @@ REPORTS: Mapping[str, Definitions] = {
     "COMPUTE_REPORT": COMPUTE,
     "INFERENCE_REPORT": INFERENCE,
     "BANDWIDTH_REPORT": BANDWIDTH,
-    "DETAILED_ACCESS_REPORT": ACCESS,
     "ENERGY_REPORT": ENERGIES,
     "CALIBRATION_REPORT": CALIBRATION,
     "AREA_REPORT": AREA,

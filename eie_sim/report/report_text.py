@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.report.comparison import RunReport, headline
-from eie_sim.report.report_columns import HEADLINE, REPORTS, Definitions, by_unit
+from eie_sim.report.report_columns import HEADLINE, REPORTS, by_unit
 from eie_sim.text_formats import JsonKind
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
@@ -42,7 +42,7 @@ def to_csv(report: RunReport, name: str) -> str:
     Raises
     ------
     ValueError
-        When there is no report of that name.
+        If there is no report of that name.
     """
     if name not in REPORTS:
         raise ValueError(f"report: {name!r}, but it must be one of {', '.join(REPORTS)}")
@@ -54,7 +54,7 @@ def to_csv(report: RunReport, name: str) -> str:
 
 
 def to_markdown(report: RunReport) -> str:
-    """The reports for a reader, without accesses and bandwidths; the definition of every column of every report."""
+    """The reports for a reader, without bandwidths; the definition of every column of every report."""
     machine, tables = report.machine, report.tables
     by = report.calibration + (f", scaling rule {report.rule}" if report.rule else "")
     parts = [
@@ -69,15 +69,15 @@ def to_markdown(report: RunReport) -> str:
     shown = ["COMPUTE_REPORT", *["INFERENCE_REPORT"] * report.chained, "CALIBRATION_REPORT", "AREA_REPORT"]
     for name in (*shown, "COMPARISON_REPORT"):
         parts += [f"## {name}", _table(list(REPORTS[name]), tables[name])]
-    parts += ["## Energy by unit, nJ", _table_of(energy_by_unit(tables["ENERGY_REPORT"]))]
+    energies = energy_by_unit(tables["ENERGY_REPORT"])
+    parts += ["## Energy by unit, nJ", _table(list(energies[0]), energies)]
     parts += _list("## What the energy assumes", report.assumptions)
-    tables_told = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(_units(tables))}
-    parts += ["## Columns", *(f"### {name}\n\n{_definitions(columns)}" for name, columns in tables_told.items())]
+    parts.append("## Columns")
+    defined = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(list(energies[0])[2:])}
+    for name, columns in defined.items():
+        rows: list[Row] = [{"column": column, **told} for column, told in columns.items()]
+        parts.append(f"### {name}\n\n{_table(['column', 'unit', 'definition'], rows)}")
     return "\n\n".join(parts) + "\n"
-
-
-def _units(tables: Mapping[str, Sequence[Row]]) -> list[str]:
-    return list(dict.fromkeys(str(row["unit"]) for row in tables["ENERGY_REPORT"]))
 
 
 def means_of(report: RunReport) -> str:
@@ -103,15 +103,6 @@ def energy_by_unit(rows: Sequence[Row]) -> list[Row]:
         assert isinstance(so_far, (int, float))
         line[str(row["unit"])] = so_far + energy_nj
     return list(found.values())
-
-
-def _definitions(columns: Definitions) -> str:
-    rows: list[Row] = [{"column": name, **told} for name, told in columns.items()]
-    return _table(["column", "unit", "definition"], rows)
-
-
-def _table_of(rows: Sequence[Row]) -> str:
-    return _table(list(rows[0]), rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Cell]]) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from compressor._version import __version__
 from compressor.storage.files import errors_name, replacing
-from eie_sim.columns import MEASURED, Cell, Row
+from eie_sim.columns import MEASURED, Row
 from eie_sim.origin import Origin
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
@@ -86,17 +86,17 @@ class Results:
     @property
     def totals(self) -> list[Row]:
         """Cycles and time of all layers together, for each input vector; empty when they are not a chain."""
-        numbers = sorted({int(row["input"]) for row in self.rows if isinstance(row["input"], int)})
-        return [self._total(number) for number in numbers] if self.chained else []
-
-    def _total(self, number: int) -> Row:
-        rows = [row for row in self.rows if row["input"] == number]
-        return {"input": number, **{name: sum(_number(row[name]) for row in rows) for name in ("cycles", "time_us")}}
-
-
-def _number(cell: Cell) -> float:
-    assert isinstance(cell, (int, float))
-    return cell
+        sums: dict[int, Row] = {}
+        for row in self.rows if self.chained else ():
+            number = row["input"]
+            assert isinstance(number, int)
+            total = sums.setdefault(number, {"input": number, "cycles": 0, "time_us": 0})
+            for name in ("cycles", "time_us"):
+                cell, so_far = row[name], total[name]
+                assert isinstance(cell, (int, float))
+                assert isinstance(so_far, (int, float))
+                total[name] = so_far + cell
+        return [sums[number] for number in sorted(sums)]
 
 
 def to_json(results: Results) -> str:
@@ -105,10 +105,13 @@ def to_json(results: Results) -> str:
     Raises
     ------
     ValueError
-        When a number is not finite, which JSON cannot say; it names the column.
+        If a number is not finite, which JSON cannot say; it names the column.
     """
     for row in results.rows:
-        _check_finite(row)
+        for name, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                of = f"layer {row['layer']!r}, input {row['input']}"
+                raise ValueError(f"{name}: {value} for {of}, but JSON has finite numbers only")
     per_layer = by_layer(results.rows)
     names = [column.name for column in MEASURED]
     document: dict[str, Any] = {
@@ -134,13 +137,6 @@ def to_json(results: Results) -> str:
     return json.dumps(document, indent=2, allow_nan=False)
 
 
-def _check_finite(row: Row) -> None:
-    for name, value in row.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            of = f"layer {row['layer']!r}, input {row['input']}"
-            raise ValueError(f"{name}: {value} for {of}, but JSON has finite numbers only")
-
-
 def to_csv(results: Results) -> str:
     """The results as CSV: a heading, then one row a layer and input vector; no figure is an empty cell."""
     text = io.StringIO()
@@ -156,7 +152,7 @@ def write_text(text: str, path: str | PathLike[str]) -> None:
     Raises
     ------
     OSError
-        When it cannot be written.
+        If it cannot be written.
     """
     with replacing(Path(path)) as file:
         file.write((text if text.endswith("\n") else text + "\n").encode())
@@ -170,9 +166,9 @@ def read_results(path: str | PathLike[str]) -> Results:
     Raises
     ------
     FormatError
-        When it is no results file; a ValueError that names the file and the thing.
+        If it is no results file; a ValueError that names the file and the thing.
     OSError
-        When it cannot be read.
+        If it cannot be read.
     """
     with errors_name(Path(path)):
         return _checked(KIND.read(path))
@@ -185,26 +181,32 @@ def _checked(document: Mapping[str, Any]) -> Results:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("results: must be a list of objects")
     for number, row in enumerate(rows):
-        _check_row(number, row)
+        for key, kind in zip(KEYS, (str, int), strict=True):
+            if type(row.get(key)) is not kind:
+                raise ValueError(f"results: row {number} has {key} {row.get(key)!r}, but it must be {kind.__name__}")
+        for name, value in row.items():
+            if value is not None and type(value) not in (str, int, float):
+                what = f"results: {name} of row {number} is {type(value).__name__}"
+                raise ValueError(f"{what}, but must be a number or text")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"results: {name} of row {number} is {value}, but must be finite")
+    # Tables and comparisons find a row by these two.
     keys = [(row["layer"], row["input"]) for row in rows]
     if len(set(keys)) != len(keys):
         raise ValueError("results: a layer and input are there twice")
+    notes = document.get("notes", [])
+    if not isinstance(notes, list):
+        raise ValueError("notes: must be a list")
     return Results(
         rows,
         machine,
         str(document.get("engine", "unknown")),
         origins=_origins(document),
-        notes=tuple(_texts("notes", dict(enumerate(_list("notes", document.get("notes", []))))).values()),
+        notes=tuple(_texts("notes", dict(enumerate(notes))).values()),
         chained=document.get("chained") is True,
         version=str(document.get("eie_sim_version", "unknown")),
         layers=_facts(document.get("layers", {})),
     )
-
-
-def _list(name: str, found: object) -> list[object]:
-    if not isinstance(found, list):
-        raise ValueError(f"{name}: must be a list")
-    return found
 
 
 def _texts(name: str, found: object) -> dict[Any, str]:
@@ -245,14 +247,3 @@ def _facts(found: object) -> dict[str, LayerFacts]:
             raise ValueError(f"layers: {name}: missing_bytes {missing!r}, but it must be a whole number of at least 0")
         facts[name] = LayerFacts(float(density), missing)
     return facts
-
-
-def _check_row(number: int, row: dict[str, Any]) -> None:
-    for key, kind in zip(KEYS, (str, int), strict=True):
-        if type(row.get(key)) is not kind:
-            raise ValueError(f"results: row {number} has {key} {row.get(key)!r}, but it must be {kind.__name__}")
-    for name, value in row.items():
-        if value is not None and type(value) not in (str, int, float):
-            raise ValueError(f"results: {name} of row {number} is {type(value).__name__}, but must be a number or text")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"results: {name} of row {number} is {value}, but must be finite")

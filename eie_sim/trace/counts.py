@@ -46,18 +46,13 @@ def trace_counts(of: Cut) -> TraceCounts:
     """Counters of a part of a run, from the views of its schedule."""
     states = np.bincount(broadcast_states(of.schedule, of.window), minlength=len(Counts.SCALARS))
     broadcast = dict(zip(Counts.SCALARS, states.tolist(), strict=True))
-    per_pe = {**_classes(of), **_events(of)}
+    of_pes = pe_states(of.schedule, of.layer, of.window, of.pes.tolist())
+    cycles = {place: np.count_nonzero(of_pes == place, axis=1).astype(np.int64) for place in range(DRAIN + 1)}
+    busy = cycles[ENTRY] + cycles[FILLER]
     begin, end = of.window
     pop = of.schedule.pop_cycle[of.pes]
-    per_pe["ptr_reads"] = ((pop >= begin) & (pop < end)).sum(axis=1)
-    return TraceCounts(tuple(of.pes.tolist()), of.window, broadcast, {name: per_pe[name] for name in COUNTED})
-
-
-def _classes(of: Cut) -> dict[str, Integers]:
-    states = pe_states(of.schedule, of.layer, of.window, of.pes.tolist())
-    cycles = {place: np.count_nonzero(states == place, axis=1).astype(np.int64) for place in range(DRAIN + 1)}
-    busy = cycles[ENTRY] + cycles[FILLER]
-    return {
+    in_groups = [_at_units(of, pes) for pes in groups(of)]
+    per_pe = {
         "entries": busy,
         "fillers": cycles[FILLER],
         "busy_cycles": busy,
@@ -65,15 +60,15 @@ def _classes(of: Cut) -> dict[str, Integers]:
         "starved_cycles": cycles[STARVED],
         "fill_cycles": cycles[FILL],
         "drain_cycles": cycles[DRAIN],
+        # Both pointers of a column are read in the cycle in which its activation is popped.
+        "ptr_reads": ((pop >= begin) & (pop < end)).sum(axis=1),
+        **{name: np.concatenate([one[name] for one in in_groups]) for name in in_groups[0]},
     }
+    return TraceCounts(tuple(of.pes.tolist()), of.window, broadcast, {name: per_pe[name] for name in COUNTED})
 
 
-def _events(of: Cut) -> dict[str, Integers]:
-    each = [_events_in(of, pes) for pes in groups(of)]
-    return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
-
-
-def _events_in(of: Cut, pes: Integers) -> dict[str, Integers]:
+def _at_units(of: Cut, pes: Integers) -> dict[str, Integers]:
+    """What the units after the pointer read do; an entry reaches each of them a fixed number of cycles later."""
     found = entries(of, pes=pes)
 
     def of_each_pe(flag: str, delay: int) -> Integers:

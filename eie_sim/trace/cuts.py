@@ -37,7 +37,7 @@ class Cut:
     window : (int, int)
         First cycle, and the first one after the last; cycles are counted from 1.
     pes : ndarray of int64, shape (PEs,)
-        Which PEs, rising.
+        Which PEs, ascending.
     """
 
     schedule: Schedule
@@ -92,7 +92,7 @@ def cut(
     Raises
     ------
     ValueError
-        When the schedule is of another layer or machine, or the window or a PE is not in the run.
+        If the schedule is of another layer or machine, or the window or a PE is not in the run.
     """
     checked = window_of(schedule, window)
     chosen = np.sort(chosen_pes(schedule, pes))
@@ -186,7 +186,9 @@ def entries(of: Cut, window: Window | None = None, pes: Integers | None = None) 
     real = found.code != 0
     bypass = np.zeros(len(real), np.bool_)
     follows = (np.diff(found.pe) == 0) & (np.diff(found.cycle) == 1) & (np.diff(found.row) == 0)
+    # Only real entries bypass: a filler is never written (docs/cycle-contract.md, "A PE", rule 3).
     bypass[1:] = follows & real[1:] & real[:-1]
+    # The row buffer holds the row of the last entry issued, even if that was before the window.
     reads_row = sram_row != found.address_before // width  # -1 is in no row
     return Entries(found.pe, found.served, found.cycle, found.address, sram_row, reads_row, real, bypass, found.row)
 

@@ -24,7 +24,7 @@ def new_text(path: str | PathLike[str]) -> Iterator[TextIO]:
     Raises
     ------
     OSError
-        When it cannot be written.
+        If it cannot be written.
     """
     target = Path(path)
     with replacing(target) as file, ExitStack() as opened:
@@ -46,9 +46,9 @@ def read_text(path: str | PathLike[str]) -> str:
     Raises
     ------
     ValueError
-        When it is no text, is damaged, or is longer than `MOST_BYTES`.
+        If it is not text, is damaged, or is longer than `MOST_BYTES`.
     OSError
-        When it cannot be read.
+        If it cannot be read.
     """
     file = Path(path)
     file_size(file)

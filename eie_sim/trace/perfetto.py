@@ -25,7 +25,7 @@ import json
 from collections.abc import Sequence
 from itertools import islice
 from os import PathLike
-from typing import Any, TextIO
+from typing import Any
 
 from compressor._version import __version__
 from compressor.types.packed import PackedLayer
@@ -78,16 +78,21 @@ def write_perfetto(
     Raises
     ------
     ValueError
-        When the schedule is of another layer or machine, or the window or a PE is not in the run.
+        If the schedule is of another layer or machine, or the window or a PE is not in the run.
     OSError
-        When the file cannot be written; nothing is left behind then.
+        If the file cannot be written; nothing is left behind then.
     """
     of = cut(schedule, layer, arch, window, pes)
     counts = trace_counts(of)
     with new_text(path) as file:
         head = {"displayTimeUnit": "ns", "otherData": about(of, counts)}
         file.write(_encode(head)[:-1] + ',"traceEvents":[\n')
-        _write_events(of, file)
+        ahead, separator = events(of), ""
+        while some := list(islice(ahead, _TOGETHER)):
+            # Every event on a line of its own. Inside a string a quotation mark would follow a backslash: what is
+            # replaced is the space between two events.
+            file.write(separator + _encode(some)[1:-1].replace('},{"ph"', '},\n{"ph"'))
+            separator = ",\n"
         file.write("\n]}\n")
     return counts
 
@@ -109,13 +114,3 @@ def about(of: Cut, counts: TraceCounts) -> dict[str, Any]:
         "counters": counts.plain(),
         "parameters": of.arch.model_dump(),
     }
-
-
-def _write_events(of: Cut, file: TextIO) -> None:
-    """Every event on a line of its own."""
-    ahead, separator = events(of), ""
-    while some := list(islice(ahead, _TOGETHER)):
-        # Inside a text a quotation mark would stand behind a backslash: this is the space between two events.
-        lines = _encode(some)[1:-1].replace('},{"ph"', '},\n{"ph"')
-        file.write(separator + lines)
-        separator = ",\n"

@@ -21,8 +21,15 @@ _CCU, _LNZD = 1, 2
 
 def events(of: Cut) -> Iterator[Event]:
     """Every event of a trace, track after track; times of a track rise."""
-    yield from _names(of)
+    tracks = [(_CCU, "ccu"), (_LNZD, "lnzd")]
+    tracks += [(_tid(k, unit), f"pe{k}.{unit}") for k in of.pes.tolist() for unit in PE_UNITS]
+    yield _metadata("process_name", 0, {"name": f"{of.arch.name}: {of.layer.name}"})
+    yield _metadata("process_sort_index", 0, {"sort_index": 0})
+    for tid, name in tracks:
+        yield _metadata("thread_name", tid, {"name": name})
+        yield _metadata("thread_sort_index", tid, {"sort_index": tid})
     yield from _broadcast(of)
+    # Both are sums over the PEs, which are looked at in groups.
     in_queues = np.zeros(of.n_cycles, np.int64)
     issuing = np.zeros(of.n_cycles, np.int64)
     for pes in groups(of):
@@ -43,16 +50,6 @@ def events(of: Cut) -> Iterator[Event]:
 
 def _tid(k: int, unit: str) -> int:
     return 10 * (k + 1) + PE_UNITS.index(unit)
-
-
-def _names(of: Cut) -> Iterator[Event]:
-    tracks = [(_CCU, "ccu"), (_LNZD, "lnzd")]
-    tracks += [(_tid(k, unit), f"pe{k}.{unit}") for k in of.pes.tolist() for unit in PE_UNITS]
-    yield _metadata("process_name", 0, {"name": f"{of.arch.name}: {of.layer.name}"})
-    yield _metadata("process_sort_index", 0, {"sort_index": 0})
-    for tid, name in tracks:
-        yield _metadata("thread_name", tid, {"name": name})
-        yield _metadata("thread_sort_index", tid, {"sort_index": tid})
 
 
 def _metadata(name: str, tid: int, args: dict[str, Any]) -> Event:
@@ -80,8 +77,12 @@ def _broadcast(of: Cut) -> Iterator[Event]:
     states = broadcast_states(of.schedule, of.window)
     full = full_queues(of.schedule, of.arch.act_queue_depth, of.window)
     pushed = np.searchsorted(of.schedule.push_cycle - 1, begin)
-    for first, last in zip(*_stretches(states, each_alone=(PUSH, SCAN_BUBBLE)), strict=True):
+    # Cycles of one state are one slice, but every push and every scan bubble is an event of its own.
+    new = (states[1:] != states[:-1]) | np.isin(states[1:], (PUSH, SCAN_BUBBLE))
+    firsts = np.flatnonzero(np.concatenate([[True], new])).tolist()
+    for first, last in zip(firsts, [*firsts[1:], len(states)], strict=True):
         at = begin + first, begin + last
+        # `pushed` counts the pushes so far: the next one is what a stall holds.
         if states[first] == PUSH:
             yield _slice(_CCU, *at, of.names[pushed], "push", {})
             pushed += 1
@@ -91,13 +92,6 @@ def _broadcast(of: Cut) -> Iterator[Event]:
             yield _slice(_CCU, *at, "stall", "stall", {"holds": of.names[pushed], "full_cycles": cycles})
         elif states[first] == SCAN_BUBBLE:
             yield _slice(_LNZD, *at, "scan bubble", "scan bubble", {})
-
-
-def _stretches(states: NDArray[np.uint8], each_alone: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """Where stretches of one state begin and end; cycles of the states `each_alone` are one each."""
-    new = (states[1:] != states[:-1]) | np.isin(states[1:], each_alone)
-    first = np.flatnonzero(np.concatenate([[True], new]))
-    return first.tolist(), [*first[1:].tolist(), len(states)]
 
 
 # A PE -----------------------------------------------------------------------------------------------------------------
@@ -116,7 +110,7 @@ def _pe(of: Cut, k: int, found: Entries) -> Iterator[Event]:
 
 
 def _at_work(of: Cut, tid: int, delay: int, real: Entries, multiplies: bool) -> Iterator[Event]:
-    """A slice for each unbroken stretch of weights of one column."""
+    """A slice for each group of weights of one column that follow one another without a gap."""
     first, last = _unbroken(real)
     begins = (real.cycle[first] + delay).tolist()
     bypasses = np.concatenate([[0], np.cumsum(real.bypass)])
@@ -130,7 +124,7 @@ def _at_work(of: Cut, tid: int, delay: int, real: Entries, multiplies: bool) -> 
 
 
 def _unbroken(found: Entries) -> tuple[Integers, Integers]:
-    """Where stretches of entries of one service, issued cycle after cycle, begin and end."""
+    """Where groups of entries of one service, issued cycle after cycle, begin and end."""
     new = (np.diff(found.cycle) != 1) | (np.diff(found.served) != 0)
     first = np.flatnonzero(np.concatenate([np.ones(min(1, len(found.cycle)), np.bool_), new]))
     return first, np.concatenate([first[1:], np.full(min(1, len(first)), len(found.cycle))])
@@ -142,7 +136,11 @@ def _services(of: Cut, k: int, issued: Entries) -> Iterator[Event]:
     pop, free = of.schedule.pop_cycle[k], of.free_cycle[k]
     served = np.flatnonzero((pop < end) & (free > begin))
     fillers = issued.where(~issued.real)
-    inside = _fillers_inside(tid, fillers)
+    inside: dict[int, list[Event]] = {}
+    for first, last in zip(*_unbroken(fillers), strict=True):
+        at = int(fillers.cycle[first])
+        event = _slice(tid, at, at + int(last - first), "filler", "filler", {})
+        inside.setdefault(int(fillers.served[first]), []).append(event)
     n_fillers = np.bincount(fillers.served, minlength=len(pop))[served].tolist()
     now = begin
     columns = (pop, free, of.schedule.entries[k], of.schedule.push_cycle)
@@ -152,6 +150,7 @@ def _services(of: Cut, k: int, issued: Entries) -> Iterator[Event]:
             yield _pause(of, k, now, popped)
         first, now = max(popped, begin), min(done, end)
         args = {"entries": now - first if n_entries else 0, "fillers": n_filled, "waited": popped - pushed}
+        # A service that reaches out of the window is cut; what it was outside is kept, so that counts can be checked.
         if first != popped:
             args["began"] = popped
         if now != done:
@@ -162,19 +161,9 @@ def _services(of: Cut, k: int, issued: Entries) -> Iterator[Event]:
         yield _pause(of, k, now, end)
 
 
-def _fillers_inside(tid: int, fillers: Entries) -> dict[int, list[Event]]:
-    """For each broadcast, slices of its fillers."""
-    found: dict[int, list[Event]] = {}
-    for first, last in zip(*_unbroken(fillers), strict=True):
-        begin = int(fillers.cycle[first])
-        event = _slice(tid, begin, begin + int(last - first), "filler", "filler", {})
-        found.setdefault(int(fillers.served[first]), []).append(event)
-    return found
-
-
 def _pause(of: Cut, k: int, begin: int, end: int) -> Event:
     pop, free = of.schedule.pop_cycle[k], of.free_cycle[k]
-    kind = "starved"
+    kind = "starved"  # between two services; before the first and after the last a PE cannot have had work
     if not len(pop) or begin >= free[-1]:
         kind = "drain"
     elif end <= pop[0]:

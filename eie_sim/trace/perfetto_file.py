@@ -48,14 +48,31 @@ def read_perfetto(path: str | PathLike[str]) -> Trace:
     Raises
     ------
     ValueError
-        When it is something else, or its events are not as many as it says.
+        If it is something else, or its events are not as many as it says.
     OSError
-        When it cannot be read.
+        If it cannot be read.
     """
     with errors_name(Path(path)):
         tally = _Tally()
-        about = _about(_parsed(read_text(path), tally))
-        counts = _counts(about, tally)
+        try:
+            document = json.loads(read_text(path), object_hook=tally.take, parse_constant=_no_constant)
+        except RecursionError:
+            raise ValueError("no trace: it is nested too deeply") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"no trace: it is no JSON: {error}") from None
+        about = _about(document)
+        # What is neither push, stall nor scan bubble is idle: the trace has no slice for it.
+        (begin, end), ccu, lnzd = about["window"][:2], _track(tally, "ccu"), _track(tally, "lnzd")
+        pushes, stalls = tally.slices[ccu, "push"], tally.cycles[ccu, "stall"]
+        bubbles = tally.cycles[lnzd, "scan bubble"]
+        broadcast = (pushes, stalls, bubbles, end - begin - pushes - stalls - bubbles)
+        each = [_of_pe(tally, k) for k in about["pes"]]
+        counts = TraceCounts(
+            tuple(about["pes"]),
+            (begin, end),
+            dict(zip(Counts.SCALARS, broadcast, strict=True)),
+            {name: np.array([one[name] for one in each], np.int64) for name in COUNTED},
+        )
         for name, found in counts.plain().items():
             if found != about["counters"].get(name):
                 raise ValueError(f"counters: its events make other {name} than it says: some are missing or changed")
@@ -83,27 +100,24 @@ class _Tally:
     bypasses: Counter[tuple[int, str]] = field(default_factory=Counter)
 
     def take(self, found: dict[str, Any]) -> dict[str, Any] | None:
-        """Count `found` where it is an event; what is none is kept as it is."""
+        """Count `found` if it is an event; anything else is kept as it is."""
         kind = found.get("ph")
         if kind == "X":
-            self._slice(found)
+            key, args = (_whole(found, "tid"), str(found.get("cat"))), _args(found)
+            _whole(found, "ts")
+            self.slices[key] += 1
+            self.cycles[key] += _whole(found, "dur")
+            self.began_before[key] += "began" in args
+            if "entries" in args:
+                self.entries[key] += _whole(args, "entries")
+            if "bypasses" in args:
+                self.bypasses[key] += _whole(args, "bypasses")
         elif kind == "M":
             if found.get("name") == "thread_name":
                 self.tracks[_args(found).get("name", "")] = _whole(found, "tid")
         elif kind != "C":
             return found
         return None
-
-    def _slice(self, event: Event) -> None:
-        key, args = (_whole(event, "tid"), str(event.get("cat"))), _args(event)
-        _whole(event, "ts")
-        self.slices[key] += 1
-        self.cycles[key] += _whole(event, "dur")
-        self.began_before[key] += "began" in args
-        if "entries" in args:
-            self.entries[key] += _whole(args, "entries")
-        if "bypasses" in args:
-            self.bypasses[key] += _whole(args, "bypasses")
 
 
 def _whole(of: Mapping[str, Any], key: str) -> int:
@@ -120,16 +134,8 @@ def _args(event: Event) -> dict[str, Any]:
     return args
 
 
-def _parsed(text: str, tally: _Tally) -> Any:
-    try:
-        return json.loads(text, object_hook=tally.take, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("no trace: it is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"no trace: it is no JSON: {error}") from None
-
-
 def _no_constant(name: str) -> NoReturn:
+    # Python's reader takes NaN and Infinity, which are not JSON and break other viewers.
     raise ValueError(f"no trace: {name} is no number of JSON")
 
 
@@ -148,18 +154,9 @@ def _about(document: Any) -> dict[str, Any]:
     return about
 
 
-def _counts(about: Mapping[str, Any], tally: _Tally) -> TraceCounts:
-    begin, end = about["window"][:2]
-    ccu, lnzd = _track(tally, "ccu"), _track(tally, "lnzd")
-    pushes, stalls, bubbles = tally.slices[ccu, "push"], tally.cycles[ccu, "stall"], tally.cycles[lnzd, "scan bubble"]
-    broadcast = (pushes, stalls, bubbles, end - begin - pushes - stalls - bubbles)
-    each = [_of_pe(tally, k) for k in about["pes"]]
-    per_pe = {name: np.array([one[name] for one in each], np.int64) for name in COUNTED}
-    return TraceCounts(tuple(about["pes"]), (begin, end), dict(zip(Counts.SCALARS, broadcast, strict=True)), per_pe)
-
-
 def _of_pe(tally: _Tally, k: int) -> dict[str, int]:
     ptr, spmat, arithmetic, act_rw = (_track(tally, f"pe{k}.{unit}") for unit in PE_UNITS)
+    # A slice covers several cycles, in each of which one weight is multiplied.
     multiplied, bypasses = tally.cycles[arithmetic, "multiply"], tally.bypasses[arithmetic, "multiply"]
     services = [(ptr, "service"), (ptr, "bubble")]
     classes = {f"{name}_cycles": tally.cycles[ptr, name] for name in ("bubble", "starved", "fill", "drain")}

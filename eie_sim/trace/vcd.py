@@ -65,7 +65,20 @@ def write_vcd(
             check_values=False,
             init_timestamp=of.window[0],
         )
-        _write_changes(of, writer, _registered(of, writer))
+        written = _registered(of, writer)
+        before = np.full(len(written), NOTHING - 1, np.int64)
+        for first, values in blocks(of, len(written)):
+            # Only changes are written, in the order of time.
+            shifted = np.concatenate([before[:, None], values[:, :-1]], axis=1)
+            cycle, variable = np.nonzero((values != shifted).T)
+            found = values[variable, cycle]
+            for at, which, value in zip((cycle + first).tolist(), variable.tolist(), found.tolist(), strict=True):
+                of_file, states = written[which]
+                if states is not None:
+                    writer.change(of_file, at, states[value])
+                else:
+                    writer.change(of_file, at, value if value >= 0 else "x")
+            before = values[:, -1]
         writer.close(of.window[1])
     return trace_counts(of)
 
@@ -97,10 +110,11 @@ def _comment(of: Cut) -> str:
 
 
 _Written = tuple[Any, Sequence[str] | None]
-"""A variable of the file, and the texts of its values where it is one of states."""
+"""A variable of the file, and the strings of its values where it is one of states."""
 
 
 def _registered(of: Cut, writer: "VCDWriter") -> list[_Written]:
+    """The variables of the file, in the order of the rows of `blocks`."""
     largest = largest_values(of)
     scopes: list[tuple[str, Signal, Sequence[str]]] = [("eie", signal, BROADCAST_STATES) for signal in MACHINE_SIGNALS]
     scopes += [(f"eie.pe{k}", signal, PE_STATES) for k in of.pes.tolist() for signal in PE_SIGNALS]
@@ -114,18 +128,3 @@ def _registered(of: Cut, writer: "VCDWriter") -> list[_Written]:
             bits = max(1, largest[signal.largest].bit_length())
             written.append((writer.register_var(place, signal.name, "wire", size=bits), None))
     return written
-
-
-def _write_changes(of: Cut, writer: "VCDWriter", written: Sequence[_Written]) -> None:
-    before = np.full(len(written), NOTHING - 1, np.int64)
-    for first, values in blocks(of, len(written)):
-        shifted = np.concatenate([before[:, None], values[:, :-1]], axis=1)
-        cycle, variable = np.nonzero((values != shifted).T)  # in the order of time
-        found = values[variable, cycle]
-        for at, which, value in zip((cycle + first).tolist(), variable.tolist(), found.tolist(), strict=True):
-            of_file, texts = written[which]
-            if texts is not None:
-                writer.change(of_file, at, texts[value])
-            else:
-                writer.change(of_file, at, value if value >= 0 else "x")
-        before = values[:, -1]

@@ -80,32 +80,31 @@ def largest_values(of: Cut) -> dict[str, int]:
 
 
 def blocks(of: Cut, n_variables: int) -> Iterator[tuple[int, Integers]]:
-    """Stretches of cycles, each with the values of every variable: its first cycle, and int64 (variables, cycles)."""
-    begin, end = of.window
-    length = max(1, _AT_ONCE // n_variables)
+    """The window in blocks of cycles: the first cycle of each, and the value of every variable in each of its cycles.
+
+    int64, shape (variables, cycles): `MACHINE_SIGNALS`, then `PE_SIGNALS` of each PE.
+    """
+    (begin, end), pes = of.window, of.pes.tolist()
+    length = max(1, _AT_ONCE // n_variables)  # memory stays bounded, be the run as long as it may
     for first in range(begin, end, length):
         window = first, min(first + length, end)
-        yield first, np.concatenate([_of_machine(of, window), _of_pes(of, window)])
+        states = pe_states(of.schedule, of.layer, window, pes).astype(np.int64)
+        queued = waiting(of.schedule, window, pes).astype(np.int64)
+        in_order = [states, queued, _full(of, window, queued), _column(of, window, states), *_of_entries(of, window)]
+        of_pes = np.stack(in_order, axis=1).reshape(-1, states.shape[1])  # PE after PE
+        yield first, np.concatenate([_of_machine(of, window), of_pes])
 
 
 def _of_machine(of: Cut, window: Window) -> Integers:
     """Values of `MACHINE_SIGNALS`; shape (signals, cycles)."""
     states = broadcast_states(of.schedule, window).astype(np.int64)
     push, stall, scan_bubble = (states == state for state in (PUSH, STALL, SCAN_BUBBLE))
+    # In a stall the activation is found and waits, so that lnzd shows its column all the while.
     found = push | stall
     column = np.full(len(states), NOTHING, np.int64)
     next_one = np.searchsorted(of.schedule.push_cycle - 1, np.arange(*window)[found])
     column[found] = of.schedule.column[next_one]
     return np.stack([states, push, np.where(push, column, NOTHING), stall, found, column, scan_bubble])
-
-
-def _of_pes(of: Cut, window: Window) -> Integers:
-    """Values of `PE_SIGNALS` of each PE, PE after PE; shape (PEs x signals, cycles)."""
-    pes = of.pes.tolist()
-    states = pe_states(of.schedule, of.layer, window, pes).astype(np.int64)
-    queued = waiting(of.schedule, window, pes).astype(np.int64)
-    in_order = [states, queued, _full(of, window, queued), _column(of, window, states), *_of_entries(of, window)]
-    return np.stack(in_order, axis=1).reshape(-1, states.shape[1])
 
 
 def _full(of: Cut, window: Window, queued: Integers) -> Integers:
@@ -145,6 +144,7 @@ def _of_entries(of: Cut, window: Window) -> list[Integers]:
         out[here.pe[chosen], here.cycle[chosen] + delay - window[0]] = getattr(here, values)[chosen]
         return out
 
+    # -1 in an address says that the unit holds no entry in that cycle; a filler has an address, but is not real.
     there = spread(0, "address", nothing=NOTHING)
     multiplied, passed = spread(ARITHMETIC, "real"), spread(ARITHMETIC, "address", nothing=NOTHING) >= 0
     return [

@@ -57,10 +57,11 @@ def test_a_folder_gets_every_report_under_the_names_that_users_know(cli, saved, 
         assert [row["layer"] for row in csv.DictReader(lines)] == ["fc1", "fc2", "fc3"]
 
 
-def test_markdown_goes_to_stdout(cli, saved):
-    result = cli("report", saved, "--markdown")
-    assert result.stdout.startswith("# eie-64pe-45nm: 64 PEs, 800 MHz, 45 nm\n")
-    assert "## COMPUTE_REPORT" in result.stdout
+def test_markdown_is_among_the_files_of_a_folder(cli, saved, tmp_path):
+    assert cli("report", saved, "--out", tmp_path / "out").exit_code == 0
+    text = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert text.startswith("# eie-64pe-45nm: 64 PEs, 800 MHz, 45 nm\n")
+    assert "## COMPUTE_REPORT" in text
 
 
 def test_some_layers_of_a_file_are_reported(cli, saved):
@@ -88,7 +89,6 @@ def test_layers_and_densities_are_chosen_as_for_a_run(cli, files):
 
 
 def test_errors_are_one_line(fails, saved, files):
-    assert fails("report", saved, "--json", "--markdown") == "--json and --markdown: both want stdout; give one of them"
     assert fails("report", saved, "--calibration", "guess").startswith("--calibration: 'guess', but it must be one of ")
     assert fails("report", saved, "--layers", "fc9").startswith("--layers: 'fc9', but ")
     assert fails("report", saved, "--set", "n_pe=8").endswith("are for a new run")
@@ -110,10 +110,13 @@ def test_the_folder_of_a_run_is_reported_and_its_csv_is_not(cli, fails, files, t
 
 
 @pytest.mark.compiled_only
-def test_a_layer_that_does_not_fit_is_told_of_in_every_form(cli):
+def test_a_layer_that_does_not_fit_is_told_of_in_every_form(cli, tmp_path):
     narrow = ("report", "--layers", "NT-We", "--set", "ptr_bytes=1024")
-    for form in ((), ("--json",), ("--markdown",)):
-        assert "No place in the SRAMs: NT-We" in " ".join(cli(*narrow, *form).stdout.split())
+    forms = [cli(*narrow, *form).stdout for form in ((), ("--json",))]
+    assert cli(*narrow, "--out", tmp_path / "out").exit_code == 0
+    forms.append((tmp_path / "out" / "report.md").read_text("utf-8"))
+    for text in forms:
+        assert "No place in the SRAMs: NT-We" in " ".join(text.split())
     with_dram = json.loads(cli(*narrow, "--dram", "--json").stdout)["reports"]["COMPUTE_REPORT"][0]
     without = json.loads(cli(*narrow, "--json").stdout)["reports"]["COMPUTE_REPORT"][0]
     assert with_dram["energy_nj"] == pytest.approx(without["energy_nj"] + without["dram_nj"])

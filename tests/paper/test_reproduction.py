@@ -17,7 +17,7 @@ from benchmarks.paper.table5 import _half_digit
 from compressor import pack_codes
 from eie_sim.paper import FIG_8, QUEUE_DEPTHS, SPMAT_WIDTHS_BITS
 from eie_sim.report import plots
-from eie_sim.report.reproduction import DotPanel, DotPanels, DotRow
+from eie_sim.report.figures import DotPanel, DotPanels, DotRow
 
 
 def point(here, paper, **changes):

@@ -18,7 +18,9 @@ from eie_sim.cost import CALIBRATIONS, area, energy
 from eie_sim.cost.technology import SCALINGS
 from eie_sim.origin import Origin
 from eie_sim.paper import TABLE_IV
-from eie_sim.report.comparison import ALL, headline, run_report, walked_density
+from eie_sim.report.baseline_rows import ALL
+from eie_sim.report.comparison import headline, run_report
+from eie_sim.report.priced import walked_density
 from eie_sim.report.report_columns import REPORTS
 from eie_sim.report.report_text import to_csv, to_json, to_markdown
 from eie_sim.report.results_file import LayerFacts, Results, read_results, write_text
@@ -58,6 +60,7 @@ def test_energy_and_area_are_those_of_the_run(own, name):
     assert row["area_mm2"] == pytest.approx(area(own.arch).total_mm2)
     assert row["calibration"] == name
     assert report.assumptions == expected.assumptions
+    assert report.energies == (expected,)
     parts = sum(line["energy_nj"] for line in report.tables["ENERGY_REPORT"])
     assert parts == pytest.approx(expected.total_nj)
 

@@ -9,8 +9,7 @@ from compressor import compress_layer, pack_codes, pack_sparse
 from compressor.prune import cut_to_density, prune_mask
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.columns import digits
-from eie_sim.machine import __file__ as machine_file
-from eie_sim.report import block_diagram, figures
+from eie_sim.report import figures
 from eie_sim.report.tables import result_row
 from eie_sim.workload import random_layer
 
@@ -164,33 +163,6 @@ def test_sizes_read_as_megabytes_or_kilobytes():
     assert figures.StoredSizes("fc", steps).finding == "fc: 1.0 MB become 0.5 MB, 2.0 times smaller"
 
 
-# The block diagram ----------------------------------------------------------------------------------------------------
-
-
-def test_the_block_diagram_has_a_box_for_every_unit_of_the_machine():
-    files = {path.stem for path in Path(machine_file).parent.glob("*.py")}
-    no_unit = {"__init__", "machine", "clock", "datapath"}
-    drawn = [block_diagram.PE.unit, *(box.unit for box in block_diagram.BOXES)]
-    assert sorted(drawn) == sorted(files - no_unit)
-
-
-def test_no_two_boxes_overlap_and_every_unit_of_a_pe_stands_in_its_frame():
-    def inside(box, frame):
-        return (
-            frame.x <= box.x
-            and frame.y <= box.y
-            and box.x + box.width <= frame.x + frame.width
-            and box.y + box.height <= frame.y + frame.height
-        )
-
-    boxes = block_diagram.BOXES
-    for a in boxes:
-        assert inside(a, block_diagram.PE) == (a.unit not in ("ccu", "lnzd")), a.unit
-        for b in boxes:
-            apart = a.x + a.width <= b.x or b.x + b.width <= a.x or a.y + a.height <= b.y or b.y + b.height <= a.y
-            assert a is b or apart, (a.unit, b.unit)
-
-
 def test_weights_are_counted_by_the_value_that_they_share_and_fillers_are_none():
     codes = [[1, 2, 0], [0, 3, 3], *([[0, 0, 0]] * 40), [3, 0, 1]]
     layer = pack_codes(codes, [0, 0.5, -2, 0.5], n_pe=1, index_bits=2)
@@ -200,3 +172,10 @@ def test_weights_are_counted_by_the_value_that_they_share_and_fillers_are_none()
     assert data.weights.tolist() == [1, 5]
     assert data.finding == "layer: 6 weights share 2 values: 83.3 % of them are 0.5"
     assert figures.shared_weights(pack_codes([[0]], [0, 1], n_pe=1)).finding == "layer: no weight is left"
+
+
+def test_the_drawing_of_each_figure_is_in_the_file_of_its_datas_name():
+    report = Path(figures.__file__).parents[1]
+    data, drawings = ({path.stem for path in (report / room).glob("*.py")} for room in ("figures", "plots"))
+    assert drawings - data == {"styles"}
+    assert data <= drawings

@@ -184,7 +184,7 @@ def test_every_table_of_a_page_has_its_columns_defined(page):
 
 def test_every_report_is_on_the_page(run):
     there = re.findall(r'<table id="([^"]+)"', run)
-    shown = ("compute", "bandwidth", "accesses", "events", "calibrations", "areas", "baselines")
+    shown = ("compute", "bandwidth", "events", "calibrations", "areas", "baselines")
     assert set(shown) <= set(there)
     assert len(shown) == len(REPORTS) - 1  # whole inferences are those of a chain
 

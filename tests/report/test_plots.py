@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from benchmarks.figures.machine_diagram import machine
 from compressor import compress_layer
 from compressor.prune import cut_to_density, prune_mask
 from eie_sim import ArchConfig, simulate
@@ -66,7 +67,7 @@ def stored_sizes():
 DRAWN = {
     draw.__name__: draw
     for draw in (
-        plots.machine, nine_layers, one_layer_without_the_paper, utilisation, weight_histogram, run_histogram,
+        machine, nine_layers, one_layer_without_the_paper, utilisation, weight_histogram, run_histogram,
         stored_sizes,
     )
 }  # fmt: skip
@@ -116,7 +117,7 @@ def test_the_same_figure_gives_the_same_pixels(draw):
 
 
 @pytest.mark.parametrize("kind", plots.FORMATS)
-@pytest.mark.parametrize("draw", [plots.machine, utilisation])
+@pytest.mark.parametrize("draw", [machine, utilisation])
 def test_the_same_figure_gives_the_same_file(draw, kind, tmp_path):
     first = plots.save(draw(), tmp_path / f"first.{kind}").read_bytes()
     again = plots.save(draw(), tmp_path / f"again.{kind}").read_bytes()
@@ -131,10 +132,10 @@ def test_a_png_is_as_wide_as_a_readme_shows_it_twice_and_carries_no_metadata(dra
 
 
 def test_neither_a_date_nor_a_version_is_in_a_vector_graphic(tmp_path):
-    svg = plots.save(plots.machine(), tmp_path / "machine.svg").read_text(encoding="utf-8")
+    svg = plots.save(machine(), tmp_path / "machine.svg").read_text(encoding="utf-8")
     assert "dc:date" not in svg
     assert mpl.__version__ not in svg
-    pdf = plots.save(plots.machine(), tmp_path / "machine.pdf").read_bytes()
+    pdf = plots.save(machine(), tmp_path / "machine.pdf").read_bytes()
     assert b"CreationDate" not in pdf
 
 
@@ -162,16 +163,17 @@ def test_colours_of_devices_differ_in_lightness_one_from_the_other():
 
 def test_another_ending_is_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"machine.gif: a figure is written as one of png, svg, pdf, not as 'gif'"):
-        plots.save(plots.machine(), tmp_path / "machine.gif")
+        plots.save(machine(), tmp_path / "machine.gif")
 
 
 def test_drawing_needs_no_pyplot_and_is_the_same_in_another_process():
     code = (
-        "import hashlib, sys\nfrom eie_sim.report import plots\n"
-        "print(hashlib.sha256(plots.as_png(plots.machine())).hexdigest(), 'matplotlib.pyplot' in sys.modules)"
+        "import hashlib, sys\nfrom benchmarks.figures.machine_diagram import machine\n"
+        "from eie_sim.report import plots\n"
+        "print(hashlib.sha256(plots.as_png(machine())).hexdigest(), 'matplotlib.pyplot' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert found.split() == [hashlib.sha256(plots.as_png(plots.machine())).hexdigest(), "False"]
+    assert found.split() == [hashlib.sha256(plots.as_png(machine())).hexdigest(), "False"]
 
 
 @pytest.mark.parametrize("name", ["machine.png", "machine.svg", "nine_layers.png", "heatmap_alex7.png"])

@@ -61,6 +61,7 @@ def answered_digits(
         How many images are shown: those answered wrongly in the last run, then others in order.
     """
     last = runs[-1]
+    # False sorts before True: the wrong answers come first, each group in the order of the images.
     order = np.argsort(last.predicted == last.labels, kind="stable")[:shown]
     return AnsweredDigits(
         model,

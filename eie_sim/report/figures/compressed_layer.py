@@ -23,7 +23,7 @@ class WeightHistogram:
     ----------
     edges : ndarray of float64, shape (bins + 1,)
     kept, pruned : ndarray of int64, shape (bins,)
-    shared_values : ndarray of float64, rising
+    shared_values : ndarray of float64, ascending
         The codebook without the value 0.
     """
 
@@ -52,6 +52,7 @@ def weight_histogram(weights: ArrayLike, mask: ArrayLike, codebook: ArrayLike, b
     bins : int
     """
     values, kept = np.asarray(weights, np.float64), np.asarray(mask, bool)
+    # The bins span all weights, so that kept and pruned ones are counted in the same bins.
     of_kept, edges = np.histogram(values[kept], bins, (values.min(), values.max()))
     of_all, _ = np.histogram(values, edges)
     shared = np.unique(np.asarray(codebook, np.float64)[1:])
@@ -59,13 +60,13 @@ def weight_histogram(weights: ArrayLike, mask: ArrayLike, codebook: ArrayLike, b
 
 
 @dataclass(frozen=True, eq=False)
-class SharedWeights:
+class ValueHistogram:
     """How many weights of a packed layer have each value of its codebook.
 
     Attributes
     ----------
     layer : str
-    values : ndarray of float64, rising
+    values : ndarray of float64, ascending
         The codebook without the value 0; a value that stands in it twice is here once.
     weights : ndarray of int64, as many
     """
@@ -94,13 +95,13 @@ _EVEN = 1.1
 """The commonest value is less than this many times as common as the mean."""
 
 
-def shared_weights(layer: PackedLayer) -> SharedWeights:
+def shared_weights(layer: PackedLayer) -> ValueHistogram:
     """Count the weights of a packed layer by value; fillers are none."""
     values, place = np.unique(layer.codebook[1:].astype(np.float64), return_inverse=True)
     of_code = np.bincount(layer.codes, minlength=len(layer.codebook))[1:]
     weights = np.zeros(len(values), np.int64)
-    np.add.at(weights, place, of_code)
-    return SharedWeights(layer.name, values, weights)
+    np.add.at(weights, place, of_code)  # codes of one value add up; `weights[place] +=` would keep the last
+    return ValueHistogram(layer.name, values, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def run_histogram(layer: PackedLayer) -> RunHistogram:
 class PackedHistograms:
     """What a packed layer holds: values of weights, and zero runs."""
 
-    weights: SharedWeights
+    weights: ValueHistogram
     runs: RunHistogram
 
     @property

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from eie_sim.columns import Row, digits
 from eie_sim.cost import EnergyReport
-from eie_sim.report.comparison import ALL, RunReport
+from eie_sim.report.baseline_rows import ALL
+from eie_sim.report.comparison import RunReport
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ def energy_breakdown(reports: Iterable[EnergyReport]) -> EnergyBreakdown:
     Raises
     ------
     ValueError
-        When there is no report, or they are by several calibrations.
+        If there is no report, or they are by several calibrations.
     """
     found = tuple(reports)
     made_by = sorted({one.calibration for one in found})
@@ -182,7 +183,7 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     Raises
     ------
     ValueError
-        When the report has no baseline of that batch size.
+        If the report has no baseline of that batch size.
     """
     rows = [row for row in report.tables["COMPARISON_REPORT"] if row["batch"] == batch]
     if not rows:
@@ -192,16 +193,15 @@ def baseline_bars(report: RunReport, batch: int = 1) -> BaselineBars:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((str(row["baseline"]), str(row["kind"]), str(row["made_by"])), []).append(row)
-    all_series = [_series(key, of_one, layers, report.chained) for key, of_one in groups.items()]
+    all_series = []
+    for key, of_one in groups.items():
+        over = (_over_layers(of_one, column, layers, report.chained) for column in ("speedup", "energy_ratio"))
+        all_series.append(BaselineSeries(*key, *over))
+    # A model is no news where a time is published or measured for every layer.
     known = {(s.name, s.kind) for s in all_series if s.made_by != "modelled" and None not in s.times_slower}
     kept = tuple(s for s in all_series if s.made_by != "modelled" or (s.name, s.kind) not in known)
     places = (*layers, last) if len(layers) > 1 else layers
     return BaselineBars(places, kept, batch, report.calibration, baselines_of(report))
-
-
-def _series(key: tuple[str, str, str], rows: Sequence[Row], layers: Sequence[str], chained: bool) -> BaselineSeries:
-    speedup, energy = (_over_layers(rows, column, layers, chained) for column in ("speedup", "energy_ratio"))
-    return BaselineSeries(*key, speedup, energy)
 
 
 def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str], chained: bool) -> tuple[float | None, ...]:
@@ -211,6 +211,7 @@ def _over_layers(rows: Sequence[Row], column: str, layers: Sequence[str], chaine
         if isinstance(value, (int, float)):
             of_layer.setdefault(str(row["layer"]), []).append(value)
     values = [geometric_mean(of_layer[layer]) if layer in of_layer else None for layer in layers]
+    # A mean over some of the layers would not compare with that of another baseline.
     known = [value for value in values if value is not None]
     over_all = geometric_mean(known) if len(known) == len(layers) else None
     if chained:

@@ -24,7 +24,7 @@ STATE_NAMES = ("real weight", "filler", "empty column", "starved", "before the f
 
 @dataclass(frozen=True, eq=False)
 class StallBreakdown:
-    """Where the cycles of each PE of one layer go, and for how long each PE holds the broadcast up.
+    """Where the cycles of each PE of one layer go, and for how long each PE stalls the broadcast.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class StallBreakdown:
     states : ndarray of int64, shape (len(eie_sim.views.PE_STATES), n_pe)
         Cycles of each PE in each state; of a PE they sum to the cycles of the run.
     stall_cycles : int
-        Cycles in which the broadcast is held up, the counter ``broadcast_stalls``.
+        Cycles in which the broadcast stalls, the counter ``broadcast_stalls``.
     alone : ndarray of int64, shape (n_pe,)
         Those in which the queue of this PE alone is full.
     with_others : ndarray of int64, shape (n_pe,)
@@ -56,7 +56,7 @@ class StallBreakdown:
 
     @property
     def stall_finding(self) -> str:
-        """Who holds the broadcast up."""
+        """Which PE stalls the broadcast most."""
         if not self.stall_cycles:
             return "No full queue holds the broadcast up"
         alone = 100 * self.alone.sum() / self.stall_cycles
@@ -69,7 +69,7 @@ class StallBreakdown:
 
 
 def stall_breakdown(result: SimResult, layer: PackedLayer) -> StallBreakdown:
-    """Where the cycles of each PE go, and who holds the broadcast up.
+    """Where the cycles of each PE go, and which PEs stall the broadcast.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def stall_breakdown(result: SimResult, layer: PackedLayer) -> StallBreakdown:
     Raises
     ------
     ValueError
-        When the result has no schedule, or one of another layer.
+        If the result has no schedule, or one of another layer.
     """
     schedule = scheduled(result)
     totals = pe_totals(schedule, layer)
@@ -131,20 +131,18 @@ def layer_breakdown(results: Iterable[SimResult]) -> LayerBreakdown:
     Raises
     ------
     ValueError
-        When there is no result.
+        If there is no result.
     """
     found = tuple(results)
     if not found:
         raise ValueError("results: there is none, but a figure shows at least one layer")
-    return LayerBreakdown(tuple(one.layer for one in found), np.stack([_states(one) for one in found], axis=1))
-
-
-def _states(result: SimResult) -> Integers:
-    """Cycles of all PEs in each of `PE_STATES`."""
-    counts = result.counts
-    fillers = counts.fillers.sum()
-    classes = (counts.bubble_cycles, counts.starved_cycles, counts.fill_cycles, counts.drain_cycles)
-    return np.array([counts.busy_cycles.sum() - fillers, fillers, *(cycles.sum() for cycles in classes)], np.int64)
+    states = []
+    for counts in (one.counts for one in found):
+        # The counters do not tell weights from fillers: an entry issued is busy either way.
+        fillers = counts.fillers.sum()
+        classes = (counts.bubble_cycles, counts.starved_cycles, counts.fill_cycles, counts.drain_cycles)
+        states.append([counts.busy_cycles.sum() - fillers, fillers, *(cycles.sum() for cycles in classes)])
+    return LayerBreakdown(tuple(one.layer for one in found), np.array(states, np.int64).T)
 
 
 # Balance --------------------------------------------------------------------------------------------------------------
@@ -171,6 +169,7 @@ class LoadBalance:
     def lorenz(self) -> Floats:
         """Share of the work that the 0, 1, 2, ... PEs with the least of it do; shape (n_pe + 1,), from 0 to 1."""
         work = self.entries if self.entries.any() else np.ones_like(self.entries)  # no work is the same for all
+        # PEs are sorted by work, the most first; a Lorenz curve begins with the least.
         least_first = np.concatenate([[0], np.cumsum(work[::-1])])
         return np.asarray(least_first / least_first[-1], np.float64)
 
@@ -178,6 +177,7 @@ class LoadBalance:
     def gini(self) -> float:
         """Gini coefficient of the work: 0 when all PEs do the same, near 1 when one does all."""
         n_pe, total = len(self.entries), int(self.entries.sum())
+        # The usual formula over ranks; the busiest PE, which is first here, has the highest rank.
         ranks = np.arange(n_pe, 0, -1)
         return 2 * float(ranks @ self.entries) / (n_pe * total) - (n_pe + 1) / n_pe if total else 0.0
 
@@ -195,7 +195,7 @@ class LoadBalance:
 
 
 def load_balance(result: SimResult) -> LoadBalance:
-    """How evenly the entries that were walked are spread over the PEs; no schedule is needed."""
+    """How evenly the processed entries are spread over the PEs; no schedule is needed."""
     entries = result.counts.entries
     order = np.argsort(-entries, kind="stable")
     return LoadBalance(result.layer, order, entries[order])

@@ -68,7 +68,9 @@ class LayerTimes:
         deviations = [abs(x.deviation_pct) for x in self.layers if x.deviation_pct is not None]
         if deviations:
             which = "All" if len(deviations) == len(self.layers) else f"{len(deviations)} of {len(self.layers)}"
-            return f"{which} times within {_up_to_tenth(max(deviations)):.1f} % of the paper's"
+            # Rounded up, so that "within" holds; noise of the floating point must not add a tenth.
+            within = math.ceil(round(max(deviations) * 10, 6)) / 10
+            return f"{which} times within {within:.1f} % of the paper's"
         who = "One input vector takes" if len(self.layers) == 1 else "One input vector takes a layer"
         return f"{who} {_span([x.time_us for x in self.layers], digits)} µs"
 
@@ -76,10 +78,6 @@ class LayerTimes:
     def shares_finding(self) -> str:
         """How busy the PEs are."""
         return f"PEs are busy {_span([100 * x.busy for x in self.layers], percent)} % of the time"
-
-
-def _up_to_tenth(value: float) -> float:
-    return math.ceil(round(value * 10, 6)) / 10
 
 
 def _span(values: Sequence[float], text: Callable[[float], str]) -> str:
@@ -99,30 +97,28 @@ def layer_times(rows: Iterable[Row], note: str = "") -> LayerTimes:
     Raises
     ------
     ValueError
-        When there is no row.
+        If there is no row.
     """
     of_layers = by_layer(list(rows))
     if not of_layers:
         raise ValueError("rows: there is none, but a figure shows at least one layer")
     vectors = max(map(len, of_layers.values()))
     of_several = f"means of {vectors} input vectors" if vectors > 1 else ""
-    layers = tuple(_layer_time(layer, of_layer) for layer, of_layer in of_layers.items())
-    return LayerTimes(layers, "; ".join(filter(None, (note, of_several))))
-
-
-def _layer_time(layer: str, rows: Sequence[Row]) -> LayerTime:
-    fillers = _sum(rows, "fillers")
-    cycles = (
-        _sum(rows, "busy_cycles") - fillers,
-        fillers,
-        _sum(rows, "bubble_cycles"),
-        _sum(rows, "starved_cycles"),
-        _sum(rows, "fill_cycles") + _sum(rows, "drain_cycles"),
-    )
-    paper_us = rows[0]["paper_time_us"]
-    assert paper_us is None or isinstance(paper_us, (int, float))
-    shares = tuple(part / sum(cycles) for part in cycles)
-    return LayerTime(layer, _sum(rows, "time_us") / len(rows), paper_us, shares)
+    layers = []
+    for layer, of_layer in of_layers.items():
+        fillers = _sum(of_layer, "fillers")
+        cycles = (
+            _sum(of_layer, "busy_cycles") - fillers,
+            fillers,
+            _sum(of_layer, "bubble_cycles"),
+            _sum(of_layer, "starved_cycles"),
+            _sum(of_layer, "fill_cycles") + _sum(of_layer, "drain_cycles"),
+        )
+        paper_us = of_layer[0]["paper_time_us"]
+        assert paper_us is None or isinstance(paper_us, (int, float))
+        shares = tuple(part / sum(cycles) for part in cycles)
+        layers.append(LayerTime(layer, _sum(of_layer, "time_us") / len(of_layer), paper_us, shares))
+    return LayerTimes(tuple(layers), "; ".join(filter(None, (note, of_several))))
 
 
 def _sum(rows: Sequence[Row], column: str) -> float:

@@ -19,7 +19,7 @@ def scheduled(result: SimResult) -> Schedule:
     Raises
     ------
     ValueError
-        When it has none.
+        If it has none.
     """
     if result.schedule is None:
         raise ValueError(f"schedule: the result of {result.layer!r} has none; simulate(..., schedule=True) keeps it")
@@ -58,12 +58,12 @@ class UtilisationMap:
 
 
 def utilisation_map(result: SimResult, bins: int = 160) -> UtilisationMap:
-    """How busy each PE is in each of `bins` stretches of the time of `result`.
+    """How busy each PE is in each of `bins` bins of the time of `result`.
 
     Raises
     ------
     ValueError
-        When the result has no schedule, or `bins` is no whole number of at least 1.
+        If the result has no schedule, or `bins` is not an integer of at least 1.
     """
     found = utilisation(scheduled(result), bins)
     return UtilisationMap(
@@ -111,7 +111,7 @@ class QueueMap:
 
 
 def queue_map(result: SimResult, bins: int = 160) -> QueueMap:
-    """How many activations wait for each PE in each of `bins` stretches of the time of `result`.
+    """How many activations wait for each PE in each of `bins` bins of the time of `result`.
 
     Raises
     ------
@@ -154,13 +154,13 @@ class BroadcastRate:
 
     @property
     def finding(self) -> str:
-        """How often it pushes, and how often it is held up."""
+        """How often it pushes, and how often it stalls."""
         push, stall = (100 * self.cycles[state].sum() / self.cycles.sum() for state in (PUSH, STALL))
         return f"{self.layer}: an activation is broadcast in {push:.1f} % of the cycles, held up in {stall:.1f} %"
 
 
 def broadcast_rate(result: SimResult, bins: int = 160) -> BroadcastRate:
-    """What the broadcast does in each of `bins` stretches of the time of `result`.
+    """What the broadcast does in each of `bins` bins of the time of `result`.
 
     Raises
     ------

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from eie_sim.baselines.devices import Device
 from eie_sim.baselines.roofline import dense_work, sparse_work
 from eie_sim.columns import Row, digits, percent
-from eie_sim.report.comparison import ALL, RunReport
+from eie_sim.report.baseline_rows import ALL
+from eie_sim.report.comparison import RunReport
 from eie_sim.report.figures.costs import baselines_of
 
 
@@ -101,43 +102,42 @@ def roofline(report: RunReport, batch: int = 1) -> Roofline:
     batch : int
         Input vectors that the devices compute together.
     """
+    arch, by_name = report.machine, {one.name: one for one in report.devices}
     rows = report.tables["COMPUTE_REPORT"]
-    accesses = report.tables["DETAILED_ACCESS_REPORT"]
-    eie = _roof_of_eie(report, list(zip(rows, accesses, strict=True)))
-    by_name = {one.name: one for one in report.devices}
+    row_bytes = arch.spmat_width_bits / 8
+    giga_cycles = arch.n_pe * arch.clock_hz / 1e9
+    points = []
+    for row, spent in zip(rows, report.energies, strict=True):
+        reads = sum(x.count for x in spent.rows if x.cause == "spmat_row_reads")
+        if reads and spent.macs:  # a layer without an active input reads nothing, and is on no slope
+            points.append((str(row["layer"]), 2 * spent.macs / (reads * row_bytes), _value(row, "gops")))
+    eie = Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points} if points else {})
     of_device: dict[str, list[Row]] = {}
     for row in report.tables["COMPARISON_REPORT"]:
         if row["baseline"] in by_name and row["batch"] == batch and row["layer"] != ALL:
             of_device.setdefault(str(row["baseline"]), []).append(row)
-    work = {str(row["layer"]): {**row, **access} for row, access in zip(rows, accesses, strict=True)}
+    sizes = {str(row["layer"]): (int(_value(row, "n_cols")), int(_value(row, "n_rows"))) for row in rows}
     densities = report.weight_densities
-    roofs = [_roof_of_device(by_name[name], found, work, densities, batch) for name, found in of_device.items()]
-    return Roofline((eie, *roofs), tuple(work), batch, baselines_of(report))
-
-
-def _roof_of_eie(report: RunReport, rows: Sequence[tuple[Row, Row]]) -> Roof:
-    arch = report.machine
-    row_bytes = arch.spmat_width_bits / 8
-    giga_cycles = arch.n_pe * arch.clock_hz / 1e9
-    points = [
-        (str(row["layer"]), 2 * _value(access, "acc_writes") / (read * row_bytes), _value(row, "gops"))
-        for row, access in rows
-        if (read := _value(access, "spmat_row_reads")) and _value(access, "acc_writes")
-    ]
-    return Roof("EIE", 2 * giga_cycles, giga_cycles * row_bytes, {"EIE": points} if points else {})
+    roofs = [_roof_of_device(by_name[name], found, sizes, densities, batch) for name, found in of_device.items()]
+    return Roofline((eie, *roofs), tuple(sizes), batch, baselines_of(report))
 
 
 def _roof_of_device(
-    device: Device, rows: Sequence[Row], layers: Mapping[str, Row], densities: Mapping[str, float | None], batch: int
+    device: Device,
+    rows: Sequence[Row],
+    sizes: Mapping[str, tuple[int, int]],
+    densities: Mapping[str, float | None],
+    batch: int,
 ) -> Roof:
     points: dict[str, dict[str, tuple[str, float, float]]] = {}
     for row in rows:
         kind, layer = str(row["kind"]), str(row["layer"])
-        shape = int(_value(layers[layer], "n_cols")), int(_value(layers[layer], "n_rows"))
         density = densities.get(layer)
         if kind == "sparse" and not density:
             continue
-        work = dense_work(*shape, batch) if kind == "dense" else sparse_work(*shape, density or 0.0, batch)
+        work = (
+            dense_work(*sizes[layer], batch) if kind == "dense" else sparse_work(*sizes[layer], density or 0.0, batch)
+        )
         ops_per_byte = work.flops / (work.matrix_bytes + work.vector_bytes)
         gops = work.flops / batch / _value(row, "baseline_us") / 1e3
         of_kind = points.setdefault(kind, {})

@@ -106,7 +106,7 @@ def timeline(
     Raises
     ------
     ValueError
-        When the result has no schedule or is of another layer, the window or a PE is not in the run, or there is more
+        If the result has no schedule or is of another layer, the window or a PE is not in the run, or there is more
         to show than can be told apart.
     """
     schedule = scheduled(result)

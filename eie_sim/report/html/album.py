@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from compressor.types.packed import PackedLayer
-from eie_sim.cost import energy
 from eie_sim.report import figures
 from eie_sim.report.comparison import RunReport
 from eie_sim.report.figures import sweeps
@@ -61,12 +60,9 @@ class Album:
 
         if not results:
             return None
-        # Where the report counts what has no place in the SRAMs as read from DRAM, the picture does.
-        counted = {row["layer"] for row in report.tables["ENERGY_REPORT"] if row["unit"] == "dram"}
-        missing = {row["layer"]: row["missing_bytes"] for row in report.tables["COMPUTE_REPORT"]}
-        read = [int(missing[one.layer] or 0) if one.layer in counted else 0 for one in results]
-        rule = report.rule or "paper"
-        spent = [energy(one, report.calibration, rule, n) for one, n in zip(results, read, strict=True)]
+        # A result is that of the first input vector of its layer.
+        first = {one.layer: one for one in reversed(report.energies)}
+        spent = [first[one.layer] for one in results]
         return self._picture(figures.energy_breakdown(spent), plots.energy_breakdown)
 
     def of_layer(self, layer: PackedLayer, result: SimResult) -> Markup:

@@ -17,13 +17,13 @@ from eie_sim.result import SimResult
 from eie_sim.views import broadcast_stalls, pe_totals, queue_occupancy, utilisation
 
 BINS = 160
-"""Stretches of time of a map."""
+"""Bins of time of a map."""
 
 MOST_LINES = 128
 """Lines of a map; of more PEs, neighbours share one."""
 
 SLICES = 8
-"""Stretches of time of the table that says what the map shows."""
+"""Bins of time of the table that says what the map shows."""
 
 BUSY_LEVELS = 100
 """A share of 0 .. 1 is kept in whole percent: what is shown, and more than shades can tell."""
@@ -87,12 +87,13 @@ def heat_map(result: SimResult) -> HeatMap:
     Raises
     ------
     ValueError
-        When the result has no schedule.
+        If the result has no schedule.
     """
     schedule = scheduled(result)
     used, queues = utilisation(schedule, BINS), queue_occupancy(schedule, BINS)
     first_pe = lines_of(schedule.n_pe)
     most = max(1, result.arch.act_queue_depth - 1)
+    # Queues of thousands would need more than 16 bits in tenths.
     steps = WAITING_LEVELS if most * WAITING_LEVELS <= _MOST_LEVELS else 1
     return HeatMap(
         result.layer,
@@ -153,7 +154,7 @@ SLICE_COLUMNS: Definitions = {
 
 
 def in_words(name: str, result: SimResult) -> Markup:
-    """What the map shows, as a table of a few stretches of time."""
+    """What the map shows, as a table of a few bins of time."""
     schedule = scheduled(result)
     used, queues = utilisation(schedule, SLICES), queue_occupancy(schedule, SLICES)
     at_us = ((used.first_cycle - 1) / result.arch.clock_hz * 1e6).tolist()

@@ -40,21 +40,30 @@ class Pictures:
         ValueError
             When it is no SVG.
         """
-        root = _parsed(svg)
+        try:
+            # A name can hold what XML cannot; matplotlib repeats it in a comment.
+            root = ET.fromstring(_NO_XML.sub(b"", svg))
+        except ET.ParseError as error:
+            raise ValueError(f"picture: no SVG: {error}") from None
+        if root.tag != f"{_SVG}svg":
+            raise ValueError(f"picture: its element is {root.tag!r}, but it must be svg")
         self._count += 1
-        names = _Names(f"p{self._count}-", _referenced(root))
+        referenced: set[str] = set()
+        for one in root.iter():
+            referenced.update(name for value in one.attrib.values() for name in _REFERENCE.findall(value))
+            if (target := one.get(_HREF) or one.get("href") or "").startswith("#"):
+                referenced.add(target[1:])
+        names = _Names(f"p{self._count}-", referenced)
+        # Shapes of the same content go into the sheet once, whatever each picture calls them.
         for definitions in list(root.iter(f"{_SVG}defs")):
-            self._share_shapes(definitions, names)
+            for shape in [one for one in definitions if one.tag in _SHARED]:
+                name = shape.attrib.pop("id", None)
+                definitions.remove(shape)
+                if name in referenced:
+                    content = _written(shape, names)
+                    names.shared[name] = self._shapes.setdefault(content, f"s{len(self._shapes)}")
         inside = "".join(_written(child, names) for child in root)
         return element("svg", Markup(inside), viewBox=root.get("viewBox"), role="img", aria_label=finding)
-
-    def _share_shapes(self, definitions: ET.Element, names: "_Names") -> None:
-        for shape in [one for one in definitions if one.tag in _SHARED]:
-            name = shape.attrib.pop("id", None)
-            definitions.remove(shape)
-            if name in names.referenced:
-                content = _written(shape, names)
-                names.shared[name] = self._shapes.setdefault(content, f"s{len(self._shapes)}")
 
     def sheet(self) -> Markup:
         """The shapes that pictures share; once a page."""
@@ -75,32 +84,13 @@ class _Names:
         return self.shared.get(name, self.prefix + name)
 
 
-def _parsed(svg: bytes) -> ET.Element:
-    try:
-        # A name can hold what XML cannot; matplotlib repeats it in a comment.
-        root = ET.fromstring(_NO_XML.sub(b"", svg))
-    except ET.ParseError as error:
-        raise ValueError(f"picture: no SVG: {error}") from None
-    if root.tag != f"{_SVG}svg":
-        raise ValueError(f"picture: its element is {root.tag!r}, but it must be svg")
-    return root
-
-
-def _referenced(root: ET.Element) -> set[str]:
-    found: set[str] = set()
-    for one in root.iter():
-        found.update(name for value in one.attrib.values() for name in _REFERENCE.findall(value))
-        if (target := one.get(_HREF) or one.get("href") or "").startswith("#"):
-            found.add(target[1:])
-    return found
-
-
 def _written(one: ET.Element, names: _Names) -> str:
     tag = one.tag.removeprefix(_SVG)
     if tag in _DROPPED or (tag in ("defs", "g") and not len(one)):
         return ""
     given = "".join(f' {key}="{text(value)}"' for key, value in _attributes(one, names))
     inside = (str(text(one.text)) if tag in ("text", "tspan") else "") + "".join(_written(c, names) for c in one)
+    # A group without attributes changes nothing; matplotlib nests them by the dozen.
     if tag == "g" and not given:
         return inside
     return f"<{tag}{given}>{inside}</{tag}>" if inside else f"<{tag}{given}/>"
@@ -108,12 +98,15 @@ def _written(one: ET.Element, names: _Names) -> str:
 
 def _attributes(one: ET.Element, names: _Names) -> Iterator[tuple[str, str]]:
     for key, value in one.attrib.items():
+        # A shift along x alone, as every letter of a text has one, is shorter as an attribute of its own.
         if key == "transform" and one.tag == f"{_SVG}use" and (moved := _AT_X.fullmatch(value)):
             yield "x", _rounded(moved[1])
         elif key == "id":
+            # An id that nobody refers to would only clash with those of other pictures.
             if value in names.referenced:
                 yield key, names.of(value)
         elif key == "style":
+            # The page's policy forbids inline styles; each rule is an attribute of SVG too.
             for rule in filter(None, (part.strip() for part in value.split(";"))):
                 name, _, setting = rule.partition(":")
                 if name != "image-rendering":

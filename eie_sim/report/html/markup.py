@@ -38,16 +38,13 @@ def element(name: str, *children: Child, **attributes: str | int | bool | None) 
         A trailing ``_`` of a name is dropped, and any other ``_`` is a hyphen. True is an attribute without a value;
         None and False are none.
     """
-    given = "".join(_attribute(key, value) for key, value in attributes.items())
+    given = ""
+    for key, value in attributes.items():
+        if value is not None and value is not False:
+            written = key.rstrip("_").replace("_", "-")
+            given += f" {written}" if value is True else f' {written}="{text(value)}"'
     inside = "".join(text(child) for child in children)
     return Markup(f"<{name}{given}>" if name in _VOID else f"<{name}{given}>{inside}</{name}>")
-
-
-def _attribute(key: str, value: str | int | bool | None) -> str:
-    if value is None or value is False:
-        return ""
-    name = key.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{text(value)}"'
 
 
 def name_of(column: str) -> Markup:
@@ -66,7 +63,7 @@ def json_block(name: str, value: object) -> Markup:
     Raises
     ------
     ValueError
-        When a number in it is not finite.
+        If a number in it is not finite.
     """
     written = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     # What could end the element, or begin a comment in it.

@@ -41,6 +41,11 @@ def page(title: str, lead: str, sections: Sequence[Section], scripts: Sequence[s
     after : Markup
         What stands behind the last section: data, and the shapes of pictures.
     """
+    written = []  # each with its heading as its name, for screen readers
+    for one in sections:
+        name = f"{one.name}-title"
+        content = join(element("h2", one.title, id_=name), *one.parts)
+        written.append(element("section", content, id_=one.name, aria_labelledby=name))
     style = _file("page.css")
     script = "\n".join(_file(name) for name in scripts)
     return Template(_file("page.html")).substitute(
@@ -50,14 +55,9 @@ def page(title: str, lead: str, sections: Sequence[Section], scripts: Sequence[s
         style=style,
         script=script,
         links=join(*(element("li", element("a", one.title, href=f"#{one.name}")) for one in sections)),
-        sections=join(*map(_section, sections)),
+        sections=join(*written),
         after=after,
     )
-
-
-def _section(one: Section) -> Markup:
-    heading = element("h2", one.title, id_=f"{one.name}-title")
-    return element("section", join(heading, *one.parts), id_=one.name, aria_labelledby=f"{one.name}-title")
 
 
 def _policy(style: str, script: str) -> str:

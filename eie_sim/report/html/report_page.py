@@ -1,6 +1,6 @@
 """A run as one page: what was simulated, how it compares, each layer, energy, capacity, the machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from eie_sim import paper
 from eie_sim.arch import ArchConfig, preset
@@ -41,14 +41,32 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         Why a layer has none, for a reader.
     """
     machine, album = report.machine, Album()
-    ran = [one.result for one in details]
+    by_units = energy_by_unit(report.tables["ENERGY_REPORT"])
     by = f"energy by {report.calibration}" + (f", scaling rule {report.rule}" if report.rule else "")
     sections = [
         Section("summary", "What was simulated", _summary(results, report, by)),
         Section("comparison", "Beside the paper and the baselines", _comparison(results, report, album)),
         Section("layers", "Layer by layer", _layers(report, details, left_out, album)),
-        Section("energy", "Energy", _energy(report, album.energies(ran, report))),
-        Section("capacity", "Capacity and traffic", _capacity(report, details, left_out)),
+        Section(
+            "energy",
+            "Energy",
+            (
+                _first_alone(report) if details else None,
+                album.energies([one.result for one in details], report),
+                _of_report("calibrations", "By every calibration", "CALIBRATION_REPORT", report),
+                data_table("units", f"By unit, {report.calibration}", by_unit(list(by_units[0])[2:]), by_units),
+                _of_report("events", f"By event, {report.calibration}", "ENERGY_REPORT", report),
+            ),
+        ),
+        Section(
+            "capacity",
+            "Capacity and traffic",
+            (
+                data_table("needs", "What the fullest PE needs", CAPACITY, capacity_rows(details)) if details else None,
+                _note(left_out),
+                _of_report("bandwidth", "Traffic", "BANDWIDTH_REPORT", report),
+            ),
+        ),
         Section("machine", "The machine", _machine(machine, report)),
     ]
     maps = {f"layer-{number}": heat_map(one.result).data() for number, one in enumerate(details)}
@@ -62,12 +80,20 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
     )
 
 
+def _of_report(name: str, caption: str, table: str, report: RunReport) -> Markup:
+    return data_table(name, caption, REPORTS[table], report.tables[table])
+
+
 # What was simulated ---------------------------------------------------------------------------------------------------
 
 
 def _summary(results: Results, report: RunReport, by: str) -> tuple[Markup | None, ...]:
     layers = list(dict.fromkeys(str(row["layer"]) for row in results.rows))
     inputs = len({row["input"] for row in results.rows})
+    # Layers of one origin stand together.
+    by_origin: dict[str, list[str]] = {}
+    for layer, origin in report.origins.items():
+        by_origin.setdefault(origin, []).append(layer)
     chained = ", each on the outputs of the one before" if report.chained else ", each on inputs of its own"
     facts: list[tuple[str, str | Markup]] = [
         ("Layers", f"{', '.join(layers)}{chained if len(layers) > 1 else ''}"),
@@ -75,31 +101,18 @@ def _summary(results: Results, report: RunReport, by: str) -> tuple[Markup | Non
         ("Machine", f"{report.machine.name}; every parameter is below"),
         ("Made by", f"eie-sim {report.version}, engine {report.engine}"),
         ("Energy", f"{by}: {'; '.join(report.assumptions)}"),
-        *((f"Weights and inputs of {layer}", origin) for layer, origin in _merged(report.origins)),
+        *((f"Weights and inputs of {', '.join(of_one)}", origin) for origin, of_one in by_origin.items()),
     ]
     notes = [element("li", note) for note in report.notes]
+    cards = []
+    for value, what, beside in _cards(results, report):
+        small = element("span", beside, class_="beside") if beside else None
+        cards.append(element("li", element("strong", value), element("span", what), small))
     return (
-        element("ul", *(_card(*one) for one in _cards(results, report)), class_="cards"),
+        element("ul", *cards, class_="cards"),
         pairs(facts),
         element("h3", "Notes") if notes else None,
         element("ul", *notes, class_="note") if notes else None,
-    )
-
-
-def _merged(origins: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Layers of one origin together."""
-    by_origin: dict[str, list[str]] = {}
-    for layer, origin in origins.items():
-        by_origin.setdefault(origin, []).append(layer)
-    return [(", ".join(layers), origin) for origin, layers in by_origin.items()]
-
-
-def _card(value: str, what: str, beside: str) -> Markup:
-    return element(
-        "li",
-        element("strong", value),
-        element("span", what),
-        element("span", beside, class_="beside") if beside else None,
     )
 
 
@@ -116,16 +129,17 @@ def _cards(results: Results, report: RunReport) -> list[tuple[str, str, str]]:
     area_mm2 = report.tables["COMPUTE_REPORT"][0]["area_mm2"]
     if area_mm2 is not None:
         cards.append((f"{cell_text(area_mm2)} mm²", "area", _paper_of(report.machine, "area_mm2", "mm²")))
-    return cards + [_against(row) for row in _headline(results, report) if row["kind"] == "dense" and row["shown"]]
-
-
-def _against(row: Row) -> tuple[str, str, str]:
-    beside = [] if row["paper_speedup"] is None else [f"the paper: {cell_text(row['paper_speedup'])} times"]
-    energy = "" if row["energy_ratio"] is None else f"; {_compared(row['energy_ratio'], 'less energy', 'more energy')}"
-    if row["paper_energy_ratio"] is not None:
-        beside.append(f"{cell_text(row['paper_energy_ratio'])} times less energy")
-    what = f"{row['baseline']}, dense, batch {row['batch']}, {row['made_by']}{energy}"
-    return _compared(row["speedup"], "faster than", "slower than"), what, ", ".join(beside)
+    for row in _headline(results, report):
+        if row["kind"] != "dense" or not row["shown"]:
+            continue
+        told = [] if row["paper_speedup"] is None else [f"the paper: {cell_text(row['paper_speedup'])} times"]
+        if row["paper_energy_ratio"] is not None:
+            told.append(f"{cell_text(row['paper_energy_ratio'])} times less energy")
+        ratio = row["energy_ratio"]
+        energy = "" if ratio is None else f"; {_compared(ratio, 'less energy', 'more energy')}"
+        against = f"{row['baseline']}, dense, batch {row['batch']}, {row['made_by']}{energy}"
+        cards.append((_compared(row["speedup"], "faster than", "slower than"), against, ", ".join(told)))
+    return cards
 
 
 def _compared(ratio: Cell, above: str, below: str) -> str:
@@ -174,16 +188,13 @@ def _headline(results: Results, report: RunReport) -> list[Row]:
     return found
 
 
-def _of_means(means: Sequence[Row]) -> Definitions:
-    """The columns of the table of means; those of the paper where it has one."""
-    return {**HEADLINE, **(_PAPER_RATIOS if any(row["paper_speedup"] is not None for row in means) else {})}
-
-
 def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Markup | None, ...]:
     definitions = column_definitions()
     columns = ["layer", "input", *(c for x in COMPARED for c in (x.measured, x.paper_column, x.deviation_column))]
     beside = [{name: row.get(name) for name in columns} for row in results.rows]
     means = _headline(results, report)
+    # The columns of the paper's means are there where it has any.
+    of_means = {**HEADLINE, **(_PAPER_RATIOS if any(row["paper_speedup"] is not None for row in means) else {})}
     every = report.tables["COMPARISON_REPORT"]
     batches = [row["batch"] for row in every if isinstance(row["batch"], int)]
     return (
@@ -191,12 +202,10 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
         data_table("paper", "Beside the paper's figures", {name: definitions[name] for name in columns}, beside)
         if _published(results)
         else element("p", "The paper has no figures for these layers on this machine.", class_="note"),
-        data_table("means", f"Against the baselines: {means_of(report)}", _of_means(means), means) if means else None,
+        data_table("means", f"Against the baselines: {means_of(report)}", of_means, means) if means else None,
         # That of most baselines: the accelerators of Table V stand beside at batch 1 alone.
         *album.baselines(report, max(sorted(set(batches)), key=batches.count, default=1)),
-        data_table("baselines", "Every layer beside every baseline", REPORTS["COMPARISON_REPORT"], every)
-        if every
-        else None,
+        _of_report("baselines", "Every layer beside every baseline", "COMPARISON_REPORT", report) if every else None,
     )
 
 
@@ -204,12 +213,9 @@ def _comparison(results: Results, report: RunReport, album: Album) -> tuple[Mark
 
 
 def _layers(report: RunReport, details: Sequence[Detail], left_out: str, album: Album) -> tuple[Markup | None, ...]:
-    tables = report.tables
     return (
-        data_table("compute", "Each layer", REPORTS["COMPUTE_REPORT"], tables["COMPUTE_REPORT"]),
-        data_table("inference", "Whole inferences", REPORTS["INFERENCE_REPORT"], tables["INFERENCE_REPORT"])
-        if report.chained
-        else None,
+        _of_report("compute", "Each layer", "COMPUTE_REPORT", report),
+        _of_report("inference", "Whole inferences", "INFERENCE_REPORT", report) if report.chained else None,
         _first_alone(report) if details else None,
         album.cycles([one.result for one in details]),
         element("h3", "Every cycle of each layer") if details else None,
@@ -230,29 +236,7 @@ def _note(told: str) -> Markup | None:
     return element("p", told, class_="note") if told else None
 
 
-# Energy, capacity, machine --------------------------------------------------------------------------------------------
-
-
-def _energy(report: RunReport, picture: Markup | None) -> tuple[Markup | None, ...]:
-    rows = energy_by_unit(report.tables["ENERGY_REPORT"])
-    tables = report.tables
-    return (
-        _first_alone(report) if picture else None,
-        picture,
-        data_table("calibrations", "By every calibration", REPORTS["CALIBRATION_REPORT"], tables["CALIBRATION_REPORT"]),
-        data_table("units", f"By unit, {report.calibration}", by_unit(list(rows[0])[2:]), rows),
-        data_table("events", f"By event, {report.calibration}", REPORTS["ENERGY_REPORT"], tables["ENERGY_REPORT"]),
-    )
-
-
-def _capacity(report: RunReport, details: Sequence[Detail], left_out: str) -> tuple[Markup | None, ...]:
-    tables = report.tables
-    return (
-        data_table("needs", "What the fullest PE needs", CAPACITY, capacity_rows(details)) if details else None,
-        _note(left_out),
-        data_table("bandwidth", "Traffic", REPORTS["BANDWIDTH_REPORT"], tables["BANDWIDTH_REPORT"]),
-        data_table("accesses", "Accesses", REPORTS["DETAILED_ACCESS_REPORT"], tables["DETAILED_ACCESS_REPORT"]),
-    )
+# The machine ----------------------------------------------------------------------------------------------------------
 
 
 _PARAMETERS: Definitions = {
@@ -276,7 +260,7 @@ def _machine(machine: ArchConfig, report: RunReport) -> tuple[Markup | None, ...
     toml = assignments(given)
     return (
         data_table("parameters", "Every parameter", _PARAMETERS, rows),
-        data_table("areas", "Area by unit", REPORTS["AREA_REPORT"], report.tables["AREA_REPORT"]),
+        _of_report("areas", "Area by unit", "AREA_REPORT", report),
         element("h3", "The machine as a file"),
         element("p", element("label", "For --arch FILE.toml of eie-sim run:", for_="toml")),
         element("textarea", toml, id_="toml", rows=len(given), readonly=True, data_copy=True, spellcheck="false"),

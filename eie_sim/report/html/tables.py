@@ -34,7 +34,15 @@ def data_table(
     """
     shown = rows[:MOST_ROWS]
     numeric = {column for column in definitions if any(isinstance(row[column], (int, float)) for row in shown)}
-    head = element("tr", *(_heading(column, told, column in numeric) for column, told in definitions.items()))
+    headings, terms = [], []
+    for column, told in definitions.items():
+        name_shown, unit = name_of(column), told["unit"]
+        of_unit = element("span", f" {unit}", class_="unit") if unit else None
+        kind = "number" if column in numeric else None
+        # A unit that ends the name is not said twice.
+        heading = (name_shown, None if column.endswith(f"_{unit.lower()}") else of_unit)
+        headings.append(element("th", *heading, scope="col", class_=kind))
+        terms.append(element("div", element("dt", name_shown, of_unit), element("dd", told["definition"])))
     body = [
         element(
             "tr",
@@ -46,7 +54,7 @@ def data_table(
     table = element(
         "table",
         element("caption", caption),
-        element("thead", head),
+        element("thead", element("tr", *headings)),
         element("tbody", Markup("\n".join(body))),
         id_=name,
         data_table=True,
@@ -55,7 +63,7 @@ def data_table(
     return join(
         scrolled(table, caption),
         element("p", left_out, class_="note") if len(rows) > MOST_ROWS else None,
-        _defined(definitions),
+        element("details", element("summary", "What the columns mean"), element("dl", *terms), class_="defined"),
     )
 
 
@@ -64,36 +72,14 @@ def scrolled(table: Markup, label: str) -> Markup:
     return element("div", table, class_="scroll", role="region", aria_label=label, tabindex=0)
 
 
-def _heading(column: str, told: Mapping[str, str], numeric: bool) -> Markup:
-    unit = told["unit"]
-    return element(
-        "th",
-        name_of(column),
-        element("span", f" {unit}", class_="unit") if unit and not column.endswith(f"_{unit.lower()}") else None,
-        scope="col",
-        class_="number" if numeric else None,
-    )
-
-
 def _cell(value: Cell, first: bool) -> Markup:
     shown = value if isinstance(value, str) else cell_text(value)
     number = isinstance(value, (int, float))
+    # What is shown is rounded; the page's script sorts and filters by the exact value.
     exact = repr(value) if number and repr(value) != shown else None
     name, scope = ("th", "row") if first else ("td", None)
     kind = "number" if number else "long" if len(shown) > _LONG else None
     return element(name, shown, scope=scope, class_=kind, data_v=exact)
-
-
-def _defined(definitions: Definitions) -> Markup:
-    terms = [
-        element("div", _term(column, told["unit"]), element("dd", told["definition"]))
-        for column, told in definitions.items()
-    ]
-    return element("details", element("summary", "What the columns mean"), element("dl", *terms), class_="defined")
-
-
-def _term(column: str, unit: str) -> Markup:
-    return element("dt", name_of(column), element("span", f" {unit}", class_="unit") if unit else None)
 
 
 def pairs(rows: Sequence[tuple[str, str | Markup]]) -> Markup:

@@ -1,4 +1,6 @@
-"""Draws the figures of `figures` and of the modules beside it; the only package of the project that imports matplotlib.
+"""Draws the figures of `eie_sim.report.figures`, each in the file of the same name.
+
+It is the only package that imports matplotlib.
 
 Figures are plain `matplotlib.figure.Figure` objects: no window, no display and no global state is needed. The same data
 gives the same bytes: `save` and `as_png` write no date and no version.
@@ -14,12 +16,13 @@ from eie_sim.report.plots.compressed_layer import (
     stored_sizes,
     weight_histogram,
 )
-from eie_sim.report.plots.compression import curve_panels, size_panels, spread_panels, stage_sizes, weights_panels
-from eie_sim.report.plots.costs import baseline_bars, energy_breakdown, roofline
+from eie_sim.report.plots.costs import baseline_bars, energy_breakdown
+from eie_sim.report.plots.curves import curve_panels
 from eie_sim.report.plots.cycles import layer_breakdown, load_balance, stall_breakdown
-from eie_sim.report.plots.machine_diagram import machine
+from eie_sim.report.plots.dots import dot_panels
+from eie_sim.report.plots.layers import layer_times
 from eie_sim.report.plots.over_time import broadcast_rate, queue_map, utilisation_map
-from eie_sim.report.plots.reproduction import dot_panels, reproduced_networks
+from eie_sim.report.plots.roofs import roofline
 from eie_sim.report.plots.styles import (
     CLASS_COLOURS,
     DPI,
@@ -35,7 +38,6 @@ from eie_sim.report.plots.styles import (
 )
 from eie_sim.report.plots.sweeps import axis_curve, parallel_coordinates, pareto_front, sweep_map
 from eie_sim.report.plots.timeline import timeline
-from eie_sim.report.plots.times import layer_times
 
 __all__ = [
     "CLASS_COLOURS",
@@ -56,20 +58,15 @@ __all__ = [
     "layer_breakdown",
     "layer_times",
     "load_balance",
-    "machine",
     "packed_layer",
     "parallel_coordinates",
     "pareto_front",
     "queue_map",
     "rendered",
-    "reproduced_networks",
     "roofline",
     "run_histogram",
     "save",
     "shared_weights",
-    "size_panels",
-    "spread_panels",
-    "stage_sizes",
     "stall_breakdown",
     "stored_sizes",
     "style",
@@ -77,5 +74,4 @@ __all__ = [
     "timeline",
     "utilisation_map",
     "weight_histogram",
-    "weights_panels",
 ]

@@ -1,7 +1,6 @@
 """Draws a network's answers."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eie_sim.report import figures
@@ -21,22 +20,13 @@ def answered_digits(data: figures.AnsweredDigits) -> Figure:
     for at, axes in enumerate(above.subplots(rows, _DIGITS_IN_A_ROW, squeeze=False).flat):
         axes.axis("off")
         if at < len(data.images):
-            _draw_digit(axes, data, at)
-    _draw_latencies(below.subplots(), data)
-    return figure
-
-
-def _draw_digit(axes: Axes, data: figures.AnsweredDigits, at: int) -> None:
-    answer, right = int(data.predicted[at]), int(data.labels[at])
-    axes.imshow(data.images[at], cmap="gray_r", vmin=0, vmax=255)
-    text = f"{answer}" if answer == right else f"{answer}, not {right}"
-    axes.set_title(
-        text, fontsize=points(8), fontweight="normal", loc="center", pad=2, color=INK if answer == right else RUST
-    )
-
-
-def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:
+            answer, right = int(data.predicted[at]), int(data.labels[at])
+            axes.imshow(data.images[at], cmap="gray_r", vmin=0, vmax=255)
+            text, colour = (f"{answer}", INK) if answer == right else (f"{answer}, not {right}", RUST)
+            axes.set_title(text, fontsize=points(8), fontweight="normal", loc="center", pad=2, color=colour)
+    axes = below.subplots()
     times = np.concatenate(list(data.latencies_us.values()))
+    # One set of bins for all runs; the last edge is moved, so that equal times make a bin too.
     edges = np.linspace(times.min(), times.max() + 1e-9, 41)
     for (name, of_run), colour, filled in zip(
         data.latencies_us.items(), (NAVY, RUST, SOFT), (True, False, False), strict=False
@@ -48,3 +38,4 @@ def _draw_latencies(axes: Axes, data: figures.AnsweredDigits) -> None:
     axes.set_ylabel("images")
     axes.grid(axis="y", linewidth=0.6)
     axes.legend(loc="upper right")
+    return figure

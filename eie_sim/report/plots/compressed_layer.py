@@ -17,7 +17,7 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
     axes.stairs(data.kept + data.pruned, data.edges, fill=True, color=SAND, label="pruned")
     axes.stairs(data.kept, data.edges, fill=True, color=NAVY, label="kept")
     axes.set_yscale("log")
-    axes.set_ylim(bottom=0.5)
+    axes.set_ylim(bottom=0.5)  # below one weight, so that a bin with one has a bar
     # A short mark for each value, on the axis: lines over the whole height would hide the bars.
     axes.vlines(
         data.shared_values, 0, 0.07, transform=axes.get_xaxis_transform(), color=RUST, linewidth=2, label="shared value"
@@ -30,14 +30,14 @@ def weight_histogram(data: figures.WeightHistogram) -> Figure:
 
 
 @styled
-def shared_weights(data: figures.SharedWeights) -> Figure:
+def shared_weights(data: figures.ValueHistogram) -> Figure:
     """How many weights of a packed layer have each value."""
     figure = new_figure(2.7, columns=1)
     _draw_shared_weights(figure.subplots(), data, 0.85)
     return figure
 
 
-def _draw_shared_weights(axes: Axes, data: figures.SharedWeights, share: float) -> None:
+def _draw_shared_weights(axes: Axes, data: figures.ValueHistogram, share: float) -> None:
     # A line for each value, where it lies: bars as wide as the gaps would say that there is something between them.
     axes.vlines(data.values, 0, data.weights, color=NAVY, linewidth=points(4))
     axes.axvline(0, color=SOFT, linewidth=0.8)
@@ -62,6 +62,7 @@ def run_histogram(data: figures.RunHistogram) -> Figure:
 
 def _draw_runs(axes: Axes, data: figures.RunHistogram, share: float) -> None:
     runs = np.arange(len(data.real))
+    # A filler has the longest run and no weight: all of them stand on one bar.
     axes.bar(runs, data.real, color=NAVY, label="real weight")
     axes.bar(runs[-1:], data.fillers, bottom=data.real[-1:], color=SKY, label="filler")
     axes.set_title(in_lines(data.finding, axes, share))

@@ -11,8 +11,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from eie_sim.columns import digits
 from eie_sim.report import figures
 from eie_sim.report.plots.styles import (
-    CURVE_MARKS,
-    DEVICE_COLOURS,
     EDGE,
     GREY,
     INK,
@@ -23,6 +21,7 @@ from eie_sim.report.plots.styles import (
     SAND,
     SKY,
     SOFT,
+    device_colour,
     foot,
     in_lines,
     legend_above,
@@ -37,7 +36,7 @@ _UNITS = ((NAVY, ""), (SKY, ""), (RUST, ""), (SAND, ""), (GREY, "////"), (MIST, 
 
 
 _FEW_NJ = 100.0
-"""Less than this is told in nJ."""
+"""Less than this is given in nJ."""
 
 
 @styled
@@ -74,11 +73,6 @@ def energy_breakdown(data: figures.EnergyBreakdown) -> Figure:
 # Baselines ------------------------------------------------------------------------------------------------------------
 
 
-def _colour_of(name: str, baselines: Sequence[str]) -> str:
-    """The same in both pictures; EIE, which is none of them, is as dark as text."""
-    return DEVICE_COLOURS[baselines.index(name) % len(DEVICE_COLOURS)] if name in baselines else INK
-
-
 @styled
 def baseline_bars(data: figures.BaselineBars) -> Figure:
     """Times and energies of baselines over those of EIE, as logarithmic bars (EIE Figs 6 and 7)."""
@@ -101,9 +95,10 @@ def _draw_bars(axes: Axes, data: figures.BaselineBars, values: Sequence[Sequence
     places = np.arange(len(data.layers))
     width = 0.84 / len(data.series)
     for at, (series, heights) in enumerate(zip(data.series, values, strict=True)):
-        colour = _colour_of(series.name, data.baselines)
+        colour = device_colour(series.name, data.baselines)
         # What is sparse is hatched on white.
         face, hatch = (PAPER, "////////") if series.kind == "sparse" else (colour, "")
+        # NaN draws no bar, but keeps its place.
         known = np.array([np.nan if height is None else height for height in heights])
         with mpl.rc_context({"hatch.color": colour}):
             # From the line of EIE up, or down where EIE is behind.
@@ -118,56 +113,5 @@ def _draw_bars(axes: Axes, data: figures.BaselineBars, values: Sequence[Sequence
     axes.tick_params(axis="x", length=0)
     axes.yaxis.set_major_locator(LogLocator())
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(_times))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}x" if value >= 1 else f"{value:g}x"))
     axes.grid(axis="y", linewidth=0.6)
-
-
-def _times(value: float, _: object) -> str:
-    return f"{value:,.0f}x" if value >= 1 else f"{value:g}x"
-
-
-# Roofline -------------------------------------------------------------------------------------------------------------
-
-
-@styled
-def roofline(data: figures.Roofline) -> Figure:
-    """Roofs of EIE and the devices, with the layers on them."""
-    figure = new_figure(4.9)
-    axes = figure.subplots()
-    reached = [x for roof in data.roofs for of_kind in roof.points.values() for _, x, _ in of_kind]
-    # Every ridge is in the picture, that of EIE first: without it a roof is a line.
-    seen = [*reached, *(roof.peak_gops / roof.bandwidth_gb_s for roof in data.roofs)]
-    low, high = min(seen) / 3, 4 * max(seen)
-    for at, roof in enumerate(data.roofs):
-        _draw_roof(axes, roof, at, _colour_of(roof.name, data.baselines), (low, high))
-    axes.set(xscale="log", yscale="log", xlim=(low, high))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator())
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.set_xlabel("operations a byte (operations/byte, log scale)")
-    axes.set_ylabel("speed (GOP/s, log scale)")
-    axes.set_title(in_lines(data.finding, axes, 0.8))
-    axes.grid(linewidth=0.6)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=points(8))
-    foot(figure, "\n".join(in_lines(line, axes, size=7.5) for line in data.note.splitlines()))
-    return figure
-
-
-_LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
-
-
-def _draw_roof(axes: Axes, roof: figures.Roof, at: int, colour: str, limits: tuple[float, float]) -> None:
-    ridge = min(max(roof.peak_gops / roof.bandwidth_gb_s, limits[0]), limits[1])
-    x = [limits[0], ridge, limits[1]]
-    line = _LINES[at % len(_LINES)]
-    label = f"{roof.name}: at most"
-    axes.plot(x, [roof.at(ops) for ops in x], color=colour, linestyle=line, linewidth=1.4, label=label)
-    for kind, found in roof.points.items():
-        _, ops_per_byte, gops = zip(*found, strict=True)
-        label = "each layer" if kind == roof.name else f"each layer, {kind}"
-        face = PAPER if kind == "sparse" else colour
-        axes.plot(
-            ops_per_byte, gops, CURVE_MARKS[at % len(CURVE_MARKS)], color=colour, markerfacecolor=face, markersize=5,
-            linestyle="none", label=label, zorder=3,
-        )  # fmt: skip

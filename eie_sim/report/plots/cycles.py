@@ -33,7 +33,7 @@ Values = NDArray[Any]
 
 @styled
 def stall_breakdown(data: figures.StallBreakdown) -> Figure:
-    """Where the cycles of each PE go; below it for how long each PE holds the broadcast up."""
+    """Where the cycles of each PE go; below it for how long each PE stalls the broadcast."""
     figure = new_figure(5.2)
     grid = figure.add_gridspec(2, 1, height_ratios=(1.35, 1))
     above, below = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
@@ -52,7 +52,7 @@ def stall_breakdown(data: figures.StallBreakdown) -> Figure:
     below.set_ylabel("cycles of the broadcast\nheld up")
     below.set_title(in_lines(data.stall_finding, below), pad=points(24))
     below.set_ylim(bottom=0)
-    if not data.stall_cycles:
+    if not data.stall_cycles:  # an axis from 0 to 0 would have ticks without meaning
         below.set(ylim=(0, 1), yticks=(0,))
     below.grid(axis="y", linewidth=0.6)
     legend_above(below)
@@ -108,18 +108,14 @@ def load_balance(data: figures.LoadBalance) -> Figure:
     work.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     work.set_title(in_lines(data.finding, work, 0.6))
     work.legend(loc="lower left", fontsize=points(8), frameon=True, facecolor="white", edgecolor="none", framealpha=1)
-    _draw_lorenz(curve, data)
-    return figure
-
-
-def _draw_lorenz(axes: Axes, data: figures.LoadBalance) -> None:
     share_of_pes = np.linspace(0, 1, len(data.entries) + 1)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="the same for all")
-    axes.fill_between(share_of_pes, data.lorenz, share_of_pes, color=SAND, linewidth=0)
-    axes.plot(share_of_pes, data.lorenz, color=NAVY, linewidth=1.6, label="this layer")
-    for axis in (axes.xaxis, axes.yaxis):
+    curve.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="the same for all")
+    curve.fill_between(share_of_pes, data.lorenz, share_of_pes, color=SAND, linewidth=0)
+    curve.plot(share_of_pes, data.lorenz, color=NAVY, linewidth=1.6, label="this layer")
+    for axis in (curve.xaxis, curve.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
-    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1, anchor="N")
-    axes.set(xlabel="share of the PEs", ylabel="share of the work")
-    axes.set_title(f"Gini coefficient {data.gini:.3f}")
-    axes.legend(loc="upper left", fontsize=points(8), handlelength=1.4)
+    curve.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1, anchor="N")
+    curve.set(xlabel="share of the PEs", ylabel="share of the work")
+    curve.set_title(f"Gini coefficient {data.gini:.3f}")
+    curve.legend(loc="upper left", fontsize=points(8), handlelength=1.4)
+    return figure

@@ -1,7 +1,6 @@
 """Draws what the units do over time."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -70,23 +69,19 @@ def queue_map(data: figures.QueueMap) -> Figure:
     heat.set_ylim(n_pe - 0.5, -0.5)
     heat.set_title(in_lines(data.finding, heat))
     heat.tick_params(labelbottom=False)
-    _draw_percentiles(over_time, data)
+    # Bands from least to most and from the 10th to the 90th percentile, and the median.
+    least, low, median, high, most = data.percentiles
+    over_time.stairs(most, data.time_us, baseline=least, fill=True, color=MIST, label="least to most")
+    over_time.stairs(high, data.time_us, baseline=low, fill=True, color=SKY, label="10th to 90th percentile")
+    over_time.stairs(median, data.time_us, baseline=None, color=NAVY, linewidth=1.4, label="median")
+    over_time.set_ylim(0, 1.08 * data.places)
+    over_time.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    over_time.set_xlabel("time (µs)")
+    over_time.set_ylabel("waiting activations")
+    over_time.grid(axis="y", linewidth=0.6)
+    legend_above(over_time)
     figure.colorbar(mesh, cax=figure.add_subplot(grid[0, 1]), label="waiting activations")
     return figure
-
-
-def _draw_percentiles(axes: Axes, data: figures.QueueMap) -> None:
-    """Bands from least to most and from the 10th to the 90th percentile, and the median."""
-    least, low, median, high, most = data.percentiles
-    axes.stairs(most, data.time_us, baseline=least, fill=True, color=MIST, label="least to most")
-    axes.stairs(high, data.time_us, baseline=low, fill=True, color=SKY, label="10th to 90th percentile")
-    axes.stairs(median, data.time_us, baseline=None, color=NAVY, linewidth=1.4, label="median")
-    axes.set_ylim(0, 1.08 * data.places)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlabel("time (µs)")
-    axes.set_ylabel("waiting activations")
-    axes.grid(axis="y", linewidth=0.6)
-    legend_above(axes)
 
 
 _BROADCAST = (

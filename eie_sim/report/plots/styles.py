@@ -10,7 +10,7 @@ neighbours are alike, by hatches.
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -50,6 +50,12 @@ PLUM, MOSS = "#6a4a80", "#7d9a58"
 
 DEVICE_COLOURS = (NAVY, SKY, RUST, SAND, PLUM, MOSS)
 """Six lightnesses, a dark one beside a light one."""
+
+
+def device_colour(name: str, baselines: Sequence[str]) -> str:
+    """The colour of a baseline, the same in all pictures of a report; EIE, which is none of them, is dark as text."""
+    return DEVICE_COLOURS[baselines.index(name) % len(DEVICE_COLOURS)] if name in baselines else INK
+
 
 CURVE_COLOURS = (NAVY, RUST, SKY, "#c79a3a", GREY, INK)
 NARROW = 150.0
@@ -121,7 +127,7 @@ def style(name: str) -> Iterator[None]:
     Raises
     ------
     ValueError
-        When there is no such style.
+        If there is no such style.
     """
     if name not in STYLES:
         raise ValueError(f"style: {name!r}, but it must be one of {', '.join(STYLES)}")
@@ -303,9 +309,9 @@ def save(figure: Figure, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        When the ending is another.
+        If the ending is another.
     OSError
-        When the file cannot be written.
+        If the file cannot be written.
     """
     target = Path(path)
     kind = target.suffix.removeprefix(".").lower()

@@ -41,9 +41,9 @@ _WIDEST_LABELLED = 70
 
 @styled
 def timeline(data: Timeline) -> Figure:
-    """Lanes of the broadcast and of each PE, a cell a cycle; in the cells the column that is pushed or walked.
+    """Lanes of the broadcast and of each PE, a cell a cycle; in the cells the column that is pushed or processed.
 
-    Below a PE's lane stands how many activations wait in its queue, in bold where it holds the broadcast up.
+    Below a PE's lane stands how many activations wait in its queue, in bold where it stalls the broadcast.
     """
     n_lanes = len(data.pes) + 1
     figure = new_figure(1.5 + 0.42 * n_lanes)
@@ -57,9 +57,17 @@ def timeline(data: Timeline) -> Figure:
         states = [PE_STATES[state] for state in data.states[lane - 1]]
         _lane(axes, lane, data, states, edge)
         if labelled:
-            _outline(axes, lane, data.services[lane - 1])
+            for span in data.services[lane - 1]:
+                box, width = (span.cycle - 0.5, lane), span.end - span.cycle
+                axes.add_patch(Rectangle(box, width, _LANE, fill=False, edgecolor=PAPER, linewidth=1.6))
             _labels(axes, lane, data, data.services[lane - 1])
-            _queue(axes, lane, data)
+            queue = zip(data.waiting[lane - 1].tolist(), data.full[lane - 1].tolist(), strict=True)
+            for cycle, (waits, full) in enumerate(queue, data.first_cycle):
+                if waits:
+                    axes.text(
+                        cycle, lane + _LANE + 0.17, str(waits), fontsize=points(6), ha="center", va="center",
+                        color=RUST if full else SOFT, weight="bold" if full else "normal",
+                    )  # fmt: skip
     axes.set(xlim=(data.first_cycle - 0.5, data.end - 0.5), ylim=(n_lanes - 0.1, -0.25))
     axes.set_yticks([lane + _LANE / 2 for lane in range(n_lanes)], ["broadcast", *(f"PE {k}" for k in data.pes)])
     axes.tick_params(axis="y", length=0)
@@ -87,15 +95,6 @@ def _lane(axes: Axes, lane: int, data: Timeline, states: list[str], edge: float)
         )  # fmt: skip
 
 
-def _outline(axes: Axes, lane: int, spans: tuple[Span, ...]) -> None:
-    for span in spans:
-        axes.add_patch(
-            Rectangle(
-                (span.cycle - 0.5, lane), span.end - span.cycle, _LANE, fill=False, edgecolor=PAPER, linewidth=1.6
-            )
-        )
-
-
 def _labels(axes: Axes, lane: int, data: Timeline, spans: tuple[Span, ...]) -> None:
     """The column in the middle of each span: upright where the span is wide enough for it, else turned."""
     figure = axes.get_figure(root=True)
@@ -108,16 +107,6 @@ def _labels(axes: Axes, lane: int, data: Timeline, spans: tuple[Span, ...]) -> N
             (begin + end - 1) / 2, lane + _LANE / 2, span.label, color=PAPER, fontsize=points(7), ha="center",
             va="center", clip_on=True, rotation=0 if fits else 90, path_effects=_ON_ANY_COLOUR,
         )  # fmt: skip
-
-
-def _queue(axes: Axes, lane: int, data: Timeline) -> None:
-    for at, waits in enumerate(data.waiting[lane - 1].tolist()):
-        full = bool(data.full[lane - 1, at])
-        if waits:
-            axes.text(
-                data.first_cycle + at, lane + _LANE + 0.17, str(waits), fontsize=points(6), ha="center", va="center",
-                color=RUST if full else SOFT, weight="bold" if full else "normal",
-            )  # fmt: skip
 
 
 def _legend(axes: Axes) -> None:

@@ -53,7 +53,10 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
         )
     axes.scatter(ours, rows, s=22, color=NAVY, label="simulated", zorder=4)
     for row, layer in zip(rows, data.layers, strict=True):
-        axes.annotate(_time_label(layer), (layer.time_us, row), (9, 0), textcoords="offset points", va="center")
+        label = digits(layer.time_us)
+        if layer.deviation_pct is not None:
+            label = f"{label}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
+        axes.annotate(label, (layer.time_us, row), (9, 0), textcoords="offset points", va="center")
     axes.set_xscale("log")
     low = 0.8 * min(ours)
     # The dots take the left 62 %: their labels stand right of them. A span of 4 holds at least one tick.
@@ -68,12 +71,6 @@ def _draw_times(axes: Axes, data: figures.LayerTimes) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _time_label(layer: figures.LayerTime) -> str:
-    if layer.deviation_pct is None:
-        return digits(layer.time_us)
-    return f"{digits(layer.time_us)}  ({layer.deviation_pct:+.1f} %)".replace("-", "\N{MINUS SIGN}")
-
-
 def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", "lower right"]) -> None:
     """The legend of `axes` in one row of the header, whatever room long names leave to the axes."""
     header.legend(
@@ -85,6 +82,7 @@ def _legend_in_row(header: SubFigure, axes: Axes, corner: Literal["lower left", 
 def _draw_shares(axes: Axes, data: figures.LayerTimes) -> None:
     rows = np.arange(len(data.layers))
     left = np.zeros(len(rows))
+    # The shares of a layer are stacked from left to right: each begins where the one before ends.
     for at, (name, colour) in enumerate(CLASS_COLOURS.items()):
         width = np.array([layer.shares[at] for layer in data.layers])
         axes.barh(

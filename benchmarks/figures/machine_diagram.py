@@ -1,10 +1,15 @@
-"""Draws the machine."""
+"""The block diagram of EIE: one box for each unit's file in `eie_sim/machine`, and the wires between them.
+
+Coordinates are in twentieths of an inch, from the lower left corner.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from eie_sim.report import block_diagram
 from eie_sim.report.plots.styles import (
     INK,
     MIST,
@@ -20,33 +25,120 @@ from eie_sim.report.plots.styles import (
     styled,
 )
 
+WIDTH, HEIGHT = 160.0, 98.0
+"""Of the whole diagram."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """One unit.
+
+    Attributes
+    ----------
+    unit : str
+        The file of `eie_sim/machine`, and the unit's name in the paper.
+    does : tuple of str
+        What it does, line by line.
+    x, y, width, height : float
+        Lower left corner and size.
+    when : str
+        What happens to an entry that `ptr_read` issues in cycle c; "" where that is no matter.
+    """
+
+    unit: str
+    does: tuple[str, ...]
+    x: float
+    y: float
+    width: float
+    height: float
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One connection, drawn as an arrow along `points`; its label stands left aligned at `label_at`."""
+
+    points: tuple[tuple[float, float], ...]
+    label: str = ""
+    label_at: tuple[float, float] = (0.0, 0.0)
+    kind: Literal["data", "control"] = "data"
+
+
+_PE_Y, _PE_HEIGHT, _PE_WIDTH, _PE_STEP = 18.0, 27.0, 25.0, 30.2
+_TOP_Y, _TOP_HEIGHT = 66.0, 22.0
+
+
+def _in_pe(place: int, unit: str, does: tuple[str, ...], when: str) -> Box:
+    return Box(unit, does, 6.0 + place * _PE_STEP, _PE_Y, _PE_WIDTH, _PE_HEIGHT, when)
+
+
+PE = Box("pe", ("processing element k of N: holds the weights of the rows i with i mod N = k",), 2.5, 6.5, 150.0, 47.5)
+"""The frame around the units of one PE."""
+
+BOXES = (
+    Box("ccu", ("sends each input that", "is not zero, with its", "column, to every PE"),
+        6.0, _TOP_Y, 40.0, _TOP_HEIGHT),
+    Box("lnzd", ("leading non-zero", "detection: a tree finds", "the next one to send"),
+        76.0, _TOP_Y, 75.8, _TOP_HEIGHT),
+    _in_pe(0, "act_queue", ("inputs wait", "for the PE"), "an entry's cycles:"),
+    _in_pe(1, "ptr_read", ("p[j], p[j+1] at", "once: two banks"), "cycle c"),
+    _in_pe(2, "spmat_read", ("entries (code v,", "run z) in rows"), "c+1"),
+    _in_pe(3, "arithmetic", ("b[i] += S[v] · a", "with bypass"), "c+2  c+3  c+4"),
+    _in_pe(4, "act_rw", ("source a and", "destination b"), "written at c+5"),
+)  # fmt: skip
+"""The units, in the order in which an input meets them."""
+
+_QUEUE, _READ, _SPMAT, _ARITHMETIC, _RW = (box.x for box in BOXES[2:])
+_MIDDLE = _PE_Y + 12.5
+_TOP_OF_PE = _PE_Y + _PE_HEIGHT
+
+
+def _between(left: float) -> Wire:
+    return Wire(((left + _PE_WIDTH, _MIDDLE), (left + _PE_STEP, _MIDDLE)))
+
+
+WIRES = (
+    Wire(((76.0, 77.0), (46.0, 77.0)), "next: (a, j)", (52.5, 79.3)),
+    Wire(((12.0, _TOP_Y), (12.0, _TOP_OF_PE)), "(a, j)", (13.5, 60.0)),
+    Wire(((26.0, _TOP_OF_PE), (26.0, _TOP_Y)), "stall: a queue is full", (27.5, 60.0), "control"),
+    *(_between(left) for left in (_QUEUE, _READ, _SPMAT, _ARITHMETIC)),
+    Wire(((_RW + 12.5, _TOP_OF_PE), (_RW + 12.5, _TOP_Y)), "inputs, one lane from each PE", (_RW - 31.0, 60.0)),
+)  # fmt: skip
+"""How they are connected."""
+
+LANES, FANIN = 16, 4
+"""Lanes of the drawn tree, and the inputs of a node; the paper's machine has 64 lanes (EIE section IV)."""
+
+
+# Drawing --------------------------------------------------------------------------------------------------------------
+
 
 @styled
 def machine() -> Figure:
     """The block diagram of the machine; a box is a file of `eie_sim/machine`."""
-    figure = new_figure(WIDTH_IN * block_diagram.HEIGHT / block_diagram.WIDTH, layout=None)
+    figure = new_figure(WIDTH_IN * HEIGHT / WIDTH, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, block_diagram.WIDTH), ylim=(0, block_diagram.HEIGHT))
+    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     axes.axis("off")
-    axes.text(2.5, block_diagram.HEIGHT - 4.5, "EIE, unit by unit", fontsize=points(12), weight="bold", va="center")
+    axes.text(2.5, HEIGHT - 4.5, "EIE, unit by unit", fontsize=points(12), weight="bold", va="center")
     axes.text(
-        block_diagram.WIDTH - 8, block_diagram.HEIGHT - 4.5, "each box is one file of eie_sim/machine/",
+        WIDTH - 8, HEIGHT - 4.5, "each box is one file of eie_sim/machine/",
         color=SOFT, ha="right", va="center",
     )  # fmt: skip
     _draw_pe_frames(axes)
-    for box in block_diagram.BOXES:
+    for box in BOXES:
         _draw_box(axes, box)
-    for wire in block_diagram.WIRES:
+    for wire in WIRES:
         _draw_wire(axes, wire)
     for draw in (_draw_tree, _draw_queue, _draw_banks, _draw_spmat_row, _draw_arithmetic, _draw_registers):
         draw(axes)
     return figure
 
 
-_BOX = {box.unit: box for box in block_diagram.BOXES}
+_BOX = {box.unit: box for box in BOXES}
 
 
-def _rounded(axes: Axes, box: block_diagram.Box, face: str, edge: str, shift: float = 0.0, width: float = 1.2) -> None:
+def _rounded(axes: Axes, box: Box, face: str, edge: str, shift: float = 0.0, width: float = 1.2) -> None:
     axes.add_patch(
         FancyBboxPatch(
             (box.x + shift, box.y - shift), box.width, box.height, boxstyle="round,pad=0,rounding_size=1.6",
@@ -56,7 +148,7 @@ def _rounded(axes: Axes, box: block_diagram.Box, face: str, edge: str, shift: fl
 
 
 def _draw_pe_frames(axes: Axes) -> None:
-    frame = block_diagram.PE
+    frame = PE
     for shift in (4.0, 2.0, 0.0):  # the PEs behind it
         _rounded(axes, frame, "#f4f6f8" if shift == 0 else MIST, SOFT, shift, 0.9)
     top = frame.y + frame.height - 3.6
@@ -66,7 +158,7 @@ def _draw_pe_frames(axes: Axes) -> None:
     axes.text(frame.x + 34, top, frame.does[0], color=SOFT, va="center", fontsize=points(8.5))
 
 
-def _draw_box(axes: Axes, box: block_diagram.Box) -> None:
+def _draw_box(axes: Axes, box: Box) -> None:
     _rounded(axes, box, PAPER, NAVY)
     top = box.y + box.height
     axes.text(
@@ -76,12 +168,10 @@ def _draw_box(axes: Axes, box: block_diagram.Box) -> None:
         axes.text(box.x + 2, top - 8.6 - 3.6 * line, text, va="center", fontsize=points(8.5))
     if box.when:
         middle = box.x + box.width / 2
-        axes.text(
-            middle, block_diagram.PE.y + 4.2, box.when, ha="center", va="center", fontsize=points(8.5), color=SOFT
-        )
+        axes.text(middle, PE.y + 4.2, box.when, ha="center", va="center", fontsize=points(8.5), color=SOFT)
 
 
-def _draw_wire(axes: Axes, wire: block_diagram.Wire) -> None:
+def _draw_wire(axes: Axes, wire: Wire) -> None:
     colour, line = (INK, "-") if wire.kind == "data" else (RUST, (0, (3, 2)))
     *before, last = wire.points
     axes.plot(*zip(*wire.points, strict=True), color=colour, linestyle=line, linewidth=1.3, solid_joinstyle="round")
@@ -103,7 +193,7 @@ def _cells(axes: Axes, x: float, y: float, size: tuple[float, float], faces: lis
 def _draw_tree(axes: Axes) -> None:
     """Detection nodes, the root on the left, and the lanes."""
     box = _BOX["lnzd"]
-    lanes, fanin = block_diagram.LANES, block_diagram.FANIN
+    lanes, fanin = LANES, FANIN
     step = (box.height - 3) / lanes
     x_lane, x_node, x_root = box.x + box.width - 5, box.x + box.width - 17, box.x + box.width - 29
     lane_y = [box.y + 1.5 + step * (at + 0.5) for at in range(lanes)]
