@@ -1,15 +1,17 @@
 """``eie-sim measure``: how long this host takes for the same layers, dense and sparse."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eie_sim.cli.options import INPUT_PANEL, OUTPUT_PANEL, Json, option
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from compressor.console.grid import Group
-    from eie_sim.baselines.cpu_measurement import CpuMeasurement
+    from eie_sim.baselines.cpu_measurement import CpuMeasurement, MeasuredCell
     from eie_sim.cli.console import Printer
     from eie_sim.workload import Workload
 
@@ -100,7 +102,14 @@ def measure(
     except KeyboardInterrupt:
         printer.note("interrupted: nothing was written")
         raise typer.Exit(INTERRUPTED) from None
-    _say_what_is_missing(measurement, printer)
+    for library, how in measurement.absent.items():
+        printer.note(f"{library} is not installed and was not measured ({how})")
+    if short := measurement.short_cells():
+        more = f", and {len(short) - 1} more like it" if len(short) > 1 else ""
+        printer.warn(
+            f"{short[0].condition}: {len(short[0].samples_us)} quiet samples of {measurement.samples_wanted} in "
+            f"{measurement.limit_s:g} s{more}; is the machine busy?"
+        )
     if out is not None:
         write_cpu_measurement(measurement, out)
         printer.note(f"wrote {out}")
@@ -156,18 +165,6 @@ def _workloads(
 # What was found -------------------------------------------------------------------------------------------------------
 
 
-def _say_what_is_missing(measurement: "CpuMeasurement", printer: "Printer") -> None:
-    for library, how in measurement.absent.items():
-        printer.note(f"{library} is not installed and was not measured ({how})")
-    if short := measurement.short_cells():
-        first = short[0]
-        more = f", and {len(short) - 1} more like it" if len(short) > 1 else ""
-        printer.warn(
-            f"{first.condition}: {len(first.samples_us)} quiet samples of {measurement.samples_wanted} in "
-            f"{measurement.limit_s:g} s{more}; is the machine busy?"
-        )
-
-
 def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
     from compressor.console.grid import grid
 
@@ -185,8 +182,6 @@ def _print(measurement: "CpuMeasurement", printer: "Printer") -> None:
 
 
 def _groups(measurement: "CpuMeasurement", batch: int, threads: int, cache: str) -> "list[Group]":
-    from rich.text import Text
-
     from compressor.console.grid import Group, column
     from eie_sim.cli.console import short
 
@@ -194,36 +189,28 @@ def _groups(measurement: "CpuMeasurement", batch: int, threads: int, cache: str)
     groups = [column("layer", [short(name) for name in names], left=True)]
     for at, method in enumerate(measurement.methods):
         cells = [measurement.cell(name, method.name, batch, threads, cache) for name in names]
-        rows = [[Text(_figure(cell.median_us)), Text(_spread(cell.q1_us, cell.q3_us), "dim")] for cell in cells]
-        groups.append(Group(method.name, ("median", "+-%"), rows, at))
-    pairs = measurement.pairs()
-    if pairs:
-        dense, sparse = pairs[0]
-        ratios = [_ratio(measurement, name, pairs[0], batch, threads, cache) for name in names]
+        groups.append(Group(method.name, ("median", "+-%"), [_median_and_spread(cell) for cell in cells], at))
+    for pair in measurement.pairs()[:1]:
+        ratios = []
+        for name in names:
+            cells = [measurement.cell(name, method, batch, threads, cache) for method in pair]
+            known = all(cell.median_us is not None for cell in cells)
+            ratios.append(f"{measurement.ratio(name, pair, batch, threads, cache):.2f}" if known else "-")
+        dense, sparse = pair
         groups.append(column(f"{dense} / {sparse.rpartition('-')[2]}", ratios))
     return groups
 
 
-def _figure(value: float | None) -> str:
+def _median_and_spread(cell: "MeasuredCell") -> "list[Text]":
+    """The median, and half the distance of the quartiles in percent of their middle."""
+    from rich.text import Text
+
     from eie_sim.columns import digits
 
-    return "-" if value is None else digits(value)
-
-
-def _spread(q1_us: float | None, q3_us: float | None) -> str:
-    """Half the distance of the quartiles, in percent of their middle."""
-    if q1_us is None or q3_us is None:
-        return "-"
-    return f"{100 * (q3_us - q1_us) / (q3_us + q1_us):.0f}"
-
-
-def _ratio(
-    measurement: "CpuMeasurement", layer: str, pair: tuple[str, str], batch: int, threads: int, cache: str
-) -> str:
-    cells = [measurement.cell(layer, method, batch, threads, cache) for method in pair]
-    if any(cell.median_us is None for cell in cells):
-        return "-"
-    return f"{measurement.ratio(layer, pair, batch, threads, cache):.2f}"
+    if cell.median_us is None or cell.q1_us is None or cell.q3_us is None:
+        return [Text("-"), Text("-", "dim")]
+    spread = 100 * (cell.q3_us - cell.q1_us) / (cell.q3_us + cell.q1_us)
+    return [Text(digits(cell.median_us)), Text(f"{spread:.0f}", "dim")]
 
 
 def _remarks(measurement: "CpuMeasurement") -> list[str]:
@@ -231,21 +218,15 @@ def _remarks(measurement: "CpuMeasurement") -> list[str]:
     counts = [len(cell.samples_us) for cell in measurement.cells]
     caches = ", ".join(f"L{c.level} {c.kind.lower()} {c.size_bytes // 1024:,} KB" for c in host.caches) or "unknown"
     blas = {f"{b.library} {b.version} {b.kernel}": None for p in measurement.processes for b in p.blas}
-    lines = [
-        f"Median of {_range(min(counts), max(counts))} quiet samples; +-%: half the distance of the quartiles.",
+    samples = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+    source = measurement.energy
+    energy = "No energy: no source was named (--energy)."
+    if source is not None:
+        watts = "" if source.power_w is None else f", {source.power_w:g} W"
+        energy = f"Energy, in --json and --out: {source.source}{watts}: {source.note}."
+    return [
+        f"Median of {samples} quiet samples; +-%: half the distance of the quartiles.",
         f"{host.cpu}, {host.cores} cores; caches: {caches}.",
         f"Python {host.python}, {', '.join(f'{k} {v}' for k, v in host.versions.items())}; {'; '.join(blas)}.",
+        energy,
     ]
-    return [*lines, *_energy_remark(measurement)]
-
-
-def _range(least: int, most: int) -> str:
-    return str(least) if least == most else f"{least} to {most}"
-
-
-def _energy_remark(measurement: "CpuMeasurement") -> list[str]:
-    energy: Any = measurement.energy
-    if energy is None:
-        return ["No energy: no source was named (--energy)."]
-    watts = "" if energy.power_w is None else f", {energy.power_w:g} W"
-    return [f"Energy, in --json and --out: {energy.source}{watts}: {energy.note}."]

@@ -25,16 +25,12 @@ def read_acts(path: Path, layer: PackedLayer) -> NDArray[np.float32]:
     OSError
         When it cannot be read.
     """
-    acts = _checked_shape(path, as_floats(str(path), load_npy(path)), layer)
-    if acts.shape[0] == 0:
-        raise ValueError(f"{path}: no input vector")
-    return acts
-
-
-def _checked_shape(path: Path, acts: NDArray[np.float32], layer: PackedLayer) -> NDArray[np.float32]:
+    acts = as_floats(str(path), load_npy(path))
     if acts.ndim not in (1, 2) or acts.shape[-1] != layer.n_cols:
         wanted = f"({layer.n_cols},) or (B, {layer.n_cols})"
         raise ValueError(f"{path}: shape {acts.shape}, but layer {layer.name!r} takes {wanted}")
+    if acts.shape[0] == 0:
+        raise ValueError(f"{path}: no input vector")
     return acts
 
 
