@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compressor.coding.streams import Bytes, check_data_bytes, check_symbols, no_table
+from compressor.coding.symbols import Bytes, check_data_bytes, check_symbols, no_table
 
 
 def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:

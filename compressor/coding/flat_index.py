@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.coding.symbols import Bytes
 from compressor.jit import Arg, kernel
 from compressor.types.packed import MAX_INDEX_BITS, MIN_INDEX_BITS
 
-Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
 _SYMBOLS = 256  # of 8 bits, the widest code and index

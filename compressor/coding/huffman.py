@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from compressor.checks import as_integers, whole_number
 from compressor.coding.huffman_lookup import LONGEST, canonical_order, decode_words, spans
 from compressor.coding.small_numbers import as_table, check_popped, from_table, pop_numbers, push_numbers
-from compressor.coding.streams import Bytes, check_data_bytes, check_symbols, count_symbols
+from compressor.coding.symbols import Bytes, check_data_bytes, check_symbols, count_symbols
 
 
 def code_lengths(counts: ArrayLike, longest: int = LONGEST) -> Bytes:

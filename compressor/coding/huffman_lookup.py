@@ -7,7 +7,7 @@ longer word is found in a second table, of all sequences of 15 bits, which is to
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coding.streams import Bytes
+from compressor.coding.symbols import Bytes
 from compressor.jit import Arg, kernel
 
 LONGEST = 15

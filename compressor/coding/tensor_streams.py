@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from compressor.coding.flat_index import FlatEntries, FlatStatistics, decode_flat, encode_flat, flat_statistics
 from compressor.coding.huffman import code_lengths, encoded_bits
 from compressor.coding.streams import EncodedStream, decode_stream, encode_stream
-
-Bytes = NDArray[np.uint8]
+from compressor.coding.symbols import Bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,7 @@ def encode_cells(cells: Bytes, weight_bits: int, coders: Sequence[str], widths: 
     Notes
     -----
     Sizes are measured on the encoded streams, tables included; but what cannot become the smallest, by the lengths of
-    its Huffman words or its entropy, is not encoded.
+    its words alone, is not encoded.
     """
     statistics = flat_statistics(cells)
     bounds = [(_bound(statistics, weight_bits, width, coders), at, width) for at, width in enumerate(widths)]
@@ -139,16 +138,4 @@ def _fewest_bytes(coder: str, counts: NDArray[np.int64], symbol_bits: int) -> in
     """Bytes that `coder` needs at least for symbols that occur `counts` times, without its table."""
     if coder == "fixed":
         return -(-int(counts.sum()) * symbol_bits // 8)
-    if coder == "huffman":
-        return -(-encoded_bits(counts, code_lengths(counts)) // 8)
-    return int(_entropy_bits(counts) / 8) - _FREE_BYTES
-
-
-_FREE_BYTES = 8
-"""What a coder of asymmetric numeral systems may fall below the entropy: its state, a 64-bit word, begins empty."""
-
-
-def _entropy_bits(counts: NDArray[np.int64]) -> float:
-    """Fewest bits that any code of single symbols takes for a stream in which these occur `counts` times."""
-    used = counts[counts > 0].astype(np.float64)
-    return float((used * np.log2(used.sum() / used)).sum())
+    return -(-encoded_bits(counts, code_lengths(counts)) // 8)

@@ -22,7 +22,7 @@ import numpy as np
 from compressor.checks import as_floats, whole_number
 from compressor.coding import fixed_width
 from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat
-from compressor.coding.streams import Bytes, no_table
+from compressor.coding.symbols import Bytes, no_table
 from compressor.networks.shapes import SQUEEZENET_1_0
 from compressor.storage.files import errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CodedTensor, CompressedModel

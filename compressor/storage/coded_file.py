@@ -68,8 +68,7 @@ def save_compressed(
     path : str or path
         By convention ends in ``.dcz``. A file that is there is replaced.
     coder : str or sequence of str
-        ``"fixed"``, ``"huffman"`` or ``"ans"`` (extra ``ans``); of several, each stream takes the one that makes it
-        smallest.
+        ``"fixed"`` or ``"huffman"``; of several, each stream takes the one that makes it smallest.
     index_bits : int, None, sequence of these, or "best"; or a mapping of these from the name of every tensor
         Bits of a run of zeros, 2 .. 8; None stores the codes of all cells without an index. Of several, each layer
         takes the one that makes it smallest, measured with the coder and its tables; ``"best"`` is None and every
@@ -80,8 +79,6 @@ def save_compressed(
     ValueError
         When a setting is none of these, or the model does not fit the format: more than 1024 layers, or too much
         provenance.
-    ImportError
-        When the coder needs an extra that is not installed.
     OSError
         When the file cannot be written; what stood at `path` is still there.
     """
@@ -111,8 +108,6 @@ def load_compressed(path: str | PathLike[str], max_memory_bytes: int | None = No
     FormatError
         When anything in the file is not as it must be, or it needs more memory; a ValueError that names the file, the
         thing and the limit.
-    ImportError
-        When the coder needs an extra that is not installed.
     OSError
         When the file cannot be read.
     """
@@ -228,8 +223,8 @@ def _options(index_bits: object) -> tuple[int | None, ...]:
 _BASE_BYTES = 10_000_000  # what any reading takes: modules, decoding tables
 _BYTES_A_LAYER = 10_000  # objects
 _BYTES_A_HEADER_BYTE = 40  # of parsed JSON, at most
-# Of a stream while it is decoded, besides its symbols: unpacked bits; words of 64 bits and a padded copy; both.
-_BYTES_A_DATA_BYTE = {"fixed": 9, "huffman": 3, "ans": 9, None: 0}
+# Of a stream while it is decoded, besides its symbols: unpacked bits; words of 64 bits and a padded copy.
+_BYTES_A_DATA_BYTE = {"fixed": 9, "huffman": 3, None: 0}
 
 
 def _memory_needed(layers: Sequence[LayerRecord], header_bytes: int, kept_bytes: int) -> int:
