@@ -39,7 +39,7 @@ from compressor.storage.coded_document import (
     record_of,
 )
 from compressor.storage.coded_parts import Parts, tensors_of
-from compressor.storage.container import read_container
+from compressor.storage.container import data_start, read_container
 from compressor.storage.document import DocumentKind, check_digest
 from compressor.storage.files import errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
@@ -157,7 +157,7 @@ def store(
         "others": {name: list(array.shape) for name, array in model.others.items()},
     }
     content = _DOCUMENT.content(fields, model.provenance, tensors_of(model, streams))
-    return StoredModel(model, streams, 8 + int.from_bytes(content[:8], "little"), len(content), content)
+    return StoredModel(model, streams, data_start(content), len(content), content)
 
 
 def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) -> StoredModel:
@@ -165,8 +165,8 @@ def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) 
     if max_memory_bytes is not None:
         whole_number("max_memory_bytes", max_memory_bytes, 0)
     with errors_name(Path(path)):
-        container = read_container(Path(path), mapped=False, kind=_DOCUMENT.file)
-        header_bytes, file_bytes = container.data_start, container.data_start + len(container.data)
+        container = read_container(Path(path), _DOCUMENT.rules, mapped=False)
+        header_bytes, file_bytes = container.data_start, len(container.content)
         document, tensors = _DOCUMENT.read(container.metadata), container.tensors()
         check_digest(document, tensors)
         layers, shapes = checked_layers(document["layers"]), checked_shapes(document["others"])

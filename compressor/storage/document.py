@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save as container_bytes
 
 from compressor._version import __version__
-from compressor.storage.container import MAX_HEADER_BYTES, strict_json
+from compressor.storage.container import DTYPES, ContainerRules, container_content
+from compressor.storage.strict_json import strict_json
 
 _COMMON_KEYS = {"format", "format_version", "package_version", "provenance", "sha256"}
 
@@ -46,6 +46,11 @@ class DocumentKind:
     version: int
     keys: frozenset[str]
 
+    @property
+    def rules(self) -> ContainerRules:
+        """What the container may hold: vectors and matrices, each where a compiled kernel can take it."""
+        return ContainerRules(self.file, DTYPES, max_dimensions=2, aligned=True)
+
     def content(self, fields: Mapping[str, Any], provenance: Mapping[str, str], tensors: Tensors) -> bytes:
         """The bytes of a container of `tensors` and of the document with the keys of this kind.
 
@@ -62,13 +67,7 @@ class DocumentKind:
             **fields,
         }
         document["sha256"] = _digest(document, tensors)
-        content: bytes = container_bytes(dict(tensors), {self.metadata_key: _canonical(document)})
-        length = int.from_bytes(content[:8], "little")
-        if length > MAX_HEADER_BYTES:
-            raise ValueError(
-                f"header: {length} bytes of layers and provenance, but at most {MAX_HEADER_BYTES} are read again"
-            )
-        return content
+        return container_content(tensors, {self.metadata_key: _canonical(document)}, "layers and provenance")
 
     def read(self, metadata: Mapping[str, str]) -> dict[str, Any]:
         """The document, with everything checked but the digest and the keys of this kind.

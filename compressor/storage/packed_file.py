@@ -101,7 +101,7 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         When the file cannot be read.
     """
     with errors_name(Path(path)):
-        container = read_container(Path(path), mapped=mmap, kind=_DOCUMENT.file)
+        container = read_container(Path(path), _DOCUMENT.rules, mapped=mmap)
         document = _DOCUMENT.read(container.metadata)
         _check_entries(document["layers"])
         tensors = container.tensors()
