@@ -12,8 +12,8 @@ def from_bfloat16(words: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def as_bfloat16(values: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
-    """The upper half of each number as float32, rounded to nearest, ties to even."""
-    # In 64 bits: the rounding of a NaN of all ones would begin again at 0.
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
+    """The upper half of each finite number as float32, rounded to nearest, ties to even; maybe infinite."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    # Half of the last place is added, less one where the place is even already, so that a tie stays there.
     half: NDArray[np.uint16] = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
     return half

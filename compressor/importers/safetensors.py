@@ -98,25 +98,20 @@ def write_safetensors(
         content = container_content(named_arrays(model), {"format": "pt"}, "names")
     else:
         with errors_name(Path(like)):
-            content = _changed_content(model, Path(like))
+            source = read_container(Path(like), _RULES, mapped=False)
+            source.content.flags.writeable = True  # nobody else has it
+            specs = {spec.name: spec for spec in source.specs}
+            current = {spec.name: _array(spec, source.part(spec)) for spec in source.specs}
+            for name, array in changed_arrays(model, current).items():
+                dtype = specs[name].dtype
+                with np.errstate(over="ignore"):
+                    encoded = as_bfloat16(array) if dtype == "BF16" else array.astype(_DTYPES[dtype])
+                if not np.isfinite(_decoded(encoded, dtype)).all():
+                    raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {dtype}")
+                source.part(specs[name])[:] = encoded.reshape(-1).view(np.uint8)
+            content = source.content.data
     with replacing(Path(path)) as file:
         file.write(content)
-
-
-def _changed_content(model: CompressedModel | DenseModel, like: Path) -> memoryview:
-    """The file `like` with the values of the model in it."""
-    file = read_container(like, _RULES, mapped=False)
-    file.content.flags.writeable = True  # nobody else has it
-    specs = {spec.name: spec for spec in file.specs}
-    current = {spec.name: _array(spec, file.part(spec)) for spec in file.specs}
-    for name, array in changed_arrays(model, current).items():
-        dtype = specs[name].dtype
-        with np.errstate(over="ignore"):
-            encoded = as_bfloat16(array) if dtype == "BF16" else array.astype(_DTYPES[dtype])
-        if not np.isfinite(_decoded(encoded, dtype)).all():
-            raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {dtype}")
-        file.part(specs[name])[:] = encoded.reshape(-1).view(np.uint8)
-    return file.content.data
 
 
 # Numbers --------------------------------------------------------------------------------------------------------------
