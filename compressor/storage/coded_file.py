@@ -38,7 +38,7 @@ from compressor.storage.coded_document import (
     columns_of,
     record_of,
 )
-from compressor.storage.coded_parts import Parts, tensors_of
+from compressor.storage.coded_parts import StoredTensors, tensors_of
 from compressor.storage.container import data_start, read_container
 from compressor.storage.document import DocumentKind, check_digest
 from compressor.storage.files import errors_name, memory_limit, replacing
@@ -145,7 +145,10 @@ def store(
     """`model` as `save_compressed` would write it."""
     if len(model.tensors) > MAX_LAYERS:
         raise ValueError(f"tensors: {len(model.tensors)}, but a .dcz file holds at most {MAX_LAYERS}")
-    coders = _coders(coder)
+    coders = tuple(coder) if isinstance(coder, (list, tuple)) else (coder,)
+    for name in coders or (coder,):  # an empty choice is no choice
+        if name not in CODERS:
+            raise ValueError(f"coder: {name!r}, but it must be one or several of {', '.join(CODERS)}")
     widths = _widths(index_bits, [tensor.name for tensor in model.tensors])
     streams = tuple(
         encode_cells(tensor.codes, tensor.weight_bits, coders, options)
@@ -170,30 +173,23 @@ def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) 
         document, tensors = _DOCUMENT.read(container.metadata), container.tensors()
         check_digest(document, tensors)
         layers, shapes = checked_layers(document["layers"]), checked_shapes(document["others"])
-        parts = Parts(tensors, layers, shapes)
-        needed = _memory_needed(layers, header_bytes, file_bytes + parts.float_bytes)
+        stored = StoredTensors(tensors, layers, shapes)
+        # Attack: a file of a few bytes that declares terabytes of zeros, which are coded in next to nothing.
+        needed = _memory_needed(layers, header_bytes, file_bytes + stored.float_bytes)
         limit = memory_limit(file_bytes) if max_memory_bytes is None else max_memory_bytes
         if needed > limit:
             raise ValueError(
                 f"memory: {sum(layer.n_cells for layer in layers)} cells need {needed} bytes, but a file of "
                 f"{file_bytes} may take {limit}; max_memory_bytes gives more to a file from a source you trust"
             )
-        streams = tuple(parts.streams(layer) for layer in layers)
-        coded = tuple(parts.tensor(*both) for both in zip(layers, streams, strict=True))
+        streams = tuple(stored.next_streams(layer) for layer in layers)
+        coded = tuple(stored.next_tensor(*both) for both in zip(layers, streams, strict=True))
         activations = tuple(layer.activation for layer in layers)
-        model = CompressedModel(coded, activations, document["provenance"], parts.others())
+        model = CompressedModel(coded, activations, document["provenance"], stored.others())
     return StoredModel(model, streams, header_bytes, file_bytes)
 
 
 # Settings -------------------------------------------------------------------------------------------------------------
-
-
-def _coders(coder: object) -> tuple[str, ...]:
-    coders = tuple(coder) if isinstance(coder, (list, tuple)) else (coder,)
-    for name in coders or (coder,):
-        if name not in CODERS:
-            raise ValueError(f"coder: {name!r}, but it must be one or several of {', '.join(CODERS)}")
-    return coders
 
 
 def _widths(index_bits: object, names: list[str]) -> list[tuple[int | None, ...]]:
@@ -231,12 +227,10 @@ def _memory_needed(layers: Sequence[LayerRecord], header_bytes: int, kept_bytes:
     """Bytes of memory that reading takes at its peak, at most; `kept_bytes` besides the cells."""
     cells = sum(layer.n_cells for layer in layers)
     overhead = _BASE_BYTES + _BYTES_A_LAYER * len(layers) + _BYTES_A_HEADER_BYTE * header_bytes
-    return cells + kept_bytes + overhead + max(_decoding_bytes(layer) for layer in layers)
-
-
-def _decoding_bytes(layer: LayerRecord) -> int:
-    """Bytes that decoding a layer takes for a time: its entries, and one of its streams on the way to them."""
-    entries = 0 if layer.index_bits is None else 2 * layer.entries
-    codes = _BYTES_A_DATA_BYTE[layer.code_coder] * layer.code_bytes
-    runs = _BYTES_A_DATA_BYTE[layer.run_coder] * layer.run_bytes
-    return entries + max(codes, runs)
+    decoding = 0  # one layer at a time: its entries, and one of its streams on the way to them
+    for layer in layers:
+        entries = 0 if layer.index_bits is None else 2 * layer.entries
+        codes = _BYTES_A_DATA_BYTE[layer.code_coder] * layer.code_bytes
+        runs = _BYTES_A_DATA_BYTE[layer.run_coder] * layer.run_bytes
+        decoding = max(decoding, entries + max(codes, runs))
+    return cells + kept_bytes + overhead + decoding

@@ -134,8 +134,7 @@ def read_container(path: Path, rules: ContainerRules, mapped: bool) -> Container
     # Attack: a file that changes under the reader, so that what was checked is not what is used.
     if len(content) != size or len(header) != length:
         raise ValueError(f"length: the file has changed from {size} to {len(content)} bytes while it was read")
-    metadata, specs = _parsed_header(header, rules)
-    _check_layout(specs, size - start, start, rules)
+    metadata, specs = _scanned_header(header, size - start, rules)
     return Container(rules, metadata, specs, content, start)
 
 
@@ -161,8 +160,10 @@ def data_start(content: bytes) -> int:
     return _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
 
 
-def _parsed_header(header: bytes, rules: ContainerRules) -> tuple[dict[str, str], tuple[TensorSpec, ...]]:
-    """The metadata, and the tensors in the order of their data."""
+def _scanned_header(
+    header: bytes, n_bytes: int, rules: ContainerRules
+) -> tuple[dict[str, str], tuple[TensorSpec, ...]]:
+    """The metadata, and the tensors in the order of their `n_bytes` bytes of data, of which they take each once."""
     # The library allows no white space here, and a file that only we read would be another file for it.
     if not header.startswith(b"{"):
         raise ValueError("header: must be a JSON object that begins with its first byte")
@@ -175,7 +176,27 @@ def _parsed_header(header: bytes, rules: ContainerRules) -> tuple[dict[str, str]
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError(f"header: {_METADATA} must map texts to texts")
     specs = [_checked_spec(name, entry, rules) for name, entry in found.items()]
-    return metadata, tuple(sorted(specs, key=lambda spec: (spec.begin, spec.end)))
+    in_order = sorted(specs, key=lambda spec: (spec.begin, spec.end))
+    # Attacks: tensors that overlap, so that a small file becomes a large model; gaps that hide bytes.
+    start = _LENGTH_BYTES + len(header)
+    at = 0
+    for spec in in_order:
+        if spec.begin != at:
+            raise ValueError(
+                f"tensor {spec.name!r}: begins at byte {spec.begin} of the data, but the one before ends at {at}"
+            )
+        if spec.end > n_bytes:
+            raise ValueError(f"tensor {spec.name!r}: ends at byte {spec.end} of the data, but there are {n_bytes}")
+        width = rules.dtypes[spec.dtype].itemsize
+        if rules.aligned and (start + spec.begin) % width:
+            raise ValueError(
+                f"tensor {spec.name!r}: begins at byte {start + spec.begin} of the file, "
+                f"but {spec.dtype} must begin at a multiple of {width}"
+            )
+        at = spec.end
+    if at != n_bytes:
+        raise ValueError(f"data: {n_bytes} bytes, but the tensors end at {at}")
+    return metadata, tuple(in_order)
 
 
 def _checked_spec(name: str, entry: object, rules: ContainerRules) -> TensorSpec:
@@ -202,24 +223,3 @@ def _checked_spec(name: str, entry: object, rules: ContainerRules) -> TensorSpec
 def _are_sizes(found: object) -> bool:
     # JSON's true and 1.0 are equal to 1 in Python, and are no sizes.
     return isinstance(found, list) and all(type(number) is int and number >= 0 for number in found)
-
-
-def _check_layout(specs: tuple[TensorSpec, ...], n_bytes: int, start: int, rules: ContainerRules) -> None:
-    """Attacks: tensors that overlap, so that a small file becomes a large model; gaps that hide bytes."""
-    at = 0
-    for spec in specs:
-        if spec.begin != at:
-            raise ValueError(
-                f"tensor {spec.name!r}: begins at byte {spec.begin} of the data, but the one before ends at {at}"
-            )
-        if spec.end > n_bytes:
-            raise ValueError(f"tensor {spec.name!r}: ends at byte {spec.end} of the data, but there are {n_bytes}")
-        width = rules.dtypes[spec.dtype].itemsize
-        if rules.aligned and (start + spec.begin) % width:
-            raise ValueError(
-                f"tensor {spec.name!r}: begins at byte {start + spec.begin} of the file, "
-                f"but {spec.dtype} must begin at a multiple of {width}"
-            )
-        at = spec.end
-    if at != n_bytes:
-        raise ValueError(f"data: {n_bytes} bytes, but the tensors end at {at}")

@@ -83,16 +83,7 @@ class DocumentKind:
         document = strict_json(self.metadata_key, text)
         if not isinstance(document, dict) or document.get("format") != self.format:
             raise ValueError(f"{self.metadata_key}: must be a JSON object with format {self.format!r}")
-        self._check_version(document.get("format_version"))
-        check_keys("document", document, _COMMON_KEYS | self.keys)
-        check_text("package_version", document["package_version"])
-        check_text("sha256", document["sha256"])
-        _check_provenance(document["provenance"])
-        if text != _canonical(document):
-            raise ValueError("document: is not in canonical form (sorted keys, no white space, ASCII)")
-        return document
-
-    def _check_version(self, version: object) -> None:
+        version = document.get("format_version")
         if type(version) is int and version > self.version:
             raise ValueError(
                 f"format_version: {version}, but eie-sim {__version__} reads up to {self.version}: "
@@ -100,6 +91,16 @@ class DocumentKind:
             )
         if type(version) is not int or version != self.version:
             raise ValueError(f"format_version: {version!r}, but it must be {self.version}")
+        check_keys("document", document, _COMMON_KEYS | self.keys)
+        check_text("package_version", document["package_version"])
+        check_text("sha256", document["sha256"])
+        if not isinstance(document["provenance"], dict):
+            raise ValueError("provenance: must map texts to texts")
+        for key, value in document["provenance"].items():
+            check_text(f"provenance {key!r}", value)
+        if text != _canonical(document):
+            raise ValueError("document: is not in canonical form (sorted keys, no white space, ASCII)")
+        return document
 
 
 def check_digest(document: Mapping[str, Any], tensors: Tensors) -> None:
@@ -128,13 +129,6 @@ def check_text(what: str, found: object) -> None:
     """Check that `found` is a text; a ValueError says what it is."""
     if not isinstance(found, str):
         raise ValueError(f"{what}: {found!r}, but it must be a text")
-
-
-def _check_provenance(found: object) -> None:
-    if not isinstance(found, dict):
-        raise ValueError("provenance: must map texts to texts")
-    for key, value in found.items():
-        check_text(f"provenance {key!r}", value)
 
 
 def _canonical(document: object) -> str:

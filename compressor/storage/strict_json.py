@@ -23,7 +23,10 @@ def strict_json(what: str, text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Attack: a key twice. One reader takes the first value, another the last, and each sees another file."""
+    """An object from its pairs.
+
+    Attack: a key twice. One reader takes the first value, another the last, and each sees another file.
+    """
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -33,7 +36,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int:
-    """Attack: a number of a million digits, which takes more than linear time to become an integer."""
+    """An integer from its digits.
+
+    Attack: a number of a million digits, which takes more than linear time to become an integer.
+    """
     if len(digits) > _LONGEST_NUMBER:
         raise ValueError(f"a number of {len(digits)} digits, but at most {_LONGEST_NUMBER} are read")
     return int(digits)
