@@ -129,7 +129,8 @@ def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
     bits = bitarray(endian="big")
     if code:
         bits.encode(code, values.tobytes())
-    return _encode_lengths(lengths), np.frombuffer(bits.tobytes(), np.uint8)
+    table = as_table(push_numbers(0, lengths, LONGEST + 1))  # the lengths of all symbols, likely to be alike
+    return table, np.frombuffer(bits.tobytes(), np.uint8)
 
 
 def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes:
@@ -141,8 +142,14 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
         When the table gives no complete code, a word runs beyond the data, bytes or spare bits are left over, or
         another code is the one of `code_lengths` for these symbols. So a stream has one representation.
     """
-    lengths = _decode_lengths(table, 1 << symbol_bits)
-    if n_symbols > 8 * len(data):  # before memory is taken for them
+    lengths, left = pop_numbers(from_table(table, 2 << symbol_bits), 1 << symbol_bits, LONGEST + 1)
+    check_popped(left)
+    # A complete code, or one of one symbol or none: `decode_words` looks for no word that the table lacks.
+    kraft = int(spans(lengths[lengths > 0]).sum())
+    if kraft != 1 << LONGEST and lengths[lengths > 0].tolist() not in ([], [1]):
+        raise ValueError(f"table: Kraft sum {kraft} / {1 << LONGEST}, but a code must use all words")
+    # Attack: a number of symbols by which memory is taken for a stream of no bytes. Each takes a bit at least.
+    if n_symbols > 8 * len(data):
         raise ValueError(f"data: {len(data)} bytes, but {n_symbols} symbols take at least {-(-n_symbols // 8)}")
     used = np.flatnonzero(lengths)
     if n_symbols and not len(used):
@@ -162,19 +169,3 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
     if not np.array_equal(lengths, code_lengths(count_symbols(symbols, symbol_bits))):
         raise ValueError("table: its code is not the one that these symbols get")
     return symbols
-
-
-def _encode_lengths(lengths: Bytes) -> Bytes:
-    """The lengths of all symbols, as small numbers that are likely to be alike."""
-    return as_table(push_numbers(0, lengths, LONGEST + 1))
-
-
-def _decode_lengths(table: Bytes, n_symbols: int) -> Bytes:
-    """The lengths of a complete code of `n_symbols` symbols, or of a code of one symbol or none."""
-    lengths, left = pop_numbers(from_table(table, 2 * n_symbols), n_symbols, LONGEST + 1)
-    check_popped(left)
-    used = lengths[lengths > 0]
-    kraft = int(spans(used).sum())
-    if kraft != 1 << LONGEST and used.tolist() not in ([], [1]):
-        raise ValueError(f"table: Kraft sum {kraft} / {1 << LONGEST}, but a code must use all words")
-    return lengths
