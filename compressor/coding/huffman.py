@@ -52,6 +52,7 @@ def code_lengths(counts: ArrayLike, longest: int = LONGEST) -> Bytes:
     if len(used) == 1:  # a bit a symbol says nothing, but keeps a short file from asking for unlimited memory
         lengths[used] = 1
         return lengths
+    # The 2n - 2 lightest of the last level make the code; each package among them stands for two of the level before.
     taken = max(0, 2 * len(used) - 2)
     for is_package in reversed(_package_merge(counted[used], longest)):
         n_packages = int(np.count_nonzero(is_package[:taken]))
@@ -95,7 +96,7 @@ def canonical_codes(lengths: ArrayLike) -> NDArray[np.uint32]:
     """
     bits = as_integers("lengths", lengths, np.uint8)
     order = canonical_order(bits)
-    each = spans(bits[order])
+    each = spans(bits[order])  # a word begins where the spans of those before it end
     if each.sum() > 1 << LONGEST:
         raise ValueError(f"lengths: Kraft sum {each.sum()} / {1 << LONGEST}, but it must be at most 1")
     words = np.zeros(len(bits), np.uint32)
@@ -166,6 +167,7 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
     spare = -n_bits % 8
     if spare and data[-1] & ((1 << spare) - 1):
         raise ValueError(f"data: last byte {data[-1]}, but its {spare} spare bits must be zero")
+    # A stream has one form, so that a model has one file: a worse code for the same symbols is refused.
     if not np.array_equal(lengths, code_lengths(count_symbols(symbols, symbol_bits))):
         raise ValueError("table: its code is not the one that these symbols get")
     return symbols

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coding.flat_index import FlatEntries, FlatStatistics, decode_flat, encode_flat, flat_statistics
+from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat, flat_statistics
 from compressor.coding.huffman import code_lengths, encoded_bits
 from compressor.coding.streams import EncodedStream, decode_stream, encode_stream
 from compressor.coding.symbols import Bytes
@@ -63,11 +63,23 @@ def encode_cells(cells: Bytes, weight_bits: int, coders: Sequence[str], widths: 
     its words alone, is not encoded.
     """
     statistics = flat_statistics(cells)
-    bounds = [(_bound(statistics, weight_bits, width, coders), at, width) for at, width in enumerate(widths)]
+    options = []
+    for at, width in enumerate(widths):
+        # How often each symbol occurs, and its bits: of the codes, then of the runs where there is an index.
+        counted = [(statistics.code_counts, weight_bits)]
+        if width is not None:
+            counted = [(statistics.entry_code_counts(width), weight_bits), (statistics.run_counts(width), width)]
+        bound = sum(min(_fewest_bytes(coder, *one) for coder in coders) for one in counted)
+        options.append((bound, at, width, counted))
     best: tuple[int, int, TensorStreams] | None = None
-    for bound, at, width in sorted(bounds, key=lambda found: found[:2]):
+    # The most promising first: once it is encoded, most others cannot become smaller any more.
+    for bound, at, width, counted in sorted(options, key=lambda option: option[:2]):
         if best is None or (bound, at) < best[:2]:
-            streams = _encode(cells, weight_bits, coders, width, statistics)
+            symbols = (cells,) if width is None else encode_flat(cells, width, statistics.entries(width))
+            codes, *runs = (
+                _smallest(each, bits, coders, counts) for each, (counts, bits) in zip(symbols, counted, strict=True)
+            )
+            streams = TensorStreams(width, codes, runs[0] if runs else None)
             if best is None or (streams.n_bytes, at) < best[:2]:
                 best = (streams.n_bytes, at, streams)
     assert best is not None, "at least one width is asked for"
@@ -100,19 +112,6 @@ def _decoded(what: str, stream: EncodedStream) -> Bytes:
         raise ValueError(f"{what}: {error}") from None
 
 
-def _encode(
-    cells: Bytes, weight_bits: int, coders: Sequence[str], width: int | None, statistics: FlatStatistics
-) -> TensorStreams:
-    if width is None:
-        return TensorStreams(None, _smallest(cells, weight_bits, coders, statistics.code_counts), None)
-    entries = encode_flat(cells, width, statistics.entries(width))
-    return TensorStreams(
-        width,
-        _smallest(entries.codes, weight_bits, coders, statistics.entry_code_counts(width)),
-        _smallest(entries.runs, width, coders, statistics.run_counts(width)),
-    )
-
-
 def _smallest(symbols: Bytes, symbol_bits: int, coders: Sequence[str], counts: NDArray[np.int64]) -> EncodedStream:
     best: EncodedStream | None = None
     for coder in coders:
@@ -122,16 +121,6 @@ def _smallest(symbols: Bytes, symbol_bits: int, coders: Sequence[str], counts: N
                 best = stream
     assert best is not None, "at least one coder is asked for"
     return best
-
-
-def _bound(statistics: FlatStatistics, weight_bits: int, width: int | None, coders: Sequence[str]) -> int:
-    """Bytes that streams with an index of `width` bits take at least."""
-    if width is None:
-        return min(_fewest_bytes(coder, statistics.code_counts, weight_bits) for coder in coders)
-    codes, runs = statistics.entry_code_counts(width), statistics.run_counts(width)
-    return min(_fewest_bytes(c, codes, weight_bits) for c in coders) + min(
-        _fewest_bytes(c, runs, width) for c in coders
-    )
 
 
 def _fewest_bytes(coder: str, counts: NDArray[np.int64], symbol_bits: int) -> int:
