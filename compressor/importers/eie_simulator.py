@@ -96,8 +96,8 @@ def write_eie_simulator(layer: PackedLayer, acts: ArrayLike, folder: str | PathL
         raise ValueError(f"row_permutation: layer {layer.name!r} has one, but a data folder holds original rows only")
     # The authors' machine counts columns in whole activation rows: the last pointers repeat up to that of the bias.
     gap = _padded(layer.n_cols, layer.n_pe) - layer.n_cols
-    inputs_end, bias = layer.pointers[: layer.n_cols + 1], layer.pointers[layer.n_cols + 1 :]
-    pointers = np.concatenate([inputs_end, np.repeat(inputs_end[-1:], gap, axis=0), bias])
+    of_inputs, bias = layer.pointers[: layer.n_cols + 1], layer.pointers[layer.n_cols + 1 :]
+    pointers = np.concatenate([of_inputs, np.repeat(of_inputs[-1:], gap, axis=0), bias])
     entries = np.stack([layer.codes, layer.runs], axis=1).astype(_WORD)
     with creating_folder(Path(folder)) as root:
         (root / "act.dat").write_bytes(inputs.astype(_FLOAT).tobytes())
@@ -151,7 +151,7 @@ def _read_pointers(root: Path, n_pe: int, n_cols: int) -> NDArray[np.uint32]:
             f"{_ptr(0)}: {count} pointers, but {n_cols} inputs on {n_pe} PEs need {padded + 2}, "
             f"or {n_cols + 1} without a bias"
         )
-    # Attack: a number of PEs by which gigabytes are allocated for a folder of small files. So the sizes of all files
+    # Attack: one long pointer file, by which columns of all PEs would be allocated. So the sizes of all pointer files
     # are looked at before an array of n_pe columns is made.
     for k in range(1, n_pe):
         if _words_in(root, _ptr(k)) != count:
