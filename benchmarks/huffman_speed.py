@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import Figure, Report, Table, command, positive
-from compressor.coding.streams import EncodedStream, count_symbols, decode_stream, encode_stream
+from compressor.coding.streams import EncodedStream, decode_stream, encode_stream
+from compressor.coding.symbols import count_symbols
 
 N_SYMBOLS = 20_000_000
 LEAST_RATE = 100.0

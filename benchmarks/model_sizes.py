@@ -42,7 +42,7 @@ SHARED_BAR_PCT, HUFFMAN_BAR_PCT = 12.0, 35.0
 """How far the total size of drawn weights may be from the paper's: fillers between positions without order are more
 than between those of a trained network, and the codes of a normal tail are used unlike its own."""
 
-DCZ_HUFFMAN_BAR, DCZ_ANS_BAR = 553_000, 549_000
+DCZ_HUFFMAN_BAR = 553_000
 """Bytes of the authors' SqueezeNet as .dcz, at most."""
 
 COLUMNS = (
@@ -157,7 +157,6 @@ def real_figures(found: Result | None) -> list[Figure]:
         Figure("authors' SqueezeNet, written again, bytes of", found["net_bytes"], "", REAL_NET_BYTES, note=note),
         Figure("  the same bytes", float(found["rewritten"]), "", 1.0, "at least"),
         Figure("  as .dcz, Huffman coded", found["dcz_huffman_bytes"], "bytes", DCZ_HUFFMAN_BAR),
-        Figure("  as .dcz, ANS coded", found["dcz_ans_bytes"], "bytes", DCZ_ANS_BAR),
     ]
 
 

@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from compressor.storage.container import strict_json
 from compressor.storage.files import file_size
+from compressor.storage.strict_json import strict_json
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,8 @@ def test_a_second_run_gives_the_same_files(tmp_path, monkeypatch, capsys):
 
 def test_a_missing_extra_is_one_line(capsys):
     def measure(_):
-        raise ImportError("the coder 'ans' needs constriction: pip install 'eie-sim[ans]'")
+        raise ImportError("ONNX files need the onnx library: pip install 'eie-sim[onnx]'")
 
     assert command("model_sizes", "", measure, []) == 2
-    line = "model_sizes: the coder 'ans' needs constriction: pip install 'eie-sim[ans]'\n"
+    line = "model_sizes: ONNX files need the onnx library: pip install 'eie-sim[onnx]'\n"
     assert capsys.readouterr().err == line

@@ -186,7 +186,7 @@ def find_net() -> Path | None:
 
 
 def real_squeezenet(path: Path) -> Result:
-    """Bytes of the authors' model: its file, written again, and as .dcz with each coder."""
+    """Bytes of the authors' model: its file, written again, and as .dcz."""
     model = read_deep_compression_net(path)
     n_parameters = sum(t.codes.size + (0 if t.bias is None else t.bias.size) for t in model.tensors)
     rules = [paper_rule(tensor, SQUEEZENET_INDEX_BITS) for tensor in model.tensors]
@@ -195,7 +195,6 @@ def real_squeezenet(path: Path) -> Result:
         "rewritten": _rewritten(model) == path.read_bytes(),
         "dense_bytes": FLOAT_BYTES * n_parameters,
         "dcz_huffman_bytes": account(model, "huffman").file_bytes,
-        "dcz_ans_bytes": account(model, "ans").file_bytes,
         "rule": asdict(total(rules)),
     }
 

@@ -43,7 +43,7 @@ _MAX_MEMORY = (
 _WEIGHT_BITS = "Bits of a code, 1 to 8. Default: 4, the machine's."
 _INIT = "Where the k-means begins: linear (default), density, forgy or exact."
 _THREADS = "Threads of PyTorch. Default: 1; another number gives other last bits, and so another model."
-_CODER = "huffman (default), ans or fixed; of several, a,b, each stream takes the best."
+_CODER = "huffman (default) or fixed; of several, a,b, each stream takes the best."
 
 Compressed = Annotated[
     Path,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compressor.coding.streams import Bytes, check_data_bytes, check_symbols, no_table
+from compressor.coding.symbols import Bytes, check_data_bytes, check_symbols, no_table
 
 
 def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
@@ -14,7 +14,7 @@ def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
         When a symbol needs more than `symbol_bits`.
     """
     values = check_symbols(symbols, symbol_bits)
-    if symbol_bits == 8:
+    if symbol_bits == 8:  # bytes as they are; the caller may change his
         return no_table(), values.copy()
     bits = np.unpackbits(values[:, None], axis=1, count=symbol_bits, bitorder="little")
     return no_table(), np.packbits(bits.reshape(-1), bitorder="little")

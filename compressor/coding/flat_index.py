@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.coding.symbols import Bytes
 from compressor.jit import Arg, kernel
 from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
-Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
 _SYMBOLS = 256  # of 8 bits, the widest code and index
@@ -70,7 +70,7 @@ def _count(cells: Arg, code_counts: Arg, low_gap_counts: Arg, fillers: Arg) -> N
             continue
         low_gap_counts[gap & 255] += 1
         for bits in range(MIN_INDEX_BITS, MAX_INDEX_BITS + 1):
-            fillers[bits] += gap >> bits
+            fillers[bits] += gap >> bits  # each steps over 2**bits cells: the longest run, and its own
         gap = 0
 
 
@@ -85,7 +85,7 @@ def _fill(cells: Arg, longest_run: Arg, codes: Arg, runs: Arg) -> None:
         while gap > longest_run:
             codes[at] = 0
             runs[at] = longest_run
-            gap -= longest_run + 1
+            gap -= longest_run + 1  # a filler takes a cell of its own
             at += 1
         codes[at] = cell
         runs[at] = gap
@@ -98,7 +98,8 @@ def _scatter(codes: Arg, runs: Arg, longest_run: Arg, cells: Arg) -> int:
     """Write the weights into `cells`; the number of the first entry that cannot be, or -1."""
     at = -1
     for e in range(len(codes)):
-        at += int(runs[e]) + 1
+        at += int(runs[e]) + 1  # in 64 bits, for a forged stream of runs may lead beyond 2**32
+        # One encoding for each tensor: a filler has the longest run, and a weight after it.
         if at >= len(cells) or (codes[e] == 0 and (runs[e] != longest_run or e == len(codes) - 1)):
             return e
         if codes[e] != 0:

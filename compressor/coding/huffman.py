@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from compressor.checks import as_integers, whole_number
 from compressor.coding.huffman_lookup import LONGEST, canonical_order, decode_words, spans
 from compressor.coding.small_numbers import as_table, check_popped, from_table, pop_numbers, push_numbers
-from compressor.coding.streams import Bytes, check_data_bytes, check_symbols, count_symbols
+from compressor.coding.symbols import Bytes, check_data_bytes, check_symbols, count_symbols
 
 
 def code_lengths(counts: ArrayLike, longest: int = LONGEST) -> Bytes:
@@ -52,6 +52,7 @@ def code_lengths(counts: ArrayLike, longest: int = LONGEST) -> Bytes:
     if len(used) == 1:  # a bit a symbol says nothing, but keeps a short file from asking for unlimited memory
         lengths[used] = 1
         return lengths
+    # The 2n - 2 lightest of the last level make the code; each package among them stands for two of the level before.
     taken = max(0, 2 * len(used) - 2)
     for is_package in reversed(_package_merge(counted[used], longest)):
         n_packages = int(np.count_nonzero(is_package[:taken]))
@@ -95,7 +96,7 @@ def canonical_codes(lengths: ArrayLike) -> NDArray[np.uint32]:
     """
     bits = as_integers("lengths", lengths, np.uint8)
     order = canonical_order(bits)
-    each = spans(bits[order])
+    each = spans(bits[order])  # a word begins where the spans of those before it end
     if each.sum() > 1 << LONGEST:
         raise ValueError(f"lengths: Kraft sum {each.sum()} / {1 << LONGEST}, but it must be at most 1")
     words = np.zeros(len(bits), np.uint32)
@@ -129,7 +130,8 @@ def encode(symbols: Bytes, symbol_bits: int) -> tuple[Bytes, Bytes]:
     bits = bitarray(endian="big")
     if code:
         bits.encode(code, values.tobytes())
-    return _encode_lengths(lengths), np.frombuffer(bits.tobytes(), np.uint8)
+    table = as_table(push_numbers(0, lengths, LONGEST + 1))  # the lengths of all symbols, likely to be alike
+    return table, np.frombuffer(bits.tobytes(), np.uint8)
 
 
 def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes:
@@ -141,8 +143,14 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
         When the table gives no complete code, a word runs beyond the data, bytes or spare bits are left over, or
         another code is the one of `code_lengths` for these symbols. So a stream has one representation.
     """
-    lengths = _decode_lengths(table, 1 << symbol_bits)
-    if n_symbols > 8 * len(data):  # before memory is taken for them
+    lengths, left = pop_numbers(from_table(table, 2 << symbol_bits), 1 << symbol_bits, LONGEST + 1)
+    check_popped(left)
+    # A complete code, or one of one symbol or none: `decode_words` looks for no word that the table lacks.
+    kraft = int(spans(lengths[lengths > 0]).sum())
+    if kraft != 1 << LONGEST and lengths[lengths > 0].tolist() not in ([], [1]):
+        raise ValueError(f"table: Kraft sum {kraft} / {1 << LONGEST}, but a code must use all words")
+    # Attack: a number of symbols by which memory is taken for a stream of no bytes. Each takes a bit at least.
+    if n_symbols > 8 * len(data):
         raise ValueError(f"data: {len(data)} bytes, but {n_symbols} symbols take at least {-(-n_symbols // 8)}")
     used = np.flatnonzero(lengths)
     if n_symbols and not len(used):
@@ -159,22 +167,7 @@ def decode(table: Bytes, data: Bytes, n_symbols: int, symbol_bits: int) -> Bytes
     spare = -n_bits % 8
     if spare and data[-1] & ((1 << spare) - 1):
         raise ValueError(f"data: last byte {data[-1]}, but its {spare} spare bits must be zero")
+    # A stream has one form, so that a model has one file: a worse code for the same symbols is refused.
     if not np.array_equal(lengths, code_lengths(count_symbols(symbols, symbol_bits))):
         raise ValueError("table: its code is not the one that these symbols get")
     return symbols
-
-
-def _encode_lengths(lengths: Bytes) -> Bytes:
-    """The lengths of all symbols, as small numbers that are likely to be alike."""
-    return as_table(push_numbers(0, lengths, LONGEST + 1))
-
-
-def _decode_lengths(table: Bytes, n_symbols: int) -> Bytes:
-    """The lengths of a complete code of `n_symbols` symbols, or of a code of one symbol or none."""
-    lengths, left = pop_numbers(from_table(table, 2 * n_symbols), n_symbols, LONGEST + 1)
-    check_popped(left)
-    used = lengths[lengths > 0]
-    kraft = int(spans(used).sum())
-    if kraft != 1 << LONGEST and used.tolist() not in ([], [1]):
-        raise ValueError(f"table: Kraft sum {kraft} / {1 << LONGEST}, but a code must use all words")
-    return lengths

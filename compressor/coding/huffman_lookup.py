@@ -7,7 +7,7 @@ longer word is found in a second table, of all sequences of 15 bits, which is to
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coding.streams import Bytes
+from compressor.coding.symbols import Bytes
 from compressor.jit import Arg, kernel
 
 LONGEST = 15
@@ -45,7 +45,11 @@ def decode_words(lengths: Bytes, data: Bytes, symbols: Bytes) -> int:
     int
         Bits that the symbols take; more than `data` has when it ends before.
     """
-    return int(_fill(_windows(data), 8 * len(data), *_lookup_tables(lengths), symbols))
+    # As 64-bit words, first byte highest, and zeros behind them that the kernel may read without a test.
+    padded = np.zeros(8 * (len(data) // 8 + 3), np.uint8)
+    padded[: len(data)] = data
+    words = padded.view(">u8").astype(np.uint64)
+    return int(_fill(words, 8 * len(data), *_lookup_tables(lengths), symbols))
 
 
 def canonical_order(lengths: Bytes) -> NDArray[np.intp]:
@@ -80,13 +84,6 @@ def _lookup_tables(lengths: Bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint3
         many += fits * ((1 << 4) | (following >> 4 << (8 * n + 8)))
         used += fits * (following & 15)
     return first, many | used
-
-
-def _windows(data: Bytes) -> NDArray[np.uint64]:
-    """`data` as 64-bit words, first byte highest, and zeros behind them that the decoder may read."""
-    padded = np.zeros(8 * (len(data) // 8 + 3), np.uint8)
-    padded[: len(data)] = data
-    return padded.view(">u8").astype(np.uint64)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Short lists of small numbers in as few bytes as they will go: the code tables of the entropy coders.
+"""Short lists of small numbers in as few bytes as they will go: the code tables of the Huffman coder.
 
 Adaptive coding by asymmetric numeral systems (Duda, arXiv:1311.2540) without renormalisation: the whole list becomes
 one integer of any size, so no bit is lost to rounding, and a list has one integer. A number is expected to be like
@@ -10,7 +10,7 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coding.streams import Bytes
+from compressor.coding.symbols import Bytes
 
 _SAME, _STEP, _PAIR = 2, 4, 20
 """Weights of the three expectations, against 1 for a number never seen: near the best for the tables of the authors'

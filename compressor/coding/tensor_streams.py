@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.coding.flat_index import FlatEntries, FlatStatistics, decode_flat, encode_flat, flat_statistics
+from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat, flat_statistics
 from compressor.coding.huffman import code_lengths, encoded_bits
 from compressor.coding.streams import EncodedStream, decode_stream, encode_stream
-
-Bytes = NDArray[np.uint8]
+from compressor.coding.symbols import Bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +60,26 @@ def encode_cells(cells: Bytes, weight_bits: int, coders: Sequence[str], widths: 
     Notes
     -----
     Sizes are measured on the encoded streams, tables included; but what cannot become the smallest, by the lengths of
-    its Huffman words or its entropy, is not encoded.
+    its words alone, is not encoded.
     """
     statistics = flat_statistics(cells)
-    bounds = [(_bound(statistics, weight_bits, width, coders), at, width) for at, width in enumerate(widths)]
+    options = []
+    for at, width in enumerate(widths):
+        # How often each symbol occurs, and its bits: of the codes, then of the runs where there is an index.
+        counted = [(statistics.code_counts, weight_bits)]
+        if width is not None:
+            counted = [(statistics.entry_code_counts(width), weight_bits), (statistics.run_counts(width), width)]
+        bound = sum(min(_fewest_bytes(coder, *one) for coder in coders) for one in counted)
+        options.append((bound, at, width, counted))
     best: tuple[int, int, TensorStreams] | None = None
-    for bound, at, width in sorted(bounds, key=lambda found: found[:2]):
+    # The most promising first: once it is encoded, most others cannot become smaller any more.
+    for bound, at, width, counted in sorted(options, key=lambda option: option[:2]):
         if best is None or (bound, at) < best[:2]:
-            streams = _encode(cells, weight_bits, coders, width, statistics)
+            symbols = (cells,) if width is None else encode_flat(cells, width, statistics.entries(width))
+            codes, *runs = (
+                _smallest(each, bits, coders, counts) for each, (counts, bits) in zip(symbols, counted, strict=True)
+            )
+            streams = TensorStreams(width, codes, runs[0] if runs else None)
             if best is None or (streams.n_bytes, at) < best[:2]:
                 best = (streams.n_bytes, at, streams)
     assert best is not None, "at least one width is asked for"
@@ -101,19 +112,6 @@ def _decoded(what: str, stream: EncodedStream) -> Bytes:
         raise ValueError(f"{what}: {error}") from None
 
 
-def _encode(
-    cells: Bytes, weight_bits: int, coders: Sequence[str], width: int | None, statistics: FlatStatistics
-) -> TensorStreams:
-    if width is None:
-        return TensorStreams(None, _smallest(cells, weight_bits, coders, statistics.code_counts), None)
-    entries = encode_flat(cells, width, statistics.entries(width))
-    return TensorStreams(
-        width,
-        _smallest(entries.codes, weight_bits, coders, statistics.entry_code_counts(width)),
-        _smallest(entries.runs, width, coders, statistics.run_counts(width)),
-    )
-
-
 def _smallest(symbols: Bytes, symbol_bits: int, coders: Sequence[str], counts: NDArray[np.int64]) -> EncodedStream:
     best: EncodedStream | None = None
     for coder in coders:
@@ -125,30 +123,8 @@ def _smallest(symbols: Bytes, symbol_bits: int, coders: Sequence[str], counts: N
     return best
 
 
-def _bound(statistics: FlatStatistics, weight_bits: int, width: int | None, coders: Sequence[str]) -> int:
-    """Bytes that streams with an index of `width` bits take at least."""
-    if width is None:
-        return min(_fewest_bytes(coder, statistics.code_counts, weight_bits) for coder in coders)
-    codes, runs = statistics.entry_code_counts(width), statistics.run_counts(width)
-    return min(_fewest_bytes(c, codes, weight_bits) for c in coders) + min(
-        _fewest_bytes(c, runs, width) for c in coders
-    )
-
-
 def _fewest_bytes(coder: str, counts: NDArray[np.int64], symbol_bits: int) -> int:
     """Bytes that `coder` needs at least for symbols that occur `counts` times, without its table."""
     if coder == "fixed":
         return -(-int(counts.sum()) * symbol_bits // 8)
-    if coder == "huffman":
-        return -(-encoded_bits(counts, code_lengths(counts)) // 8)
-    return int(_entropy_bits(counts) / 8) - _FREE_BYTES
-
-
-_FREE_BYTES = 8
-"""What a coder of asymmetric numeral systems may fall below the entropy: its state, a 64-bit word, begins empty."""
-
-
-def _entropy_bits(counts: NDArray[np.int64]) -> float:
-    """Fewest bits that any code of single symbols takes for a stream in which these occur `counts` times."""
-    used = counts[counts > 0].astype(np.float64)
-    return float((used * np.log2(used.sum() / used)).sum())
+    return -(-encoded_bits(counts, code_lengths(counts)) // 8)

@@ -22,7 +22,7 @@ import numpy as np
 from compressor.checks import as_floats, whole_number
 from compressor.coding import fixed_width
 from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat
-from compressor.coding.streams import Bytes, no_table
+from compressor.coding.symbols import Bytes, no_table
 from compressor.networks.shapes import SQUEEZENET_1_0
 from compressor.storage.files import errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CodedTensor, CompressedModel
@@ -96,11 +96,18 @@ def read_deep_compression_net(
     OSError
         When the file cannot be read.
     """
-    table = _checked_shapes(shapes)
+    if not isinstance(shapes, Mapping) or not shapes:
+        raise ValueError("shapes: must map at least one layer's name to the shape of its weights")
+    table = {}
+    for name, shape in shapes.items():
+        _check_name(name)
+        table[name] = tuple(whole_number(f"shape of {name!r}", n, 1, 2**32 - 1) for n in shape)
+        if len(table[name]) < 2:
+            raise ValueError(f"shape of {name!r}: {table[name]}, but weights have at least two dimensions")
     functions = ["relu"] * len(table) if activations is None else activations
     size = file_size(Path(path))
     with errors_name(Path(path)), Path(path).open("rb") as file:
-        layers = _layers(file, size, table)
+        layers = _scanned(file, size, table)
         tensors = tuple(_read_layer(file, layer) for layer in layers)
         return CompressedModel(tensors, tuple(functions), {"source": f"Deep Compression {Path(path).name}"})
 
@@ -129,7 +136,18 @@ def write_deep_compression_net(model: CompressedModel, path: str | PathLike[str]
         raise ValueError(f"others: {next(iter(model.others))!r} has no place in a .net file, which holds layers only")
     entries = []
     for tensor in model.tensors:
-        _check_writable(tensor)
+        _check_name(tensor.name)
+        layer = _Layer(tensor.name, tensor.shape, 0)  # what a reader will take it for
+        if tensor.kind != layer.kind:
+            raise ValueError(f"kind: {tensor.kind!r} of {tensor.name!r} and its gates have no place in a .net file")
+        if len(tensor.shape) < 2:
+            raise ValueError(f"shape: {tensor.shape} of {tensor.name!r}, but weights have at least two dimensions")
+        if tensor.weight_bits != layer.code_bits:
+            raise ValueError(f"weight_bits: {tensor.weight_bits} of {tensor.name!r}, but it must be {layer.code_bits}")
+        if tensor.bias is None:
+            raise ValueError(f"bias: {tensor.name!r} has none, but every layer of a .net file has one")
+        if tensor.codes.size > np.iinfo(_COUNT).max:
+            raise ValueError(f"shape: {tensor.shape} of {tensor.name!r} has more cells than 32 bits count")
         entries.append(encode_flat(tensor.codes, RUN_BITS))
     with replacing(Path(path)) as file:
         file.write(np.array([len(codes) for codes, _ in entries], _COUNT).tobytes())
@@ -141,27 +159,15 @@ def write_deep_compression_net(model: CompressedModel, path: str | PathLike[str]
                 file.write(fixed_width.encode(symbols, bits)[1].tobytes())
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
-
-
-def _checked_shapes(shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    if not isinstance(shapes, Mapping) or not shapes:
-        raise ValueError("shapes: must map at least one layer's name to the shape of its weights")
-    table = {}
-    for name, shape in shapes.items():
-        _check_name(name)
-        table[name] = tuple(whole_number(f"shape of {name!r}", n, 1, 2**32 - 1) for n in shape)
-        if len(table[name]) < 2:
-            raise ValueError(f"shape of {name!r}: {table[name]}, but weights have at least two dimensions")
-    return table
-
-
 def _check_name(name: str) -> None:
     if not any(mark in name for mark in LAYER_MARKS):
         raise ValueError(f"name: {name!r}, but a .net file holds layers with {', '.join(LAYER_MARKS)} in their name")
 
 
-def _layers(file: BinaryIO, size: int, shapes: Mapping[str, tuple[int, ...]]) -> list[_Layer]:
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def _scanned(file: BinaryIO, size: int, shapes: Mapping[str, tuple[int, ...]]) -> list[_Layer]:
     """The layers with their numbers of entries, which must explain the size of the file to the byte."""
     header = file.read(len(shapes) * _COUNT.itemsize)
     if len(header) != len(shapes) * _COUNT.itemsize:
@@ -175,9 +181,11 @@ def _layers(file: BinaryIO, size: int, shapes: Mapping[str, tuple[int, ...]]) ->
             raise ValueError(
                 f"{layer.name}: {layer.n_entries} entries, but shape {layer.shape} has {layer.n_cells} cells"
             )
+    # Attack: counts by which gigabytes are allocated for a few bytes that follow.
     needed = len(header) + sum(sum(layer.part_bytes) for layer in layers)
     if needed != size:
         raise ValueError(f"size: {size} bytes, but its entry counts and the given shapes make {needed}")
+    # Attack: a short file of a layer with terabytes of zeros, which take no entries.
     unpacking = _UNPACKING * max(layer.n_entries for layer in layers)
     memory = sum(layer.n_cells for layer in layers) + unpacking + _WORKING_BYTES
     if memory > memory_limit(size):
@@ -204,21 +212,3 @@ def _unpacked(what: str, data: Bytes, layer: _Layer) -> Bytes:
         return fixed_width.decode(no_table(), data, layer.n_entries, bits)
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
-
-
-# Writing --------------------------------------------------------------------------------------------------------------
-
-
-def _check_writable(tensor: CodedTensor) -> None:
-    _check_name(tensor.name)
-    layer = _Layer(tensor.name, tensor.shape, 0)
-    if tensor.kind != layer.kind:
-        raise ValueError(f"kind: {tensor.kind!r} of {tensor.name!r} and its gates have no place in a .net file")
-    if len(tensor.shape) < 2:
-        raise ValueError(f"shape: {tensor.shape} of {tensor.name!r}, but weights have at least two dimensions")
-    if tensor.weight_bits != layer.code_bits:
-        raise ValueError(f"weight_bits: {tensor.weight_bits} of {tensor.name!r}, but it must be {layer.code_bits}")
-    if tensor.bias is None:
-        raise ValueError(f"bias: {tensor.name!r} has none, but every layer of a .net file has one")
-    if tensor.codes.size > np.iinfo(_COUNT).max:
-        raise ValueError(f"shape: {tensor.shape} of {tensor.name!r} has more cells than 32 bits count")

@@ -95,7 +95,10 @@ def write_eie_simulator(layer: PackedLayer, acts: ArrayLike, folder: str | PathL
         raise ValueError(f"acts: shape {inputs.shape}, but {layer.n_cols} inputs need ({layer.n_cols},)")
     if layer.row_permutation is not None:
         raise ValueError(f"row_permutation: layer {layer.name!r} has one, but a data folder holds original rows only")
-    pointers = _with_gap(layer)
+    # The authors' machine counts columns in whole activation rows: the last pointers repeat up to that of the bias.
+    gap = _padded(layer.n_cols, layer.n_pe) - layer.n_cols
+    of_inputs, bias = layer.pointers[: layer.n_cols + 1], layer.pointers[layer.n_cols + 1 :]
+    pointers = np.concatenate([of_inputs, np.repeat(of_inputs[-1:], gap, axis=0), bias])
     entries = np.stack([layer.codes, layer.runs], axis=1).astype(_WORD)
     with creating_folder(Path(folder)) as root:
         (root / "act.dat").write_bytes(inputs.astype(_FLOAT).tobytes())
@@ -118,12 +121,6 @@ def _spm(k: int) -> str:
 def _padded(n_cols: int, n_pe: int) -> int:
     """The column of the bias: the inputs fill whole activation rows of `n_pe` lanes."""
     return -(-n_cols // n_pe) * n_pe
-
-
-def _with_gap(layer: PackedLayer) -> NDArray[np.uint32]:
-    gap = _padded(layer.n_cols, layer.n_pe) - layer.n_cols
-    inputs, bias = layer.pointers[: layer.n_cols + 1], layer.pointers[layer.n_cols + 1 :]
-    return np.concatenate([inputs, np.repeat(inputs[-1:], gap, axis=0), bias])
 
 
 def _words_in(root: Path, name: str, words: int = 1) -> int:
@@ -155,7 +152,9 @@ def _read_pointers(root: Path, n_pe: int, n_cols: int) -> NDArray[np.uint32]:
             f"{_ptr(0)}: {count} pointers, but {n_cols} inputs on {n_pe} PEs need {padded + 2}, "
             f"or {n_cols + 1} without a bias"
         )
-    for k in range(1, n_pe):  # all of them before anything of n_pe columns is allocated
+    # Attack: one long pointer file, by which columns of all PEs would be allocated. So the sizes of all pointer files
+    # are looked at before an array of n_pe columns is made.
+    for k in range(1, n_pe):
         if _words_in(root, _ptr(k)) != count:
             raise ValueError(f"{_ptr(k)}: {_words_in(root, _ptr(k))} pointers, but {_ptr(0)} has {count}")
     if (root / _ptr(n_pe)).exists():
@@ -175,6 +174,7 @@ def _read_pointers(root: Path, n_pe: int, n_cols: int) -> NDArray[np.uint32]:
 
 def _read_entries(root: Path, per_pe: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Codes and runs, PE after PE; uint8, shape (sum of `per_pe`,)."""
+    # Attack: pointers that end at 2**32 in files of a few bytes. Here too, all sizes come first.
     for k, end in enumerate(per_pe):
         if (count := _words_in(root, _spm(k), words=2)) != end:
             raise ValueError(f"{_spm(k)}: {count} entries, but {_ptr(k)} ends at {end}")

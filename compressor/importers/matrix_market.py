@@ -107,24 +107,19 @@ def _read_columns(path: Path, n_pe: int) -> SparseColumns:
     size = file_size(path)
     try:
         with path.open(encoding="latin-1") as file:  # only comments may hold more than ASCII, in any encoding
-            header = _read_header(file)
-            _check_sizes(header, size, n_pe)
+            header = _scanned_header(file, size, n_pe)
             entries = _read_entries(file, path, header)
-        return _columns(entries, header)
+        rows = _indices("row", entries[:, 0], header.n_rows)
+        columns = _indices("column", entries[:, 1], header.n_cols)
+        values = _values(entries, header.field)
+        _check_places(rows, columns, np.flatnonzero(values), header.n_rows)
+        if header.symmetry == "symmetric":
+            rows, columns, values = _mirrored(rows, columns, values)
     except _BadLine as error:  # lines are counted now that one is needed: most files are good
         line, _ = next(islice(_lines(path), error.number, None))
         raise ValueError(f"line {line}: {error}") from None
-
-
-def _columns(entries: NDArray[np.float64], header: _Header) -> SparseColumns:
-    rows = _indices("row", entries[:, 0], header.n_rows)
-    columns = _indices("column", entries[:, 1], header.n_cols)
-    values = _values(entries, header.field)
-    _check_places(rows, columns, np.flatnonzero(values), header.n_rows)
-    if header.symmetry == "symmetric":
-        rows, columns, values = _mirrored(rows, columns, values)
     kept = np.flatnonzero(values)
-    kept = kept[np.argsort(columns[kept], kind="stable")]
+    kept = kept[np.argsort(columns[kept], kind="stable")]  # stable: the rows of a column stay in the file's order
     indptr = np.zeros(header.n_cols + 1, np.int64)
     np.cumsum(np.bincount(columns[kept], minlength=header.n_cols), out=indptr[1:])
     return SparseColumns(indptr, rows[kept].astype(np.uint32), values[kept], (header.n_rows, header.n_cols))
@@ -139,7 +134,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, text
 
 
-def _read_header(file: TextIO) -> _Header:
+def _scanned_header(file: TextIO, size: int, n_pe: int) -> _Header:
+    """What the first lines declare, refused before anything is allocated by it; the file has `size` bytes."""
     banner = file.readline(_LONGEST_LINE)
     words = banner.lower().split()
     if len(words) != 5 or words[0] != _BANNER.lower():
@@ -156,35 +152,23 @@ def _read_header(file: TextIO) -> _Header:
     if not line:
         raise ValueError("sizes: there is no line of them after the first")
     sizes = line.split()
-    if len(sizes) != 3 or not all(size.isascii() and size.isdigit() and len(size) < 20 for size in sizes):
+    # Attack: a number of a thousand digits, or of digits of other scripts, which int() takes as well.
+    if len(sizes) != 3 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in sizes):
         raise _BadLine(
             0, f"sizes: {line[:80].rstrip()!r}, but they must be three whole numbers: rows, columns, entries"
         )
-    return _Header(words[3], words[4], *(int(size) for size in sizes))
-
-
-def _next_line(file: TextIO) -> str:
-    """The next line that is neither empty nor a comment; "" at the end of the file."""
-    while line := file.readline(_LONGEST_LINE):
-        text = line.strip()
-        if text and not text.startswith("%"):
-            return line
-        while len(line) == _LONGEST_LINE and not line.endswith("\n"):
-            line = file.readline(_LONGEST_LINE)  # the rest of a long comment
-    return ""
-
-
-def _check_sizes(header: _Header, size: int, n_pe: int) -> None:
-    """Refuse sizes before anything is allocated by them."""
+    header = _Header(words[3], words[4], *(int(number) for number in sizes))
     try:
         whole_number("rows", header.n_rows, 1, _MAX_SIZE)
         whole_number("columns", header.n_cols, 1, _MAX_SIZE)
     except ValueError as error:
         raise _BadLine(0, str(error)) from None
+    # Attack: entries by the billion in a file of a few lines.
     if header.n_entries > size // _SHORTEST_ENTRY:
         raise _BadLine(0, f"entries: {header.n_entries} declared, but the file has only {size} bytes")
     if header.symmetry == "symmetric" and header.n_rows != header.n_cols:
         raise _BadLine(0, f"sizes: {header.n_rows} x {header.n_cols}, but a symmetric matrix is square")
+    # Attack: rows and columns by the billion with hardly an entry; packing takes memory for each of them.
     needed = header.n_rows * _ROW_BYTES + (header.n_cols + 1) * (_COLUMN_BYTES + n_pe * _POINTER_BYTES)
     if needed > memory_limit(size):
         raise _BadLine(
@@ -192,6 +176,21 @@ def _check_sizes(header: _Header, size: int, n_pe: int) -> None:
             f"sizes: {header.n_rows} x {header.n_cols} on {n_pe} PEs takes {needed} bytes, "
             f"but at most {memory_limit(size)} are allowed for a file of {size} bytes",
         )
+    return header
+
+
+def _next_line(file: TextIO) -> str:
+    """The next line that is neither empty nor a comment; "" at the end of the file.
+
+    Attack: a line of gigabytes. So it is read in pieces.
+    """
+    while line := file.readline(_LONGEST_LINE):
+        text = line.strip()
+        if text and not text.startswith("%"):
+            return line
+        while len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            line = file.readline(_LONGEST_LINE)  # the rest of a long comment
+    return ""
 
 
 def _read_entries(file: TextIO, path: Path, header: _Header) -> NDArray[np.float64]:
@@ -215,18 +214,13 @@ def _read_entries(file: TextIO, path: Path, header: _Header) -> NDArray[np.float
 def _refuse_bad_entry(path: Path, field: str, width: int) -> None:
     """Find the first line that is no entry."""
     for number, (_, text) in enumerate(islice(_lines(path), 1, None), 1):
-        words = text.split()
-        if len(words) != width or not all(map(_is_number, words)):
+        try:  # Python allows "_" inside of a number, and NumPy does not
+            is_entry = len([float(word) for word in text.split()]) == width and "_" not in text
+        except ValueError:
+            is_entry = False
+        if not is_entry:
             wanted = " ".join(("row", "column", "value")[:width])
             raise _BadLine(number, f"entry {text[:80]!r}, but one of a {field} matrix is: {wanted}")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return "_" not in word  # which Python allows inside of numbers, and NumPy not
 
 
 def _indices(what: str, numbers: NDArray[np.float64], limit: int) -> NDArray[np.int64]:

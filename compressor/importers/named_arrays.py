@@ -96,7 +96,8 @@ def dense_model_of(
         tensors.append(DenseTensor(weights[name], weight, kind, bias, TORCH_GATES.get(kind, ())))
     assumed = []
     if activations is None:
-        activations = [_activation(tensor, tensor is tensors[-1]) for tensor in tensors]
+        # Outputs are compared as they are; a recurrent layer applies its own functions, between its gates.
+        activations = ["none" if t is tensors[-1] or t.kind in TORCH_GATES else "relu" for t in tensors]
         assumed = [t.name for t, function in zip(tensors, activations, strict=True) if function != "none"]
     told = {
         ASSUMED: assumed,
@@ -139,6 +140,7 @@ def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.fl
         _put(arrays, name, other)
     ties = {name: arrays[same] for name, same in noted_ties(model.provenance).items() if same in arrays}
     own, again = (sum(array.nbytes for array in each.values()) for each in (arrays, ties))
+    # Attack: a provenance of a file that ties a megabyte to a thousand names.
     if again > _MOST_COPIES * own:
         raise ValueError(f"provenance: {TIED} makes {again} bytes of {own}, but at most {_MOST_COPIES} times as many")
     for name, array in ties.items():
@@ -189,7 +191,9 @@ def _weights(numbers: Mapping[str, NDArray[Any]], keep: Sequence[str]) -> dict[s
     unmatched = set(keep)
     weights = {}
     for name, array in numbers.items():
-        tensor = _tensor_name(name, numbers)
+        # ``fc`` for ``fc.weight``, where this leads back and is no other's name; else the name itself.
+        short = name.removesuffix(f".{_WEIGHT}")
+        tensor = short if short and short not in numbers and _weight_name(short) == name else name
         kept_by = {pattern for pattern in keep if fnmatchcase(name, pattern) or fnmatchcase(tensor, pattern)}
         unmatched -= kept_by
         if not kept_by and array.size and (array.ndim == 2 or array.ndim in _CONV_DIMENSIONS):
@@ -204,12 +208,6 @@ def _floats(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
     if not np.may_share_memory(floats, array):
         floats.flags.writeable = False  # nobody else has it, so that a model need not copy it again
     return floats
-
-
-def _tensor_name(array_name: str, taken: Mapping[str, object]) -> str:
-    """``fc`` for ``fc.weight``, where this leads back and is no other's name; else the name itself."""
-    short = array_name.removesuffix(f".{_WEIGHT}")
-    return short if short and short not in taken and _weight_name(short) == array_name else array_name
 
 
 def _weight_name(tensor_name: str) -> str:
@@ -236,10 +234,6 @@ def _kind(name: str, weight: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -
         return "linear"
     rows_of_kind = {"lstm": 4 * inner.shape[1], "gru": 3 * inner.shape[1]}
     return next((kind for kind, rows in rows_of_kind.items() if rows == weight.shape[0]), "linear")
-
-
-def _activation(tensor: DenseTensor, is_last: bool) -> str:
-    return "none" if is_last or tensor.kind in TORCH_GATES else "relu"
 
 
 def noted_ties(provenance: Mapping[str, str]) -> dict[str, str]:

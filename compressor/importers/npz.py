@@ -4,14 +4,9 @@ An archive is a zip file of ``<name>.npy``. NumPy's reader allocates what a head
 all arrays are checked against what the archive may take before the first is allocated, and nothing is unpickled.
 """
 
-import errno
-import io
 import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -21,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+from compressor.importers.zip_archive import opened_zip
 from compressor.storage.files import errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
@@ -123,78 +119,55 @@ def write_npz(
     OSError
         When a file cannot be read or written.
     """
-    arrays: dict[str, NDArray[Any]] = {**named_arrays(model)} if like is None else _changed(model, Path(like))
+    arrays: dict[str, NDArray[Any]]
+    if like is None:
+        arrays = {**named_arrays(model)}
+    else:
+        with errors_name(Path(like)):
+            arrays = _read(Path(like))
+            for name, array in changed_arrays(model, arrays).items():
+                with np.errstate(over="ignore"):
+                    encoded = array.astype(arrays[name].dtype)
+                if not np.isfinite(encoded).all():
+                    raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {encoded.dtype}")
+                arrays[name] = encoded
     with replacing(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
-            info = zipfile.ZipInfo(_member_name(name))  # dated 1980: the same model gives the same bytes
+            member_name = name + _SUFFIX
+            n_bytes = len(member_name.encode(errors="replace"))
+            is_text = member_name.encode(errors="ignore").decode() == member_name
+            if n_bytes > _MAX_NAME_BYTES or "\0" in name or not is_text:
+                raise ValueError(f"array {name[:100]!r}: no zip file can have this name of {n_bytes} bytes in it")
+            info = zipfile.ZipInfo(member_name)  # dated 1980: the same model gives the same bytes
             info.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
             with archive.open(info, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _member_name(name: str) -> str:
-    member = name + _SUFFIX
-    n_bytes = len(member.encode(errors="replace"))
-    if n_bytes > _MAX_NAME_BYTES or "\0" in name or member.encode(errors="ignore").decode() != member:
-        raise ValueError(f"array {name[:100]!r}: no zip file can have this name of {n_bytes} bytes in it")
-    return member
-
-
-def _changed(model: CompressedModel | DenseModel, like: Path) -> dict[str, NDArray[Any]]:
-    with errors_name(like):
-        arrays = _read(like)
-        for name, array in changed_arrays(model, arrays).items():
-            with np.errstate(over="ignore"):
-                encoded = array.astype(arrays[name].dtype)
-            if not np.isfinite(encoded).all():
-                raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {encoded.dtype}")
-            arrays[name] = encoded
-    return arrays
-
-
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-class _ShortReads(io.BufferedReader):
-    """A file that refuses to be read in large pieces, as zipfile does with a directory of any declared size."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _MAX_DIRECTORY_BYTES:
-            raise ValueError(f"directory: {size} bytes, but at most {_MAX_DIRECTORY_BYTES} are read")
-        return super().read(size)
-
-
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an archive, in their own types."""
+    """All arrays of an archive, in their own types; none is allocated before all headers have been scanned."""
     size = file_size(path)
-    with _ShortReads(io.FileIO(path)) as file, _zip_errors(), zipfile.ZipFile(file) as archive:
-        members = [_member(archive, info) for info in archive.infolist()]
-        names = [member.name for member in members]
-        if len(set(names)) < len(names):
+    with opened_zip(path, _MAX_DIRECTORY_BYTES) as archive:
+        members = [_scanned(archive, info) for info in archive.infolist()]
+        # Attack: a name twice, of which one reader takes the first array and another the last.
+        if len({member.name for member in members}) < len(members):
             raise ValueError("directory: two arrays have the same name")
+        # Attacks: a kilobyte that inflates to gigabytes; a directory that names the same member again and again.
         memory = sum(member.memory for member in members) + _WORKING_BYTES
         if memory > memory_limit(size):
             raise ValueError(f"arrays: unpacking takes {memory} bytes, but {size} may take {memory_limit(size)}")
         return {member.name: _array(archive, member) for member in members}
 
 
-@contextmanager
-def _zip_errors() -> Iterator[None]:
-    """What zipfile and zlib raise about malformed bytes becomes a ValueError."""
-    try:
-        yield
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError, RuntimeError) as error:
-        raise ValueError(f"no sound zip archive: {error}") from error
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a place before the first byte of the file
-            raise
-        raise ValueError("no sound zip archive: something is said to be where no byte is") from error
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+def _scanned(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+    """The array of a member by its header, without its data."""
     name = info.filename.removesuffix(_SUFFIX)
     if name == info.filename or not name:
         raise ValueError(f"member {info.filename!r}: is no array, whose name would end in {_SUFFIX}")
+    # Attack: LZMA and bzip2, whose dictionaries take what memory the member asks for.
     if info.compress_type not in _METHODS or info.flag_bits & 1:
         raise ValueError(f"array {name!r}: is encrypted or compressed by method {info.compress_type}")
     with archive.open(info) as stream:
@@ -204,17 +177,11 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
             raise ValueError(f"array {name!r}: begins with {prefix!r}, which no .npy does")
         length_bytes = 2 if version[1] == b"\x01" else 4
         length = int.from_bytes(stream.read(length_bytes), "little")
+        # Attack: a header of gigabytes.
         if length > _MAX_HEADER_BYTES:
             raise ValueError(f"array {name!r}: header of {length} bytes, but at most {_MAX_HEADER_BYTES} are read")
         header = stream.read(length).decode("latin1")
-    dtype, is_fortran, shape = _parsed(name, header)
-    member = _Member(info, name, dtype, is_fortran, shape, len(prefix) + length_bytes + length)
-    if member.begin + member.n_bytes != info.file_size:
-        raise ValueError(f"array {name!r}: {info.file_size} bytes, but its header declares {member.n_bytes} of data")
-    return member
-
-
-def _parsed(name: str, header: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    # Attack: NumPy evaluates this text as Python; deeply nested, it exhausts the parser's stack.
     found = _HEADER.fullmatch(header)
     if found is None:
         raise ValueError(f"array {name!r}: header {header[:100]!r} is not that of a plain array")
@@ -222,9 +189,15 @@ def _parsed(name: str, header: str) -> tuple[np.dtype[Any], bool, tuple[int, ...
         dtype = np.dtype(found["descr"])
     except (TypeError, ValueError):
         raise ValueError(f"array {name!r}: there is no type {found['descr']!r}") from None
+    # Attacks: a pickle, which may run anything; a type of no bytes, of which any number fits into the file.
     if dtype.hasobject or not dtype.itemsize:
         raise ValueError(f"array {name!r}: holds Python objects or nothing, type {found['descr']!r}, which is not read")
-    return dtype, found["fortran"] == "True", tuple(int(number) for number in re.findall("[0-9]+", found["shape"]))
+    shape = tuple(int(number) for number in re.findall("[0-9]+", found["shape"]))
+    member = _Member(info, name, dtype, found["fortran"] == "True", shape, len(prefix) + length_bytes + length)
+    # Attack: a shape of terabytes over a few bytes of data.
+    if member.begin + member.n_bytes != info.file_size:
+        raise ValueError(f"array {name!r}: {info.file_size} bytes, but its header declares {member.n_bytes} of data")
+    return member
 
 
 def _array(archive: zipfile.ZipFile, member: _Member) -> NDArray[Any]:

@@ -16,18 +16,18 @@ What is a layer's weights is read from the graph, not from names:
 Operators: the ONNX operator specification, https://onnx.ai/onnx/operators/.
 """
 
-from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.importers.onnx_file import Floats, OnnxFile, put_floats
+from compressor.importers.onnx_file import OnnxFile
 from compressor.importers.onnx_graph import Place
-from compressor.importers.onnx_layers import Layer, Layers
+from compressor.importers.onnx_layers import Layers
+from compressor.importers.onnx_tensors import Floats, put_floats
 from compressor.storage.files import errors_name
-from compressor.types.coded import CodedTensor, CompressedModel
+from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel, DenseTensor
 
 ONNX_GATES = {"lstm": ("i", "o", "f", "c"), "gru": ("z", "r", "h")}
@@ -103,19 +103,43 @@ class _Network:
 
     def dense_model(self) -> DenseModel:
         """The weights of the layers, and all other initialisers."""
-        tensors = tuple(self._dense(layer) for layer in self._layers)
+        tensors = []
+        for layer in self._layers:
+            try:
+                weights = layer.weights.read(self._floats(layer.weights))
+                bias = None if layer.bias is None else layer.bias.read(self._floats(layer.bias))
+                tensors.append(DenseTensor(layer.name, weights, layer.kind, bias, ONNX_GATES.get(layer.kind, ())))
+            except ValueError as error:
+                raise ValueError(f"layer {layer.name!r}: {error}") from None
+        others = {}
+        for name in self._other_names:
+            with np.errstate(over="ignore"):
+                array = self.file.floats(self._tensors[name]).astype(np.float32)
+            if array.size and np.isfinite(array).all():  # else a mask or a limit, which no DenseModel holds
+                others[name] = array
         model = self.file.model
         producer = f"{model.producer_name} {model.producer_version}".strip()
         provenance = {"source": f"ONNX {self.file.path.name}"} | ({"producer": producer} if producer else {})
-        return DenseModel(tensors, tuple(layer.activation for layer in self._layers), provenance, self._others())
+        return DenseModel(tuple(tensors), tuple(layer.activation for layer in self._layers), provenance, others)
 
     def put(self, model: CompressedModel) -> None:
         """Put the decoded weights, the biases and the other parameters of `model` in place."""
         layers = {layer.name: layer for layer in self._layers}
+        # By the tensor of the file, since layers may share one: it is written once, with all that has changed in it.
         changes: dict[str, list[tuple[Place, NDArray[np.float32]]]] = {}
         for tensor in model.tensors:
-            for place, values in _changes(layers.get(tensor.name), tensor):
-                changes.setdefault(place.source, []).append((place, values))
+            layer = layers.get(tensor.name)
+            if layer is None or layer.kind != tensor.kind:
+                what, kind = (
+                    f"{tensor.name!r} of kind {tensor.kind!r}",
+                    "" if layer is None else f" of kind {layer.kind!r}",
+                )
+                raise ValueError(f"tensors: {what}, but there is none{kind} in the ONNX model")
+            changes.setdefault(layer.weights.source, []).append((layer.weights, tensor.dense()))
+            if tensor.bias is not None:
+                if layer.bias is None:
+                    raise ValueError(f"tensors: {tensor.name!r} has a bias, but its node in the ONNX model has none")
+                changes.setdefault(layer.bias.source, []).append((layer.bias, tensor.bias))
         others = set(self._other_names)
         for name, values in model.others.items():
             if name not in others:
@@ -145,33 +169,5 @@ class _Network:
             if not np.array_equal(place.view(array).astype(np.float32), values):
                 raise ValueError(f"tensor {source!r}: layers share it, but the model has different values for them")
 
-    def _dense(self, layer: Layer) -> DenseTensor:
-        try:
-            weights = layer.weights.read(self._floats(layer.weights))
-            bias = None if layer.bias is None else layer.bias.read(self._floats(layer.bias))
-            return DenseTensor(layer.name, weights, layer.kind, bias, ONNX_GATES.get(layer.kind, ()))
-        except ValueError as error:
-            raise ValueError(f"layer {layer.name!r}: {error}") from None
-
     def _floats(self, place: Place) -> Floats:
         return self.file.floats(self._tensors[place.source])
-
-    def _others(self) -> Mapping[str, NDArray[np.float32]]:
-        others = {}
-        for name in self._other_names:
-            with np.errstate(over="ignore"):
-                array = self.file.floats(self._tensors[name]).astype(np.float32)
-            if array.size and np.isfinite(array).all():
-                others[name] = array
-        return others
-
-
-def _changes(layer: Layer | None, tensor: CodedTensor) -> Iterator[tuple[Place, NDArray[np.float32]]]:
-    if layer is None or layer.kind != tensor.kind:
-        kind = "" if layer is None else f" of kind {layer.kind!r}"
-        raise ValueError(f"tensors: {tensor.name!r} of kind {tensor.kind!r}, but there is none{kind} in the ONNX model")
-    yield layer.weights, tensor.dense()
-    if tensor.bias is not None:
-        if layer.bias is None:
-            raise ValueError(f"tensors: {tensor.name!r} has a bias, but its node in the ONNX model has none")
-        yield layer.bias, tensor.bias

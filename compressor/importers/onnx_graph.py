@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.importers.onnx_file import Floats, is_float, shape_of
+from compressor.importers.onnx_tensors import Floats, is_float, shape_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -80,7 +80,16 @@ class Graph:
     """
 
     def __init__(self, graph: "GraphProto") -> None:
-        self.tensors = _constants(graph)
+        self.tensors: dict[str, TensorProto] = {}
+        tensors = [(tensor.name, tensor) for tensor in graph.initializer]
+        for node in graph.node:
+            if node.op_type == "Constant" and node.domain in STANDARD_DOMAINS:
+                tensors += [(node.output[0], a.t) for a in node.attribute if a.name == "value"]
+        for name, tensor in tensors:
+            if name in self.tensors:
+                raise ValueError(f"initialiser {name!r} is there twice")
+            if is_float(tensor):
+                self.tensors[name] = tensor
         self.initialisers = [tensor.name for tensor in graph.initializer]
         constants = [node.output[0] for node in graph.node if node.op_type == "Constant"]
         self.stored = {*self.initialisers, *constants}
@@ -164,18 +173,3 @@ def _inner_graphs(graph: "GraphProto") -> Iterator["GraphProto"]:
         for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
             yield inner
             yield from _inner_graphs(inner)
-
-
-def _constants(graph: "GraphProto") -> dict[str, "TensorProto"]:
-    """Initialisers and values of Constant nodes that are floating-point numbers, by the name that nodes know."""
-    found: dict[str, TensorProto] = {}
-    tensors = [(tensor.name, tensor) for tensor in graph.initializer]
-    for node in graph.node:
-        if node.op_type == "Constant" and node.domain in STANDARD_DOMAINS:
-            tensors += [(node.output[0], a.t) for a in node.attribute if a.name == "value"]
-    for name, tensor in tensors:
-        if name in found:
-            raise ValueError(f"initialiser {name!r} is there twice")
-        if is_float(tensor):
-            found[name] = tensor
-    return found

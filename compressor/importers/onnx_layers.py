@@ -1,6 +1,5 @@
 """The layers of an ONNX graph: which nodes have weights, and where in the file the numbers of each stand."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 MAX_TENSORS = 10_000
 """Most weight tensors that are read; a language model has some thousand."""
 
+_WITH_WEIGHTS = ("Gemm", "MatMul", "Conv", "LSTM", "GRU")
 _QUANTISED = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
 _DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
@@ -63,8 +63,10 @@ class Layers:
         self.found = _with_unique_names(self.found, set(self.others))
 
     def _add(self, node: "NodeProto") -> None:
-        if node.op_type in ("Gemm", "MatMul", "Conv", "LSTM", "GRU"):
-            self._refuse_dequantised(node)
+        if node.op_type in _WITH_WEIGHTS:
+            for producer in filter(None, map(self.graph.producers.get, node.input)):
+                if producer.op_type == "DequantizeLinear" and producer.input[0] in self.graph.stored:
+                    raise ValueError(f"node {called(node)!r}: its weights are quantised (DequantizeLinear): not read")
         if node.op_type in _QUANTISED and any(name in self.graph.stored for name in node.input):
             raise ValueError(f"node {called(node)!r}: {node.op_type} has quantised weights, which are not read")
         if node.op_type in ("Gemm", "MatMul"):
@@ -73,11 +75,6 @@ class Layers:
             self._add_convolution(node)
         elif node.op_type in ("LSTM", "GRU"):
             self._add_recurrent(node)
-
-    def _refuse_dequantised(self, node: "NodeProto") -> None:
-        for producer in filter(None, map(self.graph.producers.get, node.input)):
-            if producer.op_type == "DequantizeLinear" and producer.input[0] in self.graph.stored:
-                raise ValueError(f"node {called(node)!r}: its weights are quantised (DequantizeLinear): not read")
 
     def _add_matrix(self, node: "NodeProto") -> None:
         is_gemm = node.op_type == "Gemm"
@@ -96,18 +93,13 @@ class Layers:
             n_outputs = shape[1] if transposed else shape[0]
             weights = Place(found.source, transposed=transposed, scale=_needed(scale))
             axis = -1 if at == 1 else -2
-            own = self._own_bias(node, n_outputs, axis) if is_gemm else None
+            own = None
+            if is_gemm and len(node.input) > 2 and node.input[2]:  # C, which is a bias where it is one number an output
+                place, beta = self.graph.bias(node.input[2], n_outputs, axis), self._scale(node, "beta", 2)
+                if place is not None and beta is not None:
+                    own = replace(place, scale=_needed(beta))
             self._append(node, "linear", weights, own, n_outputs, axis, is_gemm and len(node.input) > 2)
             return
-
-    def _own_bias(self, node: "NodeProto", n_outputs: int, axis: int) -> Place | None:
-        """The third input of a Gemm, where it is one number for each output."""
-        if len(node.input) < 3 or not node.input[2]:
-            return None
-        place, scale = self.graph.bias(node.input[2], n_outputs, axis), self._scale(node, "beta", 2)
-        if place is None or scale is None:
-            return None
-        return replace(place, scale=_needed(scale))
 
     def _scale(self, node: "NodeProto", attribute: str, at: int) -> Scale | None:
         """Alpha or beta; None where it cannot be folded, since others use the same tensor or it is 0."""
@@ -177,7 +169,10 @@ class Layers:
             if found is not None:
                 sources[what] = found.source
         shapes = {what: self.graph.shape(source) for what, source in sources.items()}
-        n_units = _n_units(attribute_of(node, "hidden_size", "i", 0), shapes, n_gates)
+        n_units = attribute_of(node, "hidden_size", "i", 0)
+        for what, parts in (("W", n_gates), ("R", n_gates), ("B", 2 * n_gates)):  # where the node does not say it
+            if not n_units and len(shapes.get(what, ())) > 1:
+                n_units = shapes[what][1] // parts
         n_rows = n_gates * n_units
         wanted = {
             "W": (n_directions, n_rows, None),
@@ -212,16 +207,6 @@ def _with_unique_names(layers: list[Layer], taken: set[str]) -> list[Layer]:
         taken.add(name)
         named.append(replace(layer, name=name))
     return named
-
-
-def _n_units(given: int, shapes: Mapping[str, tuple[int, ...]], n_gates: int) -> int:
-    """Hidden units of a recurrent node: as it says, or as its first tensor shows."""
-    if given:
-        return given
-    for what, parts in (("W", n_gates), ("R", n_gates), ("B", 2 * n_gates)):
-        if len(shapes.get(what, ())) > 1:
-            return shapes[what][1] // parts
-    return 0
 
 
 def _needed(scale: Scale | None) -> Scale | None:

@@ -12,6 +12,7 @@ from glob import escape
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -153,7 +154,10 @@ def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
         if not np.array_equal(written.setdefault(first, values), values):
             raise ValueError(f"model: {name!r} and {first!r} are one tensor, but have different values")
         if not np.array_equal(_array(name, tensor).astype(np.float32), values):
-            new.update(dict.fromkeys(tied_to[name], _tensor_like(name, tensor, values)))
+            changed = torch.from_numpy(values.copy()).to(tensor.dtype)
+            if not torch.isfinite(changed.to(torch.float32)).all():
+                raise ValueError(f"{name}: {np.abs(values).max()} is too large for {tensor.dtype}")
+            new.update(dict.fromkeys(tied_to[name], changed.to(tensor.device)))
     return new
 
 
@@ -184,9 +188,9 @@ def _load(path: Path) -> tuple[Mapping[str, Any], int]:
     except OSError:
         raise
     except Exception as error:  # its errors are of every kind; the archive is sound, so it is what is in it
-        first = str(error).partition("\n")[0]
-        told = "PyTorch does not load it as weights only" if "weights_only" in first else first
-        raise ValueError(f"no plain state dict: {told}") from None
+        is_refused = isinstance(error, UnpicklingError)
+        reason = "PyTorch does not load it as weights only" if is_refused else str(error).partition("\n")[0]
+        raise ValueError(f"no plain state dict: {reason}") from None
     if not isinstance(found, Mapping):
         raise ValueError(f"source: {type(found).__name__}, but it must be a module, a state dict or a file of one")
     return found, memory_limit(size) // 3
@@ -250,20 +254,14 @@ def _array(name: str, tensor: Tensor) -> NDArray[Any]:
     return array
 
 
-def _tensor_like(name: str, tensor: Tensor, values: NDArray[np.float32]) -> Tensor:
-    new = torch.from_numpy(values.copy()).to(tensor.dtype)
-    if not torch.isfinite(new.to(torch.float32)).all():
-        raise ValueError(f"{name}: {np.abs(values).max()} is too large for {tensor.dtype}")
-    return new.to(tensor.device)
-
-
 def _model_of_tensors(
     state: Mapping[str, Any], source: str, keep: Sequence[str], limit: int | None = None
 ) -> DenseModel:
     tensors = _tensors_in(state)
     distinct = _distinct(tensors.items())
     needed = sum((4 if t.is_floating_point() else t.element_size()) * t.numel() for t in distinct.values())
-    if limit is not None and needed > limit:  # a tensor may show the same few bytes any number of times
+    # Attack: a tensor with strides of 0, which shows the same few bytes any number of times.
+    if limit is not None and needed > limit:
         raise ValueError(f"the tensors take {needed} bytes, but at most {limit} for a file of this size")
     arrays = {name: _array(name, tensor) for name, tensor in distinct.items()}
     if limit is not None:  # of a file, so nobody else has them, and they need not be copied

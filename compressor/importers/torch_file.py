@@ -10,19 +10,16 @@ import re
 import struct
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
+from typing import Any
+from zipfile import ZIP_STORED
 
+from compressor.importers.zip_archive import opened_zip
 from compressor.storage.files import file_size, memory_limit
 
 _FIRST_BYTES = b"PK\x03\x04"
 _PICKLE = "data.pkl"
 
-# The end of a zip archive (APPNOTE.TXT of PKWARE, 4.3.14 to 4.3.16): where it begins, at most a comment before the last
-# byte; the size of the directory in it; and the same of large archives, which lies before it.
-_END, _END_BYTES, _LONGEST_COMMENT, _SIZE_AT = b"PK\x05\x06", 22, 2**16 - 1, 12
-_LOCATOR, _LOCATOR_BYTES, _END_64_BYTES, _SIZE_64_AT = b"PK\x06\x07", 20, 56, 40
-_DIRECTORY_FACTOR = 20  # bytes of memory that Python takes for each of the directory, at most
+_DIRECTORY_FACTOR = 20  # bytes of memory that Python takes for each of the archive's directory, at most
 
 # Most bytes that a step of a pickle takes, and one that makes an object; measured with PyTorch 2.13, and rounded up.
 _STEP_BYTES, _OBJECT_BYTES = 100, 1200
@@ -59,72 +56,47 @@ def check_torch_file(path: Path) -> int:
                 "no PyTorch file in the zip format that torch.save has written since PyTorch 1.6; "
                 "what an older one holds can be passed as a state dict"
             )
-        _check_directory(file, size)
-        try:
-            steps = _pickle_in(file, size)
-        except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, OverflowError, struct.error) as error:
-            raise ValueError(f"no sound zip archive: {error}") from None
-    _check_pickle(steps, memory_limit(size) // 2)
-    return size
-
-
-def _check_directory(file: BinaryIO, size: int) -> None:
-    """Python reads the directory of a zip archive whole, however long it is."""
-    begin = max(0, size - _END_BYTES - _LONGEST_COMMENT - _LOCATOR_BYTES - _END_64_BYTES)
-    file.seek(begin)
-    tail = file.read()
-    at = tail.rfind(_END)
-    if at < 0 or at + _END_BYTES > len(tail):
-        raise ValueError("no sound zip archive: it has no end; the file is cut short")
-    length = int.from_bytes(tail[at + _SIZE_AT : at + _SIZE_AT + 4], "little")
-    locator = at - _LOCATOR_BYTES
-    end = locator - _END_64_BYTES
-    if end >= 0 and tail[locator:at].startswith(_LOCATOR):
-        length = int.from_bytes(tail[end + _SIZE_64_AT : end + _SIZE_64_AT + 8], "little")
-    if length * _DIRECTORY_FACTOR > memory_limit(size) // 2:
-        raise ValueError(f"no sound zip archive: a directory of {length} bytes is too long for {size} bytes in all")
-
-
-def _pickle_in(file: BinaryIO, size: int) -> bytes:
-    """The pickle of an archive whose members are stored as they are, and unharmed."""
-    with ZipFile(file) as archive:
+    limit = memory_limit(size) // 2
+    with opened_zip(path, limit // _DIRECTORY_FACTOR) as archive:
         members = archive.infolist()
+        # Attack: a kilobyte that inflates to gigabytes.
         packed = next((m.filename for m in members if m.compress_type != ZIP_STORED), None)
         if packed is not None:
             raise ValueError(f"member {packed!r} of the archive is compressed, as torch.save never does")
+        # Attack: a directory that names the same bytes again and again.
         if sum(member.file_size for member in members) > size:
             raise ValueError(f"the members of the archive take more than the {size} bytes of the file")
+        # Attack: two pickles, of which one is checked here and the other is loaded.
         pickles = [member for member in members if member.filename.rpartition("/")[2] == _PICKLE]
         if len(pickles) != 1:
             raise ValueError(f"the archive has {len(pickles)} members called {_PICKLE}, but a PyTorch file has one")
         broken = archive.testzip()
         if broken is not None:
             raise ValueError(f"member {broken!r} of the archive is damaged: its CRC-32 is another")
-        return archive.read(pickles[0])
+        steps = archive.read(pickles[0])
+    _check_pickle(steps, limit)
+    return size
 
 
 def _check_pickle(steps: bytes, limit: int) -> None:
     """Go through a pickle without doing what it says, and see that it makes tensors and no more than `limit` bytes."""
+    needed = 0
+    stack = _Stack()
     try:
         with warnings.catch_warnings():  # of a wrong escape in a text
             warnings.simplefilter("ignore", DeprecationWarning)
-            _go_through(steps, limit)
+            for step, argument, _ in pickletools.genops(steps):
+                # Attack: a step of a byte makes an object of a kilobyte.
+                needed += _OBJECT_BYTES if step.name in _CALLS else _STEP_BYTES
+                if needed > limit:
+                    raise _Refused(f"its pickle of {len(steps)} bytes makes more than {limit} bytes of objects")
+                if step.proto > _PROTOCOL or (step.name == "PROTO" and argument != _PROTOCOL):
+                    raise _Refused(f"its pickle has a protocol beyond {_PROTOCOL}, which torch.save writes by itself")
+                stack.do(step, argument)
     except _Refused:
         raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, EOFError) as error:
         raise ValueError(f"no sound pickle: {error}") from None
-
-
-def _go_through(steps: bytes, limit: int) -> None:
-    needed = 0
-    stack = _Stack()
-    for step, argument, _ in pickletools.genops(steps):
-        needed += _OBJECT_BYTES if step.name in _CALLS else _STEP_BYTES
-        if needed > limit:
-            raise _Refused(f"its pickle of {len(steps)} bytes makes more than {limit} bytes of objects")
-        if step.proto > _PROTOCOL or (step.name == "PROTO" and argument != _PROTOCOL):
-            raise _Refused(f"its pickle has a protocol beyond {_PROTOCOL}, which torch.save writes by itself")
-        stack.do(step, argument)
 
 
 class _Refused(ValueError):
@@ -142,13 +114,21 @@ class _Stack:
         self._memory: dict[int, int | str | None] = {}
 
     def do(self, step: Any, argument: Any) -> None:
+        """Do one step; a ValueError where no tensor needs it, an IndexError or KeyError where no pickle has it."""
         name = step.name
         if name == "GLOBAL":
-            self._things.append(_known(argument))
-        elif name in ("REDUCE", "NEWOBJ"):
-            self._call()
+            self._things.append(_allowed(argument))
+        elif name in _CALLS:
+            arguments, called = self._things.pop(), self._things.pop()
+            if not isinstance(called, str):
+                raise _Refused("no plain state dict: something in it is called that is no function")
+            # Attack: a dictionary of a dictionary of ..., which is as deep as a tuple can be.
+            if called == _ORDERED_DICT and arguments != 0:
+                raise _Refused("no plain state dict: a dictionary in it is made from another")
+            self._things.append(-1)
         elif name.startswith("TUPLE"):
-            self._make_tuple(name)
+            parts = self._down_to_mark() if name == "TUPLE" else [self._things.pop() for _ in range(int(name[5:]))]
+            self._things.append(_depth_of_tuple(parts))
         elif name in ("BINPUT", "LONG_BINPUT"):
             self._memory[argument] = self._things[-1]
         elif name in ("BINGET", "LONG_BINGET"):
@@ -157,33 +137,14 @@ class _Stack:
             self._things.append(0)
         elif name == "MARK":
             self._things.append(None)
-        else:
-            self._do_other(step)
-
-    def _call(self) -> None:
-        arguments, called = self._things.pop(), self._things.pop()
-        if not isinstance(called, str):
-            raise _Refused("no plain state dict: something in it is called that is no function")
-        if called == _ORDERED_DICT and arguments != 0:
-            raise _Refused("no plain state dict: a dictionary in it is made from another")
-        self._things.append(-1)
-
-    def _make_tuple(self, name: str) -> None:
-        parts = [self._things.pop() for _ in range(int(name[5:]))] if name != "TUPLE" else self._down_to_mark()
-        depth = 1 + max((part for part in parts if isinstance(part, int)), default=0)
-        if depth > _DEEPEST_TUPLE or len(parts) > _LONGEST_TUPLE:
-            raise _Refused(f"no plain state dict: a tuple of {len(parts)} items, nested {depth} deep")
-        self._things.append(max(depth, 1))
-
-    def _do_other(self, step: Any) -> None:
-        """A step that makes no tuple and calls nothing: what it takes off and puts on is known."""
-        before = list(step.stack_before)
-        if pickletools.markobject in before:
-            self._down_to_mark()
-            before = before[: before.index(pickletools.markobject)]
-        for _ in before:
-            self._things.pop()
-        self._things += [-1] * len(step.stack_after)
+        else:  # it makes no tuple and calls nothing: what it takes off and puts on is known
+            before = list(step.stack_before)
+            if pickletools.markobject in before:
+                self._down_to_mark()
+                before = before[: before.index(pickletools.markobject)]
+            for _ in before:
+                self._things.pop()
+            self._things += [-1] * len(step.stack_after)
 
     def _down_to_mark(self) -> list[int | str | None]:
         parts: list[int | str | None] = []
@@ -192,7 +153,22 @@ class _Stack:
         return parts
 
 
-def _known(called: str) -> str:
+def _depth_of_tuple(parts: list[int | str | None]) -> int:
+    """The depth of a tuple of `parts`, as `_Stack` keeps it.
+
+    Attack: a tuple that is nested a hundred thousand deep; to hash it as a key ends the process.
+    """
+    depth = 1 + max((part for part in parts if isinstance(part, int)), default=0)
+    if depth > _DEEPEST_TUPLE or len(parts) > _LONGEST_TUPLE:
+        raise _Refused(f"no plain state dict: a tuple of {len(parts)} items, nested {depth} deep")
+    return max(depth, 1)
+
+
+def _allowed(called: str) -> str:
+    """`called`, the name of a function or type, if plain tensors need it.
+
+    Attacks: a function that runs a program; a type whose constructor allocates any number of bytes.
+    """
     if called in _KNOWN or (_KNOWN_TYPES.fullmatch(called) and called not in _TYPES_THAT_ALLOCATE):
         return called
     raise _Refused(

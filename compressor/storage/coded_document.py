@@ -118,6 +118,12 @@ def checked_layers(columns: Any) -> tuple[LayerRecord, ...]:
     if not isinstance(columns, dict):
         raise ValueError("layers: must be an object")
     check_keys("layers", columns, set(_CHECKS))
+    for column in ("code_coder", "run_coder"):  # a coder that eie-sim once had: such a file is sound, so say the cure
+        if isinstance(columns[column], list) and "ans" in columns[column]:
+            raise ValueError(
+                f"{column}: 'ans' (asymmetric numeral systems) is not read any more; load the file with the eie-sim "
+                "that wrote it and save it again with the coder 'huffman'"
+            )
     names = columns["name"]
     n_layers = len(names) if isinstance(names, list) else 0
     if not 1 <= n_layers <= MAX_LAYERS:

@@ -38,8 +38,8 @@ from compressor.storage.coded_document import (
     columns_of,
     record_of,
 )
-from compressor.storage.coded_parts import Parts, tensors_of
-from compressor.storage.container import read_container
+from compressor.storage.coded_parts import StoredTensors, tensors_of
+from compressor.storage.container import data_start, read_container
 from compressor.storage.document import DocumentKind, check_digest
 from compressor.storage.files import errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
@@ -68,8 +68,7 @@ def save_compressed(
     path : str or path
         By convention ends in ``.dcz``. A file that is there is replaced.
     coder : str or sequence of str
-        ``"fixed"``, ``"huffman"`` or ``"ans"`` (extra ``ans``); of several, each stream takes the one that makes it
-        smallest.
+        ``"fixed"`` or ``"huffman"``; of several, each stream takes the one that makes it smallest.
     index_bits : int, None, sequence of these, or "best"; or a mapping of these from the name of every tensor
         Bits of a run of zeros, 2 .. 8; None stores the codes of all cells without an index. Of several, each layer
         takes the one that makes it smallest, measured with the coder and its tables; ``"best"`` is None and every
@@ -80,8 +79,6 @@ def save_compressed(
     ValueError
         When a setting is none of these, or the model does not fit the format: more than 1024 layers, or too much
         provenance.
-    ImportError
-        When the coder needs an extra that is not installed.
     OSError
         When the file cannot be written; what stood at `path` is still there.
     """
@@ -111,8 +108,6 @@ def load_compressed(path: str | PathLike[str], max_memory_bytes: int | None = No
     FormatError
         When anything in the file is not as it must be, or it needs more memory; a ValueError that names the file, the
         thing and the limit.
-    ImportError
-        When the coder needs an extra that is not installed.
     OSError
         When the file cannot be read.
     """
@@ -150,7 +145,10 @@ def store(
     """`model` as `save_compressed` would write it."""
     if len(model.tensors) > MAX_LAYERS:
         raise ValueError(f"tensors: {len(model.tensors)}, but a .dcz file holds at most {MAX_LAYERS}")
-    coders = _coders(coder)
+    coders = tuple(coder) if isinstance(coder, (list, tuple)) else (coder,)
+    for name in coders or (coder,):  # an empty choice is no choice
+        if name not in CODERS:
+            raise ValueError(f"coder: {name!r}, but it must be one or several of {', '.join(CODERS)}")
     widths = _widths(index_bits, [tensor.name for tensor in model.tensors])
     streams = tuple(
         encode_cells(tensor.codes, tensor.weight_bits, coders, options)
@@ -162,7 +160,7 @@ def store(
         "others": {name: list(array.shape) for name, array in model.others.items()},
     }
     content = _DOCUMENT.content(fields, model.provenance, tensors_of(model, streams))
-    return StoredModel(model, streams, 8 + int.from_bytes(content[:8], "little"), len(content), content)
+    return StoredModel(model, streams, data_start(content), len(content), content)
 
 
 def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) -> StoredModel:
@@ -170,35 +168,28 @@ def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) 
     if max_memory_bytes is not None:
         whole_number("max_memory_bytes", max_memory_bytes, 0)
     with errors_name(Path(path)):
-        container = read_container(Path(path), mapped=False, kind=_DOCUMENT.file)
-        header_bytes, file_bytes = container.data_start, container.data_start + len(container.data)
+        container = read_container(Path(path), _DOCUMENT.rules, mapped=False)
+        header_bytes, file_bytes = container.data_start, len(container.content)
         document, tensors = _DOCUMENT.read(container.metadata), container.tensors()
         check_digest(document, tensors)
         layers, shapes = checked_layers(document["layers"]), checked_shapes(document["others"])
-        parts = Parts(tensors, layers, shapes)
-        needed = _memory_needed(layers, header_bytes, file_bytes + parts.float_bytes)
+        stored = StoredTensors(tensors, layers, shapes)
+        # Attack: a file of a few bytes that declares terabytes of zeros, which are coded in next to nothing.
+        needed = _memory_needed(layers, header_bytes, file_bytes + stored.float_bytes)
         limit = memory_limit(file_bytes) if max_memory_bytes is None else max_memory_bytes
         if needed > limit:
             raise ValueError(
                 f"memory: {sum(layer.n_cells for layer in layers)} cells need {needed} bytes, but a file of "
                 f"{file_bytes} may take {limit}; max_memory_bytes gives more to a file from a source you trust"
             )
-        streams = tuple(parts.streams(layer) for layer in layers)
-        coded = tuple(parts.tensor(*both) for both in zip(layers, streams, strict=True))
+        streams = tuple(stored.next_streams(layer) for layer in layers)
+        coded = tuple(stored.next_tensor(*both) for both in zip(layers, streams, strict=True))
         activations = tuple(layer.activation for layer in layers)
-        model = CompressedModel(coded, activations, document["provenance"], parts.others())
+        model = CompressedModel(coded, activations, document["provenance"], stored.others())
     return StoredModel(model, streams, header_bytes, file_bytes)
 
 
 # Settings -------------------------------------------------------------------------------------------------------------
-
-
-def _coders(coder: object) -> tuple[str, ...]:
-    coders = tuple(coder) if isinstance(coder, (list, tuple)) else (coder,)
-    for name in coders or (coder,):
-        if name not in CODERS:
-            raise ValueError(f"coder: {name!r}, but it must be one or several of {', '.join(CODERS)}")
-    return coders
 
 
 def _widths(index_bits: object, names: list[str]) -> list[tuple[int | None, ...]]:
@@ -228,20 +219,18 @@ def _options(index_bits: object) -> tuple[int | None, ...]:
 _BASE_BYTES = 10_000_000  # what any reading takes: modules, decoding tables
 _BYTES_A_LAYER = 10_000  # objects
 _BYTES_A_HEADER_BYTE = 40  # of parsed JSON, at most
-# Of a stream while it is decoded, besides its symbols: unpacked bits; words of 64 bits and a padded copy; both.
-_BYTES_A_DATA_BYTE = {"fixed": 9, "huffman": 3, "ans": 9, None: 0}
+# Of a stream while it is decoded, besides its symbols: unpacked bits; words of 64 bits and a padded copy.
+_BYTES_A_DATA_BYTE = {"fixed": 9, "huffman": 3, None: 0}
 
 
 def _memory_needed(layers: Sequence[LayerRecord], header_bytes: int, kept_bytes: int) -> int:
     """Bytes of memory that reading takes at its peak, at most; `kept_bytes` besides the cells."""
     cells = sum(layer.n_cells for layer in layers)
     overhead = _BASE_BYTES + _BYTES_A_LAYER * len(layers) + _BYTES_A_HEADER_BYTE * header_bytes
-    return cells + kept_bytes + overhead + max(_decoding_bytes(layer) for layer in layers)
-
-
-def _decoding_bytes(layer: LayerRecord) -> int:
-    """Bytes that decoding a layer takes for a time: its entries, and one of its streams on the way to them."""
-    entries = 0 if layer.index_bits is None else 2 * layer.entries
-    codes = _BYTES_A_DATA_BYTE[layer.code_coder] * layer.code_bytes
-    runs = _BYTES_A_DATA_BYTE[layer.run_coder] * layer.run_bytes
-    return entries + max(codes, runs)
+    decoding = 0  # one layer at a time: its entries, and one of its streams on the way to them
+    for layer in layers:
+        entries = 0 if layer.index_bits is None else 2 * layer.entries
+        codes = _BYTES_A_DATA_BYTE[layer.code_coder] * layer.code_bytes
+        runs = _BYTES_A_DATA_BYTE[layer.run_coder] * layer.run_bytes
+        decoding = max(decoding, entries + max(codes, runs))
+    return cells + kept_bytes + overhead + decoding

@@ -40,7 +40,7 @@ def tensors_of(model: CompressedModel, streams: Sequence[TensorStreams]) -> dict
     return {name: array for name, array in joined.items() if array.size}
 
 
-class Parts:
+class StoredTensors:
     """The tensors of a file, handed out piece by piece in the order of the layers.
 
     Parameters
@@ -62,6 +62,7 @@ class Parts:
         layers: Sequence[LayerRecord],
         other_shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
+        # Attack: sizes in the document by which layers would share bytes, or reach beyond them.
         needed = {
             "biases": sum(layer.n_biases for layer in layers),
             "codebooks": sum(1 << layer.weight_bits for layer in layers),
@@ -72,7 +73,19 @@ class Parts:
         }
         if unknown := sorted(tensors.keys() - needed.keys()):
             raise ValueError(f"tensor {unknown[0]!r}: a .dcz file has none of this name")
-        self._arrays = {name: _checked_tensor(name, tensors.get(name), length) for name, length in needed.items()}
+        self._arrays = {}
+        for name, length in needed.items():
+            dtype, found = _DTYPES[name], tensors.get(name, np.zeros(0, _DTYPES[name]))
+            if name in tensors and length == 0:
+                raise ValueError(f"tensor {name!r}: is there, but no layer needs it")
+            if name not in tensors and length > 0:
+                raise ValueError(f"tensor {name!r}: is missing")
+            if found.dtype != dtype or found.shape != (length,):
+                raise ValueError(
+                    f"tensor {name!r}: {found.dtype} of shape {found.shape}, "
+                    f"but the layers need {dtype} of shape ({length},)"
+                )
+            self._arrays[name] = found
         self._at = dict.fromkeys(needed, 0)
         self._other_shapes = other_shapes
 
@@ -81,7 +94,7 @@ class Parts:
         """Bytes of the numbers that a model keeps."""
         return sum(array.nbytes for name, array in self._arrays.items() if _DTYPES[name].kind == "f")
 
-    def streams(self, layer: LayerRecord) -> TensorStreams:
+    def next_streams(self, layer: LayerRecord) -> TensorStreams:
         """The streams of the next layer."""
         table, data = self._take("tables", layer.code_table_bytes), self._take("codes", layer.code_bytes)
         codes = EncodedStream(layer.code_coder, layer.weight_bits, layer.entries, table, data)
@@ -91,7 +104,7 @@ class Parts:
         runs = EncodedStream(layer.run_coder, layer.index_bits, layer.entries, table, data)
         return TensorStreams(layer.index_bits, codes, runs)
 
-    def tensor(self, layer: LayerRecord, streams: TensorStreams) -> CodedTensor:
+    def next_tensor(self, layer: LayerRecord, streams: TensorStreams) -> CodedTensor:
         """The next layer, decoded from its streams.
 
         Raises
@@ -121,18 +134,3 @@ class Parts:
         numbers = self._take(name, length).astype(np.float32)
         numbers.flags.writeable = False
         return numbers
-
-
-def _checked_tensor(name: str, found: NDArray[Any] | None, length: int) -> NDArray[Any]:
-    dtype = _DTYPES[name]
-    if found is None and length == 0:
-        return np.zeros(0, dtype)
-    if found is None:
-        raise ValueError(f"tensor {name!r}: is missing")
-    if length == 0:
-        raise ValueError(f"tensor {name!r}: is there, but no layer needs it")
-    if found.dtype != dtype or found.shape != (length,):
-        raise ValueError(
-            f"tensor {name!r}: {found.dtype} of shape {found.shape}, but the layers need {dtype} of shape ({length},)"
-        )
-    return found

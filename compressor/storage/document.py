@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save as container_bytes
 
 from compressor._version import __version__
-from compressor.storage.container import MAX_HEADER_BYTES, strict_json
+from compressor.storage.container import DTYPES, ContainerRules, container_content
+from compressor.storage.strict_json import strict_json
 
 _COMMON_KEYS = {"format", "format_version", "package_version", "provenance", "sha256"}
 
@@ -46,6 +46,11 @@ class DocumentKind:
     version: int
     keys: frozenset[str]
 
+    @property
+    def rules(self) -> ContainerRules:
+        """What the container may hold: vectors and matrices, each where a compiled kernel can take it."""
+        return ContainerRules(self.file, DTYPES, max_dimensions=2, aligned=True)
+
     def content(self, fields: Mapping[str, Any], provenance: Mapping[str, str], tensors: Tensors) -> bytes:
         """The bytes of a container of `tensors` and of the document with the keys of this kind.
 
@@ -62,13 +67,7 @@ class DocumentKind:
             **fields,
         }
         document["sha256"] = _digest(document, tensors)
-        content: bytes = container_bytes(dict(tensors), {self.metadata_key: _canonical(document)})
-        length = int.from_bytes(content[:8], "little")
-        if length > MAX_HEADER_BYTES:
-            raise ValueError(
-                f"header: {length} bytes of layers and provenance, but at most {MAX_HEADER_BYTES} are read again"
-            )
-        return content
+        return container_content(tensors, {self.metadata_key: _canonical(document)}, "layers and provenance")
 
     def read(self, metadata: Mapping[str, str]) -> dict[str, Any]:
         """The document, with everything checked but the digest and the keys of this kind.
@@ -84,16 +83,7 @@ class DocumentKind:
         document = strict_json(self.metadata_key, text)
         if not isinstance(document, dict) or document.get("format") != self.format:
             raise ValueError(f"{self.metadata_key}: must be a JSON object with format {self.format!r}")
-        self._check_version(document.get("format_version"))
-        check_keys("document", document, _COMMON_KEYS | self.keys)
-        check_text("package_version", document["package_version"])
-        check_text("sha256", document["sha256"])
-        _check_provenance(document["provenance"])
-        if text != _canonical(document):
-            raise ValueError("document: is not in canonical form (sorted keys, no white space, ASCII)")
-        return document
-
-    def _check_version(self, version: object) -> None:
+        version = document.get("format_version")
         if type(version) is int and version > self.version:
             raise ValueError(
                 f"format_version: {version}, but eie-sim {__version__} reads up to {self.version}: "
@@ -101,6 +91,16 @@ class DocumentKind:
             )
         if type(version) is not int or version != self.version:
             raise ValueError(f"format_version: {version!r}, but it must be {self.version}")
+        check_keys("document", document, _COMMON_KEYS | self.keys)
+        check_text("package_version", document["package_version"])
+        check_text("sha256", document["sha256"])
+        if not isinstance(document["provenance"], dict):
+            raise ValueError("provenance: must map texts to texts")
+        for key, value in document["provenance"].items():
+            check_text(f"provenance {key!r}", value)
+        if text != _canonical(document):
+            raise ValueError("document: is not in canonical form (sorted keys, no white space, ASCII)")
+        return document
 
 
 def check_digest(document: Mapping[str, Any], tensors: Tensors) -> None:
@@ -129,13 +129,6 @@ def check_text(what: str, found: object) -> None:
     """Check that `found` is a text; a ValueError says what it is."""
     if not isinstance(found, str):
         raise ValueError(f"{what}: {found!r}, but it must be a text")
-
-
-def _check_provenance(found: object) -> None:
-    if not isinstance(found, dict):
-        raise ValueError("provenance: must map texts to texts")
-    for key, value in found.items():
-        check_text(f"provenance {key!r}", value)
 
 
 def _canonical(document: object) -> str:

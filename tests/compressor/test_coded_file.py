@@ -1,7 +1,6 @@
 """The file `.dcz`: a `CompressedModel` comes back as it was; what is no such file is refused with one clear error."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -16,10 +15,8 @@ from compressor.coding.flat_index import encode_flat
 from compressor.coding.streams import decode_stream
 from compressor.storage.coded_file import FORMAT_VERSION, read_stored, store
 from compressor.storage.files import FormatError
-from tests.extras import needs
 
-WITHOUT_EXTRA = ["fixed", "huffman", ("fixed", "huffman")]
-CODERS = [*WITHOUT_EXTRA, "ans", ("huffman", "ans")]
+CODERS = ["fixed", "huffman", ("fixed", "huffman")]
 WIDTHS = ["best", None, 2, 5, 8, (None, 4)]
 
 
@@ -54,8 +51,6 @@ def refused(path, content: bytes, match: str) -> None:
 @pytest.mark.parametrize("index_bits", WIDTHS, ids=str)
 @pytest.mark.parametrize("coder", CODERS, ids=str)
 def test_a_model_comes_back_as_it_was(path, coder, index_bits):
-    if "ans" in coder:
-        needs("constriction", "ans")
     save_compressed(small_model(), path, coder, index_bits)
     assert same(load_compressed(path), small_model())
 
@@ -83,7 +78,7 @@ def models(draw):
     return CompressedModel(tuple(layers), tuple(functions), provenance, others)
 
 
-@given(models(), st.sampled_from(WITHOUT_EXTRA), st.sampled_from(WIDTHS))
+@given(models(), st.sampled_from(CODERS), st.sampled_from(WIDTHS))
 @settings(deadline=None, max_examples=60)
 def test_any_model_comes_back_as_it_was(tmp_path_factory, model, coder, index_bits):
     path = tmp_path_factory.getbasetemp() / "any.dcz"
@@ -145,8 +140,6 @@ def stream_bytes(model, coder, index_bits):
 
 @pytest.mark.parametrize("coder", CODERS, ids=str)
 def test_the_best_width_is_the_best_of_all_that_are_measured(coder):
-    if "ans" in coder:
-        needs("constriction", "ans")
     every = [stream_bytes(small_model(), coder, bits) for bits in (None, *range(2, 9))]
     assert stream_bytes(small_model(), coder, "best") == [min(sizes) for sizes in zip(*every, strict=True)]
 
@@ -186,7 +179,7 @@ def test_a_width_may_be_given_for_each_layer():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"coder": "zip"}, "coder: 'zip', but it must be one or several of fixed, huffman, ans"),
+        ({"coder": "zip"}, "coder: 'zip', but it must be one or several of fixed, huffman"),
         ({"coder": ()}, r"coder: \(\), but it must be one"),
         ({"coder": None}, "coder: None, but it must be one"),
         ({"index_bits": 1}, "index_bits: 1, but it must be 2 to 8"),
@@ -212,12 +205,6 @@ def test_a_model_of_more_layers_than_the_format_holds_is_refused_when_written(pa
         save_compressed(CompressedModel(layers, ("none",) * 1025), path)
 
 
-def test_a_coder_without_its_library_names_the_extra(path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "constriction", None)
-    with pytest.raises(ImportError, match=r"pip install 'eie-sim\[ans\]'"):
-        save_compressed(small_model(), path, "ans")
-
-
 # Sizes ----------------------------------------------------------------------------------------------------------------
 
 
@@ -229,19 +216,23 @@ def test_the_authors_squeezenet_fits_in_553_000_bytes(squeezenet_model, path):
 
 
 @pytest.mark.compiled_only
-def test_the_authors_squeezenet_fits_in_549_000_bytes_with_ans(squeezenet_model, path):
-    needs("constriction", "ans")
-    save_compressed(squeezenet_model, path, "ans")
-    assert path.stat().st_size <= 549_000
-    assert same(load_compressed(path), squeezenet_model)
-
-
-@pytest.mark.compiled_only
 def test_a_document_of_many_layers_is_short(squeezenet_model):
     assert store(squeezenet_model).header_bytes < 3000
 
 
 # Refusals -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["code_coder", "run_coder"])
+def test_a_file_of_the_coder_that_was_removed_is_refused_in_one_line_with_the_cure(path, parts, column):
+    parts.set_layer(1, **{column: "ans"})
+    path.write_bytes(parts.build())
+    with pytest.raises(FormatError) as error:
+        load_compressed(path)
+    assert str(error.value) == (
+        f"{path}: {column}: 'ans' (asymmetric numeral systems) is not read any more; load the file with the eie-sim "
+        "that wrote it and save it again with the coder 'huffman'"
+    )
 
 
 def test_a_file_of_another_kind_is_called_so(path):

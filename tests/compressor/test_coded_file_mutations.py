@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from compressor.storage.coded_file import store
 from compressor.storage.files import FormatError
 
 FEW, MANY = 40, 1000  # cases of each kind and coder: in the plain run, and in the slow one
-CODERS = ["fixed", "huffman", *(["ans"] if find_spec("constriction") else [])]
+CODERS = ["fixed", "huffman"]
 
 sizes = pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 
@@ -225,17 +224,13 @@ def honest_giants() -> dict[str, bytes]:
     """As much as may be read, in the ways that take most memory."""
     rng = np.random.default_rng(1)
     signs = rng.integers(0, 2, 60_000_000, dtype=np.uint8)
-    giants = {
+    return {
         "empty": store(model_of(cells(80_000_000, 1)), "huffman", 8).content,
         "alone": store(model_of(cells(80_000_000, 8)), "huffman", None).content,
         "signs": store(model_of(cells(signs.size, 1, signs)), "huffman", None).content,
         "floats": store(model_of(cells(10, 1), a=np.ones(20_000_000)), "fixed", None).content,
         "fixed": store(model_of(cells(signs.size // 6, 4, signs[: signs.size // 6])), "fixed", 4).content,
     }
-    if "ans" in CODERS:
-        giants["alone by ans"] = store(model_of(cells(75_000_000, 8)), "ans", None).content
-        giants["signs by ans"] = store(model_of(cells(signs.size, 1, signs)), "ans", None).content
-    return giants
 
 
 def bombs(content: bytes) -> dict[str, bytes]:

@@ -1,14 +1,12 @@
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compressor.coding import fixed_width, streams
-from compressor.coding.streams import CODERS, EncodedStream, count_symbols, decode_stream, encode_stream
-from tests.extras import needs
+from compressor.coding import fixed_width
+from compressor.coding.streams import CODERS, EncodedStream, decode_stream, encode_stream
+from compressor.coding.symbols import count_symbols, no_table
 
 
 @st.composite
@@ -23,8 +21,6 @@ def symbols_of(draw):
 
 @pytest.fixture(params=CODERS)
 def coder(request):
-    if request.param == "ans":
-        needs("constriction", "ans")
     return request.param
 
 
@@ -65,8 +61,6 @@ def changed(stream, rng):
 @settings(deadline=None, max_examples=60)
 @given(case=symbols_of())
 def test_a_stream_gives_its_symbols_back(name, case):
-    if name == "ans":
-        needs("constriction", "ans")
     symbols, symbol_bits = case
     stream = encode_stream(symbols, symbol_bits, name)
     assert (stream.coder, stream.symbol_bits, stream.n_symbols) == (name, symbol_bits, len(symbols))
@@ -145,16 +139,10 @@ def test_symbols_stand_in_a_row(coder):
 
 
 def test_a_coder_is_known_by_its_name():
-    with pytest.raises(ValueError, match="coder: 'zip', but it must be one of fixed, huffman, ans"):
+    with pytest.raises(ValueError, match="coder: 'zip', but it must be one of fixed, huffman"):
         encode_stream(np.zeros(3, np.uint8), 3, "zip")
     with pytest.raises(ValueError, match="coder: 'zip'"):
         decode_stream(EncodedStream("zip", 3, 0, np.zeros(0, np.uint8), np.zeros(0, np.uint8)))
-
-
-def test_without_its_library_ans_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "constriction", None)
-    with pytest.raises(ImportError, match=r"pip install 'eie-sim\[ans\]'"):
-        encode_stream(np.zeros(3, np.uint8), 3, "ans")
 
 
 @settings(deadline=None, max_examples=50)
@@ -182,7 +170,7 @@ def test_a_fixed_width_takes_its_bits_rounded_up_to_bytes():
 
 def test_spare_bits_of_a_fixed_width_are_zero():
     with pytest.raises(ValueError, match="beyond symbol 0 must be zero"):
-        fixed_width.decode(streams.no_table(), np.array([0x21], np.uint8), 1, 4)
+        fixed_width.decode(no_table(), np.array([0x21], np.uint8), 1, 4)
 
 
 def test_a_fixed_width_has_no_table():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from damage import DAMAGES, accepted_within_limits, set_bytes
 
-from compressor.storage.files import FormatError
+from compressor.storage.files import FormatError, memory_limit
 from tests.extras import needs
 
 torch = needs("torch", "train")
@@ -233,4 +233,15 @@ def test_a_compressed_archive_is_refused(content, tmp_path):
     path = tmp_path / "case.pt"
     path.write_bytes(archive_of(members_of(content), zipfile.ZIP_DEFLATED))
     with pytest.raises(FormatError, match="is compressed"):
+        read_pytorch(path)
+
+
+def test_a_directory_that_is_too_long_is_refused_before_it_is_read(tmp_path):
+    entry = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *[0] * 6, *[0] * 3, 1, *[0] * 4, *[0] * 2) + b"a"
+    directory = entry * 80_000
+    tail = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 14_464, 14_464, len(directory), 4, 0)
+    path = tmp_path / "case.pt"
+    path.write_bytes(b"PK\x03\x04" + directory + tail)
+    most = memory_limit(path.stat().st_size) // 2 // 20
+    with pytest.raises(FormatError, match=f"directory: 3760000 bytes, but at most {most} are read"):
         read_pytorch(path)

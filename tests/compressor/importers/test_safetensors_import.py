@@ -187,8 +187,8 @@ ENTRY = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"", "length: 0 bytes, but a safetensors file has 8 before its header"),
-        (b"\x01\x00", "length: 2 bytes"),
+        (b"", "no safetensors file: 0 bytes, but it has at least 8"),
+        (b"\x01\x00", "no safetensors file: 2 bytes"),
         (b"\xff" * 8 + b"{}", "header length: 18446744073709551615"),
         ((2**21 + 1).to_bytes(8, "little") + b"{" + b" " * 2**21, "at most 2097152 are read"),
         (with_header(b"[]", b""), "header: must be a JSON object"),
@@ -207,10 +207,13 @@ ENTRY = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
         (with_header({"a": {**ENTRY, "shape": [1, 2]}}, bytes(4)), "4 bytes, but F32 of .* needs 8"),
         (with_header({"a": {**ENTRY, "data_offsets": [4, 0]}}, bytes(4)), "data_offsets"),
         (with_header({"a": {**ENTRY, "data_offsets": [0]}}, bytes(4)), "data_offsets"),
-        (with_header({"a": ENTRY, "b": ENTRY}, bytes(4)), "tensor 'b': begins at byte 0 of the data, not at 4"),
+        (
+            with_header({"a": ENTRY, "b": ENTRY}, bytes(4)),
+            "tensor 'b': begins at byte 0 of the data, but .* ends at 4",
+        ),
         (with_header({"a": {**ENTRY, "data_offsets": [4, 8]}}, bytes(8)), "tensor 'a': begins at byte 4"),
         (with_header({"a": ENTRY}, bytes(5)), "data: 5 bytes, but the tensors end at 4"),
-        (with_header({"a": ENTRY}, bytes(3)), "data: 3 bytes, but the tensors end at 4"),
+        (with_header({"a": ENTRY}, bytes(3)), "tensor 'a': ends at byte 4 of the data, but there are 3"),
         (with_header({"a": ENTRY}, b"\x00\x00\xc0\x7f"), "array 'a': nan"),
         (with_header({"a": {**ENTRY, "shape": [1]}}, bytes(4)), "none of the 1 is a weight"),
         (with_header({}, b""), "none of the 0 is a weight"),
