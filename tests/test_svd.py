@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.reproduction.svd import rank_for_share, truncated
+from tests.examples import examples
 
 SIZES = st.integers(1, 12)
 
@@ -24,7 +25,7 @@ def test_a_product_of_two_vectors_is_given_back_at_rank_1():
     np.testing.assert_allclose(truncated(matrix, 1).dense(), matrix, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(SIZES, SIZES, st.integers(0, 9), st.data())
 def test_what_is_lost_are_the_singular_values_that_were_cut(n_rows, n_cols, seed, data):
     matrix = drawn(n_rows, n_cols, seed)

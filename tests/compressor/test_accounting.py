@@ -23,6 +23,7 @@ from compressor.coding.flat_index import encode_flat, flat_statistics
 from compressor.coding.huffman import code_lengths
 from compressor.networks.shapes import ALEXNET, LENET_5, LENET_300_100, VGG_16
 from compressor.storage.coded_file import store
+from tests.examples import examples
 from tests.extras import needs
 
 
@@ -35,7 +36,7 @@ def accounted(found) -> int:
 
 
 @given(models(), st.sampled_from(CODERS), st.sampled_from(WIDTHS))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_every_byte_of_any_file_is_in_one_column(tmp_path_factory, model, coder, index_bits):
     path = tmp_path_factory.getbasetemp() / "accounted.dcz"
     save_compressed(model, path, coder, index_bits)
@@ -68,7 +69,7 @@ def test_a_row_says_how_the_file_stores_the_layer():
 
 
 @given(st.integers(1, 8), st.integers(2, 8), st.sampled_from([0.0, 0.02, 0.2, 0.9]), st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_the_rule_counts_entries_words_and_codebook(weight_bits, index_bits, density, seed):
     tensor = drawn("fc", (20, 40), weight_bits, density, seed)
     codes, runs = encode_flat(tensor.codes, index_bits)

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from compressor import CodedTensor, CompressedModel
 from compressor.types.coded import nearest_codes
+from tests.examples import examples
 
 small_floats = st.floats(-4, 4, width=16)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(small_floats, min_size=1, max_size=15), st.lists(small_floats, min_size=1, max_size=20))
 def test_the_nearest_code_is_the_one_a_search_through_all_finds(weights, values):
     book = [0.0, *weights]

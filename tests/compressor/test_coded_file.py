@@ -15,6 +15,7 @@ from compressor.coding.flat_index import encode_flat
 from compressor.coding.streams import decode_stream
 from compressor.storage.coded_file import FORMAT_VERSION, read_stored, store
 from compressor.storage.files import FormatError
+from tests.examples import examples
 
 CODERS = ["fixed", "huffman", ("fixed", "huffman")]
 WIDTHS = ["best", None, 2, 5, 8, (None, 4)]
@@ -79,7 +80,7 @@ def models(draw):
 
 
 @given(models(), st.sampled_from(CODERS), st.sampled_from(WIDTHS))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_any_model_comes_back_as_it_was(tmp_path_factory, model, coder, index_bits):
     path = tmp_path_factory.getbasetemp() / "any.dcz"
     save_compressed(model, path, coder, index_bits)

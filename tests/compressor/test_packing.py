@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from compressor import PackedLayer, pack_codes, pack_sparse
 from compressor.interleave import check_row_permutation, rows_in_pe, stored_row_of
+from tests.examples import examples
 
 BOOK4 = np.append(0, np.linspace(-1, 1, 15)).astype(np.float32)
 
@@ -95,7 +96,7 @@ def test_the_memory_layout_of_pe_0_in_figure_3_of_the_paper():
 # Encoding -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(packings())
 def test_entries_are_those_of_the_definition(packing):
     codes, arguments = packing
@@ -111,7 +112,7 @@ def test_entries_are_those_of_the_definition(packing):
             assert entries_of(layer, pe, j) == expected
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(packings())
 def test_what_was_packed_decodes_to_itself(packing):
     codes, arguments = packing
@@ -131,7 +132,7 @@ def test_what_was_packed_decodes_to_itself(packing):
     assert layer.density == np.count_nonzero(codes) / codes.size
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(packings(), st.integers(1, 50), st.integers(2, 8), st.integers(0, 99))
 def test_repacking_there_and_back_is_the_identity(packing, n_pe, index_bits, seed):
     codes, arguments = packing
@@ -149,7 +150,7 @@ def test_repacking_there_and_back_is_the_identity(packing, n_pe, index_bits, see
     assert layer.repack() == layer
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(packings())
 def test_sparse_columns_in_any_order_pack_to_the_same_layer(packing):
     codes, arguments = packing

@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as hnp
 from compressor.coding import fixed_width
 from compressor.coding.streams import CODERS, EncodedStream, decode_stream, encode_stream
 from compressor.coding.symbols import count_symbols, no_table
+from tests.examples import examples
 
 
 @st.composite
@@ -58,7 +59,7 @@ def changed(stream, rng):
 
 
 @pytest.mark.parametrize("name", CODERS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(case=symbols_of())
 def test_a_stream_gives_its_symbols_back(name, case):
     symbols, symbol_bits = case
@@ -145,7 +146,7 @@ def test_a_coder_is_known_by_its_name():
         decode_stream(EncodedStream("zip", 3, 0, np.zeros(0, np.uint8), np.zeros(0, np.uint8)))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(hnp.arrays(np.uint8, st.integers(0, 300)))
 def test_symbols_are_counted(symbols):
     assert np.array_equal(count_symbols(symbols, 8), np.bincount(symbols, minlength=256))

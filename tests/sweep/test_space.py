@@ -17,8 +17,9 @@ from eie_sim.sweep.columns import INPUTS, MACHINE
 from eie_sim.sweep.plan import plan
 from eie_sim.sweep.points import check_alone
 from eie_sim.sweep.space import Space
+from tests.examples import examples
 
-some = settings(max_examples=100, deadline=None)
+some = settings(max_examples=examples(100), deadline=None)
 
 
 def space(workload="NT-We", where=(), sampling="grid", samples=None, sampling_seed=0, point=(), **axes):
