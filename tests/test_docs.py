@@ -58,7 +58,7 @@ NOT_RUN = {
     "eie-sim sweep export space.sqlite": "of that sweep",
     "eie-sim report --html": "the nine layers; tests/cli/test_report.py",
     "eie-sim plot": "pictures of a large layer; tests/cli/test_plot.py",
-    "eie-sim trace model.eie --layers fc2": "a file of the reader's own; tests/trace",
+    "eie-sim trace model.eie --layer fc2": "a file of the reader's own; tests/trace",
     "eie-sim sweep html": "of that sweep; tests/sweep/test_cli_sweep.py",
     "gtkwave ": "a viewer",
     "vcd2fst ": "tests/trace",
