@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import compressor
+import compressor.importers as compressor_importers
 import eie_sim
 from tests.extras import needs
 
@@ -33,29 +35,9 @@ PUBLIC = {
         "depths_and_widths", "index_widths", "more_pes", "partitionings", "permutations", "skip_empty_columns",
     ],
     "eie_sim.trace": ["read_perfetto", "trace_counts", "write_perfetto", "write_vcd"],
-    "eie_sim": ["ArchConfig", "simulate", "simulate_batch", "simulate_model", "preset"],
+    "eie_sim": ["ArchConfig", "load", "simulate", "simulate_batch", "simulate_model", "preset"],
 }  # fmt: skip
 
-# The house from its foundation up: a module may import from rooms below its own and from its own, never from beside or
-# above. A prefix names a module and all below it; the longest one counts.
-FLOORS = [
-    {"compressor"},
-    {
-        "eie_sim.sources.acts", "eie_sim.arch", "eie_sim.capacity", "eie_sim.columns", "eie_sim.convolution",
-        "eie_sim.fixed_point", "eie_sim.records", "eie_sim.text_formats",
-        "eie_sim.networks", "eie_sim.origin", "eie_sim.paper", "eie_sim.result",
-        "eie_sim.workload",
-    },
-    {"eie_sim.machine", "eie_sim.engines._kernels"},
-    {"eie_sim.engines", "eie_sim.cost", "eie_sim.baselines"},
-    {"eie_sim.inference"},
-    {"eie_sim.sources"},
-    {"eie_sim.sweep", "eie_sim.studies", "eie_sim.trace", "eie_sim.views"},
-    {"eie_sim.report"},
-    {"eie_sim.cli", "eie_sim.__main__"},
-]  # fmt: skip
-# Data types are one room; views are what traces and studies draw on; `python -m eie_sim` is the command line.
-OPEN_FLOORS = {1, 6, 8}
 # Results are all that these rooms know of a simulation.
 NEVER_ENGINES = ("eie_sim.cost", "eie_sim.baselines", "eie_sim.views", "eie_sim.trace")
 
@@ -73,18 +55,18 @@ LIBRARIES = {
 }
 
 
-def modules():
-    """Every module of both packages and the names it imports, wherever in the module it does so."""
+def files():
+    """Every module of both packages by name, and its file."""
     found = {}
     for package in ("compressor", "eie_sim"):
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            found[name] = imports_of(path)
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
 def imports_of(path):
+    """The names that a file imports, wherever in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -95,46 +77,119 @@ def imports_of(path):
     return names
 
 
-MODULES = modules()
+FILES = files()
+MODULES = {name: imports_of(path) for name, path in FILES.items()}
+FACES = {"compressor": compressor, "eie_sim": eie_sim}
+"""Packages that only forward names, each loaded on first use."""
 
 
 def is_under(name, *prefixes):
     return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
+def home(imported):
+    """The module of ours that an imported name is, or lives in; None of another project's, and of a face's own."""
+    package, _, name = imported.rpartition(".")
+    if imported in MODULES and imported not in FACES:
+        return imported
+    if package in FACES:  # `from eie_sim import simulate`: a name of the public face lives where its home is
+        return FACES[package]._HOMES.get(name)
+    return package if package in MODULES else None
+
+
+GRAPH = {
+    name: {found for one in imported if (found := home(one)) is not None} - {name}
+    for name, imported in MODULES.items()
+    if name not in FACES
+}
+"""Which module imports which, lazy imports and those for types included."""
+
+
+def rooms():
+    """The table of ARCHITECTURE.md: (modules, imports) of each room, from the foundation up."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text.partition("<!-- rooms -->")[2].partition("<!-- end rooms -->")[0]
+    found = {}
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| ") and cells[0] != "room":
+            room, modules, imports = cells
+            found[room] = (re.findall("`([^`]+)`", modules), {one.strip() for one in imports.split(",") if one.strip()})
+    return found
+
+
+ROOMS = rooms()
+
+
 def room_of(name):
-    """(floor, room) of a module, or None of a package's own face, which only forwards names."""
-    if name.startswith("eie_sim.engines._"):
-        name = "eie_sim.engines._kernels"  # the private modules of the fast engine are its kernels
-    rooms = [(at, room) for at, floor in enumerate(FLOORS) for room in floor if is_under(name, room)]
-    return max(rooms, key=lambda found: len(found[1]), default=None)
-
-
-def own(names):
-    return {name for name in names if is_under(name, "eie_sim", "compressor")}
+    """The room of a module: that of the longest prefix."""
+    fits = [
+        (len(prefix), room) for room, (prefixes, _) in ROOMS.items() for prefix in prefixes if is_under(name, prefix)
+    ]
+    return max(fits, default=(0, None))[1]
 
 
 def test_the_modules_are_found():
     assert {"compressor.types.packed", "eie_sim.arch", "eie_sim.engines.base"} <= set(MODULES)
+    assert "eie_sim.engines.base" in GRAPH["eie_sim.engines.chain"]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "eie_sim"])
-def test_every_module_has_a_room(name):
-    assert room_of(name) is not None
+def test_every_module_is_in_a_room_and_every_prefix_of_the_table_is_there():
+    assert [name for name in GRAPH if room_of(name) is None] == []
+    prefixes = [prefix for modules, _ in ROOMS.values() for prefix in modules]
+    assert [prefix for prefix in prefixes if not any(is_under(name, prefix) for name in GRAPH)] == []
+    assert len(set(prefixes)) == len(prefixes)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "eie_sim"])
-def test_a_module_imports_only_from_below(name):
-    floor, room = room_of(name)
-    for imported in own(MODULES[name]):
-        found = room_of(imported)
-        if found is None:
-            # `from eie_sim import simulate`: a name of the public face lives where its home is.
-            home = eie_sim._HOMES.get(imported.removeprefix("eie_sim."))
-            assert imported in ("eie_sim", "eie_sim.__version__") or home, f"{name} imports {imported}"
-            found = room_of(home) if home else (0, "compressor")
-        below, beside = found[0] < floor, found[0] == floor and floor in OPEN_FLOORS
-        assert below or beside or found[1] == room, f"{name} imports {imported}"
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_what_the_table_says_and_nothing_else(room):
+    arrows = {}
+    for name, imported in GRAPH.items():
+        for other in imported:
+            if room_of(name) == room != room_of(other):
+                arrows.setdefault(room_of(other), f"{name} imports {other}")
+    assert arrows.keys() == ROOMS[room][1], arrows
+
+
+def test_a_room_imports_only_from_above_it_in_the_table():
+    order = list(ROOMS)
+    for room, (_, imports) in ROOMS.items():
+        assert all(order.index(other) < order.index(room) for other in imports), room
+
+
+def cycle_in(graph):
+    """The modules of a cycle of imports; empty where there is none."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return path[path.index(name) :]
+        if name in done:
+            return []
+        path.append(name)
+        found = next((cycle for other in sorted(graph.get(name, ())) if (cycle := visit(other))), [])
+        path.pop()
+        done.add(name)
+        return found
+
+    return next((cycle for name in sorted(graph) if (cycle := visit(name))), [])
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]  # or this test shows nothing
+    assert cycle_in(GRAPH) == []
+
+
+# Modules that nothing imports by name: `python -m compressor` and the command line, which is loaded on its first use.
+OFFERED = {"compressor.__main__", "compressor.cli.app"}
+
+
+def test_the_compressor_holds_nothing_that_only_the_simulator_uses():
+    own = [name for name in GRAPH if is_under(name, "compressor")]
+    used = {other for name in own for other in GRAPH[name]} | set(compressor._HOMES.values())
+    used |= {name.rpartition(".")[0] for name in used}  # a package is used with its modules
+    used |= {f"compressor.importers.{home}" for home in compressor_importers._HOMES.values()}
+    assert {name for name in own if name not in used} == OFFERED
 
 
 def test_the_compressor_never_imports_the_simulator():

@@ -51,9 +51,20 @@ def load_npy(path: Path) -> NDArray[Any]:
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, TypeError, SyntaxError, OverflowError, EOFError, MemoryError, tokenize.TokenError) as error:
-        if "allow_pickle" in str(error):
+        if _holds_objects(content):
             raise ValueError(f"{path}: holds objects of Python, but must hold numbers") from None
         raise ValueError(
             f"{path}: malformed .npy file: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from None
     return np.asarray(array)
+
+
+def _holds_objects(content: bytes) -> bool:
+    """Whether the header of a file that could not be read declares a type of Python objects: a pickle."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    stream = io.BytesIO(content)
+    try:
+        _, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
+    except (KeyError, ValueError, TypeError, SyntaxError, OverflowError, EOFError, MemoryError, tokenize.TokenError):
+        return False
+    return bool(dtype.hasobject)

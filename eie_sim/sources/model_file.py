@@ -17,7 +17,7 @@ from eie_sim.sources.options import LoadOptions
 from eie_sim.sources.packing import model_job
 
 
-class StoredModel(NamedTuple):
+class ReadModel(NamedTuple):
     """What a file holds for the machine, and what a user should know of the rest."""
 
     model: PackedModel
@@ -35,7 +35,7 @@ class ModelFile(ABC):
     where: ClassVar[str]
 
     @abstractmethod
-    def read(self, arch: ArchConfig | None) -> StoredModel:
+    def read(self, arch: ArchConfig | None) -> ReadModel:
         """All layers; packed for `arch` where the file does not say for what.
 
         Raises
@@ -50,7 +50,7 @@ class ModelFile(ABC):
         """See `eie_sim.sources.job.Source`."""
         return self.job_of(self.read(arch), arch)
 
-    def job_of(self, stored: StoredModel, arch: ArchConfig | None) -> Job:
+    def job_of(self, stored: ReadModel, arch: ArchConfig | None) -> Job:
         """The job, of what `read` has read."""
         job = model_job(stored.model, Origin("file", self.path.name), self.options, arch)
         return replace(job, notes=(*stored.notes, *job.notes))
@@ -70,10 +70,10 @@ class PackedFile(ModelFile):
 
     where: ClassVar[str] = "with an .eie file"
 
-    def read(self, arch: ArchConfig | None) -> StoredModel:
+    def read(self, arch: ArchConfig | None) -> ReadModel:
         """See `ModelFile.read`."""
         del arch  # layers are packed already; what does not fit the machine is packed anew
-        return StoredModel(load_model(self.path))
+        return ReadModel(load_model(self.path))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class CompressedFile(ModelFile):
 
     where: ClassVar[str] = "with a .dcz file"
 
-    def read(self, arch: ArchConfig | None) -> StoredModel:
+    def read(self, arch: ArchConfig | None) -> ReadModel:
         """See `ModelFile.read`."""
         model = load_compressed(self.path)
         host = [tensor.name for tensor in model.tensors if tensor.kind == "conv"]
@@ -94,4 +94,4 @@ class CompressedFile(ModelFile):
         for tensor in matrices:
             check_n_pe(tensor.name, tensor.shape[1], n_pe)
         left_out = Note(f"{', '.join(host)}: convolutions, which the machine does not run, are left out")
-        return StoredModel(selected.pack(n_pe, index_bits), (left_out,) if host else ())
+        return ReadModel(selected.pack(n_pe, index_bits), (left_out,) if host else ())

@@ -25,7 +25,7 @@ from eie_sim.sources.acts import load_npy
 from eie_sim.sources.contents import sha256_of
 from eie_sim.sources.job import Source
 from eie_sim.sources.loading import FILES, source_of
-from eie_sim.sources.model_file import ModelFile, StoredModel
+from eie_sim.sources.model_file import ModelFile, ReadModel
 from eie_sim.sources.options import LoadOptions, OptionError
 from eie_sim.sources.random_layer import PREFIX
 from eie_sim.studies.permutation import order_by
@@ -239,7 +239,7 @@ class LayerPackings:
 
 
 @lru_cache(maxsize=_KEPT_WORKLOADS)
-def _model_once(file: ModelFile, _contents: str) -> tuple[StoredModel, dict[int, LayerPackings]]:
+def _model_once(file: ModelFile, _contents: str) -> tuple[ReadModel, dict[int, LayerPackings]]:
     return file.read(None), {}
 
 
