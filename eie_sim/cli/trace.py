@@ -3,9 +3,25 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from eie_sim.cli.options import INPUT_PANEL, MACHINE_PANEL, Arch, Json, Preset, Set, option
+from eie_sim.cli.options import (
+    INPUT_PANEL,
+    MACHINE_PANEL,
+    ActDensity,
+    Acts,
+    Arch,
+    EieSimulator,
+    Fit,
+    Json,
+    Layers,
+    Name,
+    Preset,
+    Rows,
+    Seed,
+    Set,
+    TracedFile,
+    WeightDensity,
+    option,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from eie_sim.cli.console import Printer
@@ -13,17 +29,8 @@ if TYPE_CHECKING:
 
 TRACE_PANEL = "The trace"
 
-_FILE = (
-    "What `eie-sim run` takes: a packed model (.eie), a compressed one (.dcz), a topology (.csv) or a sparse matrix "
-    "(.mtx). Without it: one of the paper's nine layers, with --layers."
-)
-_LAYERS = "Simulate these layers only."
 _LAYER = "The layer to trace, where several run; in a chain it gets the outputs of the layers before it."
-_ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
-_ACT_DENSITY = "Share of active inputs where they are drawn for a file. Default: 1."
-_WEIGHT_DENSITY = "Weight density of a topology's layers without Sparsity. Default: 1."
 _INPUT = "Which of several input vectors, counted from 0. Default: 0."
-_FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 _ENGINE = "fast (default), or reference; both have the same schedule."
 _OUT = "Where to write: .json or .json.gz for Perfetto (ui.perfetto.dev), .vcd or .vcd.gz for GTKWave (extra vcd)."
 _WINDOW = "Cycles FIRST to END - 1, counted from 1; either may be left out. Default: all; of a large run, the first."
@@ -32,22 +39,18 @@ _PES = "These PEs only, such as 0,5-8. Default: all."
 
 def trace(
     out: Annotated[Path, option(TRACE_PANEL, _OUT, "FILE")],
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
-    eie_simulator: Annotated[
-        Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")
-    ] = None,
-    rows: Annotated[
-        int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)
-    ] = None,
-    name: Annotated[str | None, option(INPUT_PANEL, "Name of the layer.", "NAME")] = None,
-    layers: Annotated[str | None, option(INPUT_PANEL, _LAYERS, "A,B,...")] = None,
+    file: TracedFile = None,
+    eie_simulator: EieSimulator = None,
+    rows: Rows = None,
+    name: Name = None,
+    layers: Layers = None,
     layer: Annotated[str | None, option(TRACE_PANEL, _LAYER, "NAME")] = None,
-    acts: Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")] = None,
-    act_density: Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)] = None,
-    weight_density: Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)] = None,
+    acts: Acts = None,
+    act_density: ActDensity = None,
+    weight_density: WeightDensity = None,
     number: Annotated[int, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = 0,
-    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
-    fit: Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")] = None,
+    seed: Seed = 0,
+    fit: Fit = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
