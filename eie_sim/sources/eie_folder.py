@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from compressor.importers.eie_simulator import read_eie_simulator
 from eie_sim.arch import ArchConfig
 from eie_sim.origin import Origin
 from eie_sim.sources.contents import content_of_inputs, sha256_of
@@ -31,6 +30,8 @@ class EieSimulatorFolder:
 
     def job(self, arch: ArchConfig | None) -> Job:
         """See `eie_sim.sources.job.Source`."""
+        from compressor.importers.eie_simulator import read_eie_simulator
+
         name = self.options.name or self.path.resolve().name or _NAME
         rows = ROWS if self.options.rows is None else self.options.rows
         layer, acts = read_eie_simulator(self.path, rows, self._n_pe(), name)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from compressor.importers.matrix_market import read_matrix_market
 from eie_sim.arch import ArchConfig
 from eie_sim.origin import Origin
 from eie_sim.sources.contents import content_of_file
@@ -26,6 +25,8 @@ class MatrixMarketFile:
 
     def job(self, arch: ArchConfig | None) -> Job:
         """See `eie_sim.sources.job.Source`."""
+        from compressor.importers.matrix_market import read_matrix_market
+
         n_pe, weight_bits, index_bits = ArchConfig().packing if arch is None else arch.packing
         seed, name = self.options.seed, self.options.name
         layer = read_matrix_market(self.path, n_pe, index_bits, weight_bits, seed=seed, name=name)

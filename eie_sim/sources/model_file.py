@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from compressor.storage.coded_file import load_compressed
-from compressor.storage.packed_file import load_model
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.origin import Origin
@@ -72,6 +70,8 @@ class PackedFile(ModelFile):
 
     def read(self, arch: ArchConfig | None) -> ReadModel:
         """See `ModelFile.read`."""
+        from compressor.storage.packed_file import load_model
+
         del arch  # layers are packed already; what does not fit the machine is packed anew
         return ReadModel(load_model(self.path))
 
@@ -84,6 +84,8 @@ class CompressedFile(ModelFile):
 
     def read(self, arch: ArchConfig | None) -> ReadModel:
         """See `ModelFile.read`."""
+        from compressor.storage.coded_file import load_compressed
+
         model = load_compressed(self.path)
         host = [tensor.name for tensor in model.tensors if tensor.kind == "conv"]
         matrices = [tensor for tensor in model.tensors if tensor.kind != "conv"]

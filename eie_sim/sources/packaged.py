@@ -8,7 +8,6 @@ import numpy as np
 
 from compressor.models import packaged_digits, packaged_model
 from eie_sim.arch import ArchConfig
-from eie_sim.inference import on_the_host
 from eie_sim.origin import Origin
 from eie_sim.sources.job import Job
 from eie_sim.sources.options import LoadOptions, OptionError
@@ -27,6 +26,8 @@ class PackagedNetwork:
 
     def job(self, arch: ArchConfig | None) -> Job:
         """See `eie_sim.sources.job.Source`."""
+        from eie_sim.inference import on_the_host
+
         model, digits, number = packaged_model(self.name), packaged_digits(), self.options.seed
         if number >= len(digits.labels):
             raise OptionError("seed", f"{number}, but {self.name} has {len(digits.labels)} digits")
