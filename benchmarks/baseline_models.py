@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.harness import Figure, Report, Table, command
+from benchmarks.leave_one_out import against_published, median_left_out_error_pct
 from eie_sim.baselines.devices import Device, Efficiency, Kind, devices, read_device
 from eie_sim.baselines.platforms import platforms
-from eie_sim.baselines.published import BATCHES, KINDS, against_published, layer_work, median_left_out_error_pct
+from eie_sim.baselines.published import BATCHES, KINDS, layer_work
 from eie_sim.baselines.roofline import frame_time
 from eie_sim.paper import LAYERS, TABLE_V
 

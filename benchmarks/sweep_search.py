@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import Figure, Report, Table, as_if_it_fitted, command, positive
-from eie_sim.sweep.pareto import hypervolume
+from benchmarks.hypervolume import hypervolume
 from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.search import SAMPLERS, search
 from eie_sim.sweep.space import Space

@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.baseline_models import ERROR_BAR_PCT
+from benchmarks.leave_one_out import against_published, median_left_out_error_pct
 from benchmarks.reproduction.files import as_markdown
 from benchmarks.table4 import CYCLES_BAR_PCT, ENTRIES_BAR_PCT
 from compressor.published import LENET_5, LENET_300_100
 from eie_sim.baselines.devices import devices
-from eie_sim.baselines.published import KINDS, against_published, median_left_out_error_pct
+from eie_sim.baselines.published import KINDS
 from eie_sim.cost import CALIBRATIONS, calibration
 from eie_sim.cost.technology import SCALINGS
 from eie_sim.report.report_columns import HEADLINE, REPORTS, UNITS, by_unit

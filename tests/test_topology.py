@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from eie_sim import preset, simulate_batch
-from eie_sim.sources.topology import GemmLayer, read_topology, topology_workloads
+from eie_sim import ArchConfig, load, preset, simulate_batch
+from eie_sim.sources.topology import GemmLayer, read_topology
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_commas_spaces_empty_lines_case_and_order_do_not_matter(topology, text):
 
 def test_the_layers_are_drawn_with_their_shapes_and_densities(topology):
     path = topology("Layer,M,N,K,Sparsity,\nfc1,3,60,80,1:4,\nfc2,1,40,60,3:3\n")
-    one, two = topology_workloads(path, act_density=0.5, seed=1, n_pe=8, index_bits=5)
+    one, two = load(path, ArchConfig(n_pe=8, index_bits=5), act_density=0.5, seed=1)
     assert (one.layer.n_rows, one.layer.n_cols, one.layer.n_pe, one.layer.index_bits) == (60, 80, 8, 5)
     assert abs(one.layer.density - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4800)
     assert two.layer.density == 1
@@ -56,12 +56,12 @@ def test_the_layers_are_drawn_with_their_shapes_and_densities(topology):
 
 def test_without_sparsity_weights_are_dense_unless_a_density_is_given(topology):
     path = topology("Layer,M,N,K,\nfc,1,50,50,\n")
-    assert next(topology_workloads(path)).layer.density == 1
-    assert abs(next(topology_workloads(path, weight_density=0.1)).layer.density - 0.1) < 0.05
+    assert next(iter(load(path))).layer.density == 1
+    assert abs(next(iter(load(path, weight_density=0.1))).layer.density - 0.1) < 0.05
 
 
 def test_every_vector_of_a_row_can_be_simulated(topology):
-    (drawn,) = topology_workloads(topology("Layer,M,N,K,\nfc,3,16,20,\n"), n_pe=4, weight_density=0.5)
+    (drawn,) = load(topology("Layer,M,N,K,\nfc,3,16,20,\n"), ArchConfig(n_pe=4), weight_density=0.5)
     batch = simulate_batch(drawn.layer, drawn.acts, preset("eie-64pe-45nm").replace(n_pe=4))
     assert len(batch) == 3
     assert batch.output.shape == (3, 16)
@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named_with_its_line(topology, text, message):
 def test_a_row_too_large_to_draw_is_named_with_its_line(topology):
     path = topology("Layer,M,N,K,\nfc,1,1000000,1000000,\n")
     with pytest.raises(ValueError, match="line 2: n_rows x n_cols: 1000000 x 1000000"):
-        next(topology_workloads(path))
+        next(iter(load(path)))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

@@ -1,12 +1,10 @@
-"""The models beside the published times of the nine layers, and how well they predict a layer that they never saw."""
+"""What the paper published of the nine layers on CPU, GPU and mobile GPU, and the models that fit it."""
 
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from eie_sim.baselines.devices import Device, Efficiency, Kind
 from eie_sim.baselines.fit import fit_efficiency
-from eie_sim.baselines.roofline import RooflineWork, dense_work, frame_time, sparse_work
+from eie_sim.baselines.roofline import RooflineWork, dense_work, sparse_work
 from eie_sim.networks import published_layer
 from eie_sim.paper import (
     FIG_7,
@@ -21,50 +19,6 @@ from eie_sim.paper import (
 KINDS: tuple[Kind, ...] = ("dense", "sparse")
 BATCHES = (1, 64)
 """Batch sizes of Table IV."""
-
-
-@dataclass(frozen=True)
-class LayerComparison:
-    """One layer on one device: the published time, the model's, and that of a fit without this layer.
-
-    Attributes
-    ----------
-    layer : str
-    published_us, modelled_us : float
-        Time of a frame. The model has the parameters of the device's file, which saw all nine layers.
-    left_out_us : float
-        The prediction of a model that was fitted to the other eight layers.
-    power_w : float
-    power_source : str
-        The table or figure that `power_w` is from.
-    """
-
-    layer: str
-    published_us: float
-    modelled_us: float
-    left_out_us: float
-    power_w: float
-    power_source: str
-
-    @property
-    def error_pct(self) -> float:
-        """How far the model is above the published time, percent of it."""
-        return 100 * (self.modelled_us / self.published_us - 1)
-
-    @property
-    def left_out_error_pct(self) -> float:
-        """As `error_pct`, of the prediction that never saw this layer."""
-        return 100 * (self.left_out_us / self.published_us - 1)
-
-    @property
-    def published_uj(self) -> float:
-        """Energy of a frame, microjoule: published time x published power."""
-        return self.published_us * self.power_w
-
-    @property
-    def modelled_uj(self) -> float:
-        """Energy of a frame, microjoule: modelled time x published power."""
-        return self.modelled_us * self.power_w
 
 
 def published_time_us(device: Device, layer: str, kind: Kind, batch: int) -> float:
@@ -140,37 +94,6 @@ def fit_published(device: Device, kind: Kind, batch: int, layers: Sequence[str] 
     times_us = [published_time_us(device, layer, kind, batch) for layer in layers]
     works = [layer_work(layer, kind, batch) for layer in layers]
     return fit_efficiency(device, kind, batch, works, times_us, f"{TABLE_IV.source}, {len(layers)} layers")
-
-
-def against_published(device: Device, kind: Kind, batch: int) -> tuple[LayerComparison, ...]:
-    """All nine layers on `device`: published, modelled, and predicted from the other eight.
-
-    Raises
-    ------
-    ValueError
-        As for `published_time_us`, or when the device has no efficiency for that kind and batch size.
-    """
-    rows = []
-    for layer in LAYERS:
-        published_us = published_time_us(device, layer, kind, batch)
-        work = layer_work(layer, kind, batch)
-        # Leave one out: this layer's time plays no part in the parameters that predict it.
-        others = fit_published(device, kind, batch, [other for other in LAYERS if other != layer])
-        rows.append(
-            LayerComparison(
-                layer,
-                published_us,
-                frame_time(device, work, device.efficiency(kind, batch)).time_us,
-                frame_time(device, work, others).time_us,
-                *published_power_w(device, layer, kind, batch),
-            )
-        )
-    return tuple(rows)
-
-
-def median_left_out_error_pct(rows: Sequence[LayerComparison]) -> float:
-    """Median over the layers of the size of `left_out_error_pct`."""
-    return statistics.median(abs(row.left_out_error_pct) for row in rows)
 
 
 def _row(device: Device, kind: str, batch: int) -> str:

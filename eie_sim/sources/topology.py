@@ -7,7 +7,7 @@ after another. ``Sparsity`` ``n:m`` means that n of m weights are not zero: a we
 places (not n in every group of m, which would be a structure that EIE does not know). Without the column weights are
 dense, as in SCALE-Sim, unless the caller gives a density.
 
-The file has shapes only; weights and inputs are drawn from a seed with `eie_sim.workload.random_layer`.
+The file has shapes only; weights and inputs are sampled from a seed with `eie_sim.workload.random_layer`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,42 +97,6 @@ def read_topology(path: str | PathLike[str]) -> tuple[GemmLayer, ...]:
     except ValueError as error:
         raise ValueError(f"{path}: line {line}: {error}") from None
     return tuple(layers.values())
-
-
-def topology_workloads(
-    path: str | PathLike[str],
-    weight_density: float | None = None,
-    act_density: float = 1.0,
-    seed: int = 0,
-    n_pe: int = 64,
-    index_bits: int = 4,
-) -> Iterator[Workload]:
-    """Draw the layers of a topology, one when it is asked for; see `read_topology`.
-
-    Parameters
-    ----------
-    path : path of a CSV file
-    weight_density : float, 0 .. 1, or None
-        For rows without ``Sparsity``; None: 1, dense.
-    act_density : float, 0 .. 1
-        Share of active inputs, of which the file says nothing.
-    seed, n_pe, index_bits : int
-        As for `random_layer`.
-
-    Yields
-    ------
-    Workload
-        Of each row in order; `acts` float32, shape (M, K).
-
-    Raises
-    ------
-    ValueError
-        As `read_topology`, at once; or when a density or a size is out of its limits, with the line.
-    """
-    layers = read_topology(path)
-    options = LoadOptions(act_density=act_density, weight_density=weight_density, seed=seed)
-    packing = n_pe, ArchConfig().weight_bits, index_bits
-    return (_sampled(Path(path), layer, options, packing) for layer in layers)
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,14 @@ import pytest
 
 from benchmarks import baseline_models
 from benchmarks.harness import command
+from benchmarks.leave_one_out import against_published, median_left_out_error_pct
 from eie_sim.baselines.devices import device, devices
 from eie_sim.baselines.platforms import platforms
 from eie_sim.baselines.published import (
     BATCHES,
     KINDS,
-    against_published,
     fit_published,
     layer_work,
-    median_left_out_error_pct,
     power_of_fig_7_w,
     published_power_w,
     published_time_us,

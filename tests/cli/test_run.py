@@ -11,11 +11,10 @@ import pytest
 
 from compressor import PackedModel, load_model, pack_codes, save_model
 from compressor.importers import read_matrix_market, write_eie_simulator
-from eie_sim import preset, simulate, simulate_model
+from eie_sim import load, preset, simulate, simulate_model
 from eie_sim.cli.saving import output_files
 from eie_sim.report.results_file import read_results
 from eie_sim.report.tables import COLUMNS, column_definitions, result_row
-from eie_sim.sources.topology import topology_workloads
 from tests.cli.conftest import a_layer, in_a_process
 
 
@@ -123,7 +122,7 @@ def test_the_real_alex_8_stands_beside_the_paper(cli, alex8):
 
 def test_a_topology_of_scale_sim_is_an_input(cli, files):
     result = cli("run", files / "topology.csv", "--act-density", "0.5", "--seed", 2, "--json")
-    workloads = topology_workloads(files / "topology.csv", act_density=0.5, seed=2)
+    workloads = load(files / "topology.csv", act_density=0.5, seed=2)
     expected = [result_row(simulate(w.layer, vector), n) for w in workloads for n, vector in enumerate(w.acts)]
     assert rows_of(result) == expected
     assert "weights and inputs drawn with seed 2, 50 % active" in result.stderr

@@ -9,8 +9,7 @@ import pytest
 from compressor import load_model, save_compressed
 from compressor.importers import read_matrix_market, write_eie_simulator
 from compressor.models import packaged_digits, packaged_model
-from eie_sim import preset, simulate, simulate_model
-from eie_sim.sources.topology import topology_workloads
+from eie_sim import load, preset, simulate, simulate_model
 from eie_sim.trace import COUNTED, read_perfetto
 from tests.cli.conftest import a_layer
 from tests.extras import needs
@@ -76,7 +75,7 @@ def test_one_of_several_input_vectors_is_chosen(trace, files):
 
 
 def test_topologies_and_matrices_are_traced(trace, files):
-    (expected,) = [w for w in topology_workloads(files / "topology.csv", None, 1.0, 0, 64, 4) if w.name == "q"]
+    (expected,) = load(files / "topology.csv", layers="q")
     found, _ = trace(files / "topology.csv", "--layers", "q")
     assert_the_run_of(found, simulate(expected.layer, expected.acts if expected.acts.ndim == 1 else expected.acts[0]))
     layer = read_matrix_market(files / "matrix.mtx", 64)

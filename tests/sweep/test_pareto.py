@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from benchmarks.hypervolume import hypervolume
 from eie_sim.sweep import pareto
-from eie_sim.sweep.pareto import front, hypervolume
+from eie_sim.sweep.pareto import front
 from tests.examples import examples
 
 some = settings(max_examples=examples(200), deadline=None)
