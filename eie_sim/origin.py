@@ -85,6 +85,9 @@ class Origin:
             kinds = _KINDS.get(name)
             if kinds is None or not isinstance(value, kinds) or isinstance(value, bool):
                 raise ValueError(f"{name}: {value!r} is not a field of an origin")
+        density = fields.get("act_density")
+        if density is not None and not 0 <= density <= 1:
+            raise ValueError(f"act_density: {density!r}, but it must be 0 .. 1")
         pair = fields.get("repacked_from")
         if pair is not None and [type(number) for number in pair] != [int, int]:
             raise ValueError(f"repacked_from: {pair!r}, but it must be n_pe and index_bits")

@@ -162,6 +162,11 @@ def test_a_layer_of_a_model_for_another_machine_is_refused_by_name():
     refused(lambda: simulate_model(mixed, [1, 2], ARCH), "n_pe", "'b'", 5)
 
 
+def test_what_is_wrong_with_the_inputs_of_a_chain_is_said_as_of_one_layer():
+    with pytest.raises(ValueError, match=r"^acts: shape \(3,\), but layer"):
+        simulate_model(model("relu"), [1, 2, 3], ARCH)
+
+
 @pytest.mark.parametrize("function", ACTIVATION_FUNCTIONS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_an_activation_function_keeps_shape_and_type(function, dtype):

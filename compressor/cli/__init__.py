@@ -6,9 +6,7 @@ that ``--help`` loads neither numpy nor PyTorch.
 
 from compressor.console import start
 
-PROGRAM = "eie-compress"
-
 
 def main() -> None:
     """Run the command line with the arguments of the process; does not return."""
-    start(PROGRAM, "compressor.cli.app")
+    start("eie-compress", "compressor.cli.app")

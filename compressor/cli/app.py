@@ -1,9 +1,9 @@
 """The commands of `eie-compress`."""
 
-from compressor.cli import PROGRAM
 from compressor.cli.compress import compress
 from compressor.cli.demo import demo
 from compressor.cli.info import info
+from compressor.cli.options import PROGRAM
 from compressor.cli.report import report
 from compressor.cli.train import train
 from compressor.cli.unpack import unpack

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressor.cli import PROGRAM
 from compressor.cli.options import (
     CODING_PANEL,
     INPUT_PANEL,
     OUTPUT_PANEL,
     PER_LAYER,
+    PROGRAM,
     PRUNING_PANEL,
     SHARING_PANEL,
     Coder,

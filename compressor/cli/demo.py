@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressor.cli import PROGRAM
-from compressor.cli.options import OUTPUT_PANEL, Json, Threads, option
+from compressor.cli.options import OUTPUT_PANEL, PROGRAM, Json, Threads, option
 
 if TYPE_CHECKING:
     from compressor.console.printer import Printer

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressor.cli import PROGRAM
-from compressor.cli.options import Json, MaxMemory, Shapes
+from compressor.cli.options import PROGRAM, Json, MaxMemory, Shapes
 
 if TYPE_CHECKING:
     from compressor.console.grid import Group

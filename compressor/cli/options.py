@@ -12,6 +12,7 @@ __all__ = [
     "INPUT_PANEL",
     "OUTPUT_PANEL",
     "PER_LAYER",
+    "PROGRAM",
     "PRUNING_PANEL",
     "SHARING_PANEL",
     "Coder",
@@ -24,6 +25,9 @@ __all__ = [
     "WeightBits",
     "option",
 ]
+
+PROGRAM = "eie-compress"
+"""What messages begin with."""
 
 INPUT_PANEL = "The file"
 PRUNING_PANEL = "Pruning"

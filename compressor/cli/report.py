@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any
 
-from compressor.cli import PROGRAM
-from compressor.cli.options import OUTPUT_PANEL, Compressed, Json, MaxMemory, Shapes, option
+from compressor.cli.options import OUTPUT_PANEL, PROGRAM, Compressed, Json, MaxMemory, Shapes, option
 
 _COMPARE = "Compare with zlib, zstd and brotli (default); some seconds a megabyte."
 

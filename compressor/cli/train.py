@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from compressor.cli import PROGRAM
 from compressor.cli.options import (
     CODING_PANEL,
     OUTPUT_PANEL,
     PER_LAYER,
+    PROGRAM,
     PRUNING_PANEL,
     SHARING_PANEL,
     Coder,

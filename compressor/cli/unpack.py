@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from compressor.cli import PROGRAM
-from compressor.cli.options import INPUT_PANEL, OUTPUT_PANEL, Compressed, Json, MaxMemory, Shapes, option
+from compressor.cli.options import INPUT_PANEL, OUTPUT_PANEL, PROGRAM, Compressed, Json, MaxMemory, Shapes, option
 
 _OUT = "The file to write: .npz, .safetensors, .pt, .pth, .onnx or .net."
 _LIKE = (

@@ -124,6 +124,9 @@ def read_container(path: Path, rules: ContainerRules, mapped: bool) -> Container
         if length > MAX_HEADER_BYTES:
             raise ValueError(f"header length: {length} bytes, but at most {MAX_HEADER_BYTES} are read")
         header = file.read(length)
+        # Attack: a large file with a bad header; it is refused before its tensors are read. A short header is one of a
+        # file that has changed, as below.
+        metadata, specs = _scanned_header(header, size - start, rules) if len(header) == length else ({}, ())
         if mapped:
             # The map keeps the file open for itself, and lives as long as a view of it.
             content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
@@ -134,7 +137,6 @@ def read_container(path: Path, rules: ContainerRules, mapped: bool) -> Container
     # Attack: a file that changes under the reader, so that what was checked is not what is used.
     if len(content) != size or len(header) != length:
         raise ValueError(f"length: the file has changed from {size} to {len(content)} bytes while it was read")
-    metadata, specs = _scanned_header(header, size - start, rules)
     return Container(rules, metadata, specs, content, start)
 
 

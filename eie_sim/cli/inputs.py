@@ -1,5 +1,6 @@
 """What a command line asks to simulate: its options given to `eie_sim.sources.loading`, and errors in its own words."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +16,15 @@ from eie_sim.workload import Workload
 Say = Callable[[str], object]
 
 
-def asked_for(file: Path | None, eie_simulator: Path | None, arch: ArchConfig | None, say: Say, **options: Any) -> Job:
+def asked_for(file: str | None, eie_simulator: Path | None, arch: ArchConfig | None, say: Say, **options: Any) -> Job:
     """What the options of a command name.
 
     Parameters
     ----------
-    file, eie_simulator : Path or None
-        What to run; None for both: the nine layers.
+    file : str or None
+        What to run, as the user typed it.
+    eie_simulator : Path or None
+        A data folder of the EIE authors' simulator. None for both: the nine layers.
     arch : ArchConfig or None
     say : function of a str
         Called with each note, when nothing can be refused any more.
@@ -35,11 +38,13 @@ def asked_for(file: Path | None, eie_simulator: Path | None, arch: ArchConfig | 
     """
     if file is not None and eie_simulator is not None:
         raise ValueError("--eie-simulator: give a file or a folder, not both")
-    if file is not None and file.is_dir() and (file / "results.json").is_file():
+    if file is not None and (Path(file) / "results.json").is_file():
         raise ValueError(f"{file}: is a folder of results; eie-sim report {file} reads them")
-    what = None if file is None else str(file)
+    what = file
     if eie_simulator is not None:
-        if eie_simulator.exists() and not eie_simulator.is_dir():
+        if not eie_simulator.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(eie_simulator))
+        if not eie_simulator.is_dir():
             raise ValueError(f"--eie-simulator: {eie_simulator}: is not a folder")
         what = f"{os.curdir}{os.sep}{eie_simulator}" if not eie_simulator.is_absolute() else str(eie_simulator)
     with options_as_typed():
@@ -67,10 +72,11 @@ def note_text(note: Note) -> str:
 
 
 def each_announced(job: Job, say: Say) -> Iterator[Workload]:
-    """The workloads of a job that is not a chain, one after another, each after its notes."""
+    """The workloads of a job that is not a chain, one after another, each after those of its notes not said yet."""
     for workload in job:
         for note in notes_of(workload.layer, workload.origin):
-            say(note_text(note))
+            if note not in job.notes:
+                say(note_text(note))
         yield workload
 
 

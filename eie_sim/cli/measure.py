@@ -1,11 +1,23 @@
 """``eie-sim measure``: how long this host takes for the same layers, dense and sparse."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eie_sim.cli.options import INPUT_PANEL, OUTPUT_PANEL, Json, option
+from eie_sim.cli.options import (
+    OUTPUT_PANEL,
+    ActDensity,
+    EieSimulator,
+    Json,
+    Layers,
+    MeasuredFile,
+    Name,
+    Rows,
+    Seed,
+    WeightDensity,
+    option,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,7 +33,6 @@ INTERRUPTED = 130
 
 QUICK_SAMPLES = 5
 
-_FILE = "What `eie-sim run` takes; each layer is measured alone. Without it: the nine layers of the EIE paper."
 _BATCH = "Input vectors that are computed together. Default: 1,64."
 _THREADS = "Numbers of threads, each in a process of its own; all: one a core. Default: 1,all."
 _CACHE = "cold: all caches emptied before a sample; hot: the same call again and again. Default: cold,hot."
@@ -38,12 +49,14 @@ _QUICK_HELP = (
 
 
 def measure(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE.eie", help=_FILE, show_default=False)] = None,
-    layers: Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")] = None,
-    act_density: Annotated[
-        float | None, option(INPUT_PANEL, "Share of active inputs for a file. Default: 1.", "0..1", min=0, max=1)
-    ] = None,
-    seed: Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = 0,
+    file: MeasuredFile = None,
+    eie_simulator: EieSimulator = None,
+    rows: Rows = None,
+    name: Name = None,
+    layers: Layers = None,
+    act_density: ActDensity = None,
+    weight_density: WeightDensity = None,
+    seed: Seed = 0,
     batch: Annotated[str | None, option(MEASURE_PANEL, _BATCH, "N,N,...")] = None,
     threads: Annotated[str | None, option(MEASURE_PANEL, _THREADS, "N,all,...")] = None,
     cache: Annotated[str | None, option(MEASURE_PANEL, _CACHE, "cold,hot")] = None,
@@ -85,7 +98,10 @@ def measure(
     if out is not None:
         check_target_file("--out", out)
     printer = Printer()
-    workloads = _workloads(file, layers, act_density, seed, max(conditions.batches), printer)
+    workloads = _workloads(
+        file, eie_simulator, max(conditions.batches), printer, rows=rows, name=name, layers=layers,
+        act_density=act_density, weight_density=weight_density, seed=seed,
+    )  # fmt: skip
     try:
         with printer.counting() as count:
             measurement = measure_cpu(
@@ -144,15 +160,15 @@ def _threads(text: str) -> list[int]:
 
 
 def _workloads(
-    file: Path | None, layers: str | None, act_density: float | None, seed: int, n_vectors: int, printer: "Printer"
+    file: str | None, eie_simulator: Path | None, n_vectors: int, printer: "Printer", **options: Any
 ) -> "list[Workload]":
     """The layers, and as many inputs as the largest batch takes."""
     from eie_sim.cli.inputs import asked_for
 
-    job = asked_for(
-        file, None, None, printer.note, layers=layers, chain=False, act_density=act_density, seed=seed,
-        n_vectors=n_vectors,
-    )  # fmt: skip
+    job = asked_for(file, eie_simulator, None, lambda _: None, chain=False, n_vectors=n_vectors, **options)
+    for note in job.notes:
+        if note.cure is None:  # that inputs are drawn is no news here: times hardly depend on them
+            printer.note(note.text)
     workloads = []
     with printer.progress(len(job.names)) as advance:
         for name, make in zip(job.names, job.makers, strict=True):

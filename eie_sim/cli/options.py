@@ -1,15 +1,34 @@
 """Options that several commands of `eie-sim` share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from compressor.console.app import OUTPUT_PANEL, Json, option
 
 __all__ = [
-    "INPUT_PANEL", "MACHINE_PANEL", "OUTPUT_PANEL", "ActDensity", "Acts", "Arch", "EieSimulator", "Fit", "InputFile",
-    "Json", "Layers", "Name", "Preset", "Rows", "Seed", "Set", "TracedFile", "WeightDensity", "option",
+    "INPUT_PANEL",
+    "MACHINE_PANEL",
+    "OUTPUT_PANEL",
+    "ActDensity",
+    "Acts",
+    "Arch",
+    "DrawnFile",
+    "EieSimulator",
+    "Fit",
+    "InputFile",
+    "Json",
+    "Layers",
+    "MeasuredFile",
+    "Name",
+    "Preset",
+    "Rows",
+    "Seed",
+    "Set",
+    "TracedFile",
+    "WeightDensity",
+    "option",
 ]  # fmt: skip
 
 MACHINE_PANEL = "The machine"
@@ -36,20 +55,23 @@ _FILE = (
     "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K), a sparse matrix "
     "(MatrixMarket .mtx), a published layer (Alex-7), a packaged network (lenet-5) or random:ROWSxCOLS."
 )
-_NO_FILE = " Without it: a trained network on real digits, then the nine layers of the EIE paper."
+_NINE = "the nine layers of the EIE paper."
 _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
 _ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
 _ACT_DENSITY = "Fraction of active inputs where they are drawn. Default: 1."
 _WEIGHT_DENSITY = "Weight density of a random layer (default 0.1), and of a topology's layers without Sparsity (1)."
 _FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 
-InputFile = Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE + _NO_FILE, show_default=False)]
-TracedFile = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="FILE", help=f"{_FILE} Without it: one of the paper's nine layers, with --layers.", show_default=False
-    ),
-]
+
+def _file(without_it: str) -> Any:
+    """The argument FILE: a string, for `./Alex-7` is a file or a folder, and `Alex-7` a published layer."""
+    return typer.Argument(metavar="FILE", help=f"{_FILE} Without it: {without_it}", show_default=False)
+
+
+InputFile = Annotated[str | None, _file(f"a trained network on real digits, then {_NINE}")]
+DrawnFile = Annotated[str | None, _file(_NINE)]
+MeasuredFile = Annotated[str | None, _file(f"{_NINE} Each layer is measured alone, with drawn inputs.")]
+TracedFile = Annotated[str | None, _file("one of the paper's nine layers, with --layers.")]
 EieSimulator = Annotated[Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")]
 Rows = Annotated[int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)]
 Name = Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")]

@@ -12,9 +12,9 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    DrawnFile,
     EieSimulator,
     Fit,
-    InputFile,
     Layers,
     Name,
     Preset,
@@ -54,7 +54,7 @@ _FIRST_CYCLES, _FIRST_PES = 70, 16
 
 def plot(
     out: Annotated[Path, option(OUTPUT_PANEL, "Folder for the pictures.", "DIR")],
-    file: InputFile = None,
+    file: DrawnFile = None,
     eie_simulator: EieSimulator = None,
     rows: Rows = None,
     name: Name = None,

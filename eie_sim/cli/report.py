@@ -54,7 +54,7 @@ _OUT = "Write report.json, report.md and COMPUTE_REPORT.csv, ENERGY_REPORT.csv .
 
 
 def report(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
+    what: Annotated[str | None, typer.Argument(metavar="FILE", help=_FILE, show_default=False)] = None,
     eie_simulator: EieSimulator = None,
     rows: Rows = None,
     name: Name = None,
@@ -105,28 +105,27 @@ def report(
     devices = _devices(device)
     batches = _batches(batch)
     measured = None if cpu is None else read_cpu_measurement(cpu, least_samples=0)  # what has few is left out
-    file = _results_file(file)
+    file = _results_file(what)
     if out is not None:
         check_target_folder("--out", out, ["report.json", "report.md", *(f"{name}.csv" for name in REPORTS)])
     if html is not None:
         check_target_file("--html", html)
     details: list[Detail] | None = None if html is None else []
-    kept = file is not None and file.suffix.lower() == ".json"
-    if file is not None and kept:
+    if file is not None:
         of_a_run = (eie_simulator, rows, name, acts, act_density, weight_density, seed, fit, preset, arch, settings)
         _refuse_a_new_run(file, of_a_run)
         results = _kept_results(file, layers)
     else:
         machine = chosen_machine(preset, arch, settings)
-        if (file, eie_simulator, layers) == (None, None, None):
+        if (what, eie_simulator, layers) == (None, None, None):
             warm_up.start()
         job = asked_for(
-            file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+            what, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
             act_density=act_density, weight_density=weight_density, seed=seed or 0, fit=fit,
         )  # fmt: skip
         seen = None if details is None else lambda layer, result: details.append(Detail(layer, result))
         results = simulate_job(job, machine, "fast", printer, seen=seen)
-    with errors_name(file) if file is not None and kept else nullcontext():
+    with nullcontext() if file is None else errors_name(file):
         found = run_report(results, devices, chosen, rule, measured, batches, accelerators=not device, dram=dram)
     if out is not None:
         _save(found, out, printer)
@@ -140,10 +139,11 @@ def report(
         _print(found, printer)
 
 
-def _results_file(file: Path | None) -> Path | None:
-    """The file to read; of a folder of `eie-sim run --out`, its results.json."""
-    if file is None:
+def _results_file(what: str | None) -> Path | None:
+    """The file of results that is meant, of a folder of `eie-sim run --out` its results.json; None: a new run."""
+    if what is None:
         return None
+    file = Path(what)
     inside = file / "results.json"
     if file.is_dir() and inside.is_file():
         return inside
@@ -151,7 +151,7 @@ def _results_file(file: Path | None) -> Path | None:
         with file.open("rb") as content:
             if content.read(12) == b"layer,input,":
                 raise ValueError(f"{file}: a table of results; give results.json, which `eie-sim run --out` writes too")
-    return file
+    return file if file.suffix.lower() == ".json" else None
 
 
 def _refuse_a_new_run(file: Path, given: Sequence[object]) -> None:

@@ -215,7 +215,8 @@ def one_vector(number: int | None, printer: Printer) -> Callable[[Workload], Vec
             )
         at = number or 0
         if at >= len(vectors):
-            raise ValueError(f"--input: {at}, but the input vectors are 0 to {len(vectors) - 1}")
+            name = workload.layer.name
+            raise ValueError(f"--input: {at}, but layer {name!r} has the input vectors 0 to {len(vectors) - 1}")
         return vectors[at : at + 1]
 
     return pick

@@ -48,7 +48,7 @@ def trace(
     acts: Acts = None,
     act_density: ActDensity = None,
     weight_density: WeightDensity = None,
-    number: Annotated[int, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = 0,
+    number: Annotated[int | None, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = None,
     seed: Seed = 0,
     fit: Fit = None,
     preset: Preset = None,
@@ -64,7 +64,7 @@ def trace(
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
-    from eie_sim.cli.tracing import chosen_pes, chosen_window, run_one_layer, writer_for
+    from eie_sim.cli.tracing import chosen_pes, chosen_window, part_of, run_last_layer, writer_for
     from eie_sim.engines.base import engine_named
     from eie_sim.trace import cut
 
@@ -75,21 +75,25 @@ def trace(
     engine_named(engine)
     some = None if pes is None else chosen_pes(pes, machine.n_pe)
     chosen_window(window, 1)  # a mistake in it is told before the run
+    notes: list[str] = []  # said when nothing can be refused any more
     job = asked_for(
-        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+        file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, acts=acts,
         act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
     )  # fmt: skip
-    ran, schedule = run_one_layer(job, layer, number, machine, engine, printer)
-    part = cut(schedule, ran, machine, chosen_window(window, schedule.cycles), some)
+    part = part_of(job, layer)
+    for note in notes:
+        printer.note(note)
+    ran, schedule = run_last_layer(part, number, machine, engine, printer)
+    shown = cut(schedule, ran, machine, chosen_window(window, schedule.cycles), some)
     if window is None:
-        part = _bounded(part, printer)
-    counts = write(out, schedule, ran, machine, part.window, part.pes.tolist())
+        shown = _bounded(shown, printer)
+    counts = write(out, schedule, ran, machine, shown.window, shown.pes.tolist())
     if as_json:
         told = {"layer": ran.name, "machine": machine.name, "clock_hz": machine.clock_hz, "cycles": schedule.cycles}
         where = {"file": str(out), "file_bytes": out.stat().st_size, "window": list(counts.window)}
         printer.json({**where, **told, "pes": list(counts.pes), "counters": counts.plain()})
     else:
-        _print(part, out, printer)
+        _print(shown, out, printer)
 
 
 def _bounded(part: "Cut", printer: "Printer") -> "Cut":

@@ -80,18 +80,41 @@ def chosen_pes(text: str, n_pe: int) -> list[int]:
 # The run --------------------------------------------------------------------------------------------------------------
 
 
-def run_one_layer(
-    job: Job, name: str | None, number: int, arch: ArchConfig, engine: str, printer: Printer
-) -> tuple[PackedLayer, Schedule]:
-    """Simulate a job up to one of its layers; the layer as it ran, and its schedule.
+def part_of(job: Job, name: str | None) -> Job:
+    """A job that ends with one of its layers; in a chain, the layers before it are part of it.
 
     Parameters
     ----------
     job : Job
     name : str or None
-        The layer; in a chain, the layers before it run too. None: the only one.
-    number : int
-        Which input vector, counted from 0.
+        None: the only layer.
+
+    Raises
+    ------
+    ValueError
+        If there are several layers and none is named, or there is no such layer.
+    """
+    if name is None and len(job.names) > 1:
+        raise ValueError(f"--layer: a trace is of one layer; give one of {', '.join(job.names)}")
+    if name is not None and name not in job.names:
+        raise ValueError(f"--layer: {name!r}, but the layers are {', '.join(job.names)}")
+    at = 0 if name is None else job.names.index(name)
+    if job.chain is None:
+        return replace(job, names=(job.names[at],), makers=(job.makers[at],))
+    chain = replace(job.chain, layers=job.chain.layers[: at + 1], activations=job.chain.activations[: at + 1])
+    return replace(job, names=job.names[: at + 1], chain=chain)
+
+
+def run_last_layer(
+    job: Job, number: int | None, arch: ArchConfig, engine: str, printer: Printer
+) -> tuple[PackedLayer, Schedule]:
+    """Simulate a job; its last layer as it ran, and its schedule.
+
+    Parameters
+    ----------
+    job : Job
+    number : int or None
+        Which input vector, counted from 0; None: the first.
     arch : ArchConfig
     engine : str
     printer : Printer
@@ -100,21 +123,13 @@ def run_one_layer(
     Raises
     ------
     ValueError
-        If there are several layers and none is named, there is no such layer or input vector, or as for `simulate`.
+        If there is no such input vector, or as for `simulate`.
     """
-    if name is None and len(job.names) > 1:
-        raise ValueError(f"--layer: a trace is of one layer; give one of {', '.join(job.names)}")
-    if name is not None and name not in job.names:
-        raise ValueError(f"--layer: {name!r}, but the layers are {', '.join(job.names)}")
-    at = 0 if name is None else job.names.index(name)
-    if job.chain is None:
-        part = replace(job, names=(job.names[at],), makers=(job.makers[at],))
-    else:
-        chain = replace(job.chain, layers=job.chain.layers[: at + 1], activations=job.chain.activations[: at + 1])
-        part = replace(job, names=job.names[: at + 1], chain=chain)
-        if at:
-            printer.note(f"layer {name!r} gets the outputs of {', '.join(job.names[:at])}")
-    *_, last = each_layer(part, arch, engine, printer, one_vector(number, printer), schedules=True)
+    if len(job.names) > 1:
+        printer.note(f"layer {job.names[-1]!r} gets the outputs of {job.names[-2]!r}; the layers before it run first")
+    # One layer at a time: the schedules of the layers before are not kept.
+    for ran in each_layer(job, arch, engine, printer, one_vector(number, printer), schedules=True):
+        last = ran
     schedule = last.runs.results[0].schedule
     assert schedule is not None
     return last.layer, schedule

@@ -1,16 +1,17 @@
 """What an engine is, which ones there are, and the public `simulate` functions that check and call one."""
 
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from compressor.checks import as_floats
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.capacity import check_capacity
 from eie_sim.engines.layer_cache import LayerCache
+from eie_sim.engines.protocol import Engine, Inputs
 from eie_sim.result import BatchResult, SimResult
 
 EngineName = Literal["fast", "reference"]
@@ -21,9 +22,6 @@ _LOADED: "dict[str, Engine]" = {}
 ENGINES = tuple(_HOMES)
 """Names of the engines."""
 
-Inputs = NDArray[np.float32] | NDArray[np.float64]
-"""Input vectors as engines take them: float32, or float64 for a machine in fixed point."""
-
 DEFAULT_MACHINE = "eie-64pe-45nm"
 """The preset that runs where none is given."""
 
@@ -31,18 +29,6 @@ DEFAULT_ARCH = preset(DEFAULT_MACHINE)
 
 _CHECKED: LayerCache[ArchConfig] = LayerCache()
 """The last machine that each layer was checked against and fits."""
-
-
-class Engine(Protocol):
-    """One answer to the cycle contract. The module of an engine has these two functions; its inputs are checked."""
-
-    def run(self, layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
-        """Run one input vector, (n_cols,); a ValueError when an input is not finite."""
-        ...
-
-    def run_batch(self, layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
-        """Run many input vectors, (B, n_cols); a ValueError when an input is not finite."""
-        ...
 
 
 def engine_named(name: str) -> Engine:

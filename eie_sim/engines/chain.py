@@ -58,8 +58,10 @@ def walk(
         try:
             result = run(layer, values)
         except ValueError as error:
+            if number == 0:
+                raise
             # From the second layer on, what is wrong with the inputs is wrong with the outputs before.
-            raise ValueError(f"layer {layer.name!r}: {error}") from None if number else error
+            raise ValueError(f"layer {layer.name!r}: {error}") from None
         yield result
         assert result.output is not None
         values = activate(function, result.output)

@@ -16,9 +16,9 @@ from compressor.jit import in_threads
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines import _kernels
-from eie_sim.engines.base import Inputs
 from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.engines.prepared import PreparedLayer, prepared
+from eie_sim.engines.protocol import Inputs
 from eie_sim.fixed_point import FixedPoint
 from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, result_of_table
 
@@ -64,7 +64,7 @@ _PLANS: LayerCache[_Plan] = LayerCache()
 
 
 def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
-    """Run one input vector; see `eie_sim.engines.base.Engine`."""
+    """Run one input vector; see `eie_sim.engines.protocol.Engine`."""
     # In a run out of a cold cache, the way to the kernel takes as long as the kernel does: every object on it is a page
     # of memory to find. So the way is short, and the plan of the machine that ran last is kept.
     plan = _PLANS.get(layer)
@@ -83,7 +83,7 @@ def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedu
 
 
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
-    """Run many input vectors on all cores; see `eie_sim.engines.base.Engine`."""
+    """Run many input vectors on all cores; see `eie_sim.engines.protocol.Engine`."""
     prepared(layer)  # once, before the threads
     runs = in_threads(lambda vector: run(layer, vector, arch, output, False), acts)
     cycles = np.array([one.cycles for one in runs], np.int64)

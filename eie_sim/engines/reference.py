@@ -13,7 +13,7 @@ from compressor._version import __version__
 from compressor.checks import as_floats
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
-from eie_sim.engines.base import Inputs
+from eie_sim.engines.protocol import Inputs
 from eie_sim.machine.machine import Machine
 from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, freeze
 
@@ -21,7 +21,7 @@ NAME = "reference"
 
 
 def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedule: bool) -> SimResult:
-    """Run one input vector; see `eie_sim.engines.base.Engine`."""
+    """Run one input vector; see `eie_sim.engines.protocol.Engine`."""
     machine = Machine(layer, as_floats("acts", acts, np.float32 if arch.number_bits is None else np.float64), arch)
     machine.run()
     return read_out(machine, output, schedule)
@@ -59,7 +59,7 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
 
 
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
-    """Run many input vectors one after another; see `eie_sim.engines.base.Engine`."""
+    """Run many input vectors one after another; see `eie_sim.engines.protocol.Engine`."""
     results = [run(layer, vector, arch, output, schedule=False) for vector in acts]
     stacked: dict[str, Any] = {}
     for field in fields(Counts):  # the shapes are given, for a batch may have no input

@@ -26,7 +26,7 @@ class EieSimulatorFolder:
     options: LoadOptions
     takes: ClassVar[frozenset[str]] = frozenset({"rows", "name", "acts", "act_density", "n_vectors"})
     follows_weight_bits: ClassVar[bool] = False
-    where: ClassVar[str] = "with --eie-simulator"
+    where: ClassVar[str] = "with a data folder"
 
     def job(self, arch: ArchConfig | None) -> Job:
         """See `eie_sim.sources.job.Source`."""

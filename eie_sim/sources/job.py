@@ -23,7 +23,7 @@ class Note(NamedTuple):
     cure: Cure | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Job:
     """What runs: layers, each with inputs of its own, or a chain of them.
 
@@ -39,8 +39,11 @@ class Job:
         Each makes one workload.
     chain : PackedModel or None
         The layers, where each one's activated output is the next one's input.
+    chain_origins : tuple of Origin
+        Of the layers of a chain; of the inputs, the first one's says where they come from.
     notes : tuple of Note
-        What a user should know before anything runs, such as that a layer was packed anew.
+        What a user should know before anything runs, such as that a layer was packed anew. Of layers that are made
+        later, `notes_of` gives the rest.
     remarks : tuple of str
         What a reader of the results should know.
     """
@@ -48,14 +51,16 @@ class Job:
     names: tuple[str, ...]
     makers: tuple[Callable[[], Workload], ...]
     chain: PackedModel | None = None
+    chain_origins: tuple[Origin, ...] = ()
     notes: tuple[Note, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Workload]:
         return (make() for make in self.makers)
 
-    def __len__(self) -> int:
-        return len(self.names)
+    def __repr__(self) -> str:
+        kind = "a chain" if self.chain is not None else f"{len(self.names)} layer{'s' * (len(self.names) > 1)}"
+        return f"Job({kind}: {', '.join(self.names)})"
 
     @cached_property
     def _workloads(self) -> tuple[Workload, ...]:
@@ -73,14 +78,16 @@ class Job:
 
     @property
     def origins(self) -> tuple[Origin, ...]:
-        """Where each layer and its inputs come from; of a chain, one for all."""
-        return tuple(one.origin for one in self._workloads)
+        """Where each layer and its inputs come from."""
+        return self.chain_origins or tuple(one.origin for one in self._workloads)
 
 
 def notes_of(layer: PackedLayer, origin: Origin) -> list[Note]:
     """What a user should know of a layer of a file: that its inputs were drawn, that it was packed anew."""
     notes = []
-    if origin.inputs == "drawn":
+    if origin.inputs and origin.kind == "eie-simulator":
+        notes.append(Note(f"layer {layer.name!r}: {origin.inputs_text}, in place of those in the folder"))
+    elif origin.inputs == "drawn":
         notes.append(Note(f"layer {layer.name!r}: {origin.inputs_text}", Cure("acts", "gives real ones")))
     if origin.repacked_from is not None:
         had, has = packing_text(*origin.repacked_from), packing_text(layer.n_pe, layer.index_bits)

@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from numpy.typing import ArrayLike
 
+from compressor.checks import whole_number
 from compressor.models import MODELS
 from eie_sim.arch import ArchConfig
 from eie_sim.networks import published_layers
@@ -15,7 +17,7 @@ from eie_sim.sources.eie_folder import EieSimulatorFolder
 from eie_sim.sources.job import Job, Source
 from eie_sim.sources.matrix_market import MatrixMarketFile
 from eie_sim.sources.model_file import CompressedFile, PackedFile
-from eie_sim.sources.options import LoadOptions
+from eie_sim.sources.options import LoadOptions, OptionError
 from eie_sim.sources.packaged import PackagedNetwork
 from eie_sim.sources.published import PublishedLayers
 from eie_sim.sources.random_layer import PREFIX, RandomLayer
@@ -35,7 +37,7 @@ def load(
     arch: ArchConfig | None = None,
     *,
     layers: str | Sequence[str] | None = None,
-    chain: bool | None = None,
+    chain: Literal[False] | None = None,
     acts: str | PathLike[str] | ArrayLike | None = None,
     act_density: float | None = None,
     weight_density: float | None = None,
@@ -52,12 +54,13 @@ def load(
     what : str, path or None
         A file ``.eie``, ``.dcz``, ``.mtx`` or ``.csv`` (SCALE-Sim GEMM topology); a data folder of the EIE authors'
         simulator; the name of a published layer, such as ``"Alex-7"``, or of a packaged network, such as
-        ``"lenet-300-100"``; ``"random:ROWSxCOLS"``. None: the nine published layers.
+        ``"lenet-300-100"``; ``"random:ROWSxCOLS"``. One layer of a file is ``"file#layer"``. A file or folder that has
+        the name of a layer is ``"./Alex-7"``. None: the nine published layers.
     arch : ArchConfig or None
         The machine that layers are packed for; None: as they are stored, or for 64 PEs.
     layers : str, sequence of str or None
         Names of the layers to take, in a string separated by commas; None: all.
-    chain : bool or None
+    chain : False or None
         False: each layer of a model alone, with inputs of its own. None: a chain where their sizes fit.
     acts : path, array_like or None
         Inputs, shape (n_cols,) or (B, n_cols): a ``.npy`` file or numbers. None: those that come with the layer, or
@@ -97,12 +100,31 @@ def load(
     >>> simulate(job.layers[0], job.acts[0]).counts.broadcasts
     16
     """
+    if arch is not None and not isinstance(arch, ArchConfig):
+        raise ValueError(f"arch: {arch!r}, but it must be an ArchConfig; preset('eie-64pe-45nm') gives one")
+    whole_number("seed", seed, 0)
     if isinstance(acts, str | PathLike):
         acts = Path(acts)
+    what, layer = split_layer(what)
+    if layer is not None:
+        if layers is not None:
+            raise OptionError("layers", f"{what}#{layer} names a layer already")
+        layers = (layer,)
     options = LoadOptions(layers, chain, acts, act_density, weight_density, seed, fit, rows, name, n_vectors)
+    if chain not in (None, False):
+        raise OptionError("chain", f"{chain!r}, but it must be False or None: a chain is one where the sizes fit")
     source = source_of(what, options)
     options.refuse_all_but(source.takes, source.where)
     return source.job(arch)
+
+
+def split_layer(what: str | PathLike[str] | None) -> tuple[str | PathLike[str] | None, str | None]:
+    """``file#layer`` as the file and the layer; anything else as it is, and None."""
+    if what is None:
+        return None, None
+    file, _, layer = os.fspath(what).partition("#")
+    known = Path(file).suffix.lower() in FILES or file in MODELS
+    return (file, layer) if layer and known and not Path(what).exists() else (what, None)
 
 
 def source_of(what: str | PathLike[str] | None, options: LoadOptions) -> Source:
@@ -127,7 +149,10 @@ def source_of(what: str | PathLike[str] | None, options: LoadOptions) -> Source:
         return EieSimulatorFolder(path, options)
     kind = FILES.get(path.suffix.lower())
     if kind is None and not path.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text)
+        if path.suffix or len(path.parts) > 1:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text)
+        names = ", ".join([*published_layers(), *MODELS])
+        raise ValueError(f"{text!r}: is not a file or a folder, nor one of {names}, nor random:ROWSxCOLS")
     if kind is None:
         raise ValueError(
             f"{path}: its name ends in {path.suffix!r}, but it must be one of {', '.join(FILES)}; "

@@ -92,8 +92,10 @@ class LoadOptions:
         """
         if self.layers is None:
             return list(names)
-        given = self.layers.split(",") if isinstance(self.layers, str) else self.layers
-        wanted = [name.strip() for name in given if name.strip()]
+        if isinstance(self.layers, str):
+            wanted = [name.strip() for name in self.layers.split(",") if name.strip()]
+        else:  # names as they are, which may have commas and spaces in them
+            wanted = list(self.layers)
         unknown = [name for name in wanted if name not in names]
         if unknown or not wanted:
             raise OptionError("layers", f"{', '.join(unknown)!r}, but the layers are {', '.join(names)}")

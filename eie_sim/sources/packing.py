@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from compressor.checks import whole_number
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
@@ -34,6 +35,8 @@ def check_inputs(options: LoadOptions) -> None:
     """
     if options.acts is not None and options.act_density is not None:
         raise OptionError("act_density", "is for drawn inputs", Cure("acts", "gives them"))
+    if options.n_vectors is not None:
+        whole_number("n_vectors", options.n_vectors, 1)
     if options.acts is not None and options.n_vectors is not None:
         raise OptionError("n_vectors", "is for drawn inputs", Cure("acts", "gives them"))
 
@@ -64,14 +67,18 @@ def with_inputs(layer: PackedLayer, origin: Origin, options: LoadOptions, sample
     if isinstance(options.acts, Path):
         acts = read_acts(options.acts, layer)
         return Workload(layer, acts, replace(origin, inputs="file", inputs_name=options.acts.name))
-    return Workload(layer, np.asarray(options.acts), replace(origin, inputs="given"))
+    given = Workload(layer, np.asarray(options.acts), replace(origin, inputs="given"))
+    if given.is_batch and not len(given.acts):
+        raise OptionError("acts", f"shape {given.acts.shape}, but there must be an input vector")
+    return given
 
 
 def drawn_inputs(layer: PackedLayer, options: LoadOptions, sampled_as: str) -> NDArray[np.float32]:
     """Inputs from the seed; the first vectors are the same whatever their number."""
     seed = SeedSequence([options.seed, int.from_bytes(sampled_as.encode())])
     statistics = LayerStatistics(1.0, options.density_of_inputs)
-    acts = draw_acts(layer.n_cols, statistics, options.n_vectors or 1, seed)
+    n_vectors = 1 if options.n_vectors is None else options.n_vectors
+    acts = draw_acts(layer.n_cols, statistics, n_vectors, seed)
     return acts[0] if options.n_vectors is None else acts
 
 
@@ -117,7 +124,7 @@ def one_layer_job(
     workload = Workload(layer, acts, origin) if acts is not None else with_inputs(layer, origin, options, sampled_as)
     packed, origin = fitted(layer, arch, workload.origin)
     ready = replace(workload, layer=packed, origin=origin)
-    return Job((layer.name,), (lambda: ready,))
+    return Job((layer.name,), (lambda: ready,), notes=tuple(notes_of(packed, origin)))
 
 
 def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: ArchConfig | None) -> Job:
@@ -161,14 +168,18 @@ def chain_job(
     acts: NDArray[np.float32] | None = None,
 ) -> Job:
     """A job of layers one after another, with the inputs of the first that `options` ask for, or `acts`."""
+    check_packing(layers, arch)
     first = Workload(layers[0], acts, origin) if acts is not None else with_inputs(layers[0], origin, options)
     notes = notes_of(layers[0], first.origin)
-    packed = []
+    packed, origins = [], []
     for layer in layers:
         ready, of_layer = fitted(layer, arch, origin)
         packed.append(ready)
+        origins.append(of_layer)
         notes += notes_of(ready, of_layer)
+    # The first layer's origin says where the inputs of the chain come from.
+    origins[0] = replace(first.origin, repacked_from=origins[0].repacked_from)
     model = PackedModel(tuple(packed), tuple(activations))
     workload = replace(first, layer=packed[0])
     names = tuple(layer.name for layer in packed)
-    return Job(names, (lambda: workload,), model, tuple(notes), (CHAINED,))
+    return Job(names, (lambda: workload,), model, tuple(origins), tuple(notes), (CHAINED,))

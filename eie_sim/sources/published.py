@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from eie_sim import networks
 from eie_sim.arch import ArchConfig
 from eie_sim.networks.statistics import LayerStatistics
-from eie_sim.sources.job import Job, check_n_pe
+from eie_sim.sources.job import Job, Note, check_n_pe
 from eie_sim.sources.options import LoadOptions, OptionError
 from eie_sim.workload import calibrated_layer
 
@@ -43,7 +44,10 @@ class PublishedLayers:
             "are not public. The cycles of one draw vary by 0.2 to 1.9 %."
         )
         makers = tuple(partial(made, name, n_vectors=self.options.n_vectors) for name in names)
-        return Job(tuple(names), makers, remarks=(remark,))
+        notes: tuple[Note, ...] = ()
+        if self.name is not None and Path(self.name).exists():
+            notes = (Note(f"{self.name}: the published layer; what is here under that name is ./{self.name}"),)
+        return Job(tuple(names), makers, notes=notes, remarks=(remark,))
 
     def content(self) -> Mapping[str, object]:
         """See `eie_sim.sources.job.Source`."""

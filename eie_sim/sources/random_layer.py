@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from eie_sim.arch import ArchConfig
 from eie_sim.sources.job import Job, check_n_pe
 from eie_sim.sources.options import LoadOptions
-from eie_sim.workload import random_layer
+from eie_sim.workload import MAX_CELLS, Workload, random_layer
 
 PREFIX = "random:"
 
@@ -32,9 +31,12 @@ class RandomLayer:
     @property
     def _sizes(self) -> tuple[int, int]:
         found = _SIZES.fullmatch(self.text.removeprefix(PREFIX))
-        if found is None:
-            raise ValueError(f"{self.text}: expected random:ROWSxCOLS, such as random:4096x1024")
-        return int(found[1]), int(found[2])
+        sizes = (0, 0) if found is None else (int(found[1]), int(found[2]))
+        if not all(sizes):
+            raise ValueError(f"{self.text}: expected random:ROWSxCOLS, such as random:4096x1024, both at least 1")
+        if sizes[0] * sizes[1] > MAX_CELLS:
+            raise ValueError(f"{self.text}: {sizes[0] * sizes[1]} weights, but at most {MAX_CELLS} can be drawn")
+        return sizes
 
     @property
     def _weight_density(self) -> float:
@@ -43,17 +45,23 @@ class RandomLayer:
     def job(self, arch: ArchConfig | None) -> Job:
         """See `eie_sim.sources.job.Source`."""
         n_rows, n_cols = self._sizes
-        name = self.options.name or self.text.removeprefix(PREFIX)
+        # Sampled by its size: neither what it is called nor how the size is written changes a number.
+        sampled_as = f"{n_rows}x{n_cols}"
+        name, options = self.options.name or sampled_as, self.options
         n_pe, weight_bits, index_bits = ArchConfig().packing if arch is None else arch.packing
         check_n_pe(name, n_cols, n_pe)
-        make = partial(
-            random_layer, n_rows, n_cols, self._weight_density, self.options.density_of_inputs, self.options.seed,
-            n_pe, index_bits, weight_bits, n_vectors=self.options.n_vectors, name=name,
-        )  # fmt: skip
+
+        def make() -> Workload:
+            sampled = random_layer(
+                n_rows, n_cols, self._weight_density, options.density_of_inputs, options.seed, n_pe, index_bits,
+                weight_bits, n_vectors=options.n_vectors, name=sampled_as,
+            )  # fmt: skip
+            return replace(sampled, layer=replace(sampled.layer, name=name))
+
         return Job((name,), (make,))
 
     def content(self) -> Mapping[str, object]:
         """See `eie_sim.sources.job.Source`."""
         options = self.options
         densities = [self._weight_density, options.density_of_inputs]
-        return {"random": list(self._sizes), "densities": densities, "seed": options.seed, "name": options.name}
+        return {"random": list(self._sizes), "densities": densities, "seed": options.seed}

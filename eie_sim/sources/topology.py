@@ -123,7 +123,7 @@ class TopologyFile:
 
     def content(self) -> Mapping[str, object]:
         """See `eie_sim.sources.job.Source`."""
-        return {**content_of_file(self.path, self.options), "weight_density": self.options.weight_density}
+        return content_of_file(self.path, self.options) | {"weight_density": self.options.weight_density}
 
 
 def _sampled(path: Path, layer: GemmLayer, options: LoadOptions, packing: tuple[int, int, int]) -> Workload:
@@ -134,7 +134,7 @@ def _sampled(path: Path, layer: GemmLayer, options: LoadOptions, packing: tuple[
     try:
         sampled = random_layer(
             layer.n_outputs, layer.n_inputs, density, options.density_of_inputs, options.seed, n_pe, index_bits,
-            weight_bits, n_vectors=options.n_vectors or layer.n_vectors, name=layer.name,
+            weight_bits, n_vectors=layer.n_vectors if options.n_vectors is None else options.n_vectors, name=layer.name,
         )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{path}: line {layer.line}: {error}") from None

@@ -214,7 +214,9 @@ def estimate(planned: SweepPlan, seconds: float = 5.0) -> Estimate:
         times = [time.perf_counter()]
         tried += len(task.points)
         try:
-            for step in (few.request.make, few.request.forget, partial(compute, few), partial(compute, few)):
+            bits = few.points[0].machine.weight_bits
+            make, forget = partial(few.request.make, bits), partial(few.request.forget, bits)
+            for step in (make, forget, partial(compute, few), partial(compute, few)):
                 step()
                 times.append(time.perf_counter())
         except (ValueError, OSError):

@@ -25,6 +25,7 @@ from eie_sim.sources.acts import load_npy
 from eie_sim.sources.contents import sha256_of
 from eie_sim.sources.job import Source
 from eie_sim.sources.loading import FILES, source_of
+from eie_sim.sources.matrix_market import MatrixMarketFile
 from eie_sim.sources.model_file import ModelFile, ReadModel
 from eie_sim.sources.options import LoadOptions, OptionError
 from eie_sim.sources.random_layer import PREFIX
@@ -38,6 +39,9 @@ _KEPT_PACKINGS = 4
 
 _KEPT_WORKLOADS = 2
 
+_MATRIX = "matrix"
+"""What the layer of an ``.mtx`` file is called: a row must not depend on the name of a file."""
+
 _NUMBERS = ("arithmetic", "weight_frac_bits", "act_frac_bits", "rounding", "acc_bits")
 """Fields of a machine that decide what a layer's outputs are."""
 
@@ -46,7 +50,7 @@ Inputs = NDArray[np.floating]
 
 def is_file(name: str) -> bool:
     """Whether a workload of that name is read from a file or a folder."""
-    known = name in published_layers() or name in MODELS or name == "all"
+    known = name in published_layers() or name.partition("#")[0] in MODELS or name == "all"
     return not known and not name.startswith(PREFIX)
 
 
@@ -84,13 +88,19 @@ class WorkloadName:
             One line that says what there is; or that the file cannot be read.
         """
         if is_file(self.name):
-            file = self.name.partition("#")[0]
+            file = self._file_and_layer[0]
             path = Path(self.folder) / file
             if not file or (not path.is_dir() and path.suffix.lower() not in SUFFIXES):
                 raise ValueError(
                     f"workload: {self.name!r}, but it must be one of {', '.join([*published_layers(), *MODELS])}, "
                     f"random:ROWSxCOLS, or a file that ends in {', '.join(SUFFIXES)} (one layer of it: file#layer)"
                 )
+        source = self._source
+        layer = self._file_and_layer[1]
+        if layer and "layers" not in source.takes and not (isinstance(source, MatrixMarketFile) and layer == _MATRIX):
+            raise ValueError(f"workload: {self.name!r}: a layer means nothing {source.where}")
+        if self.acts is not None and is_file(self.name) and "acts" not in source.takes:
+            raise ValueError(f"acts: {self.acts}: means nothing {source.where}")
         _ = self.digest
         if self.acts is not None and is_file(self.name):
             acts = load_npy(Path(self.folder) / self.acts)
@@ -98,16 +108,26 @@ class WorkloadName:
                 raise ValueError(f"{self.acts}: shape {acts.shape}, but a sweep takes one input vector")
 
     @property
-    def _source(self) -> Source:
+    def _file_and_layer(self) -> tuple[str, str | None]:
         file, _, layer = self.name.partition("#")
-        what = str(Path(self.folder) / file) if is_file(self.name) else self.name
+        return file, layer or None
+
+    @property
+    def _source(self) -> Source:
+        file, layer = self._file_and_layer
+        # Absolute, so that a folder is not taken for a published layer of its name.
+        what = str((Path(self.folder) / file).absolute()) if is_file(self.name) else file
+        plain = source_of(what, LoadOptions(seed=self.seed, fit=self.fit))
+        of_file = self.acts is not None and "acts" in plain.takes
+        # Layers of a file by their names as they are; a matrix is one layer, called so whatever its file is called.
         options = LoadOptions(
-            layers=layer or None,
+            layers=(layer,) if layer else None,
             seed=self.seed,
             fit=self.fit,
-            acts=None if self.acts is None else Path(self.folder) / self.acts,
+            acts=Path(self.folder) / str(self.acts) if of_file else None,
             # Inputs that are given are not drawn; those of a data folder run unless others are asked for.
-            act_density=None if self.acts is not None or self.act_density == 1 else self.act_density,
+            act_density=None if of_file or self.act_density == 1 else self.act_density,
+            name=_MATRIX if isinstance(plain, MatrixMarketFile) else None,
         )
         return source_of(what, options)
 
@@ -126,9 +146,9 @@ class WorkloadName:
         """
         return _kept(self, self.digest, weight_bits if self._source.follows_weight_bits else 4)
 
-    def forget(self) -> None:
+    def forget(self, weight_bits: int = 4) -> None:
         """Drop what is kept packed of it, so that it is packed anew."""
-        self.work().forget()
+        self.work(weight_bits).forget()
 
     def make(self, weight_bits: int = 4) -> "LoadedWorkload":
         """As `work`, anew.
@@ -151,7 +171,7 @@ class WorkloadName:
         if job.chain is None and len(job.names) > 1:
             raise ValueError(f"{self.name}: is no chain of layers; name one as file#layer ({', '.join(job.names)})")
         (workload,) = job
-        if workload.is_batch and self.acts is not None:
+        if workload.is_batch and workload.origin.inputs == "file":
             raise ValueError(f"{self.acts}: shape {workload.acts.shape}, but a sweep takes one input vector")
         layers = (workload.layer,) if job.chain is None else job.chain.layers
         functions = ("none",) if job.chain is None else tuple(job.chain.activations)

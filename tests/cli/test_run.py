@@ -361,7 +361,7 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
         (["--eie-simulator", "."], "has no act.dat"),
         (["--eie-simulator", "one.eie"], "--eie-simulator: one.eie: is not a folder"),
         (["--eie-simulator", "absent"], "absent: No such file or directory"),
-        (["--eie-simulator", ".", "--layers", "x"], "--layers: means nothing with --eie-simulator"),
+        (["--eie-simulator", ".", "--layers", "x"], "--layers: means nothing with a data folder"),
         (["--acts", "acts.npy"], "--acts: means nothing without a file"),
         (["--layers", "Alex-9"], "--layers: 'Alex-9', but the layers are Alex-6, "),
         (["--fit", "all"], "--fit: 'all', but it must be one of all_points, pe64"),

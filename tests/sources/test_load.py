@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor import PackedModel, pack_codes, save_model
-from eie_sim import ArchConfig, Job, Origin, load, simulate
+from eie_sim import ArchConfig, Job, Origin, load, simulate, simulate_batch
 from eie_sim.networks import published_layers
 from eie_sim.sources import OptionError
 from eie_sim.sources.options import PackingError
@@ -90,6 +90,51 @@ def test_a_name_changes_no_number(folder):
     assert np.array_equal(named.acts[0], one.acts[0])
 
 
+def test_neither_the_name_nor_the_spelling_of_a_random_layer_changes_a_number():
+    plain, named, padded = load("random:64x32"), load("random:64x32", name="mine"), load("random:064x032")
+    assert [job.layers[0].name for job in (plain, named, padded)] == ["64x32", "mine", "64x32"]
+    for other in (named, padded):
+        assert np.array_equal(plain.layers[0].codes, other.layers[0].codes)
+        assert np.array_equal(plain.acts[0], other.acts[0])
+
+
+def test_digits_of_a_packaged_network_may_be_several_and_each_layer_alone():
+    chain = load("lenet-300-100", seed=2, n_vectors=3)
+    alone = load("lenet-300-100", ArchConfig(n_pe=8), seed=2, n_vectors=3, chain=False)
+    assert [acts.shape for acts in alone.acts] == [(3, layer.n_cols) for layer in alone.layers]
+    assert np.array_equal(alone.acts[0], chain.acts[0])
+    outputs = simulate_batch(chain.layers[0], chain.acts[0]).output
+    assert np.array_equal(alone.acts[1], np.maximum(outputs, 0))
+    assert {layer.n_pe for layer in alone.layers} == {8}
+    (one,) = load("lenet-300-100", seed=2).acts
+    assert np.array_equal(one, chain.acts[0][0])
+
+
+def test_every_layer_of_a_chain_has_an_origin(folder):
+    job = load(folder / "chain.eie", ArchConfig(n_pe=8), seed=3)
+    assert [(str(origin), origin.repacked_from) for origin in job.origins] == [
+        ("chain.eie; inputs drawn with seed 3, all active", (4, 4)),
+        ("chain.eie", (4, 4)),
+    ]
+
+
+def test_notes_of_one_layer_are_there_before_it_is_made(folder):
+    job = load(folder / "chain.eie", ArchConfig(n_pe=8), layers="fc1")
+    assert [note.text for note in job.notes] == [
+        "layer 'fc1': inputs drawn with seed 0, all active",
+        "layer 'fc1' was packed for 4 PEs and 4-bit runs: repacked for 8 PEs and 4-bit runs",
+    ]
+
+
+@pytest.mark.parametrize("what", ["chain.eie", "lenet-5"])
+def test_a_machine_that_cannot_take_the_layers_is_refused_at_once(folder, monkeypatch, what):
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match=r"n_pe: 100000000, but layer .* can have at most"):
+        load(what, ArchConfig(n_pe=100_000_000))
+    with pytest.raises(PackingError, match="weight_bits=4 changes the machine"):
+        load(what, ArchConfig(weight_bits=5))
+
+
 def test_a_random_layer_follows_the_bits_of_the_machine():
     arch = ArchConfig(n_pe=4, weight_bits=5, index_bits=3)
     job = load("random:30x20", arch, weight_density=0.5)
@@ -105,8 +150,17 @@ def test_a_random_layer_follows_the_bits_of_the_machine():
         ("chain.eie", {"name": "x"}, "name: names one layer, but there are several; layers picks one"),
         ("apart.eie", {"acts": np.ones(40)}, "acts: the layers are no chain .*; layers picks one"),
         ("chain.eie", {"acts": np.ones(40), "act_density": 0.5}, "act_density: is for drawn inputs; acts gives them"),
-        ("lenet-5", {"layers": "ip1"}, "layers: means nothing with a packaged network"),
+        ("lenet-5", {"layers": "conv1"}, "layers: 'conv1', but the layers are ip1, ip2"),
+        ("lenet-5", {"name": "x"}, "name: means nothing with a packaged network"),
+        ("chain.eie#fc1", {"layers": "fc2"}, "layers: chain.eie#fc1 names a layer already"),
         ("lenet-5", {"seed": 9999}, "seed: 9999, but lenet-5 has 256 digits"),
+        ("lenet-5", {"n_vectors": 300}, "n_vectors: 300 from digit 0 on, but lenet-5 has 256 digits"),
+        ("chain.eie", {"chain": True}, "chain: True, but it must be False or None"),
+        (
+            "chain.eie",
+            {"layers": "fc1", "acts": np.ones((0, 40))},
+            r"acts: shape \(0, 40\), but there must be an input",
+        ),
         ("Alex-7", {"fit": "mine"}, "fit: 'mine', but it must be one of all_points, pe64"),
     ],
 )
@@ -116,15 +170,61 @@ def test_an_option_that_cannot_be_is_named_as_the_parameter(folder, monkeypatch,
         load(what, **options)
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 2.5])
+@pytest.mark.parametrize("what", ["chain.eie", "random:6x4", "lenet-5", "NT-We"])
+def test_vectors_are_at_least_one(folder, monkeypatch, what, wrong):
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match="n_vectors: "):
+        _ = load(what, n_vectors=wrong).acts
+
+
 def test_codes_of_other_bits_are_refused_with_the_cure(folder):
     with pytest.raises(PackingError, match=r"codes of 4 bits, but the machine takes 5 \(weight_bits=4 changes the"):
         load(folder / "chain.eie", ArchConfig(weight_bits=5))
 
 
-@pytest.mark.parametrize("what", ["random:", "random:4", "random:-1x4", "random:4x4x4"])
+@pytest.mark.parametrize("what", ["random:", "random:4", "random:-1x4", "random:4x4x4", "random:0x4"])
 def test_a_random_layer_needs_two_sizes(what):
     with pytest.raises(ValueError, match="expected random:ROWSxCOLS"):
         load(what)
+
+
+def test_one_layer_of_a_file_or_of_a_packaged_network_may_be_named_with_it(folder):
+    assert load(f"{folder / 'chain.eie'}#fc2").names == ("fc2",)
+    whole, one = load("lenet-300-100", seed=2), load("lenet-300-100#ip2", seed=2)
+    assert one.names == ("ip2",)
+    assert np.array_equal(one.acts[0], np.maximum(simulate(whole.layers[0], whole.acts[0]).output, 0))
+
+
+def test_a_name_that_is_neither_a_layer_nor_a_file_is_refused_with_those_that_there_are():
+    with pytest.raises(
+        ValueError, match=r"'Alex-77': is not a file or a folder, nor one of Alex-6, .*lenet-5, nor"
+    ):
+        load("Alex-77")
+
+
+def test_a_path_is_a_path_also_where_a_layer_has_its_name(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "NT-We").mkdir()
+    with pytest.raises(ValueError, match="not a data folder"):
+        load("./NT-We")
+    assert load("NT-We").notes[0].text == "NT-We: the published layer; what is here under that name is ./NT-We"
+
+
+def test_a_random_layer_that_is_too_large_is_named():
+    with pytest.raises(ValueError, match=r"random:99999999x99999999: 9999999800000001 weights, but at most"):
+        load("random:99999999x99999999")
+
+
+@pytest.mark.parametrize(("options", "message"), [({"seed": -1}, "seed: "), ({"arch": "eie-64pe-45nm"}, "arch: ")])
+def test_arguments_of_another_kind_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        load("random:4x4", **options)
+
+
+def test_a_job_shows_its_layers(folder):
+    assert repr(load(folder / "chain.eie")) == "Job(a chain: fc1, fc2)"
+    assert repr(load("random:4x4")) == "Job(1 layer: 4x4)"
 
 
 def test_what_is_not_there_or_of_no_kind_is_one_line(folder):
@@ -165,7 +265,16 @@ def test_an_origin_can_be_read_by_people(origin):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"kind": 3}, {"seed": "3"}, {"line": True}, {"who": "x"}, {"repacked_from": [1]}, {"repacked_from": [1, "2"]}],
+    [
+        {"kind": 3},
+        {"seed": "3"},
+        {"line": True},
+        {"who": "x"},
+        {"repacked_from": [1]},
+        {"repacked_from": [1, "2"]},
+        {"act_density": 10**400},
+        {"act_density": -1},
+    ],
 )
 def test_fields_that_are_no_origin_are_refused(fields):
     with pytest.raises(ValueError, match=next(iter(fields))):

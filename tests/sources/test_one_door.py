@@ -3,7 +3,6 @@
 import json
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,7 +108,9 @@ def in_python(words, more):
     return {layer.name: simulate(layer, acts, arch).cycles for layer, acts in pairs}
 
 
-@pytest.mark.parametrize("words", ["chain.eie", "chain.dcz", "matrix.mtx", "shapes.csv", "alex8", "random:70x50"])
+@pytest.mark.parametrize(
+    "words", ["chain.eie", "chain.dcz", "matrix.mtx", "shapes.csv", "alex8", "random:70x50", "lenet-300-100", "NT-We"]
+)
 def test_the_processor_is_measured_on_what_runs(words, folder, monkeypatch):
     monkeypatch.chdir(folder)
 
@@ -119,7 +120,7 @@ def test_the_processor_is_measured_on_what_runs(words, folder, monkeypatch):
         def progress(self, _steps):
             return nullcontext(lambda *_a, **_k: None)
 
-    measured = _workloads(Path(words), None, None, 3, 5, Silent())
+    measured = _workloads(words, None, 5, Silent(), seed=3)
     alone = load(words, seed=3, chain=False, n_vectors=5)
     assert [one.name for one in measured] == list(alone.names)
     for one, layer, acts in zip(measured, alone.layers, alone.acts, strict=True):

@@ -339,6 +339,42 @@ def test_seeds_of_one_file_are_other_inputs_of_one_packing(asked):
     assert all(a is b for a, b in zip(first.packed(8, 4, "as it is"), second.packed(8, 4, "as it is"), strict=True))
 
 
+def test_the_name_of_a_matrix_file_is_in_no_row(folder, asked):
+    shutil.copy(folder / "matrix.mtx", folder / "NT-We.mtx")  # a published layer's figures must not stand beside it
+    assert [asked(name).make().layers[0].name for name in ("matrix.mtx", "NT-We.mtx")] == ["matrix", "matrix"]
+
+
+def test_layers_of_a_file_may_have_commas_and_spaces_in_their_names(folder, asked):
+    layers = tuple(a_layer("fc1").repack(name=name) for name in ("enc,q", " b"))
+    save_model(PackedModel(layers, ("none", "none")), folder / "odd.eie")
+    for layer in layers:
+        assert asked(f"odd.eie#{layer.name}").make().layers[0].name == layer.name
+    with pytest.raises(ValueError, match=r"chain\.eie#fc1,fc2: layers: 'fc1,fc2', but the layers are"):
+        asked("chain.eie#fc1,fc2").make()
+
+
+def test_a_layer_of_what_has_one_alone_is_refused(folder, asked):
+    asked("matrix.mtx#matrix").check()
+    with pytest.raises(ValueError, match=r"'matrix\.mtx#other': a layer means nothing with an \.mtx file"):
+        asked("matrix.mtx#other").check()
+
+
+def test_inputs_are_refused_for_a_topology_and_left_out_for_what_is_no_file(folder, asked):
+    (folder / "shapes.csv").write_text("Layer, M, N, K,\nq, 2, 30, 40,\n")
+    with pytest.raises(ValueError, match=r"acts: acts\.npy: means nothing with a topology"):
+        asked("shapes.csv#q", acts="acts.npy").check()
+    assert (
+        np.count_nonzero(WorkloadName("random:6x40", str(folder), acts="acts.npy", act_density=0.5).make().acts) == 20
+    )
+
+
+def test_a_folder_named_as_a_published_layer_is_the_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "Alex-7").mkdir()
+    with pytest.raises(ValueError, match="not a data folder"):
+        WorkloadName("./Alex-7").check()
+
+
 def test_what_is_kept_packed_goes_with_the_layer(asked):
     work = asked("chain.eie").make()
     packed = ref(work.packed(8, 4, "as it is")[0])
