@@ -5,6 +5,7 @@ import threading
 from copy import copy, deepcopy
 
 import numpy as np
+import pytest
 
 from compressor import pack_codes
 from eie_sim import ArchConfig, simulate
@@ -81,6 +82,7 @@ def test_copies_begin_with_nothing_and_run_alike():
         assert differences(simulate(other, np.ones(64), schedule=True), result) == []
 
 
+@pytest.mark.compiled_only
 def test_threads_on_two_machines_and_one_layer_do_not_mix_their_plans():
     layer = a_layer()
     machines = [ArchConfig(act_queue_depth=depth) for depth in (1, 2, 8, 64)]
