@@ -80,10 +80,17 @@ def texts(notebook: Notebook) -> Iterator[tuple[int, str]]:
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     for number, cell in enumerate(code, 1):
         if VARIES not in cell["metadata"].get("tags", ()):
+            shown, before = [], None
             for output in cell["outputs"]:
                 of_data = output.get("data", {})
-                shown = "".join(output.get("text", of_data.get("text/plain", "")))
-                yield number, "a picture" if "image/png" in of_data else shown
+                text = "".join(output.get("text", of_data.get("text/plain", "")))
+                stream = output["name"] if output.get("output_type") == "stream" else None
+                if stream is not None and stream == before:
+                    shown[-1] += text  # into how many pieces a kernel cuts what it prints depends on its speed
+                else:
+                    shown.append("a picture" if "image/png" in of_data else text)
+                before = stream
+            yield from ((number, one) for one in shown)
 
 
 def differing(stored: Notebook, now: Notebook) -> list[int]:

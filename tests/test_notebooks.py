@@ -77,5 +77,8 @@ def test_a_cell_that_prints_something_else_is_found_unless_it_varies():
     )
     assert differing(a_notebook(one), a_notebook(other)) == differing(a_notebook(one), a_notebook()) == [1]
     assert differing(a_notebook(one, tags=[VARIES]), a_notebook(other, tags=[VARIES])) == []
+    first, second, whole = ({"output_type": "stream", "name": "stdout", "text": [t]} for t in ("a\n", "b\n", "a\nb\n"))
+    assert differing(a_notebook(first, second), a_notebook(whole)) == []
+    assert differing(a_notebook(first, second), a_notebook(second, first)) == [1]
     pictures = [{"data": {"image/png": text, "text/plain": text}} for text in ("a", "b")]
     assert differing(a_notebook(pictures[0]), a_notebook(pictures[1])) == []

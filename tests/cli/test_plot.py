@@ -43,7 +43,8 @@ def test_another_input_is_chosen(cli, fails, files, tmp_path):
         assert "has 5 input" not in cli(*asked, "--out", tmp_path / str(number), "--input", number).stderr
     drawn = [(tmp_path / str(number) / "queues-fc1.png").read_bytes() for number in (0, 4)]
     assert drawn[0] != drawn[1]
-    assert "--input: 5, but layer 'fc1' has the input vectors 0 to 4" in fails(*asked, "--out", tmp_path / "5", "--input", 5)
+    line = fails(*asked, "--out", tmp_path / "5", "--input", 5)
+    assert line == "--input: 5, but layer 'fc1' has the input vectors 0 to 4"
 
 
 def test_the_timeline_shows_the_cycles_and_pes_asked_for(cli, files, tmp_path):

@@ -197,9 +197,7 @@ def test_one_layer_of_a_file_or_of_a_packaged_network_may_be_named_with_it(folde
 
 
 def test_a_name_that_is_neither_a_layer_nor_a_file_is_refused_with_those_that_there_are():
-    with pytest.raises(
-        ValueError, match=r"'Alex-77': is not a file or a folder, nor one of Alex-6, .*lenet-5, nor"
-    ):
+    with pytest.raises(ValueError, match=r"'Alex-77': is not a file or a folder, nor one of Alex-6, .*lenet-5, nor"):
         load("Alex-77")
 
 
