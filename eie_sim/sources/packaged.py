@@ -73,4 +73,6 @@ class PackagedNetwork:
 
     def content(self) -> Mapping[str, object]:
         """See `eie_sim.sources.job.Source`."""
-        return {"packaged": self.name, "digit": self.options.seed}
+        content: dict[str, object] = {"packaged": self.name, "digit": self.options.seed}
+        layers = self.options.layers
+        return content if layers is None else content | {"layer": layers if isinstance(layers, str) else list(layers)}

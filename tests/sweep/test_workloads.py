@@ -375,6 +375,15 @@ def test_a_folder_named_as_a_published_layer_is_the_folder(folder, monkeypatch):
         WorkloadName("./Alex-7").check()
 
 
+def test_one_layer_of_a_packaged_network_is_other_work_than_the_network():
+    whole, one = WorkloadName("lenet-300-100", seed=2), WorkloadName("lenet-300-100#ip2", seed=2)
+    one.check()
+    assert whole.digest != one.digest
+    (layer,) = one.make().layers
+    assert layer.name == "ip2"
+    assert np.array_equal(one.make().acts, whole.make().inputs(ArchConfig())[1])
+
+
 def test_what_is_kept_packed_goes_with_the_layer(asked):
     work = asked("chain.eie").make()
     packed = ref(work.packed(8, 4, "as it is")[0])
