@@ -31,6 +31,9 @@ _MODEL = (
 )
 _ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
 _OUT = "Write results.json, results.csv, a picture of the times and each layer's outputs (.npy) there."
+_OF_THE_PAPER = ("calibrated", "eie-simulator")
+"""Kinds of origins of which the paper's figures are: sampled to match them, or the authors' own data."""
+
 _CSV = "Write CSV, one row a layer and input vector; - for stdout."
 
 
@@ -91,4 +94,11 @@ def run(
         results = replace(results, classifications=answers.rows)
     save(results, as_json, csv, out, printer, answers)
     if not on_stdout:
-        print_results(results, machine, job.remarks, printer)
+        remarks = list(job.remarks)
+        # A layer may be called as a published one without being it.
+        named = {str(row["layer"]) for row in results.rows if row["paper_load_balance"] is not None}
+        if others := sorted(name for name in named if results.origins[name].kind not in _OF_THE_PAPER):
+            remarks.append(
+                f"{', '.join(others)}: the paper's figures are of the authors' weights and inputs, not of these."
+            )
+        print_results(results, machine, remarks, printer)

@@ -102,6 +102,13 @@ def test_a_name_can_be_given(cli, files):
     assert rows_of(cli("run", files / "one.eie", "--name", "fc7", "--json"))[0]["layer"] == "fc7"
 
 
+def test_the_figures_of_the_paper_beside_a_layer_of_ones_own_are_said_to_be_of_another(cli, tmp_path):
+    said = "NT-We: the paper's figures are of the authors' weights and inputs, not of these."
+    save_model(a_layer("mine", 600, 4096), tmp_path / "m.eie")
+    assert said in " ".join(cli("run", tmp_path / "m.eie", "--name", "NT-We").stdout.split())
+    assert "of the authors' weights" not in cli("run", tmp_path / "m.eie").stdout
+
+
 def test_a_folder_of_the_eie_simulator_is_an_input(cli, tmp_path):
     layer, acts = a_layer("x", 60, 40, n_pe=8), np.arange(40, dtype=np.float32)
     write_eie_simulator(layer, acts, tmp_path / "data")
