@@ -17,6 +17,9 @@ def topology(tmp_path):
     return write
 
 
+CONVOLUTIONS = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
+
+
 def test_m_are_input_vectors_n_outputs_and_k_inputs(topology):
     path = topology("Layer, M, N, K,\nfc1, 4, 128, 256,\nfc2, 1, 10, 128,\n")
     assert read_topology(path) == (GemmLayer("fc1", 4, 128, 256, None, 2), GemmLayer("fc2", 1, 10, 128, None, 3))
@@ -27,6 +30,11 @@ def test_sparsity_is_the_share_of_weights_that_are_not_zero(topology):
     assert [layer.weight_density for layer in read_topology(path)] == [0.25, 0.5, 1.0]
 
 
+def test_an_empty_sparsity_is_none(topology):
+    path = topology("Layer,M,N,K,Sparsity,\na,1,8,8,1:4,\nb,1,8,8,,\nc,1,8,8,\n")
+    assert [layer.weight_density for layer in read_topology(path)] == [0.25, None, None]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -35,6 +43,8 @@ def test_sparsity_is_the_share_of_weights_that_are_not_zero(topology):
         "\ufeffLAYER,m,n,k,\r\nfc,2,3,4,\r\n",
         'k,n,m,layer\n4,3,2,"fc"\n',
         "\n\nLayer,M,N,K,\nfc,2,3,4,",
+        "L,M,N,K,\nfc,2,3,4,\n",
+        "Operation name,M,N,K\r\nfc,2,3,4",
     ],
 )
 def test_commas_spaces_empty_lines_case_and_order_do_not_matter(topology, text):
@@ -73,6 +83,11 @@ def test_every_vector_of_a_row_can_be_simulated(topology):
         ("", "line 1: no column 'layer'"),
         ("Layer,M,N,\nfc,1,2,\n", "line 1: no column 'k'"),
         ("fc1,1,2,3,\n", "line 1: no column 'layer'"),
+        ("L,M,N,\nfc,1,2,\n", "line 1: no column 'layer'"),
+        (
+            "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n",
+            "line 1: is a convolution topology of SCALE-Sim",
+        ),
         ("Layer,M,N,K,Stride,\nfc,1,2,3,4,\n", "line 1: column 'stride' is unknown or there twice"),
         ("Layer,M,N,K,K,\nfc,1,2,3,4,\n", "line 1: column 'k' is unknown or there twice"),
         ("Layer,M,,N,K,\nfc,1,2,3,4,\n", "line 1: column '' is unknown"),

@@ -67,8 +67,8 @@ def read_topology(path: str | PathLike[str]) -> tuple[GemmLayer, ...]:
     ----------
     path : path of a CSV file
         The first row names the columns: Layer, M, N, K and perhaps Sparsity, in any order and either case (of a name
-        of several words, the first counts). A comma at the end of a row, spaces around values and empty lines do not
-        matter.
+        of several words, the first counts); the column of the names may be called anything. A comma at the end of a
+        row, spaces around values and empty lines do not matter; an empty Sparsity is none.
 
     Raises
     ------
@@ -152,6 +152,14 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def _columns(header: Sequence[str]) -> tuple[str, ...]:
     columns = tuple(name.lower().split()[0] if name else "" for name in header)
     known = (*COLUMNS, SPARSITY)
+    if "ifmap" in columns and "filter" in columns:
+        raise ValueError(
+            "is a convolution topology of SCALE-Sim, but only its GEMM topologies are read; a layer of 1 x 1 filters on "
+            "a 1 x 1 input map is the row NAME, 1, NUM FILTER, CHANNELS of Layer, M, N, K"
+        )
+    named = [name for name in columns if name not in known]
+    if "layer" not in columns and len(named) == 1 and named[0] and set(COLUMNS) - {"layer"} <= set(columns):
+        columns = tuple("layer" if name == named[0] else name for name in columns)  # SCALE-Sim reads by position
     if missing := [name for name in COLUMNS if name not in columns]:
         raise ValueError(f"no column {missing[0]!r}; the first line must name Layer, M, N, K and perhaps Sparsity")
     if odd := [name for name in columns if name not in known or columns.count(name) > 1]:
@@ -160,13 +168,15 @@ def _columns(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def _layer(columns: tuple[str, ...], row: Sequence[str], line: int) -> GemmLayer:
+    if len(row) == len(columns) - 1 and columns[-1] == SPARSITY:
+        row = [*row, ""]  # the comma at the end of a row may be that of an empty Sparsity
     if len(row) != len(columns):
         raise ValueError(f"{len(row)} values, but there are {len(columns)} columns")
     values = dict(zip(columns, row, strict=True))
     if not values["layer"]:
         raise ValueError("layer: a name must not be empty")
     m, n, k = (_size(name.upper(), values[name]) for name in ("m", "n", "k"))
-    density = _density(values[SPARSITY]) if SPARSITY in values else None
+    density = _density(values[SPARSITY]) if values.get(SPARSITY) else None  # SCALE-Sim takes an empty one for dense
     return GemmLayer(values["layer"], m, n, k, density, line)
 
 
