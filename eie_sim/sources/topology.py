@@ -154,8 +154,8 @@ def _columns(header: Sequence[str]) -> tuple[str, ...]:
     known = (*COLUMNS, SPARSITY)
     if "ifmap" in columns and "filter" in columns:
         raise ValueError(
-            "is a convolution topology of SCALE-Sim, but only its GEMM topologies are read; a layer of 1 x 1 filters on "
-            "a 1 x 1 input map is the row NAME, 1, NUM FILTER, CHANNELS of Layer, M, N, K"
+            "is a convolution topology of SCALE-Sim, but only its GEMM topologies are read; a layer of 1 x 1 filters "
+            "on a 1 x 1 input map is the row NAME, 1, NUM FILTER, CHANNELS of Layer, M, N, K"
         )
     named = [name for name in columns if name not in known]
     if "layer" not in columns and len(named) == 1 and named[0] and set(COLUMNS) - {"layer"} <= set(columns):
