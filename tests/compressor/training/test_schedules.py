@@ -116,6 +116,16 @@ def test_a_dropout_belongs_to_the_layer_before_it():
     assert dropout_rates(model) == expected
 
 
+def test_the_rate_of_a_recurrent_module_follows_its_weights_also_where_it_was_zero_before():
+    model = torch.nn.Sequential(torch.nn.Linear(8, 10), torch.nn.LSTM(10, 4, num_layers=2, dropout=0.4))
+    rates = dropout_rates(model)
+    Prune(dict.fromkeys((f"1.weight_{of}_l{layer}" for of in ("ih", "hh") for layer in (0, 1)), 0.25)).apply(model)
+    expected = pruned_rates(model, rates)
+    assert expected == {"1": pytest.approx(0.4 * 0.25**0.5)}
+    set_dropout_rates(model, {"1": 0.0})  # as where all its weights were pruned
+    assert pruned_rates(model, rates) == expected
+
+
 def test_retraining_uses_the_rule_and_leaves_the_network_its_rates():
     seen = []
 
