@@ -4,7 +4,6 @@ Defaults are the 64-PE machine of the EIE paper (ISCA 2016) at 45 nm. A configur
 ``replace`` makes the validated change; an unknown field is an error.
 """
 
-import tomllib
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from compressor.storage.toml_file import read_toml
 from compressor.types.packed_format import POINTER_BYTES
 from eie_sim.records import FieldsDisagree, Record
 
@@ -169,10 +169,7 @@ class ArchConfig(Record):
         OSError
             When the file cannot be read.
         """
-        try:
-            fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: no TOML file: {error}") from None
+        fields = read_toml(path)
         try:
             base = preset(fields.pop("preset")).model_dump() if "preset" in fields else {}
             # A preset's name alone would promise the preset's parameters.

@@ -21,9 +21,9 @@ from compressor.cli.per_layer import (
     weight_width,
     whole,
 )
-from compressor.cli.sources import read_toml
 from compressor.coding.streams import encode_stream
 from compressor.importers.named_arrays import with_assumed
+from compressor.storage.toml_file import read_toml
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
 

@@ -1,12 +1,10 @@
 """Networks and compressed models in any file that the package reads, and decoded weights in any that it writes."""
 
 import json
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from compressor import importers
 from compressor.networks.registry import SHAPES
 from compressor.storage.coded_file import load_compressed
+from compressor.storage.toml_file import read_toml
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
 
@@ -106,22 +105,6 @@ def _shapes(name: str) -> dict[str, Sequence[int]]:
     if name not in SHAPES:
         raise ValueError(f"--shapes: {name!r}, but it must be a file .toml or one of {', '.join(SHAPES)}")
     return dict(SHAPES[name])
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """The content of a TOML file.
-
-    Raises
-    ------
-    ValueError
-        When it is none; the message names it.
-    OSError
-        When it cannot be read.
-    """
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: no TOML: {error}") from None
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

@@ -34,9 +34,9 @@ class OneLineErrors(TyperGroup):
         try:
             code = super().main(*args, **kwargs)
             sys.stdout.flush()
-        except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough
+        except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough, which is no failure
             _abandon_stdout()
-            sys.exit(1)
+            sys.exit(0)
         except (ValueError, OSError, MemoryError) as error:
             self._fail(_message(error))
         except ImportError as error:
@@ -50,6 +50,14 @@ class OneLineErrors(TyperGroup):
             path = self.name if context is None else context.command_path
             self._fail(f"{error.format_message()} (`{path} --help` tells more)")
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; one whose reader has had enough has done what it could: click would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _abandon_stdout()
+            return 0
 
     def _fail(self, message: str) -> None:
         line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))

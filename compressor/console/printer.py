@@ -56,6 +56,14 @@ class Advance(Protocol):
         ...
 
 
+class _Out(Console):
+    """Standard output; a reader that has had enough is told of as any other."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `OneLineErrors`: rich itself would end the process with exit code 1."""
+        raise BrokenPipeError
+
+
 class Printer:
     """Stdout for results, stderr for notes, warnings and the progress bar.
 
@@ -74,7 +82,7 @@ class Printer:
         self.program = program
         # None: the width of the terminal or of ``COLUMNS``, which a file or a pipe does not have.
         width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-        self.out = Console(width=width, highlight=False, emoji=False, markup=False)
+        self.out = _Out(width=width, highlight=False, emoji=False, markup=False)
         self.err = Console(stderr=True, highlight=False, emoji=False, markup=False)
         self.notes: list[str] = []
 

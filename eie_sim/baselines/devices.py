@@ -34,6 +34,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from compressor.storage.files import replacing
+from compressor.storage.toml_file import read_toml
 from eie_sim.paper import TABLE_IV_PLATFORMS, TABLE_V
 from eie_sim.records import Record
 from eie_sim.text_formats import assignments
@@ -137,7 +138,7 @@ class Device(Record):
 def devices() -> Mapping[str, Device]:
     """The three processors of the EIE paper by name, in the order of Table V."""
     folder = files(__package__)
-    found = [_parsed(folder.joinpath(f"{file}.toml").read_text(encoding="utf-8")) for file in FILES]
+    found = [Device(**tomllib.loads(folder.joinpath(f"{file}.toml").read_text(encoding="utf-8"))) for file in FILES]
     return MappingProxyType({one.name: one for one in found})
 
 
@@ -164,10 +165,9 @@ def read_device(path: str | PathLike[str]) -> Device:
     OSError
         When the file cannot be read.
     """
+    fields = read_toml(path)
     try:
-        return _parsed(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no TOML file: {error}") from None
+        return Device(**fields)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -186,7 +186,3 @@ def write_device(path: str | PathLike[str], one: Device) -> None:
     parts += ["[[efficiencies]]\n" + assignments(case) for case in efficiencies]
     with replacing(Path(path)) as file:
         file.write("\n".join(parts).encode())
-
-
-def _parsed(text: str) -> Device:
-    return Device(**tomllib.loads(text))

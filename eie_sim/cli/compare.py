@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.json", help="From `eie-sim run --json` or --out.")],
-    second: Annotated[Path, typer.Argument(metavar="B.json", help="The same.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="Results of `eie-sim run --json`, or a folder of --out.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The same.")],
     exact: Annotated[bool, typer.Option("--exact", help="Exit with 1 when any cell or row differs.")] = False,
     as_json: Json = False,
 ) -> None:

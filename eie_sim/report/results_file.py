@@ -159,7 +159,7 @@ def write_text(text: str, path: str | PathLike[str]) -> None:
 
 
 def read_results(path: str | PathLike[str]) -> Results:
-    """Read and check a JSON document of `to_json`.
+    """Read and check a JSON document of `to_json`; of a folder of `eie-sim run --out`, its results.json.
 
     Columns this version does not know are kept, so that files of other versions can be compared.
 
@@ -170,8 +170,11 @@ def read_results(path: str | PathLike[str]) -> Results:
     OSError
         If it cannot be read.
     """
-    with errors_name(Path(path)):
-        return _checked(KIND.read(path))
+    file = Path(path)
+    if (file / "results.json").is_file():
+        file /= "results.json"
+    with errors_name(file):
+        return _checked(KIND.read(file))
 
 
 def _checked(document: Mapping[str, Any]) -> Results:

@@ -1,6 +1,5 @@
 """The space of a sweep as users write it: axes, how points are taken from them, and conditions."""
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from compressor.storage.toml_file import read_toml
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.networks import published_layers
 from eie_sim.sweep.axes import ALL_LAYERS, DEFAULTS, MAX_POINTS, WHOLE_AXES, Axis, Range, Scalar, Value, check_value
@@ -81,10 +81,7 @@ class Space(BaseModel):
         OSError
             When it cannot be read.
         """
-        try:
-            fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: no TOML file: {error}") from None
+        fields = read_toml(path)
         try:
             space = cls(**{"name": Path(path).stem, **fields})
         except ValueError as error:

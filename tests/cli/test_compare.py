@@ -121,6 +121,13 @@ def test_a_malformed_row_is_one_line(fails, tmp_path, row, message):
     assert message in fails("compare", tmp_path / "x.json", tmp_path / "x.json")
 
 
+def test_the_folder_of_a_run_is_its_results(cli, files, tmp_path):
+    for name in ("a", "b"):
+        assert cli("run", files / "one.eie", "--out", tmp_path / name).exit_code == 0
+    result = cli("compare", tmp_path / "a", tmp_path / "b" / "results.json", "--exact")
+    assert result.exit_code == 0
+
+
 def test_a_folder_or_a_file_that_is_not_there_is_one_line(fails, tmp_path):
     assert "Is a directory" in fails("compare", tmp_path, tmp_path)
     assert "No such file" in fails("compare", tmp_path / "a.json", tmp_path / "a.json")
