@@ -41,7 +41,7 @@ from compressor.storage.coded_document import (
 from compressor.storage.coded_parts import StoredTensors, tensors_of
 from compressor.storage.container import data_start, read_container
 from compressor.storage.document import DocumentKind, check_digest
-from compressor.storage.files import errors_name, memory_limit, replacing
+from compressor.storage.files import check_suffix, errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
 from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
@@ -78,10 +78,11 @@ def save_compressed(
     ------
     ValueError
         When a setting is none of these, or the model does not fit the format: more than 1024 layers, or too much
-        provenance.
+        provenance; or `path` ends as the files of another format.
     OSError
         When the file cannot be written; what stood at `path` is still there.
     """
+    check_suffix(Path(path), ".dcz", "a compressed model")
     with errors_name(Path(path)):
         content = store(model, coder, index_bits).content
     with replacing(Path(path)) as file:

@@ -39,6 +39,25 @@ def file_size(path: Path) -> int:
     return status.st_size
 
 
+FOREIGN_SUFFIXES = frozenset(
+    (".eie", ".dcz", ".onnx", ".pt", ".pth", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv", ".json", ".toml")
+)
+"""Ends of the names of files that have a form of their own."""
+
+
+def check_suffix(path: Path, own: str, what: str) -> None:
+    """Refuse to write `what`, whose names end in `own`, under a name that promises another form.
+
+    Raises
+    ------
+    ValueError
+        If the name ends in one of the other `FOREIGN_SUFFIXES`.
+    """
+    suffix = path.suffix.lower()
+    if suffix in FOREIGN_SUFFIXES and suffix != own:
+        raise ValueError(f"{path}: its name ends in {path.suffix!r}, but {what} is written; end it in {own!r}")
+
+
 def memory_limit(size: int) -> int:
     """Most bytes of memory that reading a file of `size` bytes may take, whatever sizes the file declares."""
     return _MEMORY_FACTOR * size + _MEMORY_BASE

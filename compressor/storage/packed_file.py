@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from compressor.checks import whole_number
 from compressor.storage.container import DTYPES, read_container
 from compressor.storage.document import DocumentKind, check_digest, check_keys, check_text
-from compressor.storage.files import errors_name, replacing
+from compressor.storage.files import check_suffix, errors_name, replacing
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import MAX_INDEX_BITS, MAX_SIZE, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 from compressor.types.packed_model import PackedModel
@@ -60,10 +60,12 @@ def save_model(model: PackedModel | PackedLayer, path: str | PathLike[str]) -> N
     Raises
     ------
     ValueError
-        When the model does not fit the format: a size of 2**32 or more, or too much provenance.
+        When the model does not fit the format: a size of 2**32 or more, or too much provenance; or `path` ends as
+        the files of another format.
     OSError
         When the file cannot be written; what stood at `path` is still there.
     """
+    check_suffix(Path(path), ".eie", "a packed model")
     if isinstance(model, PackedLayer):
         model = PackedModel((model,), ("none",))
     with errors_name(Path(path)):

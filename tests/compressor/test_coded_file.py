@@ -243,7 +243,8 @@ def test_a_file_of_another_kind_is_called_so(path):
 def test_an_eie_file_is_refused_by_name(path):
     from compressor import pack_codes, save_model
 
-    save_model(pack_codes([[1]], [0, 1], 1), path)
+    save_model(pack_codes([[1]], [0, 1], 1), path.with_suffix(".eie"))
+    path.with_suffix(".eie").rename(path)
     with pytest.raises(FormatError, match=r"metadata: keys .*'eie_model'.*, but \.dcz files have 'dcz_model' alone"):
         load_compressed(path)
 
@@ -422,3 +423,9 @@ def test_what_is_stored_can_be_asked_for(path):
     stored = read_stored(path)
     assert stored.file_bytes == path.stat().st_size
     assert [streams.n_bytes for streams in stored.streams] == stream_bytes(small_model(), "huffman", "best")
+
+
+def test_a_compressed_model_is_not_written_under_the_name_of_another_format(tmp_path):
+    with pytest.raises(ValueError, match=r"ends in '\.eie', but a compressed model is written; end it in '\.dcz'"):
+        save_compressed(small_model(), tmp_path / "m.eie")
+    assert list(tmp_path.iterdir()) == []

@@ -654,3 +654,13 @@ def test_rows_without_a_weight_may_be_many(path):
     parts.document["layers"][0]["n_rows"] = 2**32 - 1
     path.write_bytes(parts.build())
     assert load_model(path).layers[0].n_rows == 2**32 - 1
+
+
+@pytest.mark.parametrize("name", ["m.dcz", "m.onnx", "m.NPZ", "m.pt"])
+def test_a_packed_model_is_not_written_under_the_name_of_another_format(tmp_path, name):
+    layer = pack_codes([[1]], [0, 1], 1)
+    with pytest.raises(ValueError, match=r"its name ends in '\.\w+', but a packed model is written; end it in '\.eie'"):
+        save_model(layer, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    save_model(layer, tmp_path / "m.bin")  # a name of one's own is one's own affair
+    assert load_model(tmp_path / "m.bin").layers[0] == layer
