@@ -21,7 +21,10 @@ settings.register_profile(
 settings.load_profile("plain")
 
 QUICK_FOLDERS = {"contract", "units", "equivalence"}
-"""Folders whose tests are all in the quick tier, `pytest -m quick`, except slow ones."""
+"""Folders whose tests are in the quick tier, `pytest -m quick`, except slow ones and those of `NOT_QUICK`."""
+
+NOT_QUICK = {"test_alex8.py", "test_many_pes.py", "test_warm_up.py", "test_word_widths.py"}
+"""The large ones of these folders: the real Alex-8, machines of thousands of PEs, what is compiled when."""
 
 ALEX8_SOURCE = "https://github.com/RalphMao/EIE-simulator (its folder of AlexNet fc8 data)"
 
@@ -29,6 +32,8 @@ ALEX8_SOURCE = "https://github.com/RalphMao/EIE-simulator (its folder of AlexNet
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests of whole folders; one case of each command carries the marker in its own file."""
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if item.path.name in NOT_QUICK:
+        return
     # `-m quick` replaces the `-m "not slow"` of setup.cfg: a slow test must not be quick as well.
     if folder in QUICK_FOLDERS and item.get_closest_marker("slow") is None:
         item.add_marker("quick")

@@ -9,8 +9,8 @@ from hypothesis import settings
 from tests.examples import examples
 from tests.pages import ROOT
 
-FILES = ("tests/equivalence/test_many_pes.py", "tests/cost/test_area.py")
-"""A file of the quick tier with a slow case, and one of another folder."""
+FILES = ("tests/equivalence/test_layer_cache.py", "tests/cost/test_area.py", "tests/equivalence/test_many_pes.py")
+"""A file of the quick tier, one of another folder, and one that is too large for it and has a slow case."""
 
 
 def collected(*options):
