@@ -57,7 +57,7 @@ class Advance(Protocol):
 
 
 class _Out(Console):
-    """Standard output; a reader that has had enough is told of as any other."""
+    """Standard output; a closed pipe is a `BrokenPipeError`, as for any other writer."""
 
     def on_broken_pipe(self) -> None:
         """Leave it to `OneLineErrors`: rich itself would end the process with exit code 1."""

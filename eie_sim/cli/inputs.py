@@ -29,7 +29,7 @@ def asked_for(file: str | None, eie_simulator: Path | None, arch: ArchConfig | N
     say : function of a str
         Called with each note, when nothing can be refused any more.
     **options
-        Of `eie_sim.sources.loading`.
+        Of `eie_sim.sources.loading.load`.
 
     Raises
     ------

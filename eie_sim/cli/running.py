@@ -142,7 +142,7 @@ def each_layer(
             batch = simulate_batch(layer, values, arch, engine)
             return LayerRuns([batch[at] for at in range(len(batch))], batch.output)
         # The first vector once, with its schedule; only the others as a batch.
-        first, rest = simulate(layer, values[0], arch, engine, schedule=True), None
+        first = simulate(layer, values[0], arch, engine, schedule=True)
         assert first.output is not None
         if len(values) == 1:
             return LayerRuns([first], first.output[None])

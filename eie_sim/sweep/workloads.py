@@ -1,4 +1,4 @@
-"""What a sweep runs, by name: all that `eie_sim.sources.load` takes, or one layer of a file, as ``file#layer``.
+"""What a sweep runs, by name: all that `eie_sim.load` takes, or one layer of a file, as ``file#layer``.
 
 A `WorkloadName` is small and goes to other processes; the `LoadedWorkload` that it stands for is made there, packed as
 the machine needs it, and kept for the points that come next.
