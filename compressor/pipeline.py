@@ -254,7 +254,8 @@ def compress_model(
         "pruning": _described(pruning),
         "weight_sharing": _described({**sharing, "seed": seed}),
     }
-    return CompressedModel(tuple(tensors), tuple(functions), provenance, {} if model is None else model.others)
+    others, network = ({}, None) if model is None else (model.others, model.network)
+    return CompressedModel(tuple(tensors), tuple(functions), provenance, others, network)
 
 
 def _coded(name: str, given: Any, kind: str | None, settings: _Settings) -> CodedTensor:

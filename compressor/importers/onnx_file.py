@@ -4,12 +4,15 @@ Three things are checked, each in a file of its own: what the message takes in m
 it names (`onnx_external`), and that a tensor has the bytes that its shape needs (`onnx_tensors`).
 """
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from compressor.importers.onnx_external import ExternalData
 from compressor.importers.onnx_scan import check_memory
-from compressor.importers.onnx_tensors import Floats, all_tensors, floats_of, is_external, put_bytes
+from compressor.importers.onnx_tensors import Floats, all_tensors, floats_of, is_external, numbers_of, put_bytes
 from compressor.storage.files import file_size, replacing
 
 if TYPE_CHECKING:
@@ -29,34 +32,31 @@ class OnnxFile:
     Attributes
     ----------
     path : path
+    size : int
+        Bytes of the file and of those beside it that hold its tensors.
     model : ModelProto
 
     Raises
     ------
     ValueError
         If it is no ONNX model, or takes too much memory; the message does not name the file.
-    ImportError
-        If the onnx library is not installed.
     OSError
         If it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        size = file_size(path)
-        if size > MAX_BYTES:
-            raise ValueError(f"{size} bytes, but an ONNX file has at most {MAX_BYTES}")
-        onnx = _onnx()
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        import onnx
 
+        self.path = path
+        self.size = file_size(path)
+        if self.size > MAX_BYTES:
+            raise ValueError(f"{self.size} bytes, but an ONNX file has at most {MAX_BYTES}")
         content = path.read_bytes()
-        check_memory(content, onnx.ModelProto.DESCRIPTOR)
-        self.model: ModelProto = onnx.ModelProto()
-        try:
-            self.model.ParseFromString(content)
-        except DecodeError as error:
-            raise ValueError(f"no ONNX model: {error}") from None
-        self._external = ExternalData(path, [tensor for tensor in all_tensors(self.model) if is_external(tensor)])
+        self.model: ModelProto = parsed_model(content)
+        self._external: ExternalData | None = ExternalData(
+            path, [tensor for tensor in all_tensors(self.model) if is_external(tensor)]
+        )
+        self.size += sum(file_size(one) for one in set(self._external.files.values()))
         # The library checks the structure: known operators, their inputs and attributes, the order of the nodes. It
         # finds other files beside a path only; it need not read the model a second time otherwise.
         try:
@@ -64,6 +64,14 @@ class OnnxFile:
         except (onnx.checker.ValidationError, RuntimeError, TypeError, IndexError, OverflowError) as error:
             first = str(error).strip().partition("\n")[0]
             raise ValueError(f"no valid ONNX model: {first}") from None
+
+    @classmethod
+    def of_model(cls, model: "ModelProto", path: Path) -> "OnnxFile":
+        """A model that holds all of its numbers; `path` is what messages call it."""
+        file = cls.__new__(cls)
+        file.path, file.model, file.size = path, model, model.ByteSize()
+        file._external = None
+        return file
 
     def floats(self, tensor: "TensorProto") -> Floats:
         """The numbers of a floating-point tensor, maybe read-only; float32 in place of bfloat16.
@@ -73,13 +81,49 @@ class OnnxFile:
         ValueError
             If there are more or fewer numbers than its shape needs.
         """
-        return floats_of(tensor, self._external.bytes_of(tensor) if is_external(tensor) else None)
+        return floats_of(tensor, self._bytes_of(tensor))
+
+    def numbers(self, tensor: "TensorProto") -> NDArray[Any]:
+        """The numbers of a tensor of any type; errors as of `floats`."""
+        return numbers_of(tensor, self._bytes_of(tensor))
+
+    def _bytes_of(self, tensor: "TensorProto") -> bytes | None:
+        """The bytes of a tensor that are in another file."""
+        if not is_external(tensor):
+            return None
+        if self._external is None:
+            raise ValueError(f"tensor {tensor.name!r}: its numbers are in another file")
+        return self._external.bytes_of(tensor)
+
+    def embedded(self, tensor: "TensorProto") -> "TensorProto":
+        """The tensor itself, with its bytes in it."""
+        content = self._bytes_of(tensor)
+        if content is not None:
+            put_bytes(tensor, content)
+        return tensor
+
+    def without_numbers(self) -> "ModelProto":
+        """A model with the shapes of this one, for ONNX's shape inference: large initialisers are inputs of it."""
+        from onnx import ModelProto, helper
+
+        model = ModelProto(ir_version=self.model.ir_version)
+        model.opset_import.extend(self.model.opset_import)
+        graph = self.model.graph
+        for field in ("node", "input", "output", "value_info"):
+            getattr(model.graph, field).extend(getattr(graph, field))
+        model.graph.name = graph.name or "graph"
+        inputs = {value.name for value in graph.input}
+        for tensor in graph.initializer:
+            if prod(tensor.dims) <= _SMALL:
+                model.graph.initializer.append(self.embedded(tensor))
+            elif tensor.name not in inputs:
+                model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+        return model
 
     def embed_all(self) -> None:
         """Take the numbers that other files hold into the model."""
         for tensor in all_tensors(self.model):
-            if is_external(tensor):
-                put_bytes(tensor, self._external.bytes_of(tensor))
+            self.embedded(tensor)
 
     def save(self, path: Path) -> None:
         """Write the model to `path`, whole or not at all.
@@ -96,9 +140,24 @@ class OnnxFile:
             file.write(self.model.SerializeToString(deterministic=True))
 
 
-def _onnx() -> Any:
+_SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
+
+
+def parsed_model(content: bytes) -> "ModelProto":
+    """The ONNX model in `content`; its structure is not checked yet.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or takes too much memory.
+    """
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from onnx import ModelProto
+
+    check_memory(content, ModelProto.DESCRIPTOR)
+    model = ModelProto()
     try:
-        import onnx
-    except ImportError:
-        raise ImportError("ONNX files need the onnx library: pip install 'eie-sim[onnx]'") from None
-    return onnx
+        model.ParseFromString(content)
+    except DecodeError as error:
+        raise ValueError(f"no ONNX model: {error}") from None
+    return model

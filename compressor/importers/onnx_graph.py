@@ -1,59 +1,22 @@
-"""What the values of an ONNX graph are: constants, biases, and results that a single node takes."""
+"""The values of an ONNX graph and who takes them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from compressor.importers.onnx_tensors import Floats, is_float, shape_of
+from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants
+from compressor.importers.onnx_tensors import is_float, shape_of
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto, TensorProto
+    from onnx import GraphProto, NodeProto
 
-STANDARD_DOMAINS = ("", "ai.onnx")
-"""Where ONNX's own operators are."""
+PASSED_ON = ("Identity", "Dropout")
+"""Operators that do nothing at inference."""
 
 _LONGEST_DETOUR = 16  # nodes between a constant and the layer it is for, and one; exporters leave one or two
-_ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
-_NOTHING_AT_INFERENCE = ("Identity", "Dropout")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where some numbers of a layer stand: in all or a part of the tensor `source` of the file."""
-
-    source: str
-    part: tuple[int | slice, ...] = ()
-    transposed: bool = False
-    flat: bool = False
-    scale: "Scale | None" = None
-
-    def view(self, array: Floats) -> Floats:
-        """The layer's numbers, in its own shape, as a view of the source's."""
-        found = array[self.part]
-        if self.flat:
-            return found.reshape(-1)
-        return found.T if self.transposed else found
-
-    def read(self, array: Floats) -> NDArray[np.float32]:
-        """The numbers that the layer works with."""
-        with np.errstate(over="ignore"):
-            found = self.view(array).astype(np.float32, copy=False)
-            return found if self.scale is None else found * np.float32(self.scale.value)
-
-
-class Scale(NamedTuple):
-    """A factor that a Gemm multiplies a tensor by: alpha or beta."""
-
-    attribute: Any
-    value: float
-
-
-class Constant(NamedTuple):
-    """A constant of the graph that a node takes."""
+class Stored(NamedTuple):
+    """A stored constant that an operator takes, maybe transposed."""
 
     source: str
     transposed: bool
@@ -64,78 +27,58 @@ class Graph:
 
     Attributes
     ----------
-    tensors : dict of str to TensorProto
-        Initialisers and values of Constant nodes that are floating-point numbers, by the name that nodes know.
-    initialisers : list of str
-        All of them, of any type.
-    stored : set of str
-        Initialisers and results of Constant nodes, of any type.
-    producers : dict of str to NodeProto
-        The node that computes a value.
-
-    Raises
-    ------
-    ValueError
-        When two initialisers have one name.
+    constants : Constants
+    outputs : set of str
+        Names of the outputs of the graph.
     """
 
-    def __init__(self, graph: "GraphProto") -> None:
-        self.tensors: dict[str, TensorProto] = {}
-        tensors = [(tensor.name, tensor) for tensor in graph.initializer]
+    def __init__(self, graph: "GraphProto", constants: Constants) -> None:
+        self.constants = constants
+        self.outputs = {output.name for output in graph.output}
+        self._users: dict[str, list[NodeProto]] = {}
         for node in graph.node:
-            if node.op_type == "Constant" and node.domain in STANDARD_DOMAINS:
-                tensors += [(node.output[0], a.t) for a in node.attribute if a.name == "value"]
-        for name, tensor in tensors:
-            if name in self.tensors:
-                raise ValueError(f"initialiser {name!r} is there twice")
-            if is_float(tensor):
-                self.tensors[name] = tensor
-        self.initialisers = [tensor.name for tensor in graph.initializer]
-        constants = [node.output[0] for node in graph.node if node.op_type == "Constant"]
-        self.stored = {*self.initialisers, *constants}
-        self.producers = {output: node for node in graph.node for output in node.output}
-        self._uses = _Uses(graph)
+            for name in node.input:
+                self._users.setdefault(name, []).append(node)
+        self._inside: set[str] = set()  # taken by graphs within nodes
+        for inner in inner_graphs(graph):
+            self._inside.update(name for node in inner.node for name in node.input)
+            self._inside.update(output.name for output in inner.output)
 
-    def shape(self, source: str) -> tuple[int, ...]:
-        """The shape of one of `tensors`."""
-        return shape_of(self.tensors[source])
+    def users(self, name: str) -> "list[NodeProto]":
+        """The nodes that take a value, once for each time they take it."""
+        return self._users.get(name, [])
+
+    def is_taken_elsewhere(self, name: str) -> bool:
+        """Whether a value is an output of the graph, or a graph within a node takes it."""
+        return name in self.outputs or name in self._inside
 
     def only_user(self, name: str) -> "NodeProto | None":
-        """The node that takes `name` when it is taken once, else None."""
-        return self._uses.only_user(name)
+        """The node that takes `name` when it is taken once in all, else None."""
+        users = self.users(name)
+        return users[0] if len(users) == 1 and not self.is_taken_elsewhere(name) else None
 
-    def constant(self, name: str) -> Constant | None:
-        """The float tensor that a value is, at most passed on or transposed; None where it is computed."""
+    def stored(self, name: str) -> Stored | None:
+        """The stored floating-point tensor that a value is, at most passed on or transposed; else None."""
         transposed = False
         for _ in range(_LONGEST_DETOUR):
-            if name in self.tensors:
-                return Constant(name, transposed)
-            producer = self.producers.get(name)
+            tensor = self.constants.stored.get(name)
+            if tensor is not None:
+                return Stored(name, transposed) if is_float(tensor) else None
+            producer = self.constants.producer(name)
             if producer is None or producer.op_type not in ("Identity", "Transpose"):
                 return None
             name = producer.input[0]
             if producer.op_type == "Transpose":
-                order = next((list(a.ints) for a in producer.attribute if a.name == "perm"), [1, 0])
-                if order != [1, 0] or (name in self.tensors and len(self.tensors[name].dims) != 2):
+                tensor = self.constants.stored.get(name)
+                order = list(attribute_of(producer, "perm", "ints", [1, 0]))
+                if order != [1, 0] or (tensor is not None and len(tensor.dims) != 2):
                     return None
                 transposed = not transposed
         return None
 
-    def bias(self, name: str, n_outputs: int, axis: int) -> Place | None:
-        """The constant `name` as a bias: one number for each output, which lie along `axis`, counted from the last."""
-        found = self.constant(name)
-        if found is None or found.transposed:
-            return None
-        shape = self.shape(found.source)
-        fits = len(shape) >= -axis and shape[axis] == n_outputs and prod(shape) == n_outputs
-        return Place(found.source, flat=True) if fits else None
-
-    def activation(self, result: str) -> str:
-        """The activation function of the one node that takes `result`, else "none"."""
-        user = self._uses.only_user(result)
-        while user is not None and user.op_type in _NOTHING_AT_INFERENCE:
-            user = self._uses.only_user(user.output[0])
-        return "none" if user is None else _ACTIVATIONS.get(user.op_type, "none")
+    def shape(self, source: str) -> tuple[int, ...]:
+        """The shape of a stored constant."""
+        return shape_of(self.constants.stored[source])
 
 
 def attribute_of(node: "NodeProto", name: str, field: str, default: Any) -> Any:
@@ -148,28 +91,22 @@ def called(node: "NodeProto") -> str:
     return node.name or node.op_type
 
 
-class _Uses:
-    """Which nodes take a value, and how often it is taken in all: by nodes, by graphs inside them, as an output."""
-
-    def __init__(self, graph: "GraphProto") -> None:
-        self._nodes: dict[str, list[NodeProto]] = {}
-        self._others: set[str] = set()
-        for node in graph.node:
-            for name in node.input:
-                self._nodes.setdefault(name, []).append(node)
-        self._others.update(output.name for output in graph.output)
-        for inner in _inner_graphs(graph):
-            self._others.update(name for node in inner.node for name in node.input)
-            self._others.update(output.name for output in inner.output)
-
-    def only_user(self, name: str) -> "NodeProto | None":
-        """The node that takes `name` when it is taken once, else None."""
-        nodes = self._nodes.get(name, [])
-        return nodes[0] if len(nodes) == 1 and name not in self._others else None
+def is_standard(node: "NodeProto", *operators: str) -> bool:
+    """Whether a node is one of these operators of ONNX itself."""
+    return node.op_type in operators and node.domain in STANDARD_DOMAINS
 
 
-def _inner_graphs(graph: "GraphProto") -> Iterator["GraphProto"]:
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-            yield inner
-            yield from _inner_graphs(inner)
+def graphs_of(node: "NodeProto") -> "Iterator[GraphProto]":
+    """The graphs within a node, and within theirs."""
+    waiting = [node]
+    while waiting:
+        for attribute in waiting.pop().attribute:
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                yield inner
+                waiting += inner.node
+
+
+def inner_graphs(graph: "GraphProto") -> "Iterator[GraphProto]":
+    """The graphs within the nodes of a graph, and within theirs."""
+    for node in graph.node:
+        yield from graphs_of(node)

@@ -1,22 +1,45 @@
-"""The layers of an ONNX graph: which nodes have weights, and where in the file the numbers of each stand."""
+"""The layers of an ONNX graph in normal form: which operators use which weights, and what is left as it is."""
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from fnmatch import fnmatchcase
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from compressor.importers.onnx_graph import STANDARD_DOMAINS, Graph, Place, Scale, attribute_of, called
-from compressor.types.dense import GATES
+from compressor.importers.onnx_fold import STANDARD_DOMAINS
+from compressor.importers.onnx_graph import called, graphs_of, is_standard
+from compressor.importers.onnx_normal import Normal
+from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part
+from compressor.importers.onnx_tensors import is_float, is_wide
+from compressor.importers.onnx_weights import Bias, Weights
+from compressor.importers.onnx_work import Work
+from compressor.types.model_checks import OTHER_FUNCTION
+from compressor.types.network import PRODUCTS, Kept, Use
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto
+    from onnx import NodeProto
 
-MAX_TENSORS = 10_000
-"""Most weight tensors that are read; a language model has some thousand."""
-
-_WITH_WEIGHTS = ("Gemm", "MatMul", "Conv", "LSTM", "GRU")
-_QUANTISED = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
-_DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+_QUANTISED = re.compile(
+    r"QLinear|Integer|DynamicQuantize|NBits|Bnb4|FpQ4|^Q(Gemm|Attention|MoE|Ordered)|BlockQuantized"
+)
+# Names that exporters give every operator of a kind.
+_SAYS_NOTHING = re.compile(
+    r"(node_)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution)?([123]d)?|convtranspose|lstm|gru|rnn)?(_?\d+)*",
+    re.IGNORECASE,
+)
+_OF_A_LAYER = re.compile(
+    r"(?P<layer>.+)[./](weight|kernel)((_(ih|hh)_l0)|(_(ih|hh)(?P<which>_l\d+)))?(_reverse)?", re.DOTALL
+)
+_ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
+    "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
+    "Conv": {"auto_pad": "NOTSET", "group": 1},
+    "ConvTranspose": {"auto_pad": "NOTSET", "group": 1},
+    "LSTM": {"direction": "forward", "input_forget": 0, "layout": 0},
+    "GRU": {"direction": "forward", "linear_before_reset": 0, "layout": 0},
+    "RNN": {"direction": "forward", "layout": 0},
+}
+"""What ONNX takes where a node does not say it; sizes of kernels are filled in."""
 
 
 @dataclass(frozen=True)
@@ -25,189 +48,242 @@ class Layer:
 
     name: str
     kind: str
-    weights: Place
-    bias: Place | None
+    weights: Weights
+    bias: Bias | None
     activation: str
 
 
 class Layers:
     """The layers of a graph in the order of its nodes.
 
+    Parameters
+    ----------
+    normal : Normal
+    keep : sequence of str
+        Patterns of operators that are not to be compressed, by their own names or their layers'.
+
     Attributes
     ----------
-    graph : Graph
     found : list of Layer
         Every name once.
-    others : list of str
-        The floating-point initialisers that are neither weights nor biases.
+    uses : list of Use
+    kept : list of Kept
+    between : str
+        As in `compressor.types.network.Network`.
 
     Raises
     ------
     ValueError
-        When there are no weights, too many, or ones that are quantised or malformed.
+        If there are no weights, too many, or ones that are quantised or malformed; or a pattern matches nothing.
     """
 
-    def __init__(self, graph: "GraphProto") -> None:
+    def __init__(self, normal: Normal, keep: Sequence[str] = ()) -> None:
+        self._normal, self._keep, self._unmatched = normal, keep, set(keep)
+        self._graph, self._constants = normal.graph, normal.constants
+        self._operators = Operators(normal)
+        self.work = Work(normal, self._operators.with_bias)
+        self.found: list[Layer] = []
+        self.uses: list[Use] = []
+        self.kept: list[Kept] = []
+        self._accounted: set[str] = set()  # stored constants that are in a list
+        self._by_weights: dict[Weights, int] = {}
+        self._several: set[int] = set()
+        self._names: set[str] = set()
+        graph = normal.file.model.graph
         if graph.sparse_initializer:
             raise ValueError("sparse initialisers are not read")
-        self.graph = Graph(graph)
-        self.found: list[Layer] = []
-        self._read: set[str] = set()  # sources of weights
+        initialisers = {tensor.name for tensor in graph.initializer}
         for node in graph.node:
-            if node.domain in STANDARD_DOMAINS:
-                self._add(node)
+            self._look_at(node, initialisers)
+        if self._unmatched:
+            there = [layer.name for layer in self.found] + [kept.name for kept in self.kept]
+            raise ValueError(f"keep: no layer matches {min(self._unmatched)!r}; there are {', '.join(there):.400}")
         if not self.found:
-            raise ValueError("no weights: there is no Gemm, MatMul, Conv, LSTM or GRU with constant ones")
-        taken = self._read | {layer.bias.source for layer in self.found if layer.bias is not None}
-        self.others = [n for n in self.graph.initialisers if n in self.graph.tensors and n not in taken]
-        self.found = _with_unique_names(self.found, set(self.others))
+            raise ValueError(self._nothing())
+        self._keep_constants()
+        self.between = self.work.between(self.uses, {layer.name: layer.kind for layer in self.found})
 
-    def _add(self, node: "NodeProto") -> None:
-        if node.op_type in _WITH_WEIGHTS:
-            for producer in filter(None, map(self.graph.producers.get, node.input)):
-                if producer.op_type == "DequantizeLinear" and producer.input[0] in self.graph.stored:
-                    raise ValueError(f"node {called(node)!r}: its weights are quantised (DequantizeLinear): not read")
-        if node.op_type in _QUANTISED and any(name in self.graph.stored for name in node.input):
-            raise ValueError(f"node {called(node)!r}: {node.op_type} has quantised weights, which are not read")
-        if node.op_type in ("Gemm", "MatMul"):
-            self._add_matrix(node)
-        elif node.op_type == "Conv":
-            self._add_convolution(node)
-        elif node.op_type in ("LSTM", "GRU"):
-            self._add_recurrent(node)
+    def sources(self) -> set[str]:
+        """The stored constants that the layers hold."""
+        names = {name for layer in self.found for name in layer.weights.sources}
+        return names | {layer.bias.source for layer in self.found if layer.bias is not None}
 
-    def _add_matrix(self, node: "NodeProto") -> None:
-        is_gemm = node.op_type == "Gemm"
-        for at in (1, 0):  # x W, or else W x
-            found = self.graph.constant(node.input[at])
-            if found is None or (not is_gemm and len(self.graph.tensors[found.source].dims) != 2):
-                continue  # a stack of matrices is nothing that a machine for vectors runs
-            flipped = is_gemm and bool(attribute_of(node, ("transA", "transB")[at], "i", 0))
-            scale = self._scale(node, "alpha", at) if is_gemm else None
-            if found.source in self._read or (is_gemm and scale is None):
-                return
-            shape = self.graph.shape(found.source)
-            if len(shape) != 2:
-                raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a matrix has 2 dimensions")
-            transposed = (at == 1) ^ flipped ^ found.transposed
-            n_outputs = shape[1] if transposed else shape[0]
-            weights = Place(found.source, transposed=transposed, scale=_needed(scale))
-            axis = -1 if at == 1 else -2
-            own = None
-            if is_gemm and len(node.input) > 2 and node.input[2]:  # C, which is a bias where it is one number an output
-                place, beta = self.graph.bias(node.input[2], n_outputs, axis), self._scale(node, "beta", 2)
-                if place is not None and beta is not None:
-                    own = replace(place, scale=_needed(beta))
-            self._append(node, "linear", weights, own, n_outputs, axis, is_gemm and len(node.input) > 2)
+    def _nothing(self) -> str:
+        if not self.kept:
+            return f"no weights: there is no {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]} with constant ones"
+        reasons = "; ".join(f"{kept.name}: {kept.reason}" for kept in self.kept[:3])
+        return f"no weights that are read: {reasons}"
+
+    # Operators --------------------------------------------------------------------------------------------------------
+
+    def _look_at(self, node: "NodeProto", initialisers: set[str]) -> None:
+        if not node.output or self._constants.is_constant(node.output[0]):
+            return  # it is folded, if anybody needs it
+        for inner in graphs_of(node):
+            self._keep_inside(node, inner)
+        if is_standard(node, *PRODUCTS):
+            parts = self._operators.parts(node)
+            name = self._name(node, parts)
+            if isinstance(parts, str):
+                self._leave(node, name, parts)
+            elif self._is_kept(name, node.name):
+                self._leave(node, name, "as asked (keep)")
+            else:
+                self._take(node, name, parts, initialisers)
             return
-
-    def _scale(self, node: "NodeProto", attribute: str, at: int) -> Scale | None:
-        """Alpha or beta; None where it cannot be folded, since others use the same tensor or it is 0."""
-        found = next((a for a in node.attribute if a.name == attribute), None)
-        value = 1.0 if found is None else found.f
-        if not np.isfinite(value):
-            raise ValueError(f"node {called(node)!r}: {attribute} is {value}, but it must be finite")
-        name = node.input[at]
-        foldable = name in self.graph.tensors and self.graph.only_user(name) is node and value != 0
-        return Scale(found, value) if value == 1 or foldable else None
-
-    def _add_convolution(self, node: "NodeProto") -> None:
-        found = self.graph.constant(node.input[1])
-        if found is None or found.source in self._read:
+        matrices = self._matrices(node)
+        if not matrices:
             return
-        shape = self.graph.shape(found.source)
-        if len(shape) < 3 or found.transposed:
-            raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a convolution has at least 3 sizes")
-        has_bias = len(node.input) > 2 and bool(node.input[2])
-        own = self.graph.bias(node.input[2], shape[0], -1) if has_bias else None
-        self._append(node, "conv", Place(found.source), own, shape[0], 1 - len(shape), has_bias)
-
-    def _append(
-        self,
-        node: "NodeProto",
-        kind: str,
-        weights: Place,
-        bias: Place | None,
-        n_outputs: int,
-        axis: int,
-        has_bias: bool,
-    ) -> None:
-        """Take a layer; `axis` is that of the outputs in the node's result, counted from the last."""
-        result = node.output[0]
-        user = self.graph.only_user(result)
-        if not has_bias and user is not None and user.op_type == "Add" and user.domain in STANDARD_DOMAINS:
-            added = user.input[1] if user.input[0] == result else user.input[0]
-            bias = self.graph.bias(added, n_outputs, axis)
-            result = user.output[0] if bias is not None else result
-        self._put_layer(node.name or weights.source, kind, weights, bias, self.graph.activation(result))
-
-    def _add_recurrent(self, node: "NodeProto") -> None:
-        kind = node.op_type.lower()
-        direction = attribute_of(node, "direction", "s", b"forward").decode("ascii", "replace")
-        matrices, bias = self._recurrent_constants(node, GATES[kind], _DIRECTIONS.get(direction, 0))
-        fresh = {what: found for what, found in matrices.items() if found not in self._read}
-        for at in range(_DIRECTIONS.get(direction, 0)):
-            for what, source in fresh.items():
-                n_rows = self.graph.tensors[source].dims[1]
-                half = slice(n_rows) if what == "W" else slice(n_rows, None)
-                name = f"{node.name}.{what}" if node.name else source
-                self._put_layer(
-                    name if at == 0 else f"{name}_reverse",
-                    kind,
-                    Place(source, (at,)),
-                    None if bias is None else Place(bias, (at, half)),
-                    "none",
-                )
-
-    def _recurrent_constants(
-        self, node: "NodeProto", n_gates: int, n_directions: int
-    ) -> tuple[dict[str, str], str | None]:
-        """The sources of the matrices W and R, where these are constant, and of the bias, checked to fit each other."""
-        sources = {}
-        for what, name in zip("WRB", node.input[1:4], strict=False):
-            found = self.graph.constant(name)
-            if found is not None:
-                sources[what] = found.source
-        shapes = {what: self.graph.shape(source) for what, source in sources.items()}
-        n_units = attribute_of(node, "hidden_size", "i", 0)
-        for what, parts in (("W", n_gates), ("R", n_gates), ("B", 2 * n_gates)):  # where the node does not say it
-            if not n_units and len(shapes.get(what, ())) > 1:
-                n_units = shapes[what][1] // parts
-        n_rows = n_gates * n_units
-        wanted = {
-            "W": (n_directions, n_rows, None),
-            "R": (n_directions, n_rows, n_units),
-            "B": (n_directions, 2 * n_rows),
-        }
-        for what, shape in shapes.items():
-            pairs = zip(shape, wanted[what], strict=False)
-            if len(shape) != len(wanted[what]) or any(size != need for size, need in pairs if need is not None):
+        if _QUANTISED.search(node.op_type):
+            if not self._is_kept(called(node), node.output[0]):
                 raise ValueError(
-                    f"node {called(node)!r}: {what} has shape {shape}, but {n_directions} directions of {n_units} "
-                    f"units need {wanted[what]}"
+                    f"node {called(node)!r}: {node.op_type} has quantised weights, which are not read; "
+                    f"keep {called(node)!r} to leave it as it is"
                 )
-        bias = sources.pop("B", None)
-        return sources, bias
+            self._leave(node, called(node), f"quantised ({node.op_type})")
+        elif node.domain not in STANDARD_DOMAINS:
+            self._leave(node, called(node), f"{node.domain}.{node.op_type} is not an operator of ONNX itself")
+        elif node.op_type == "Einsum":
+            self._leave(node, called(node), "Einsum is not an operator of the machine")
 
-    def _put_layer(self, name: str, kind: str, weights: Place, bias: Place | None, activation: str) -> None:
-        if len(self.found) == MAX_TENSORS:
-            raise ValueError(f"more than {MAX_TENSORS} weight tensors")
-        self._read.add(weights.source)
-        self.found.append(Layer(name, kind, weights, bias, activation))
+    def _matrices(self, node: "NodeProto") -> list[str]:
+        """The constants of two axes or more that a node takes."""
+        found = []
+        for name in filter(None, node.input):
+            if self._constants.is_constant(name):
+                sources = [name] if name in self._constants.stored else self._constants.sources(name)
+                found += [s for s in sources if s in self._constants.stored and len(self._constants.stored[s].dims) > 1]
+        return found
+
+    def _leave(self, node: "NodeProto", name: str, reason: str) -> None:
+        """Put a node into the list of what is kept, with the constants it alone accounts for."""
+        own = [source for source in self._matrices(node) if source not in self._accounted]
+        if own and not self._constants.is_constant(node.output[0]):
+            self._accounted.update(own)
+        n_weights = sum(prod(self._constants.stored[source].dims) for source in set(own))
+        self.kept.append(Kept(name, node.op_type, reason, n_weights, self.work.macs(node)))
+
+    def _take(self, node: "NodeProto", name: str, parts: list[Part], initialisers: set[str]) -> None:
+        names = []
+        activation = self.work.activation(node)
+        for part in parts:
+            self._accounted.update(part.weights.sources)
+            if part.bias is not None:
+                self._accounted.add(part.bias.source)
+            at = self._by_weights.get(part.weights)
+            if at is None:
+                if len(self.found) == MAX_TENSORS:
+                    raise ValueError(f"more than {MAX_TENSORS} weight tensors")
+                at = self._by_weights[part.weights] = len(self.found)
+                own = self._unique(name + part.ending, initialisers)
+                self.found.append(Layer(own, part.kind, part.weights, part.bias, activation))
+            else:  # a weight of several uses is stored once; a bias that they do not share stays in the graph
+                first = self.found[at]
+                same = first.activation if first.activation == activation else OTHER_FUNCTION
+                bias = first.bias if first.bias == part.bias else None
+                self.found[at] = replace(first, bias=bias, activation=same)
+            names.append(self.found[at].name)
+        self.uses.append(
+            Use(
+                node=called(node) if node.name else name,
+                operator=node.op_type,
+                result=next(filter(None, node.output)),
+                tensors=tuple(names),
+                attributes=self._attributes(node),
+                fed_by=self.work.fed_by(node),
+                feeds=self.work.feeds(node),
+                macs=self.work.macs(node),
+            )
+        )
+
+    def _attributes(self, node: "NodeProto") -> dict[str, Any]:
+        found = dict(_ATTRIBUTES.get(node.op_type, {}))
+        if node.op_type in ("Conv", "ConvTranspose"):
+            stored = self._graph.stored(node.input[1])
+            assert stored is not None
+            kernel = list(self._graph.shape(stored.source)[2:])
+            ones = [1] * len(kernel)
+            found |= {"kernel_shape": kernel, "strides": ones, "dilations": ones, "pads": [0, 0] * len(kernel)}
+        for attribute in node.attribute:
+            value = _value(attribute)
+            if value is not None:
+                found[attribute.name] = value
+        return found
+
+    def _is_kept(self, *names: str) -> bool:
+        matching = {pattern for pattern in self._keep if any(name and fnmatchcase(name, pattern) for name in names)}
+        self._unmatched -= matching
+        return bool(matching)
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _name(self, node: "NodeProto", parts: list[Part] | str) -> str:
+        """The node's own name where it says something, else that of the layer its weights belonged to."""
+        if node.name and not _SAYS_NOTHING.fullmatch(node.name):
+            return node.name
+        sources = parts[0].weights.sources if not isinstance(parts, str) else ()
+        for source in sources:
+            for root in (source, *sorted(self._normal.roots.get(source, ()))):
+                match = _OF_A_LAYER.fullmatch(root)
+                if match is not None:
+                    return match["layer"] + (match["which"] or "")
+        return node.name or (sources[0] if sources else node.op_type)
+
+    def _unique(self, name: str, initialisers: set[str]) -> str:
+        # Sources that become tensors give their names up; other initialisers keep theirs.
+        own, number = name, 1
+        while own in self._names or (own in initialisers and own not in self._accounted):
+            number += 1
+            own = f"{name}_{number}"
+        self._names.add(own)
+        return own
+
+    # What is kept -----------------------------------------------------------------------------------------------------
+
+    def _keep_inside(self, node: "NodeProto", inner: Any) -> None:
+        """List what a graph within a node has of its own."""
+        where = f"inside {node.op_type} {called(node)!r}"
+        if node.op_type == "If":
+            where += ", whose condition is unknown"
+        for one in inner.node:
+            constant = next((a.t for a in one.attribute if a.name == "value" and a.HasField("t")), None)
+            if one.op_type in PRODUCTS or (_QUANTISED.search(one.op_type) and one.domain not in STANDARD_DOMAINS):
+                self.kept.append(Kept(called(one), one.op_type, where, 0, None))
+            elif one.op_type == "Constant" and constant is not None and is_wide(constant):
+                self.kept.append(Kept(one.output[0], "constant", where, prod(constant.dims), 0))
+        for tensor in inner.initializer:
+            if is_wide(tensor):
+                self.kept.append(Kept(tensor.name, "constant", where, prod(tensor.dims), 0))
+
+    def _keep_constants(self) -> None:
+        """List the constants that might be weights and that no operator of a list accounts for."""
+        for name, tensor in self._constants.stored.items():
+            if name in self._accounted or not is_wide(tensor):
+                continue
+            users = self._graph.users(name)
+            if not users:
+                reason = "not used by an operator of the graph itself"
+            elif users[0].op_type == "Gather":
+                reason = f"embedding table of {called(users[0])!r}"
+            else:
+                reason = f"operand of {users[0].op_type} {called(users[0])!r}"
+            self.kept.append(Kept(name, "constant", reason, prod(tensor.dims), 0))
+
+    def others(self) -> list[str]:
+        """The floating-point initialisers that are neither weights nor biases."""
+        held = self.sources()
+        graph = self._normal.file.model.graph
+        return [tensor.name for tensor in graph.initializer if is_float(tensor) and tensor.name not in held]
 
 
-def _with_unique_names(layers: list[Layer], taken: set[str]) -> list[Layer]:
-    numbers: dict[str, int] = {}
-    named = []
-    for layer in layers:
-        name = layer.name
-        while name in taken:
-            numbers[layer.name] = numbers.get(layer.name, 1) + 1
-            name = f"{layer.name}_{numbers[layer.name]}"
-        taken.add(name)
-        named.append(replace(layer, name=name))
-    return named
-
-
-def _needed(scale: Scale | None) -> Scale | None:
-    return None if scale is None or scale.value == 1 else scale
+def _value(attribute: Any) -> Any:
+    """An ONNX attribute as JSON has it; None of graphs and tensors."""
+    kinds = {1: "f", 2: "i", 6: "floats", 7: "ints"}
+    if attribute.type == 3:  # a string
+        return attribute.s.decode("utf-8", "replace")
+    if attribute.type == 8:
+        return [one.decode("utf-8", "replace") for one in attribute.strings]
+    if attribute.type not in kinds:
+        return None
+    value = getattr(attribute, kinds[attribute.type])
+    return list(value) if attribute.type > 5 else value

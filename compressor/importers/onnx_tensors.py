@@ -29,6 +29,8 @@ _TYPES = {  # by their numbers in onnx.TensorProto.DataType
     16: _Type(np.dtype("<u2"), "int32_data"),
 }
 _BFLOAT16 = 16
+_MAYBE_WEIGHTS = frozenset({*_TYPES, 2, 3, *range(17, 24)})  # and uint8, int8, and those of 8 or 4 bits
+_FEW = 64  # elements of a constant that need not be accounted for
 _EXTERNAL = 1  # onnx.TensorProto.DataLocation
 
 
@@ -59,6 +61,11 @@ def _tensors_of_nodes(nodes: Any) -> Iterator["TensorProto"]:
 def is_external(tensor: "TensorProto") -> bool:
     """Whether the bytes of a tensor are in a file beside the model."""
     return tensor.data_location == _EXTERNAL
+
+
+def is_wide(tensor: "TensorProto") -> bool:
+    """Whether `tensor` may be weights: numbers of 8 bits or with a binary point, more than 64 over two axes or more."""
+    return tensor.data_type in _MAYBE_WEIGHTS and prod(tensor.dims) > _FEW and sum(n > 1 for n in tensor.dims) > 1
 
 
 def is_float(tensor: "TensorProto") -> bool:
@@ -144,8 +151,51 @@ def put_floats(tensor: "TensorProto", values: Floats) -> None:
     put_bytes(tensor, stored.tobytes())
 
 
+def numbers_of(tensor: "TensorProto", external: bytes | None) -> NDArray[Any]:
+    """The numbers of a tensor of any type; arguments and errors as of `floats_of`."""
+    if is_float(tensor):
+        return floats_of(tensor, external)
+    from onnx import TensorProto, numpy_helper
+
+    if external is not None:
+        tensor = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, raw_data=external)
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except (ValueError, TypeError, KeyError, NotImplementedError) as error:
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"tensor {tensor.name!r}: {first}") from None
+
+
+def put_numbers(tensor: "TensorProto", values: NDArray[Any]) -> None:
+    """Write `values`, of the tensor's shape, into it in its own type; floating-point numbers as `put_floats` does."""
+    if is_float(tensor) and np.isfinite(values).all():
+        put_floats(tensor, values)
+    else:
+        from onnx import helper
+
+        put_bytes(tensor, values.astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes())
+
+
+_NUMBERS = ("float_data", "int32_data", "int64_data", "double_data", "external_data", "data_location")
+
+
+def clear_numbers(tensor: "TensorProto") -> None:
+    """Leave a tensor its name, type and shape alone."""
+    for field in (*_NUMBERS, "raw_data"):
+        tensor.ClearField(field)
+
+
+def has_numbers(tensor: "TensorProto") -> bool:
+    """Whether a tensor has numbers, or needs none."""
+    return tensor.HasField("raw_data") or any(len(getattr(tensor, f)) for f in _NUMBERS[:5]) or 0 in tensor.dims
+
+
+def stored_type(tensor: "TensorProto") -> np.dtype[Any]:
+    """How the numbers of a floating-point tensor are stored."""
+    return _TYPES[tensor.data_type].stored
+
+
 def put_bytes(tensor: "TensorProto", content: bytes) -> None:
     """Make `content` the bytes of a tensor, wherever they were before."""
-    for field in ("float_data", "int32_data", "double_data", "external_data", "data_location"):
-        tensor.ClearField(field)
+    clear_numbers(tensor)
     tensor.raw_data = content

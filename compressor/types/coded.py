@@ -10,6 +10,7 @@ from compressor.checks import as_floats, as_integers, frozen, whole_number
 from compressor.packing import pack_codes
 from compressor.types.dense import check_tensor
 from compressor.types.model_checks import settle_model
+from compressor.types.network import Network
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import check_codebook, weight_bits_of
 from compressor.types.packed_model import PackedModel
@@ -151,6 +152,8 @@ class CompressedModel:
     provenance : mapping of str to str
     others : mapping of str to array_like of float32
         Parameters that are not compressed, such as those of a batch normalisation; no tensor has one of their names.
+    network : Network or None
+        The graph that the tensors are from. None: they are a set of matrices, in an order that means nothing.
 
     Raises
     ------
@@ -162,6 +165,7 @@ class CompressedModel:
     activations: tuple[str, ...]
     provenance: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    network: Network | None = None
 
     def __post_init__(self) -> None:
         settle_model(self)
@@ -169,7 +173,7 @@ class CompressedModel:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CompressedModel):
             return NotImplemented
-        names = ("tensors", "activations", "provenance")
+        names = ("tensors", "activations", "provenance", "network")
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         mine, theirs = self.others, other.others
         # As bytes: a value is kept bit for bit, the sign of a zero too.
@@ -179,7 +183,8 @@ class CompressedModel:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[type["CompressedModel"], tuple[object, ...]]:
-        return CompressedModel, (self.tensors, self.activations, dict(self.provenance), dict(self.others))
+        parts = (self.tensors, self.activations, dict(self.provenance), dict(self.others), self.network)
+        return CompressedModel, parts
 
     def pack(self, n_pe: int = 64, index_bits: int = 4) -> PackedModel:
         """Pack every tensor for a machine of `n_pe` PEs.
@@ -193,7 +198,9 @@ class CompressedModel:
         """
         layers = tuple(tensor.pack(n_pe, index_bits) for tensor in self.tensors)
         error = max(tensor.bias_error() for tensor in self.tensors)
-        return PackedModel(layers, self.activations, {**self.provenance, "largest_bias_error": repr(error)})
+        provenance = {**self.provenance, "largest_bias_error": repr(error)}
+        chained = self.network is not None and not self.network.between
+        return PackedModel(layers, self.activations, provenance, self.network, self.others, chained)
 
     def select(self, *names: str) -> "CompressedModel":
         """The model of the named tensors alone, in the order of this model.
@@ -207,4 +214,5 @@ class CompressedModel:
         if missing:
             raise ValueError(f"names: there is no tensor {sorted(missing)[0]!r}")
         kept = [(t, f) for t, f in zip(self.tensors, self.activations, strict=True) if t.name in names]
-        return CompressedModel(tuple(t for t, _ in kept), tuple(f for _, f in kept), self.provenance, self.others)
+        tensors, functions = tuple(tensor for tensor, _ in kept), tuple(function for _, function in kept)
+        return CompressedModel(tensors, functions, self.provenance, self.others, self.network)

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from compressor.checks import as_floats, frozen
 from compressor.types.model_checks import settle_model
+from compressor.types.network import Network
 
-KINDS = ("linear", "conv", "lstm", "gru")
-"""What a weight tensor may be; "lstm" and "gru" are stacked gate matrices."""
+KINDS = ("linear", "conv", "lstm", "gru", "rnn")
+"""What a weight tensor may be; "lstm", "gru" and "rnn" are matrices of a recurrent layer, one gate over the other."""
 
-GATES = {"lstm": 4, "gru": 3}
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """Gate matrices that stand one over the other in a recurrent layer's tensor."""
 
 TORCH_GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
@@ -80,6 +81,8 @@ class DenseModel:
     provenance : mapping of str to str
     others : mapping of str to array_like of float32
         Parameters that are kept as they are, such as those of a batch normalisation or an embedding.
+    network : Network or None
+        The graph that the tensors are from; None where none is known.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class DenseModel:
     activations: tuple[str, ...]
     provenance: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    network: Network | None = None
 
     def __post_init__(self) -> None:
         settle_model(self)

@@ -6,8 +6,11 @@ from typing import Any
 
 from compressor.checks import as_floats, frozen
 
-ACTIVATION_FUNCTIONS = ("none", "relu", "sigmoid", "tanh")
-"""Functions a `PackedModel` may name after a layer."""
+OTHER_FUNCTION = "host"
+"""Stands after a layer that something else follows than one of the machine's functions; the model's graph has it."""
+
+ACTIVATION_FUNCTIONS = ("none", "relu", "sigmoid", "tanh", OTHER_FUNCTION)
+"""What a model may name after a layer."""
 
 
 def sequence_of_names(activations: object) -> tuple[str, ...]:

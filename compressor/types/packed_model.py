@@ -1,10 +1,15 @@
 """`PackedModel`: the packed layers of a network, in the order in which a machine runs them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.checks import as_floats, frozen
 from compressor.types.model_checks import check_sequence, sequence_of_names
+from compressor.types.network import Network
 from compressor.types.packed import PackedLayer
 
 
@@ -20,6 +25,12 @@ class PackedModel:
         One of `ACTIVATION_FUNCTIONS` for each layer, applied to its output.
     provenance : mapping of str to str
         Free text on the origin: source file, tool, settings.
+    network : Network or None
+        The graph that the layers are from, where one is known.
+    others : mapping of str to array_like of float32
+        Parameters of the network that no layer holds.
+    chained : bool
+        Whether each layer takes the activated output of the one before. False: the layers are a set of matrices.
 
     Raises
     ------
@@ -30,6 +41,9 @@ class PackedModel:
     layers: tuple[PackedLayer, ...]
     activations: tuple[str, ...]
     provenance: Mapping[str, str] = field(default_factory=dict)
+    network: Network | None = None
+    others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    chained: bool = True
 
     def __post_init__(self) -> None:
         layers: object = self.layers
@@ -38,6 +52,8 @@ class PackedModel:
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "activations", sequence_of_names(self.activations))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        others = {name: frozen(as_floats(f"others {name!r}", array)) for name, array in self.others.items()}
+        object.__setattr__(self, "others", MappingProxyType(others))
         check_sequence("layers", [layer.name for layer in self.layers], self.activations, self.provenance)
 
     def __getitem__(self, name: str) -> PackedLayer:
@@ -47,9 +63,10 @@ class PackedModel:
         raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
 
     def __reduce__(self) -> tuple[type["PackedModel"], tuple[object, ...]]:
-        return PackedModel, (self.layers, self.activations, dict(self.provenance))
+        parts = (self.layers, self.activations, dict(self.provenance), self.network, dict(self.others), self.chained)
+        return PackedModel, parts
 
     def repack(self, n_pe: int | None = None, index_bits: int | None = None) -> "PackedModel":
         """Every layer repacked, as `PackedLayer.repack`."""
         layers = tuple(layer.repack(n_pe, index_bits) for layer in self.layers)
-        return PackedModel(layers, self.activations, self.provenance)
+        return replace(self, layers=layers)

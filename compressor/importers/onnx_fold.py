@@ -1,0 +1,308 @@
+"""Constant folding: the values of an ONNX graph that follow from constants, and their numbers.
+
+A value is a constant where it is stored (an initialiser, a ``Constant`` node), or where a node computes it from
+constants alone. Its numbers are computed by ONNX Runtime, or where that lacks the operator by ONNX's reference
+evaluator; how many there will be is known from ONNX's shape inference first.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.importers.onnx_tensors import shape_of
+from compressor.storage.files import memory_limit
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+    from compressor.importers.onnx_file import OnnxFile
+
+STANDARD_DOMAINS = ("", "ai.onnx")
+"""Where ONNX's own operators are."""
+
+_DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
+_SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
+_SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
+
+
+class NotFolded(ValueError):
+    """A value follows from constants, but its numbers cannot be computed; the message says why."""
+
+
+class _Closure(NamedTuple):
+    """What a constant value follows from."""
+
+    nodes: tuple[int, ...]  # numbers of nodes in the graph, in its order
+    leaves: frozenset[str]  # stored values
+
+
+class Constants:
+    """The constants of a graph.
+
+    Parameters
+    ----------
+    file : OnnxFile
+        After a change of its graph, `rebuild` must be called.
+    shapes : mapping of str to tuple of int
+        Values whose shape is known, so that ``Shape`` of them is a constant.
+    """
+
+    def __init__(self, file: "OnnxFile", shapes: Mapping[str, Sequence[int]] | None = None) -> None:
+        self._file = file
+        self.shapes: dict[str, Sequence[int]] = dict(shapes or {})
+        self._arrays: dict[str, NDArray[Any] | NotFolded] = {}
+        # Attack: Expand and ConstantOfShape make terabytes of a few bytes.
+        self._left = memory_limit(file.size)
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Look at the graph anew, after it has changed."""
+        graph = self._file.model.graph
+        self.stored: dict[str, TensorProto] = stored_tensors(graph)
+        self.nodes = list(graph.node)
+        self.producers = {output: at for at, node in enumerate(self.nodes) for output in node.output if output}
+        self._closures: dict[str, _Closure | None] = {}
+
+    def put(self, name: str, tensor: "TensorProto", numbers: NDArray[Any]) -> None:
+        """Take a value as stored in `tensor`; its numbers may be more exact than the tensor's type."""
+        self.stored[name], self._arrays[name] = tensor, numbers
+        self._closures.pop(name, None)
+
+    def producer(self, name: str) -> "NodeProto | None":
+        """The node that computes a value."""
+        at = self.producers.get(name)
+        return None if at is None else self.nodes[at]
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a value follows from constants."""
+        return bool(name) and (name in self.stored or self._closure(name) is not None)
+
+    def sources(self, name: str) -> frozenset[str]:
+        """The stored constants that a constant value follows from."""
+        if name in self.stored:
+            return frozenset([name])
+        closure = self._closure(name)
+        return frozenset() if closure is None else closure.leaves
+
+    def array(self, name: str) -> NDArray[Any]:
+        """The numbers of a constant; bfloat16 comes as float32.
+
+        Raises
+        ------
+        NotFolded
+            If they cannot be computed.
+        """
+        if name not in self._arrays:
+            try:
+                self._arrays[name] = self._computed(name)
+            except NotFolded as error:
+                self._arrays[name] = error
+        found = self._arrays[name]
+        if isinstance(found, NotFolded):
+            raise found
+        return found
+
+    def _computed(self, name: str) -> NDArray[Any]:
+        if name in self.stored:
+            return self._file.numbers(self.stored[name])
+        if (sizes := self._shape_result(name)) is not None:
+            return sizes
+        closure = self._closure(name)
+        if closure is None:
+            raise NotFolded(f"{name!r} is not a constant")
+        model = self._model_of(closure, name)
+        self._check_sizes(closure, name)
+        try:
+            return _with_onnx_runtime(model)
+        except Exception as error:  # ONNX Runtime's errors share no class but this one
+            first = str(error).partition("\n")[0]
+        try:
+            from onnx.reference import ReferenceEvaluator
+
+            outputs: Any = ReferenceEvaluator(model).run(None, {})
+            return np.asarray(outputs[0])
+        except Exception:
+            raise NotFolded(f"{name!r} follows from constants, but ONNX Runtime cannot compute it: {first}") from None
+
+    def _shape_result(self, name: str) -> NDArray[Any] | None:
+        """The result of a ``Shape`` whose input's shape is known."""
+        node = self.producer(name)
+        if node is None or node.op_type != "Shape" or node.domain not in STANDARD_DOMAINS:
+            return None
+        sizes = self.shapes.get(node.input[0])
+        if sizes is None and node.input[0] in self.stored:
+            sizes = shape_of(self.stored[node.input[0]])
+        if sizes is None:
+            return None
+        bounds = {a.name: a.i for a in node.attribute}
+        return np.array(list(sizes)[bounds.get("start", 0) : bounds.get("end", len(sizes))], np.int64)
+
+    def _closure(self, name: str) -> _Closure | None:
+        """What `name` follows from; None where that is not constants alone."""
+        # A list of what is still to be looked at in place of a recursion: a forged graph may be any depth.
+        waiting = [name]
+        while waiting:
+            at = waiting[-1]
+            if at in self._closures:
+                waiting.pop()
+                continue
+            node = self.producer(at)
+            if node is None or not _can_be_folded(node):
+                self._closures[at] = None
+                waiting.pop()
+                continue
+            if self._shape_result(at) is not None:
+                self._closures[at] = _Closure((), frozenset([at]))
+                waiting.pop()
+                continue
+            inputs = [one for one in node.input if one and one not in self.stored]
+            if any(one in self._closures and self._closures[one] is None for one in inputs):
+                self._closures[at] = None
+                waiting.pop()
+                continue
+            unknown = [one for one in inputs if one not in self._closures]
+            if unknown:
+                # Most graphs compute from their inputs: one value that is not constant settles it.
+                waiting.append(unknown[0])
+                continue
+            parts = [self._closures[one] for one in inputs]
+            number = self.producers[at]
+            nodes = {number}.union(*(part.nodes for part in parts if part is not None))
+            leaves = {one for one in node.input if one in self.stored}
+            leaves = leaves.union(*(part.leaves for part in parts if part is not None))
+            self._closures[at] = _Closure(tuple(sorted(nodes)), frozenset(leaves))
+            waiting.pop()
+        return self._closures[name]
+
+    def _leaf(self, name: str) -> "TensorProto":
+        """A stored constant, or the sizes that a ``Shape`` gives, as a tensor of that name."""
+        from onnx import TensorProto, numpy_helper
+
+        if name in self.stored:
+            tensor = TensorProto()
+            tensor.CopyFrom(self._file.embedded(self.stored[name]))
+            tensor.name = name
+            return tensor
+        sizes = self._shape_result(name)
+        assert sizes is not None
+        return numpy_helper.from_array(sizes, name)
+
+    def _model_of(self, closure: _Closure, name: str, without: Iterable[str] = ()) -> "ModelProto":
+        """A model of the nodes that a constant follows from; the leaves `without` are inputs and not constants."""
+        from onnx import ModelProto, helper
+
+        out = set(without)
+        inputs = []
+        for leaf in sorted(out):
+            tensor = self.stored[leaf]
+            inputs.append(helper.make_tensor_value_info(leaf, tensor.data_type, shape_of(tensor)))
+        graph = helper.make_graph(
+            [self.nodes[at] for at in closure.nodes],
+            "constants",
+            inputs,
+            [helper.make_empty_tensor_value_info(name)],
+            [self._leaf(leaf) for leaf in sorted(closure.leaves - out)],
+        )
+        model = ModelProto(ir_version=self._file.model.ir_version, graph=graph)
+        model.opset_import.extend(self._file.model.opset_import)
+        return model
+
+    def _check_sizes(self, closure: _Closure, name: str) -> None:
+        """Refuse to compute more than the memory that a file of this size may take."""
+        large = [leaf for leaf in closure.leaves if leaf in self.stored and prod(self.stored[leaf].dims) > _SMALL]
+        inferred = inferred_types(self._model_of(closure, name, large))
+        for leaf in closure.leaves:
+            if leaf in self.stored:
+                inferred[leaf] = (self.stored[leaf].data_type, tuple(self.stored[leaf].dims))
+        for at in closure.nodes:
+            node = self.nodes[at]
+            if node.op_type in _SAME_SHAPE and node.input[0] in inferred:
+                inferred.setdefault(node.output[0], (1, inferred[node.input[0]][1]))
+            for output in filter(None, node.output):
+                shape = inferred.get(output, (0, None))[1]
+                if shape is None or any(size is None for size in shape):
+                    raise NotFolded(f"{name!r} follows from constants, but the size of {output!r} is unknown")
+                self._left -= 8 * prod(int(size or 0) for size in shape)
+        if self._left < 0:
+            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
+
+
+Shape = tuple[int | None, ...]
+
+
+def inferred_types(model: "ModelProto") -> dict[str, tuple[int, Shape]]:
+    """Element types and shapes of the values of a model by ONNX's shape inference, None for each unknown size."""
+    import onnx
+
+    try:
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception:  # its errors share no class; what is unknown stays unknown
+        graph = model.graph
+    found: dict[str, tuple[int, Shape]] = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        if value.type.HasField("tensor_type") and tensor.HasField("shape"):
+            sizes = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+            found[value.name] = (tensor.elem_type, sizes)
+    return found
+
+
+def stored_tensors(graph: "GraphProto") -> "dict[str, TensorProto]":
+    """Initialisers and values of ``Constant`` nodes, by the names that nodes know.
+
+    Raises
+    ------
+    ValueError
+        If two initialisers have one name.
+    """
+    stored: dict[str, TensorProto] = {}
+    for tensor in graph.initializer:
+        if tensor.name in stored:
+            raise ValueError(f"initialiser {tensor.name!r} is there twice")
+        stored[tensor.name] = tensor
+    for node in graph.node:
+        tensor = constant_of(node)
+        if tensor is not None:
+            if node.output[0] in stored:
+                raise ValueError(f"initialiser {node.output[0]!r} is there twice")
+            stored[node.output[0]] = tensor
+    return stored
+
+
+def constant_of(node: "NodeProto") -> "TensorProto | None":
+    """The tensor of a ``Constant`` node; None of other nodes, and of strings and sparse tensors."""
+    if node.op_type != "Constant" or node.domain not in STANDARD_DOMAINS:
+        return None
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            tensor: TensorProto = attribute.t
+            return tensor
+        if attribute.name in ("value_float", "value_floats", "value_int", "value_ints"):
+            from onnx import numpy_helper
+
+            single = not attribute.name.endswith("s")
+            kind = np.float32 if "float" in attribute.name else np.int64
+            given = getattr(attribute, {"value_float": "f", "value_int": "i"}.get(attribute.name, attribute.name[6:]))
+            numbers = given if single else list(given)
+            made: TensorProto = numpy_helper.from_array(np.array(numbers, kind), node.output[0])
+            return made
+    return None
+
+
+def _can_be_folded(node: "NodeProto") -> bool:
+    if node.op_type in _DRAWN or not node.input:
+        return False
+    return not any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
+
+
+def _with_onnx_runtime(model: "ModelProto") -> NDArray[Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {})[0])

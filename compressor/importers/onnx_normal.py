@@ -1,0 +1,430 @@
+"""The normal form of an ONNX model: every machine operator multiplies with numbers that are stored in the graph.
+
+Functions are inlined and known branches taken (`onnx_branches`); weights that follow from constants become initialisers
+(`onnx_fold`); and what a machine operator and its followers multiply and add along the rows becomes part of its weights
+and its bias: alpha and beta of a Gemm, batch normalisation, constant Mul, Add and Sub for each row. Nothing else of the
+model changes, and a model in normal form does not change at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor.importers.onnx_branches import fix_inputs, inline_functions, set_shapes, take_branches
+from compressor.importers.onnx_fold import Constants, NotFolded, inferred_types
+from compressor.importers.onnx_graph import Graph, attribute_of, called, graphs_of, inner_graphs, is_standard
+from compressor.importers.onnx_tensors import put_numbers
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from compressor.importers.onnx_file import OnnxFile
+
+Rows = NDArray[np.float64]
+"""One number for each row of a matrix."""
+
+RECURRENT = ("LSTM", "GRU", "RNN")
+
+_OPERANDS: Mapping[str, tuple[int, ...]] = {
+    "Gemm": (1, 0, 2),
+    "MatMul": (1, 0),
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    **dict.fromkeys(RECURRENT, (1, 2, 3)),
+}
+"""Inputs of the machine operators that may be weights or biases."""
+
+_EPSILON = 1e-5  # of BatchNormalization where it says none
+
+
+def normalise(file: "OnnxFile", fix: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> "Normal":
+    """Bring the model of `file` into normal form.
+
+    Parameters
+    ----------
+    file : OnnxFile
+        Changed in place.
+    fix : mapping of str to number, bool, sequence or str
+        Values of inputs of the graph.
+    shapes : mapping of str to sequence of int
+        Sizes of inputs of the graph.
+
+    Raises
+    ------
+    ValueError
+        If an input is unknown, or a factor is not finite.
+    """
+    inline_functions(file.model)
+    fix_inputs(file.model, fix)
+    set_shapes(file.model, shapes)
+    constants = Constants(file)
+    take_branches(file, constants)
+    normal = Normal(file, constants)
+    normal.store_operands()
+    normal.fold_rows()
+    normal.clean_up()
+    return normal
+
+
+class Normal:
+    """A graph in normal form, or on its way to it.
+
+    Attributes
+    ----------
+    file : OnnxFile
+    constants : Constants
+    graph : Graph
+    roots : dict of str to frozenset of str
+        The stored constants of the original that each stored weight and bias follows from.
+    unfolded : dict of str to str
+        Why weights that follow from constants could not be computed, by the first output of their operator.
+    """
+
+    def __init__(self, file: "OnnxFile", constants: Constants) -> None:
+        self.file, self.constants = file, constants
+        self.graph = Graph(file.model.graph, constants)
+        self.roots: dict[str, frozenset[str]] = {}
+        self.unfolded: dict[str, str] = {}
+        self._dropped: set[str] = set()  # first outputs of nodes that are folded
+        self._added: dict[str, NodeProto] = {}  # nodes that add a bias, by the first output of the node before
+        live, taken = self._live(constants.nodes)
+        # What nothing needs in the original stays there.
+        self._results = [node.output[0] if node.output else "" for node in constants.nodes]
+        self._idle = {result for result, is_live in zip(self._results, live, strict=True) if not is_live}
+        self._idle_names = {tensor.name for tensor in file.model.graph.initializer if tensor.name not in taken}
+        self._ranks: dict[str, int] | None = None
+
+    def store_operands(self) -> None:
+        """Store the weights and biases of machine operators that follow from constants."""
+        for node in self.constants.nodes:
+            if not is_standard(node, *_OPERANDS) or self.constants.is_constant(node.output[0]):
+                continue  # the product of two constants is a constant
+            for at in _OPERANDS[node.op_type]:
+                name = node.input[at] if at < len(node.input) else ""
+                if not self.constants.is_constant(name) or self.graph.stored(name) is not None:
+                    continue
+                try:
+                    self._store_value(name)
+                except NotFolded as error:
+                    self.unfolded.setdefault(node.output[0], str(error))
+
+    def _store_value(self, name: str) -> None:
+        """Make a value that follows from constants an initialiser, in the place of the node that computes it."""
+        from onnx import helper
+
+        numbers = self.constants.array(name)
+        self.roots[name] = self.constants.sources(name)
+        producer = self.constants.producer(name)
+        assert producer is not None
+        if len(producer.output) == 1:
+            self._dropped.add(name)
+        else:
+            producer.output[list(producer.output).index(name)] = self._new_name(f"{name}/computed")
+        self._store(name, numbers, helper.np_dtype_to_tensor_dtype(numbers.dtype))
+
+    def fold_rows(self) -> None:
+        """Fold what follows a machine operator into its weights and its bias."""
+        for node in self.constants.nodes:
+            rows = self._rows_of(node)
+            if rows is not None:
+                self._fold_into(node, rows)
+
+    # What is folded ---------------------------------------------------------------------------------------------------
+
+    def _rows_of(self, node: "NodeProto") -> "_Matrix | None":
+        """The constant matrix of a machine operator; None where it has none."""
+        graph = self.graph
+        if not is_standard(node, "Gemm", "MatMul", "Conv", "ConvTranspose"):
+            return None
+        if self.constants.is_constant(node.output[0]):
+            return None
+        if is_standard(node, "Conv", "ConvTranspose"):
+            found = graph.stored(node.input[1])
+            if found is None or found.transposed or len(graph.shape(found.source)) < 3:
+                return None
+            shape = graph.shape(found.source)
+            transposed = node.op_type == "ConvTranspose"
+            n_rows = shape[1] * int(attribute_of(node, "group", "i", 1)) if transposed else shape[0]
+            return _Matrix(1, n_rows, 1 - len(shape), len(shape), 1 if transposed else 0)
+        for at in (1, 0):
+            found = graph.stored(node.input[at])
+            if found is None or len(graph.shape(found.source)) != 2:
+                continue
+            flipped = node.op_type == "Gemm" and attribute_of(node, ("transA", "transB")[at], "i", 0)
+            row_axis = int((at == 1) ^ bool(flipped) ^ found.transposed)
+            n_rows = graph.shape(found.source)[row_axis]
+            return _Matrix(at, n_rows, -1 if at == 1 else -2, 2 if node.op_type == "Gemm" else None, row_axis)
+        return None
+
+    def _fold_into(self, node: "NodeProto", matrix: "_Matrix") -> None:
+        """Find what scales and shifts the rows of one operator, and make it part of its weights and bias."""
+        fold = _Fold(np.ones(matrix.n_rows), np.zeros(matrix.n_rows))
+        bias_name = node.input[2] if node.op_type != "MatMul" and len(node.input) > 2 else ""
+        has_bias = bool(bias_name)
+        is_plain = True  # nothing to change
+        alpha = beta = 1.0
+        if node.op_type == "Gemm":
+            alpha, beta = (self._factor(node, name) for name in ("alpha", "beta"))
+            fold = replace(fold, times=fold.times * alpha)
+            is_plain = alpha == 1
+        if has_bias and beta != 0:
+            # A convolution's bias has one axis; a Gemm's C is broadcast to its result.
+            bias = self._along_rows(bias_name, matrix if node.op_type == "Gemm" else matrix._replace(axis=-1, rank=1))
+            if bias is None:  # C varies from product to product, or is computed: it is added on the host
+                self._scale_weights(node, matrix, fold.times)
+                _set_factor(node, "alpha")
+                return
+            fold = replace(fold, plus=beta * bias)
+            is_plain &= beta == 1 and self._is_stored_bias(bias_name, matrix)
+        has_bias &= beta != 0
+        followers: list[NodeProto] = []
+        result = node.output[0]
+        while (step := self._step(node, matrix, result)) is not None:
+            follower, then = step
+            fold = _Fold(fold.times * then.times, fold.plus * then.times + then.plus)
+            followers.append(follower)
+            result = follower.output[0]
+        if len(followers) == 1 and followers[0].op_type == "Add" and not has_bias:
+            added = next(name for name in followers[0].input if name != node.output[0])
+            if self._is_stored_bias(added, matrix):
+                followers = []  # it is the bias, where it stands
+        if (is_plain and not followers) or not self._fits(node, matrix, fold):
+            return
+        self._scale_weights(node, matrix, fold.times)
+        _set_factor(node, "alpha")
+        if has_bias or followers:
+            _set_factor(node, "beta")
+            self._put_bias(node, matrix, fold.plus, followers)
+
+    def _step(self, node: "NodeProto", matrix: "_Matrix", result: str) -> "tuple[NodeProto, _Fold] | None":
+        """The next operator that scales and shifts each row, and how."""
+        user = self.graph.only_user(result)
+        if user is None:
+            return None
+        if is_standard(user, "BatchNormalization") and user.input[0] == result:
+            fold = self._normalisation(node, matrix, user)
+            return None if fold is None else (user, fold)
+        if not is_standard(user, "Mul", "Add", "Sub"):
+            return None
+        first = user.input[0] == result
+        rank = self._rank(node.output[0]) if matrix.rank is None else matrix.rank
+        values = self._along_rows(user.input[1 if first else 0], matrix._replace(rank=rank))
+        if values is None:
+            return None
+        ones, zeros = np.ones(matrix.n_rows), np.zeros(matrix.n_rows)
+        if user.op_type == "Mul":
+            return user, _Fold(values, zeros)
+        if user.op_type == "Add":
+            return user, _Fold(ones, values)
+        return user, (_Fold(ones, -values) if first else _Fold(-ones, values))
+
+    def _normalisation(self, node: "NodeProto", matrix: "_Matrix", user: "NodeProto") -> "_Fold | None":
+        """What a batch normalisation does, where its axis 1 is the rows (network contract, section 1)."""
+        is_inference = not attribute_of(user, "training_mode", "i", 0) and not any(user.output[1:])
+        rank = self._rank(node.output[0]) if matrix.rank is None else matrix.rank
+        if not is_inference or not attribute_of(user, "spatial", "i", 1) or rank is None or matrix.axis != 1 - rank:
+            return None
+        parts = [self._along_rows(name, matrix._replace(axis=-1, rank=1)) for name in user.input[1:]]
+        if len(parts) != 4 or any(part is None for part in parts):
+            return None
+        scale, offset, mean, variance = (part for part in parts if part is not None)
+        with np.errstate(all="ignore"):
+            times = scale / np.sqrt(variance + attribute_of(user, "epsilon", "f", _EPSILON))
+        return _Fold(times, offset - mean * times)
+
+    def _along_rows(self, name: str, matrix: "_Matrix") -> Rows | None:
+        """A constant as one number for each row; None where it is not constant, or varies otherwise."""
+        if not self.constants.is_constant(name):
+            return None
+        try:
+            array = self.constants.array(name)
+        except NotFolded:
+            return None
+        # More axes than the result has would give the result more axes; a result of unknown rank has one at least.
+        most = max(1, -matrix.axis) if matrix.rank is None else matrix.rank
+        if array.dtype.kind != "f" or array.ndim > most:
+            return None
+        if array.size == 1:
+            return np.full(matrix.n_rows, array.reshape(-1)[0], np.float64)
+        fits = array.ndim >= -matrix.axis and array.shape[matrix.axis] == matrix.n_rows == array.size
+        return array.astype(np.float64).reshape(-1) if fits else None
+
+    def _is_stored_bias(self, name: str, matrix: "_Matrix") -> bool:
+        """Whether a constant stands in the file as one number for each row; it is stored if it follows from others."""
+        if self.graph.stored(name) is None:
+            self._store_value(name)
+        found = self.graph.stored(name)
+        return found is not None and prod(self.graph.shape(found.source)) == matrix.n_rows and not found.transposed
+
+    def _fits(self, node: "NodeProto", matrix: "_Matrix", fold: "_Fold") -> bool:
+        """Whether the new numbers are finite in the type of the weights."""
+        found = self.graph.stored(node.input[matrix.operand])
+        assert found is not None
+        largest = np.abs(matrix.scaled(self.constants.array(found.source), fold.times)).max(initial=0)
+        most = {10: 65504.0}.get(self.constants.stored[found.source].data_type, float(np.finfo(np.float32).max))
+        numbers = np.append(fold.plus, largest)
+        return bool(np.isfinite(numbers).all() and np.abs(numbers).max() <= most)
+
+    def _factor(self, node: "NodeProto", attribute: str) -> float:
+        value = float(attribute_of(node, attribute, "f", 1.0))
+        if not np.isfinite(value):
+            raise ValueError(f"node {called(node)!r}: {attribute} is {value}, but it must be finite")
+        return value
+
+    def _rank(self, name: str) -> int | None:
+        if self._ranks is None:
+            types = inferred_types(self.file.without_numbers())
+            self._ranks = {value: len(sizes) for value, (_, sizes) in types.items()}
+        return self._ranks.get(name)
+
+    # Changes of the graph ---------------------------------------------------------------------------------------------
+
+    def _scale_weights(self, node: "NodeProto", matrix: "_Matrix", factors: Rows) -> None:
+        if (factors == 1).all():
+            return
+        found = self.graph.stored(node.input[matrix.operand])
+        assert found is not None
+        weights = matrix.scaled(self.constants.array(found.source).astype(np.float64), factors)
+        self._give(node, matrix.operand, weights.T if found.transposed else weights, found.source)
+
+    def _put_bias(self, node: "NodeProto", matrix: "_Matrix", shift: Rows, followers: "Sequence[NodeProto]") -> None:
+        from onnx import helper
+
+        weights = self.graph.stored(node.input[matrix.operand])
+        assert weights is not None
+        column = shift.reshape(-1, 1) if matrix.axis == -2 else shift
+        self._dropped.update(follower.output[0] for follower in followers)
+        if node.op_type == "MatMul":
+            last = followers[-1].output[0]
+            added = helper.make_node("Add", [node.output[0], ""], [last], name=followers[-1].name)
+            self._give(added, 1, column, weights.source, f"{node.output[0]}/bias")
+            self._added[node.output[0]] = added
+            return
+        while len(node.input) < 3:
+            node.input.append("")
+        self._give(node, 2, column, weights.source, node.input[2] or f"{node.output[0]}/bias")
+        if followers:
+            node.output[0] = followers[-1].output[0]
+
+    def _give(self, node: "NodeProto", at: int, numbers: NDArray[Any], like: str, name: str | None = None) -> None:
+        """Give an input of a node new numbers, in the type of the stored constant `like`."""
+        name = like if name is None else name
+        roots = self.roots.get(name, self.constants.sources(name))
+        if node.input[at] != name or self.graph.only_user(name) is not node:
+            name = self._new_name(f"{name}/{node.output[0]}" if name in self.constants.stored else name)
+        self._store(name, numbers, self.constants.stored[like].data_type)
+        node.input[at] = name
+        self.roots[name] = roots
+
+    def _new_name(self, name: str) -> str:
+        while name in self.constants.stored or name in self.constants.producers:
+            name += "_"
+        return name
+
+    def _store(self, name: str, numbers: NDArray[Any], data_type: int) -> None:
+        """Make an initialiser of a name, or give the stored constant of that name other numbers."""
+        tensor = self.constants.stored.get(name)
+        if tensor is None:
+            tensor = self.file.model.graph.initializer.add(name=name)
+        tensor.dims[:] = numbers.shape
+        tensor.data_type = data_type
+        put_numbers(tensor, numbers)
+        self.constants.put(name, tensor, numbers)
+
+    def clean_up(self) -> None:
+        """Remove the nodes and initialisers that nothing needs any more; what nothing needed before stays."""
+        graph = self.file.model.graph
+        nodes: list[NodeProto] = []
+        for node, result in zip(self.constants.nodes, self._results, strict=True):
+            if result not in self._dropped:
+                nodes.append(node)
+            if result in self._added:
+                nodes.append(self._added[result])
+        live, taken = self._live(nodes)
+        nodes = [
+            node
+            for node, is_live in zip(nodes, live, strict=True)
+            if is_live or not node.output or node.output[0] in self._idle
+        ]
+        if len(nodes) != len(graph.node) or self._added:
+            copies = [_copy(node) for node in nodes]
+            del graph.node[:]
+            graph.node.extend(copies)
+        tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle_names]
+        if len(tensors) != len(graph.initializer):
+            copies = [_copy(tensor) for tensor in tensors]
+            del graph.initializer[:]
+            graph.initializer.extend(copies)
+        self.constants.rebuild()
+        self.graph = Graph(graph, self.constants)
+
+    def _live(self, nodes: "Sequence[NodeProto]") -> tuple[list[bool], set[str]]:
+        """Which nodes the outputs of the graph need, and the values that are taken."""
+        taken = set(self.graph.outputs)
+        for inner in inner_graphs(self.file.model.graph):
+            taken.update(output.name for output in inner.output)
+        live = [False] * len(nodes)
+        for at in range(len(nodes) - 1, -1, -1):
+            if not taken.isdisjoint(filter(None, nodes[at].output)):
+                live[at] = True
+                taken.update(nodes[at].input)
+                taken.update(name for inner in graphs_of(nodes[at]) for one in inner.node for name in one.input)
+        return live, taken
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """What becomes of each row: times a number, plus a number."""
+
+    times: Rows
+    plus: Rows
+
+
+class _Matrix(NamedTuple):
+    """Where the rows of the constant matrix of a machine operator are.
+
+    Attributes
+    ----------
+    operand : int
+        Input of the operator that holds the matrix.
+    n_rows : int
+        Outputs of a product.
+    axis : int
+        Of the outputs in the operator's result, counted from the last.
+    rank : int or None
+        Of the result, where the operator says it.
+    row_axis : int
+        Of the rows in the stored matrix; 1 of a ConvTranspose, where they are the rows of a group.
+    """
+
+    operand: int
+    n_rows: int
+    axis: int
+    rank: int | None
+    row_axis: int
+
+    def scaled(self, weights: NDArray[Any], factors: Rows) -> NDArray[Any]:
+        """The stored matrix with each row times its factor."""
+        n_here = weights.shape[self.row_axis]
+        n_groups = self.n_rows // n_here  # above 1 of a ConvTranspose only, which has groups along axis 0
+        grouped = weights.reshape(n_groups, -1, *weights.shape[1:]) if n_groups > 1 else weights[None]
+        shape = [n_groups, *[1] * weights.ndim]
+        shape[1 + self.row_axis] = n_here
+        return (grouped * factors.reshape(shape)).reshape(weights.shape)
+
+
+def _set_factor(node: "NodeProto", name: str) -> None:
+    """Set alpha or beta of a Gemm, which is folded, to 1."""
+    for attribute in node.attribute:
+        if attribute.name == name:
+            attribute.f = 1.0
+
+
+def _copy(message: Any) -> Any:
+    new = type(message)()
+    new.CopyFrom(message)
+    return new

@@ -1,0 +1,189 @@
+"""The weights of the machine operators of an ONNX graph in normal form: where each tensor's numbers are."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from compressor.importers.onnx_graph import attribute_of, called, is_standard
+from compressor.importers.onnx_normal import RECURRENT, Normal
+from compressor.importers.onnx_weights import Bias, Weights
+from compressor.types.dense import GATES
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+MAX_TENSORS = 10_000
+"""Most weight tensors that are read; a language model has some thousand."""
+
+_DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+
+
+class Part(NamedTuple):
+    """A tensor of an operator.
+
+    Attributes
+    ----------
+    ending : str
+        What its name has after that of the operator.
+    kind : str
+        As of `compressor.types.dense.DenseTensor`.
+    weights : Weights
+    bias : Bias or None
+    """
+
+    ending: str
+    kind: str
+    weights: Weights
+    bias: Bias | None
+
+
+class Operators:
+    """The machine operators of a graph.
+
+    Attributes
+    ----------
+    with_bias : dict of str to str
+        The result of the ``Add`` that is an operator's bias, by that of the operator; known once `parts` has seen it.
+    """
+
+    def __init__(self, normal: Normal) -> None:
+        self._normal, self._graph, self._constants = normal, normal.graph, normal.constants
+        self.with_bias: dict[str, str] = {}
+
+    def parts(self, node: "NodeProto") -> list[Part] | str:
+        """The tensors of a machine operator, or why it has none.
+
+        Raises
+        ------
+        ValueError
+            If its weights are malformed, or a recurrent operator lacks a matrix.
+        """
+        if node.output[0] in self._normal.unfolded:
+            return self._normal.unfolded[node.output[0]]
+        if node.op_type in RECURRENT:
+            return self._recurrent(node)
+        if node.op_type in ("Conv", "ConvTranspose"):
+            return self._convolution(node)
+        stored = [self._graph.stored(name) for name in node.input[:2]]
+        for at in (1, 0):  # x W, or else W x
+            found = stored[at]
+            if found is not None:
+                return self._matrix(node, at, found.source, found.transposed)
+        if any(self._constants.is_constant(name) for name in node.input[:2]):
+            return "its constant operand holds other than floating-point numbers"
+        return "both operands are computed (attention)"
+
+    def _matrix(self, node: "NodeProto", at: int, source: str, behind_transpose: bool) -> list[Part] | str:
+        shape = self._graph.shape(source)
+        is_gemm = node.op_type == "Gemm"
+        if not all(shape):
+            return "its weights are empty"
+        if is_gemm and len(shape) != 2:
+            raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a matrix has 2 dimensions")
+        if len(shape) == 1:
+            return [Part("", "linear", Weights((source,), "as stored", (1, *shape)), None)]
+        flipped = is_gemm and bool(attribute_of(node, ("transA", "transB")[at], "i", 0))
+        layout = "transposed" if (at == 1) ^ flipped ^ behind_transpose else "as stored"
+        stack, matrix = shape[:-2], shape[-2:]
+        matrix = matrix[::-1] if layout == "transposed" else matrix
+        if not stack:
+            return [Part("", "linear", Weights((source,), layout, matrix), self._bias(node, matrix[0], -1 - (at == 0)))]
+        if prod(stack) > MAX_TENSORS:
+            return f"a stack of {prod(stack)} matrices, but at most {MAX_TENSORS} are read"
+        return [
+            Part("".join(f".{i}" for i in index), "linear", Weights((source,), layout, matrix, index), None)
+            for index in _indices(stack)
+        ]
+
+    def _convolution(self, node: "NodeProto") -> list[Part] | str:
+        found = self._graph.stored(node.input[1])
+        if found is None:
+            return "its weights are computed"
+        shape = self._graph.shape(found.source)
+        if len(shape) < 3 or found.transposed:
+            raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a convolution has at least 3 sizes")
+        if not all(shape):
+            return "its weights are empty"
+        if node.op_type == "Conv":
+            weights = Weights((found.source,), "as stored", shape)
+        else:
+            groups = int(attribute_of(node, "group", "i", 1))
+            if groups < 1 or shape[0] % groups:
+                raise ValueError(f"node {called(node)!r}: {shape[0]} inputs do not make {groups} groups")
+            n_outputs, n_inputs = shape[1] * groups, shape[0] // groups
+            weights = Weights((found.source,), "conv transpose", (n_outputs, n_inputs, *shape[2:]), (), groups)
+        return [Part("", "conv", weights, self._bias(node, weights.shape[0], 1 - len(shape)))]
+
+    def _bias(self, node: "NodeProto", n_rows: int, axis: int) -> Bias | None:
+        """The bias of an operator: its own, or the constant of an ``Add`` that alone takes its result."""
+        user = None
+        if node.op_type == "MatMul" or len(node.input) < 3 or not node.input[2]:
+            user = self._graph.only_user(node.output[0])
+            if user is None or not is_standard(user, "Add"):
+                return None
+            name = user.input[1] if user.input[0] == node.output[0] else user.input[0]
+        elif attribute_of(node, "beta", "f", 1.0) == 0:
+            return None
+        else:
+            name = node.input[2]
+            axis = -1 if node.op_type != "Gemm" else axis
+        found = self._graph.stored(name)
+        if found is None or found.transposed:
+            return None
+        shape = self._graph.shape(found.source)
+        if len(shape) < -axis or shape[axis] != n_rows or prod(shape) != n_rows:
+            return None
+        if user is not None:
+            self.with_bias[node.output[0]] = user.output[0]
+        return Bias(found.source)
+
+    def _recurrent(self, node: "NodeProto") -> list[Part] | str:
+        kind = node.op_type.lower()
+        direction = attribute_of(node, "direction", "s", b"forward").decode("ascii", "replace")
+        n_directions = _DIRECTIONS.get(direction, 0)
+        names = [*node.input[1:4], "", ""][:3]
+        sources = {what: self._graph.stored(name) for what, name in zip("WRB", names, strict=True) if name}
+        found = {what: stored.source for what, stored in sources.items() if stored is not None}
+        if "W" not in found and "R" not in found:
+            return "its weights are computed"
+        for what in "WR":
+            if what not in found:
+                raise ValueError(
+                    f"node {called(node)!r}: its matrix {what} does not follow from constants; "
+                    f"an {node.op_type} needs W and R"
+                )
+        n_gates = GATES[kind]
+        n_units = attribute_of(node, "hidden_size", "i", 0) or self._graph.shape(found["W"])[1:2][0] // n_gates
+        n_rows = n_gates * n_units
+        wanted: dict[str, tuple[int | None, ...]] = {
+            "W": (n_directions, n_rows, None),
+            "R": (n_directions, n_rows, n_units),
+            "B": (n_directions, 2 * n_rows),
+        }
+        for what, source in found.items():
+            shape = self._graph.shape(source)
+            pairs = zip(shape, wanted[what], strict=False)
+            if len(shape) != len(wanted[what]) or any(size != need for size, need in pairs if need is not None):
+                raise ValueError(
+                    f"node {called(node)!r}: {what} has shape {shape}, but {n_directions} directions of {n_units} "
+                    f"units need {wanted[what]}"
+                )
+        # A GRU with linear_before_reset adds Rb inside the product with r: the two halves are not one bias.
+        joined = "B" in found and not (kind == "gru" and attribute_of(node, "linear_before_reset", "i", 0))
+        shape = (n_rows, self._graph.shape(found["W"])[2] + n_units)
+        return [
+            Part(
+                "_reverse" if at else "",
+                kind,
+                Weights((found["W"], found["R"]), "recurrent", shape, (at,)),
+                Bias(found["B"], at) if joined else None,
+            )
+            for at in range(n_directions)
+        ]
+
+
+def _indices(sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = [()]
+    for size in sizes:
+        found = [(*index, i) for index in found for i in range(size)]
+    return found

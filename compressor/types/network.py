@@ -1,0 +1,226 @@
+"""`Network`: the graph that weights came from, what each weight is used for, and what was left as it is."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+from compressor.checks import whole_number
+
+PRODUCTS = ("Gemm", "MatMul", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
+"""ONNX operators whose constant weights are compressed: the machine operators."""
+
+_MOST = 2**62  # of a count
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of weights by an operator of the graph.
+
+    Attributes
+    ----------
+    node : str
+        Name of the operator for people.
+    operator : str
+        ONNX operator, one of `PRODUCTS`.
+    result : str
+        Name of its first output in the graph, which identifies the operator.
+    tensors : tuple of str
+        The tensors it multiplies with: one; of stacked matrices one for each index; of a recurrent operator one for
+        each direction, [W R], or W and R apart.
+    attributes : mapping of str to int, float, str or list of these
+        ONNX attributes, defaults included.
+    fed_by : tuple of str
+        What computes its inputs: names of operators, or of inputs of the graph.
+    feeds : tuple of str
+        What takes its results: names of operators, or of outputs of the graph.
+    macs : int or None
+        Multiply-accumulates of one inference before pruning; None where a size is unknown.
+    """
+
+    node: str
+    operator: str
+    result: str
+    tensors: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    fed_by: tuple[str, ...]
+    feeds: tuple[str, ...]
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An operator or a constant that is not compressed.
+
+    Attributes
+    ----------
+    name : str
+        Of the operator or the constant.
+    operator : str
+        ONNX operator, or "constant".
+    reason : str
+    n_weights : int
+        Constant numbers it holds.
+    macs : int or None
+        As for `Use`; 0 of a constant.
+    """
+
+    name: str
+    operator: str
+    reason: str
+    n_weights: int
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class Network:
+    """The graph of a model without the numbers that the model holds itself.
+
+    Attributes
+    ----------
+    onnx : bytes
+        The ONNX model; tensors that a `CompressedModel` holds have a shape and no numbers there.
+    uses : tuple of Use
+        In the order of the graph.
+    kept : tuple of Kept
+    between : str
+        What stands between the matrices, so that they are not a chain; empty where each matrix takes the output of
+        the one before, through its activation function.
+    """
+
+    onnx: bytes
+    uses: tuple[Use, ...]
+    kept: tuple[Kept, ...]
+    between: str = ""
+
+    def coverage(self, sizes: Mapping[str, int], names: Collection[str]) -> "Coverage":
+        """How much of the network the tensors `names` are.
+
+        Parameters
+        ----------
+        sizes : mapping of str to int
+            Weights of every tensor of the model.
+        names : collection of str
+        """
+        products = [kept for kept in self.kept if kept.operator != "constant"]
+        of_uses = [(use.macs, set(use.tensors) <= set(names)) for use in self.uses]
+        known = [macs for macs, _ in of_uses] + [kept.macs for kept in products]
+        return Coverage(
+            products=sum(taken for _, taken in of_uses),
+            all_products=len(of_uses) + len(products),
+            weights=sum(size for name, size in sizes.items() if name in names),
+            all_weights=sum(sizes.values()) + sum(kept.n_weights for kept in self.kept),
+            macs=sum(macs or 0 for macs, taken in of_uses if taken),
+            all_macs=sum(macs or 0 for macs in known),
+            unknown=sum(macs is None for macs in known),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """All but the ONNX model, for JSON."""
+        return {
+            "uses": [asdict(use) | {"attributes": dict(use.attributes)} for use in self.uses],
+            "kept": [asdict(kept) for kept in self.kept],
+            "between": self.between,
+        }
+
+    @classmethod
+    def of_plain(cls, found: Any, onnx: bytes, tensors: Iterable[str]) -> "Network":
+        """The network that `plain` gave `found` of.
+
+        Parameters
+        ----------
+        found : object
+            Parsed JSON.
+        onnx : bytes
+        tensors : iterable of str
+            Names of the tensors of the model.
+
+        Raises
+        ------
+        ValueError
+            If it is something else, or names an unknown tensor.
+        """
+        _check("network", found, {"uses": list, "kept": list, "between": str})
+        there = set(tensors)
+        uses = []
+        for number, use in enumerate(found["uses"]):
+            _check(f"use {number}", use, _USE)
+            for what in ("tensors", "fed_by", "feeds"):
+                if not all(isinstance(name, str) for name in use[what]):
+                    raise ValueError(f"use {number}: {what} must be a list of names")
+            if unknown := sorted(set(use["tensors"]) - there):
+                raise ValueError(f"use {number}: tensor {unknown[0]!r} is not in the model")
+            lists = {what: tuple(use[what]) for what in ("tensors", "fed_by", "feeds")}
+            uses.append(Use(**{**use, **lists, "macs": _count(f"macs of use {number}", use["macs"])}))
+        keeps = []
+        for number, kept in enumerate(found["kept"]):
+            _check(f"kept {number}", kept, _KEPT)
+            macs = _count(f"macs of kept {number}", kept["macs"])
+            weights = whole_number(f"n_weights of kept {number}", kept["n_weights"], 0, _MOST)
+            keeps.append(Kept(**{**kept, "macs": macs, "n_weights": weights}))
+        return cls(onnx, tuple(uses), tuple(keeps), found["between"])
+
+
+class Coverage(NamedTuple):
+    """What fraction of a network some of its tensors are.
+
+    Attributes
+    ----------
+    products, all_products : int
+        Operators that multiply.
+    weights, all_weights : int
+    macs, all_macs : int
+        Multiply-accumulates of one inference, where they are known.
+    unknown : int
+        Operators whose multiply-accumulates are unknown.
+    """
+
+    products: int
+    all_products: int
+    weights: int
+    all_weights: int
+    macs: int
+    all_macs: int
+    unknown: int
+
+    def __str__(self) -> str:
+        macs = f"{percentage(self.macs, self.all_macs)} of the multiply-accumulates"
+        if self.unknown:
+            macs += f" that are known ({self.unknown} of {self.all_products} products have unknown sizes)"
+        return (
+            f"{self.products} of {self.all_products} products, "
+            f"{percentage(self.weights, self.all_weights)} of the weights, {macs}"
+        )
+
+
+def percentage(part: int, whole: int) -> str:
+    """``part / whole`` in percent; it reads 0 % or 100 % only where it is exactly that."""
+    if part == 0 or part == whole:
+        return "100 %" if part else "0 %"
+    value = 100 * part / whole
+    nearest = min(value, 100 - value)
+    digits = 1 if nearest >= 1 else next(digits for digits in range(2, 21) if 10**-digits <= nearest or digits == 20)
+    return f"{value:.{digits}f} %"
+
+
+_USE = {field.name: (str, list, dict, int, type(None)) for field in fields(Use)} | {
+    **dict.fromkeys(("node", "operator", "result"), str),
+    **dict.fromkeys(("tensors", "fed_by", "feeds"), list),
+    "attributes": dict,
+}
+_KEPT: Mapping[str, Any] = {
+    **dict.fromkeys(("name", "operator", "reason"), str),
+    "n_weights": int,
+    "macs": (int, type(None)),
+}
+
+
+def _check(what: str, found: Any, kinds: Mapping[str, Any]) -> None:
+    if not isinstance(found, dict) or found.keys() != kinds.keys():
+        raise ValueError(f"{what}: must be an object of {', '.join(kinds)}")
+    for key, kind in kinds.items():
+        if not isinstance(found[key], kind):
+            raise ValueError(f"{what}: {key} is {found[key]!r:.100}")
+
+
+def _count(what: str, found: Any) -> int | None:
+    return None if found is None else whole_number(what, found, 0, _MOST)
