@@ -186,8 +186,10 @@ class Accounting:
         Of the file: the container's header, and in it names, shapes, provenance and digest.
     others_bytes : int
         Of the file: what is not compressed.
+    graph_bytes : int
+        Of the file: the ONNX graph.
     file_bytes : int
-        Size of the file: ``header_bytes + others_bytes + total.file.total``.
+        Size of the file: ``header_bytes + others_bytes + graph_bytes + total.file.total``.
     """
 
     rows: tuple[AccountRow, ...]
@@ -195,12 +197,13 @@ class Accounting:
     n_others: int
     header_bytes: int
     others_bytes: int
+    graph_bytes: int
     file_bytes: int
 
     @property
     def dense_bytes(self) -> int:
-        """Bytes of weights, biases and others before compression."""
-        return self.total.dense_bytes + FLOAT_BITS // 8 * self.n_others
+        """Bytes of weights, biases, others and the graph before compression."""
+        return self.total.dense_bytes + FLOAT_BITS // 8 * self.n_others + self.graph_bytes
 
     @property
     def file_rate(self) -> float:
@@ -336,7 +339,8 @@ def _account(stored: StoredModel) -> Accounting:
     )
     n_others = sum(array.size for array in model.others.values())
     others_bytes = sum(array.nbytes for array in model.others.values())
-    return Accounting(tuple(rows), total, n_others, stored.header_bytes, others_bytes, stored.file_bytes)
+    graph_bytes = 0 if model.network is None else len(model.network.onnx)
+    return Accounting(tuple(rows), total, n_others, stored.header_bytes, others_bytes, graph_bytes, stored.file_bytes)
 
 
 def _sums(parts: Iterable[Any]) -> dict[str, int]:

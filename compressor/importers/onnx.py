@@ -159,18 +159,18 @@ def _filled(model: CompressedModel, network: Network) -> "ModelProto":
     normal = Normal(file, Constants(file))
     put = _Put(normal)
     operators, tensors = Operators(normal), {tensor.name: tensor for tensor in model.tensors}
-    nodes = {name: node for node in proto.graph.node for name in node.output[:1]}
+    nodes = {name: node for node in proto.graph.node for name in node.output if name}
     for use in network.uses:
         node = nodes.get(use.result)
         parts = "" if node is None else operators.parts(node)
         if isinstance(parts, str) or len(use.tensors) not in (len(parts), 2 * len(parts)):
             raise ValueError(f"network: its graph does not have the weights of {use.node!r}")
-        given = [tensors.get(name) for name in use.tensors]
+        if lacking := [name for name in use.tensors if name not in tensors]:
+            raise ValueError(f"tensors: {lacking[0]!r} of the graph is not in the model, which holds a part of it")
+        given = [tensors[name] for name in use.tensors]
         step = len(use.tensors) // len(parts)
         for at, part in enumerate(parts):
-            here = given[at * step : (at + 1) * step]
-            if all(one is not None for one in here):
-                put.tensor(part, [one for one in here if one is not None])
+            put.tensor(part, given[at * step : (at + 1) * step])
     for name, values in model.others.items():
         put.other(name, values)
     put.finish()

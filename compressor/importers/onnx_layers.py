@@ -189,6 +189,7 @@ class Layers:
                 operator=node.op_type,
                 result=next(filter(None, node.output)),
                 tensors=tuple(names),
+                sizes=tuple(prod(part.weights.shape) for part in parts),
                 attributes=self._attributes(node),
                 fed_by=self.work.fed_by(node),
                 feeds=self.work.feeds(node),

@@ -1,15 +1,19 @@
 """`.dcz` files: a `CompressedModel` in a safetensors container, entropy coded, versioned, with a digest.
 
-Format version 1. What the layers have is stored one layer after the other in a handful of tensors, and a tensor of no
+Format version 2. What the layers have is stored one layer after the other in a handful of tensors, and a tensor of no
 bytes is left out: ``codebooks``, ``biases`` and ``others`` (F32; `others` in order of name); ``codes`` and ``runs``
-(U8), the data of the streams; ``tables`` (U8), the code table of a layer's codes, then that of its runs. The
+(U8), the data of the streams; ``tables`` (U8), the code table of a layer's codes, then that of its runs; ``graph``
+(U8), the ONNX model without the numbers that the file holds itself (`compressor.types.network.Network`). The
 container's only metadata entry, ``dcz_model``, is a JSON document (`compressor.storage.document`)::
 
-    {"format": "deep-compression-model", "format_version": 1, "layers": {...}, "others": {<name>: <shape>, ...},
-     "package_version": ..., "provenance": {...}, "sha256": ...}
+    {"format": "deep-compression-model", "format_version": 2, "layers": {...}, "network": {...},
+     "others": {<name>: <shape>, ...}, "package_version": ..., "provenance": {...}, "sha256": ...}
 
 ``layers`` maps each field of `compressor.storage.coded_document.LayerRecord` to a list with one value for each layer,
-or with a single value that holds for all. Codes and runs are the relative index of `compressor.coding.flat_index`,
+or with a single value that holds for all. ``network`` says what each tensor is used for, and what of the graph was
+kept. A model without a graph is written in version 1, which has neither.
+
+Codes and runs are the relative index of `compressor.coding.flat_index`,
 coded by `compressor.coding.streams`. In dense mode, where ``index_bits`` and ``run_coder`` are null, the codes are
 those of all cells and there are no runs. The same model, saved with the same settings, gives the same bytes.
 
@@ -40,14 +44,15 @@ from compressor.storage.coded_document import (
 )
 from compressor.storage.coded_parts import StoredTensors, tensors_of
 from compressor.storage.container import data_start, read_container
-from compressor.storage.document import DocumentKind, check_digest
+from compressor.storage.document import DocumentKind, check_digest, network_of
 from compressor.storage.files import check_suffix, errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
 from compressor.types.packed_format import MAX_INDEX_BITS, MIN_INDEX_BITS
 
 FORMAT = "deep-compression-model"
-FORMAT_VERSION = 1
-_DOCUMENT = DocumentKind(".dcz file", "dcz_model", FORMAT, FORMAT_VERSION, frozenset({"layers", "others"}))
+FORMAT_VERSION = 2
+_KEYS = frozenset({"layers", "others"})
+_DOCUMENT = DocumentKind(".dcz file", "dcz_model", FORMAT, {1: _KEYS, FORMAT_VERSION: _KEYS | {"network"}})
 _BEST = (None, *range(MIN_INDEX_BITS, MAX_INDEX_BITS + 1))
 
 IndexBits: TypeAlias = int | str | Sequence[int | None] | None
@@ -159,6 +164,7 @@ def store(
     fields = {
         "layers": columns_of(records),
         "others": {name: list(array.shape) for name, array in model.others.items()},
+        **({} if model.network is None else {"network": model.network.plain()}),
     }
     content = _DOCUMENT.content(fields, model.provenance, tensors_of(model, streams))
     return StoredModel(model, streams, data_start(content), len(content), content)
@@ -174,6 +180,10 @@ def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) 
         document, tensors = _DOCUMENT.read(container.metadata), container.tensors()
         check_digest(document, tensors)
         layers, shapes = checked_layers(document["layers"]), checked_shapes(document["others"])
+        graph = tensors.pop("graph", None)
+        network = None if "network" not in document else network_of(document["network"], graph)
+        if graph is not None and network is None:
+            raise ValueError("tensor 'graph': is there, but the document has no network")
         stored = StoredTensors(tensors, layers, shapes)
         # Attack: a file of a few bytes that declares terabytes of zeros, which are coded in next to nothing.
         needed = _memory_needed(layers, header_bytes, file_bytes + stored.float_bytes)
@@ -186,7 +196,7 @@ def read_stored(path: str | PathLike[str], max_memory_bytes: int | None = None) 
         streams = tuple(stored.next_streams(layer) for layer in layers)
         coded = tuple(stored.next_tensor(*both) for both in zip(layers, streams, strict=True))
         activations = tuple(layer.activation for layer in layers)
-        model = CompressedModel(coded, activations, document["provenance"], stored.others())
+        model = CompressedModel(coded, activations, document["provenance"], stored.others(), network)
     return StoredModel(model, streams, header_bytes, file_bytes)
 
 

@@ -37,6 +37,8 @@ def tensors_of(model: CompressedModel, streams: Sequence[TensorStreams]) -> dict
     joined = {
         name: np.concatenate(arrays).astype(_DTYPES[name], copy=False) for name, arrays in parts.items() if arrays
     }
+    if model.network is not None:
+        joined["graph"] = np.frombuffer(model.network.onnx, np.uint8)
     return {name: array for name, array in joined.items() if array.size}
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from compressor._version import __version__
 from compressor.storage.container import DTYPES, ContainerRules, container_content
 from compressor.storage.strict_json import strict_json
+from compressor.types.network import Network
 
 _COMMON_KEYS = {"format", "format_version", "package_version", "provenance", "sha256"}
 
@@ -34,17 +35,16 @@ class DocumentKind:
         What a message calls the file: ``".eie file"``.
     metadata_key : str
         The container's only metadata entry.
-    format, version : str, int
-        Of the document's ``format`` and ``format_version``.
-    keys : set of str
-        Those that only this kind has; all of them are needed.
+    format : str
+        Of the document's ``format``.
+    versions : mapping of int to set of str
+        The versions of the format, and the keys that only this kind has in each; all of them are needed.
     """
 
     file: str
     metadata_key: str
     format: str
-    version: int
-    keys: frozenset[str]
+    versions: Mapping[int, frozenset[str]]
 
     @property
     def rules(self) -> ContainerRules:
@@ -54,6 +54,8 @@ class DocumentKind:
     def content(self, fields: Mapping[str, Any], provenance: Mapping[str, str], tensors: Tensors) -> bytes:
         """The bytes of a container of `tensors` and of the document with the keys of this kind.
 
+        The version is the first that has these keys, so that a file that needs nothing new stays readable.
+
         Raises
         ------
         ValueError
@@ -61,7 +63,7 @@ class DocumentKind:
         """
         document: dict[str, Any] = {
             "format": self.format,
-            "format_version": self.version,
+            "format_version": next(version for version, keys in self.versions.items() if keys == fields.keys()),
             "package_version": __version__,
             "provenance": dict(provenance),
             **fields,
@@ -84,14 +86,15 @@ class DocumentKind:
         if not isinstance(document, dict) or document.get("format") != self.format:
             raise ValueError(f"{self.metadata_key}: must be a JSON object with format {self.format!r}")
         version = document.get("format_version")
-        if type(version) is int and version > self.version:
+        newest = max(self.versions)
+        if type(version) is int and version > newest:
             raise ValueError(
-                f"format_version: {version}, but eie-sim {__version__} reads up to {self.version}: "
+                f"format_version: {version}, but eie-sim {__version__} reads up to {newest}: "
                 f"a newer version of eie-sim wrote the file"
             )
-        if type(version) is not int or version != self.version:
-            raise ValueError(f"format_version: {version!r}, but it must be {self.version}")
-        check_keys("document", document, _COMMON_KEYS | self.keys)
+        if type(version) is not int or version not in self.versions:
+            raise ValueError(f"format_version: {version!r}, but it must be 1 to {newest}")
+        check_keys("document", document, _COMMON_KEYS | self.versions[version])
         check_text("package_version", document["package_version"])
         check_text("sha256", document["sha256"])
         if not isinstance(document["provenance"], dict):
@@ -115,6 +118,19 @@ def check_digest(document: Mapping[str, Any], tensors: Tensors) -> None:
     found = _digest({key: value for key, value in document.items() if key != "sha256"}, tensors)
     if found != stated:
         raise ValueError(f"sha256: the file says {stated}, but its content has {found}: it is damaged")
+
+
+def network_of(found: Any, graph: NDArray[Any] | None) -> Network:
+    """The network of a document and of the tensor that holds its ONNX model.
+
+    Raises
+    ------
+    ValueError
+        When they are something else.
+    """
+    if graph is None or graph.dtype != np.uint8 or graph.ndim != 1:
+        raise ValueError("tensor 'graph': must be there as bytes, for the document has a network")
+    return Network.of_plain(found, graph.tobytes())
 
 
 def check_keys(what: str, found: Mapping[str, Any], wanted: set[str] | frozenset[str]) -> None:

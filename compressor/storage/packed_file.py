@@ -1,34 +1,49 @@
 """`.eie` files: a `PackedModel` in a safetensors container, versioned, with a digest, read without a copy.
 
-Format version 1. The tensors of a layer are ``<name>.codebook`` (F32), ``<name>.pointers`` (U32), ``<name>.codes`` and
-``<name>.runs`` (U8), and where rows are permuted ``<name>.row_permutation`` (U32), as in `PackedLayer`. The container's
-only metadata entry, ``eie_model``, is a JSON document: sorted keys, no white space, ASCII::
+Format version 2. The tensors of a layer are ``<name>.codebook`` (F32), ``<name>.pointers`` (U32), ``<name>.codes`` and
+``<name>.runs`` (U8), and where rows are permuted ``<name>.row_permutation`` (U32), as in `PackedLayer`. ``graph`` (U8)
+is the ONNX model that they are from, without their numbers, and ``others`` (F32) the parameters of it that no layer
+holds, in order of name. The container's only metadata entry, ``eie_model``, is a JSON document: sorted keys, no white
+space, ASCII::
 
-    {"format": "eie-packed-model", "format_version": 1, "layers": [{"activation": ..., "index_bits": ..., "n_cols": ...,
-     "n_pe": ..., "n_rows": ..., "name": ..., "weight_bits": ...}, ...], "package_version": ..., "provenance": {...},
-     "sha256": ...}
+    {"chained": ..., "format": "eie-packed-model", "format_version": 2, "layers": [{"activation": ...,
+     "index_bits": ..., "n_cols": ..., "n_pe": ..., "n_rows": ..., "name": ..., "weight_bits": ...}, ...],
+     "network": {...},
+     "others": {<name>: <shape>, ...}, "package_version": ..., "provenance": {...}, "sha256": ...}
+
+``chained`` says whether each layer takes the activated output of the one before; ``network`` is null where no graph is
+known. A model that is a chain and has neither graph nor others is written in version 1, which is a chain by its nature.
 
 ``sha256`` covers the rest of the document, the table of tensors and their bytes (`compressor.storage.document`). The
 same model gives the same bytes.
 """
 
+from collections.abc import Mapping
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from compressor.checks import whole_number
+from compressor.storage.coded_document import checked_shapes
 from compressor.storage.container import DTYPES, read_container
-from compressor.storage.document import DocumentKind, check_digest, check_keys, check_text
+from compressor.storage.document import DocumentKind, check_digest, check_keys, check_text, network_of
 from compressor.storage.files import check_suffix, errors_name, replacing
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import MAX_INDEX_BITS, MAX_SIZE, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
 from compressor.types.packed_model import PackedModel
 
 FORMAT = "eie-packed-model"
-FORMAT_VERSION = 1
-_DOCUMENT = DocumentKind(".eie file", "eie_model", FORMAT, FORMAT_VERSION, frozenset({"layers"}))
+FORMAT_VERSION = 2
+_DOCUMENT = DocumentKind(
+    ".eie file",
+    "eie_model",
+    FORMAT,
+    {1: frozenset({"layers"}), FORMAT_VERSION: frozenset({"layers", "chained", "network", "others"})},
+)
 _LIMITS = {
     "n_rows": (1, MAX_SIZE),
     "n_cols": (1, MAX_SIZE),
@@ -82,7 +97,19 @@ def save_model(model: PackedModel | PackedLayer, path: str | PathLike[str]) -> N
             tensors |= {f"{layer.name}.{field}": array for field, array in arrays.items() if array is not None}
             sizes = {size: getattr(layer, size) for size in _LIMITS}
             entries.append({"name": layer.name, "activation": activation, **sizes})
-        content = _DOCUMENT.content({"layers": entries}, model.provenance, tensors)
+        fields: dict[str, Any] = {"layers": entries}
+        if model.network is not None or model.others or not model.chained:
+            others = sorted(model.others.items())
+            fields |= {
+                "chained": model.chained,
+                "network": None if model.network is None else model.network.plain(),
+                "others": {name: list(array.shape) for name, array in others},
+            }
+            if model.network is not None:
+                tensors["graph"] = np.frombuffer(model.network.onnx, np.uint8)
+            if any(array.size for _, array in others):
+                tensors["others"] = np.concatenate([array.reshape(-1) for _, array in others])
+        content = _DOCUMENT.content(fields, model.provenance, tensors)
     with replacing(Path(path)) as file:
         file.write(content)
 
@@ -116,6 +143,7 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         tensors = container.tensors()
         check_digest(document, tensors)
         entries = document["layers"]
+        extra = _Extra(document, tensors.pop("graph", None), tensors.pop("others", None))
         possible = {f"{entry['name']}.{field}" for entry in entries for field in _DTYPE_OF}
         if unknown := sorted(tensors.keys() - possible):
             raise ValueError(f"tensor {unknown[0]!r}: belongs to no layer")
@@ -123,10 +151,41 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         if missing := sorted(needed - tensors.keys()):
             raise ValueError(f"tensor {missing[0]!r}: is missing")
         layers = tuple(_layer(entry, tensors) for entry in entries)
-        return PackedModel(layers, tuple(entry["activation"] for entry in entries), document["provenance"])
+        functions = tuple(entry["activation"] for entry in entries)
+        return PackedModel(layers, functions, document["provenance"], extra.network, extra.others, extra.chained)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
+
+
+class _Extra:
+    """What format version 2 has beside the layers.
+
+    Parameters
+    ----------
+    document : mapping
+    graph, others : ndarray or None
+        The tensors of these names.
+    """
+
+    def __init__(self, document: Mapping[str, Any], graph: NDArray[Any] | None, others: NDArray[Any] | None) -> None:
+        self.chained = document.get("chained", True)
+        if not isinstance(self.chained, bool):
+            raise ValueError(f"chained: {self.chained!r}, but it must be true or false")
+        found = document.get("network")
+        if found is None and graph is not None:
+            raise ValueError("tensor 'graph': is there, but the document has no network")
+        self.network = None if found is None else network_of(found, graph)
+        shapes = checked_shapes(document.get("others", {}))
+        numbers = np.zeros(0, np.float32) if others is None else others
+        needed = sum(prod(shape) for shape in shapes.values())
+        if numbers.dtype != np.float32 or numbers.shape != (needed,):
+            raise ValueError(f"tensor 'others': {numbers.dtype} of shape {numbers.shape}, but {needed} are needed")
+        self.others: dict[str, NDArray[np.float32]] = {}
+        at = 0
+        for name, shape in sorted(shapes.items()):
+            self.others[name] = numbers[at : at + prod(shape)].reshape(shape)
+            at += prod(shape)
 
 
 def _check_entries(entries: object) -> None:

@@ -199,7 +199,7 @@ class CompressedModel:
         layers = tuple(tensor.pack(n_pe, index_bits) for tensor in self.tensors)
         error = max(tensor.bias_error() for tensor in self.tensors)
         provenance = {**self.provenance, "largest_bias_error": repr(error)}
-        chained = self.network is not None and not self.network.between
+        chained = self.network is not None and self.network.chains([layer.name for layer in layers])
         return PackedModel(layers, self.activations, provenance, self.network, self.others, chained)
 
     def select(self, *names: str) -> "CompressedModel":

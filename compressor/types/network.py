@@ -1,6 +1,6 @@
 """`Network`: the graph that weights came from, what each weight is used for, and what was left as it is."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from compressor.checks import whole_number
 PRODUCTS = ("Gemm", "MatMul", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
 """ONNX operators whose constant weights are compressed: the machine operators."""
 
+_CONVOLUTIONS = ("Conv", "ConvTranspose")
 _MOST = 2**62  # of a count
 
 
@@ -27,6 +28,8 @@ class Use:
     tensors : tuple of str
         The tensors it multiplies with: one; of stacked matrices one for each index; of a recurrent operator one for
         each direction, [W R], or W and R apart.
+    sizes : tuple of int
+        Weights of each tensor, zeros included.
     attributes : mapping of str to int, float, str or list of these
         ONNX attributes, defaults included.
     fed_by : tuple of str
@@ -41,6 +44,7 @@ class Use:
     operator: str
     result: str
     tensors: tuple[str, ...]
+    sizes: tuple[int, ...]
     attributes: Mapping[str, Any]
     fed_by: tuple[str, ...]
     feeds: tuple[str, ...]
@@ -92,15 +96,17 @@ class Network:
     kept: tuple[Kept, ...]
     between: str = ""
 
-    def coverage(self, sizes: Mapping[str, int], names: Collection[str]) -> "Coverage":
-        """How much of the network the tensors `names` are.
+    def chains(self, names: Sequence[str]) -> bool:
+        """Whether the matrices `names`, in this order, take each the activated output of the one before."""
+        order = [name for use in self.uses if use.operator not in _CONVOLUTIONS for name in use.tensors]
+        if self.between or not set(names) <= set(order):
+            return False
+        first = order.index(names[0]) if names else 0
+        return order[first : first + len(names)] == list(names)
 
-        Parameters
-        ----------
-        sizes : mapping of str to int
-            Weights of every tensor of the model.
-        names : collection of str
-        """
+    def coverage(self, names: Collection[str]) -> "Coverage":
+        """How much of the network the tensors `names` are."""
+        sizes = {name: size for use in self.uses for name, size in zip(use.tensors, use.sizes, strict=True)}
         products = [kept for kept in self.kept if kept.operator != "constant"]
         of_uses = [(use.macs, set(use.tensors) <= set(names)) for use in self.uses]
         known = [macs for macs, _ in of_uses] + [kept.macs for kept in products]
@@ -123,7 +129,7 @@ class Network:
         }
 
     @classmethod
-    def of_plain(cls, found: Any, onnx: bytes, tensors: Iterable[str]) -> "Network":
+    def of_plain(cls, found: Any, onnx: bytes) -> "Network":
         """The network that `plain` gave `found` of.
 
         Parameters
@@ -131,25 +137,24 @@ class Network:
         found : object
             Parsed JSON.
         onnx : bytes
-        tensors : iterable of str
-            Names of the tensors of the model.
 
         Raises
         ------
         ValueError
-            If it is something else, or names an unknown tensor.
+            If it is something else.
         """
         _check("network", found, {"uses": list, "kept": list, "between": str})
-        there = set(tensors)
         uses = []
         for number, use in enumerate(found["uses"]):
             _check(f"use {number}", use, _USE)
             for what in ("tensors", "fed_by", "feeds"):
                 if not all(isinstance(name, str) for name in use[what]):
                     raise ValueError(f"use {number}: {what} must be a list of names")
-            if unknown := sorted(set(use["tensors"]) - there):
-                raise ValueError(f"use {number}: tensor {unknown[0]!r} is not in the model")
-            lists = {what: tuple(use[what]) for what in ("tensors", "fed_by", "feeds")}
+            for size in use["sizes"]:
+                whole_number(f"sizes of use {number}", size, 0, _MOST)
+            if len(use["sizes"]) != len(use["tensors"]):
+                raise ValueError(f"use {number}: {len(use['sizes'])} sizes of {len(use['tensors'])} tensors")
+            lists = {what: tuple(use[what]) for what in ("tensors", "sizes", "fed_by", "feeds")}
             uses.append(Use(**{**use, **lists, "macs": _count(f"macs of use {number}", use["macs"])}))
         keeps = []
         for number, kept in enumerate(found["kept"]):
@@ -185,7 +190,7 @@ class Coverage(NamedTuple):
     def __str__(self) -> str:
         macs = f"{percentage(self.macs, self.all_macs)} of the multiply-accumulates"
         if self.unknown:
-            macs += f" that are known ({self.unknown} of {self.all_products} products have unknown sizes)"
+            macs += f" (unknown for {self.unknown} of {self.all_products} products)"
         return (
             f"{self.products} of {self.all_products} products, "
             f"{percentage(self.weights, self.all_weights)} of the weights, {macs}"
@@ -204,7 +209,7 @@ def percentage(part: int, whole: int) -> str:
 
 _USE = {field.name: (str, list, dict, int, type(None)) for field in fields(Use)} | {
     **dict.fromkeys(("node", "operator", "result"), str),
-    **dict.fromkeys(("tensors", "fed_by", "feeds"), list),
+    **dict.fromkeys(("tensors", "sizes", "fed_by", "feeds"), list),
     "attributes": dict,
 }
 _KEPT: Mapping[str, Any] = {
