@@ -16,6 +16,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.convolution import convolve, max_pool
 from eie_sim.engines.chain import activate, run_layers
 from eie_sim.fixed_point import most_frac_bits
+from eie_sim.inference_graph import check_graph
 from eie_sim.result import BatchResult
 
 
@@ -101,7 +102,8 @@ def classify(
     Raises
     ------
     ValueError
-        When a shape does not fit, a convolution comes after a matrix, or a layer cannot run on the machine.
+        When the graph of the model is another network (`eie_sim.inference_graph.check_graph`), a shape does not fit, a
+        convolution comes after a matrix, or a layer cannot run on the machine.
     """
     values: NDArray[np.floating] = as_floats("images", images, np.float64 if arch.number_bits else np.float32)
     right = as_integers("labels", labels, np.int64)
@@ -158,12 +160,13 @@ def on_the_host(
     Raises
     ------
     ValueError
-        When a convolution comes after a matrix, or there is no matrix.
+        When a convolution comes after a matrix, there is no matrix, or the graph of the model is another network.
     """
     kinds = [tensor.kind for tensor in model.tensors]
     n_before = kinds.index("linear") if "linear" in kinds else len(kinds)
     if set(kinds[:n_before]) - {"conv"} or set(kinds[n_before:]) != {"linear"}:
         raise ValueError(f"model: kinds {', '.join(kinds)}, but it must be convolutions, then matrices")
+    check_graph(model)
     values = images[:, None] if n_before and images.ndim == 3 else images
     for tensor, function in zip(model.tensors[:n_before], model.activations, strict=False):
         sums = convolve(values, tensor, arch)

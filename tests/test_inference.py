@@ -1,15 +1,20 @@
 """A network's answers through the machine, and the cycles of each input."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 import compressor.models
 from compressor import CodedTensor, CompressedModel, compress_model
+from compressor.importers import write_onnx
 from compressor.models import packaged_digits, packaged_model
 from eie_sim import preset, simulate_model
 from eie_sim.inference import classify, in_fixed_point
+from tests.graphs import POOL, with_images
 
 ARCH = preset("eie-64pe-45nm").replace(n_pe=8)
 
@@ -20,10 +25,11 @@ def small_network(seed=0):
     return compress_model(weights, density=0.5)
 
 
-def with_convolution(seed=0):
+def with_convolution(seed=0, **graph):
     rng = np.random.default_rng(seed)
     weights = {"conv1": rng.normal(size=(3, 1, 3, 3)), "ip1": rng.normal(size=(7, 12))}
-    return compress_model({**weights, "ip2": rng.normal(size=(5, 7))}, density=0.8)
+    model = compress_model({**weights, "ip2": rng.normal(size=(5, 7))}, density=0.8)
+    return with_images(model, (1, 6, 6), **graph)
 
 
 def images(n=6, seed=1):
@@ -73,6 +79,41 @@ def test_a_convolution_after_a_matrix_is_refused():
     ip, conv = small_network().tensors[0], with_convolution().tensors[0]
     with pytest.raises(ValueError, match="convolutions, then matrices"):
         classify(CompressedModel((ip, conv), ("relu", "none")), images(), np.zeros(6, int), ARCH)
+
+
+def test_the_answers_are_those_of_the_graph(tmp_path):
+    """ONNX Runtime on the decoded weights."""
+    model = with_convolution()
+    write_onnx(model, None, tmp_path / "m.onnx")
+    scores = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": images(64)[:, None]})[0]
+    assert classify(model, images(64), scores.argmax(axis=1), ARCH).accuracy == 1.0
+
+
+@pytest.mark.parametrize(
+    ("graph", "match"),
+    [
+        ({"strides": [2, 2]}, r"strides \[2, 2\] of 'conv1', but only 1 is run"),
+        ({"strides": [2, 2], "pool": None}, "strides .*; 'conv1' is not followed by 2 x 2 max-pooling"),
+        ({"pads": [1, 1, 1, 1]}, r"pads \[1, 1, 1, 1\] of 'conv1', but only 0 is run"),
+        ({"dilations": [2, 2]}, "dilations"),
+        ({"auto_pad": "SAME_UPPER"}, "auto_pad 'SAME_UPPER' of 'conv1' is not run"),
+        ({"pool": None}, "'conv1' is not followed by 2 x 2 max-pooling"),
+        ({"pool": POOL | {"kernel_shape": [3, 3]}}, "'conv1' is not followed by 2 x 2 max-pooling"),
+        ({"pool": POOL | {"pads": [1, 1, 1, 1]}}, "'conv1' is not followed by 2 x 2 max-pooling"),
+        ({"pool": POOL | {"ceil_mode": 1}}, "'conv1' is not followed by 2 x 2 max-pooling"),
+        ({"function": "HardSwish"}, "HardSwish 'r' is not run"),
+        ({"more": [onnx.helper.make_node("Transpose", ["p"], ["more"], perm=[0, 2, 3, 1])]}, "Transpose 'more'"),
+    ],
+)
+def test_a_network_that_would_be_computed_as_another_is_refused(graph, match):
+    with pytest.raises(ValueError, match=match):
+        classify(with_convolution(**graph), images(), np.zeros(6, int), ARCH)
+
+
+def test_a_convolution_without_a_graph_is_refused():
+    model = replace(with_convolution(), network=None)
+    with pytest.raises(ValueError, match="has no graph, so that strides, padding and pooling of 'conv1' are unknown"):
+        classify(model, images(), np.zeros(6, int), ARCH)
 
 
 def test_a_recurrent_layer_is_refused():

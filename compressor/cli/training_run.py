@@ -11,6 +11,7 @@ from compressor.console.grid import column, grid
 from compressor.console.printer import Printer, plural
 from compressor.data.datasets import Dataset, held_out
 from compressor.networks import activations_of, network
+from compressor.networks.graphs import with_graph
 from compressor.training import PhaseRecord, TensorData, compressed_model_of, run_phases, total_epochs
 from compressor.training.export import save_state_dict
 from compressor.types.coded import CompressedModel
@@ -107,7 +108,8 @@ class TrainingRun:
             "test error": f"{self.error:.4f} of {len(self.dataset.test_labels)} images",
         }
         functions = list(activations_of(self.name).values())
-        return compressed_model_of(self.model, activations=functions, provenance=provenance)
+        model = compressed_model_of(self.model, activations=functions, provenance=provenance)
+        return with_graph(self.name, model)
 
     def save_state_dict(self, file: Path) -> None:
         """Write the weights for PyTorch."""

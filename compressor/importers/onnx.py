@@ -131,6 +131,21 @@ def write_onnx(model: CompressedModel, source: str | PathLike[str] | None, path:
         file.save(Path(path))
 
 
+def network_of_onnx(model: "ModelProto", name: Path) -> Network:
+    """The graph of an ONNX model that holds its numbers, without them; errors as of `read_onnx`.
+
+    Parameters
+    ----------
+    model : ModelProto
+        Brought into normal form in place.
+    name : path
+        What messages call it.
+    """
+    network = _Network(OnnxFile.of_model(model, name), (), {}, {}).dense_model().network
+    assert network is not None
+    return network
+
+
 def decoded_onnx(model: CompressedModel) -> "ModelProto":
     """The ONNX model of a compressed one, with its decoded weights.
 
@@ -282,13 +297,13 @@ class _Put:
     def tensor(self, part: Part, tensors: Sequence[CodedTensor]) -> None:
         """Put a tensor, or W and R of a recurrent layer that are stored apart, in its place."""
         arrays = {name: self._array(name) for name in part.weights.sources}
-        matrix = np.concatenate([_in_onnx_order(t, t.dense()) for t in tensors], axis=-1 if len(tensors) > 1 else 0)
+        matrix = np.concatenate([in_onnx_order(t, t.dense()) for t in tensors], axis=-1 if len(tensors) > 1 else 0)
         first = part.weights.sources[0]
         if matrix.shape != part.weights.shape:
             raise ValueError(f"tensor {first!r}: shape {part.weights.shape}, but the model's is {matrix.shape}")
         put_weights(part.weights, arrays, matrix)
         self._checks.append((first, part.weights.read, matrix))
-        biases = [_in_onnx_order(tensor, tensor.bias) for tensor in tensors if tensor.bias is not None]
+        biases = [in_onnx_order(tensor, tensor.bias) for tensor in tensors if tensor.bias is not None]
         if not biases:
             return
         if part.bias is None:
@@ -334,7 +349,7 @@ _ONNX_GATE_OF = {"g": "c", "n": "h"}
 """PyTorch's names of gates that ONNX calls otherwise."""
 
 
-def _in_onnx_order(tensor: CodedTensor, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def in_onnx_order(tensor: CodedTensor, rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of a recurrent tensor with its gates in ONNX's order; others as they are."""
     wanted = ONNX_GATES.get(tensor.kind)
     if not tensor.gates or wanted is None:

@@ -18,6 +18,7 @@ from compressor.importers.onnx_branches import fix_inputs, inline_functions, set
 from compressor.importers.onnx_fold import Constants, NotFolded, inferred_types
 from compressor.importers.onnx_graph import Graph, attribute_of, called, graphs_of, inner_graphs, is_standard
 from compressor.importers.onnx_tensors import put_numbers
+from compressor.types.network import RECURRENT
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.float64]
 """One number for each row of a matrix."""
-
-RECURRENT = ("LSTM", "GRU", "RNN")
 
 _OPERANDS: Mapping[str, tuple[int, ...]] = {
     "Gemm": (1, 0, 2),

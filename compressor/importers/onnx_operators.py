@@ -5,9 +5,10 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from compressor.importers.onnx_graph import attribute_of, called, is_standard
-from compressor.importers.onnx_normal import RECURRENT, Normal
+from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.types.dense import GATES
+from compressor.types.network import RECURRENT
 
 if TYPE_CHECKING:
     from onnx import NodeProto

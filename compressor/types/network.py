@@ -9,6 +9,9 @@ from compressor.checks import whole_number
 PRODUCTS = ("Gemm", "MatMul", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
 """ONNX operators whose constant weights are compressed: the machine operators."""
 
+RECURRENT = ("LSTM", "GRU", "RNN")
+"""Those of them that run over time."""
+
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _MOST = 2**62  # of a count
 

@@ -14,6 +14,7 @@ __all__ = [
     "ActDensity",
     "Acts",
     "Arch",
+    "Chain",
     "DrawnFile",
     "EieSimulator",
     "Fit",
@@ -57,6 +58,10 @@ _FILE = (
 )
 _NINE = "the nine layers of the EIE paper."
 _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
+_CHAIN = (
+    "Run these layers one after another, each on the activated output of the one before. Default: as the graph of the "
+    "file says; without one, each layer alone."
+)
 _ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
 _ACT_DENSITY = "Fraction of active inputs where they are drawn. Default: 1."
 _WEIGHT_DENSITY = "Weight density of a random layer (default 0.1), and of a topology's layers without Sparsity (1)."
@@ -75,6 +80,7 @@ TracedFile = Annotated[str | None, _file("one of the paper's nine layers, with -
 EieSimulator = Annotated[Path | None, option(INPUT_PANEL, "A data folder of the EIE authors' own simulator.", "DIR")]
 Rows = Annotated[int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)]
 Name = Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")]
+Chain = Annotated[str | None, option(INPUT_PANEL, _CHAIN, "A,B,...")]
 Layers = Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")]
 Acts = Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")]
 ActDensity = Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)]

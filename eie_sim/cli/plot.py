@@ -12,6 +12,7 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    Chain,
     DrawnFile,
     EieSimulator,
     Fit,
@@ -59,6 +60,7 @@ def plot(
     rows: Rows = None,
     name: Name = None,
     layers: Layers = None,
+    chain: Chain = None,
     acts: Acts = None,
     number: Annotated[int | None, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = None,
     act_density: ActDensity = None,
@@ -92,7 +94,7 @@ def plot(
     chosen_window(window, 1)  # a mistake in it is told before the run
     some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
     job = asked_for(
-        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
         act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
     )  # fmt: skip
     check_target_folder("--out", out, ())

@@ -14,6 +14,7 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    Chain,
     EieSimulator,
     Fit,
     Json,
@@ -59,6 +60,7 @@ def report(
     rows: Rows = None,
     name: Name = None,
     layers: Layers = None,
+    chain: Chain = None,
     acts: Acts = None,
     act_density: ActDensity = None,
     weight_density: WeightDensity = None,
@@ -112,15 +114,15 @@ def report(
         check_target_file("--html", html)
     details: list[Detail] | None = None if html is None else []
     if file is not None:
-        of_a_run = (eie_simulator, rows, name, acts, act_density, weight_density, seed, fit, preset, arch, settings)
-        _refuse_a_new_run(file, of_a_run)
+        of_a_run = (eie_simulator, rows, name, chain, acts, act_density, weight_density, seed, fit)
+        _refuse_a_new_run(file, (*of_a_run, preset, arch, settings))
         results = _kept_results(file, layers)
     else:
         machine = chosen_machine(preset, arch, settings)
         if (what, eie_simulator, layers) == (None, None, None):
             warm_up.start()
         job = asked_for(
-            what, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+            what, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
             act_density=act_density, weight_density=weight_density, seed=seed or 0, fit=fit,
         )  # fmt: skip
         seen = None if details is None else lambda layer, result: details.append(Detail(layer, result))

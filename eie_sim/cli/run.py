@@ -11,6 +11,7 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    Chain,
     EieSimulator,
     Fit,
     InputFile,
@@ -43,6 +44,7 @@ def run(
     rows: Rows = None,
     name: Name = None,
     layers: Layers = None,
+    chain: Chain = None,
     acts: Acts = None,
     act_density: ActDensity = None,
     weight_density: WeightDensity = None,
@@ -80,7 +82,7 @@ def run(
     check_model(model)
     check_targets(csv, out)
     job = asked_for(
-        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
+        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
         act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
     )  # fmt: skip
     if engine == "fast" and not own and layers is None:

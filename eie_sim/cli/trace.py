@@ -9,6 +9,7 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    Chain,
     EieSimulator,
     Fit,
     Json,
@@ -44,6 +45,7 @@ def trace(
     rows: Rows = None,
     name: Name = None,
     layers: Layers = None,
+    chain: Chain = None,
     layer: Annotated[str | None, option(TRACE_PANEL, _LAYER, "NAME")] = None,
     acts: Acts = None,
     act_density: ActDensity = None,
@@ -77,7 +79,7 @@ def trace(
     chosen_window(window, 1)  # a mistake in it is told before the run
     notes: list[str] = []  # said when nothing can be refused any more
     job = asked_for(
-        file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, acts=acts,
+        file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
         act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
     )  # fmt: skip
     part = part_of(job, layer)

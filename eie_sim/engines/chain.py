@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compressor.types.model_checks import OTHER_FUNCTION
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
@@ -51,8 +52,14 @@ def walk(
     Raises
     ------
     ValueError
-        If `run` refuses a layer; from the second one on, the message names the layer.
+        If a function between two layers is not one of the machine's; if `run` refuses a layer; from the second one on,
+        the message names the layer.
     """
+    for before, after, function in zip(layers, layers[1:], activations, strict=False):
+        if function == OTHER_FUNCTION:
+            raise ValueError(
+                f"layer {after.name!r}: what follows {before.name!r} in its graph is not one of the machine's functions"
+            )
     values = acts
     for number, (layer, function) in enumerate(zip(layers, activations, strict=True)):
         try:
@@ -64,7 +71,8 @@ def walk(
             raise ValueError(f"layer {layer.name!r}: {error}") from None
         yield result
         assert result.output is not None
-        values = activate(function, result.output)
+        if number + 1 < len(layers):
+            values = activate(function, result.output)
 
 
 def simulate_model(
@@ -141,10 +149,12 @@ def check_chain(model: PackedModel) -> None:
     Raises
     ------
     ValueError
-        If `model` is not a PackedModel, or two sizes differ.
+        If `model` is not a PackedModel, its graph is not a chain of these layers, or two sizes differ.
     """
     if not isinstance(model, PackedModel):
-        raise ValueError(f"model: {model!r} is no PackedModel")
+        raise ValueError(f"model: {model!r} is not a PackedModel")
+    if model.network is not None and not model.chained:
+        raise ValueError(f"model: its layers are not a chain: {model.network.between or 'it lacks some of the graph'}")
     broken = break_in_chain(model.layers)
     if broken is not None:
         before, after = broken
@@ -154,6 +164,7 @@ def check_chain(model: PackedModel) -> None:
 
 _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "none": lambda x: x,
+    OTHER_FUNCTION: lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * x)),  # exp(-x) would overflow
     "tanh": np.tanh,
@@ -161,5 +172,8 @@ _FUNCTIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def activate(function: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """`values` through one of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`; dtype and shape kept."""
+    """`values` through one of `compressor.types.model_checks.ACTIVATION_FUNCTIONS`; dtype and shape kept.
+
+    Values that the graph sends through another function ("host") come as they are: the sums before it.
+    """
     return cast("NDArray[np.floating]", _FUNCTIONS[function](values.astype(np.float64)).astype(values.dtype))

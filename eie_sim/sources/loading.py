@@ -37,7 +37,7 @@ def load(
     arch: ArchConfig | None = None,
     *,
     layers: str | Sequence[str] | None = None,
-    chain: Literal[False] | None = None,
+    chain: str | Sequence[str] | Literal[False] | None = None,
     acts: str | PathLike[str] | ArrayLike | None = None,
     act_density: float | None = None,
     weight_density: float | None = None,
@@ -60,8 +60,10 @@ def load(
         The machine that layers are packed for; None: as they are stored, or for 64 PEs.
     layers : str, sequence of str or None
         Names of the layers to take, in a string separated by commas; None: all.
-    chain : False or None
-        False: each layer of a model alone, with inputs of its own. None: a chain where their sizes fit.
+    chain : str, sequence of str, False or None
+        Layers to run one after another, each on the activated output of the one before, whatever the file says. False:
+        each layer alone, with inputs of its own. None: a chain where the graph of the model is one, or the file is one
+        by its nature (`compressor.PackedModel`); else each layer alone.
     acts : path, array_like or None
         Inputs, shape (n_cols,) or (B, n_cols): a ``.npy`` file or numbers. None: those that come with the layer, or
         drawn.
@@ -111,8 +113,8 @@ def load(
             raise OptionError("layers", f"{what}#{layer} names a layer already")
         layers = (layer,)
     options = LoadOptions(layers, chain, acts, act_density, weight_density, seed, fit, rows, name, n_vectors)
-    if chain not in (None, False):
-        raise OptionError("chain", f"{chain!r}, but it must be False or None: a chain is one where the sizes fit")
+    if isinstance(chain, bool) and chain:
+        raise OptionError("chain", "True, but it must be names of layers, False or None")
     source = source_of(what, options)
     options.refuse_all_but(source.takes, source.where)
     return source.job(arch)

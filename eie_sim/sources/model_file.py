@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from compressor.types.network import RECURRENT
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.origin import Origin
 from eie_sim.sources.contents import content_of_file
 from eie_sim.sources.job import Job, Note, check_n_pe
 from eie_sim.sources.options import LoadOptions
-from eie_sim.sources.packing import model_job
+from eie_sim.sources.packing import listed, model_job
 
 
 class ReadModel(NamedTuple):
@@ -28,7 +29,7 @@ class ModelFile(ABC):
 
     path: Path
     options: LoadOptions
-    takes: ClassVar[frozenset[str]] = frozenset({"layers", "name", "acts", "act_density", "n_vectors"})
+    takes: ClassVar[frozenset[str]] = frozenset({"layers", "chain", "name", "acts", "act_density", "n_vectors"})
     follows_weight_bits: ClassVar[bool] = False
     where: ClassVar[str]
 
@@ -51,7 +52,16 @@ class ModelFile(ABC):
     def job_of(self, stored: ReadModel, arch: ArchConfig | None) -> Job:
         """The job, of what `read` has read."""
         job = model_job(stored.model, Origin("file", self.path.name), self.options, arch)
-        return replace(job, notes=(*stored.notes, *job.notes))
+        network = stored.model.network
+        if network is None:
+            return replace(job, notes=(*stored.notes, *job.notes))
+        part = [Note(f"on the machine: {network.coverage(job.names)} of {self.path.name}")]
+        recurrent = [
+            use.node for use in network.uses if use.operator in RECURRENT and set(use.tensors) & set(job.names)
+        ]
+        if recurrent:
+            part.append(Note(f"{listed(recurrent)}: one product of [W R] and (x, h); the steps over time are not run"))
+        return replace(job, notes=(*stored.notes, *part, *job.notes))
 
     def reader(self) -> "ModelFile":
         """The same file, whatever is asked of it."""
@@ -95,5 +105,5 @@ class CompressedFile(ModelFile):
         n_pe, _, index_bits = (arch or ArchConfig()).packing
         for tensor in matrices:
             check_n_pe(tensor.name, tensor.shape[1], n_pe)
-        left_out = Note(f"{', '.join(host)}: convolutions, which the machine does not run, are left out")
+        left_out = Note(f"{listed(host)}: convolutions, which the machine does not run, are left out")
         return ReadModel(selected.pack(n_pe, index_bits), (left_out,) if host else ())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from numpy.typing import ArrayLike
 
@@ -50,7 +50,7 @@ class LoadOptions:
     """The options of `load`; None if not given. See there."""
 
     layers: str | Sequence[str] | None = None
-    chain: bool | None = None
+    chain: str | Sequence[str] | Literal[False] | None = None
     acts: Path | ArrayLike | None = None
     act_density: float | None = None
     weight_density: float | None = None
@@ -78,25 +78,43 @@ class LoadOptions:
         OptionError
             If one is given that is not in `takes`.
         """
-        for option in ("rows", "name", "layers", "acts", "act_density", "weight_density", "fit", "n_vectors"):
-            if option not in takes and getattr(self, option) is not None:
+        for option in ("rows", "name", "layers", "chain", "acts", "act_density", "weight_density", "fit", "n_vectors"):
+            given = getattr(self, option)
+            if option not in takes and given is not None and given is not False:
                 raise OptionError(option, f"means nothing {where}")
 
     def picked(self, names: Sequence[str]) -> list[str]:
-        """The names that `layers` picks, in the order of `names`; all of them without it.
+        """The names that `layers` picks, in the order of `names`, or `chain` in its own; all of them without.
 
         Raises
         ------
         OptionError
             If one is unknown, or none is named.
         """
+        if self.chain_names is not None:
+            if self.layers is not None:
+                raise OptionError("layers", "picks layers that run alone", Cure("chain", "names the layers of a chain"))
+            return self._known("chain", self.chain_names, names)
         if self.layers is None:
             return list(names)
-        if isinstance(self.layers, str):
-            wanted = [name.strip() for name in self.layers.split(",") if name.strip()]
-        else:  # names as they are, which may have commas and spaces in them
-            wanted = list(self.layers)
+        wanted = self._known("layers", _names_in(self.layers), names)
+        return [name for name in names if name in wanted]
+
+    @property
+    def chain_names(self) -> list[str] | None:
+        """The layers of the chain that the caller names, in their order; None where none is named."""
+        return None if self.chain is None or self.chain is False else _names_in(self.chain)
+
+    @staticmethod
+    def _known(option: str, wanted: list[str], names: Sequence[str]) -> list[str]:
         unknown = [name for name in wanted if name not in names]
         if unknown or not wanted:
-            raise OptionError("layers", f"{', '.join(unknown)!r}, but the layers are {', '.join(names)}")
-        return [name for name in names if name in wanted]
+            raise OptionError(option, f"{', '.join(unknown)!r}, but the layers are {', '.join(names)}")
+        if len(set(wanted)) != len(wanted):
+            raise OptionError(option, f"{', '.join(wanted)!r} names a layer twice")
+        return wanted
+
+
+def _names_in(given: str | Sequence[str]) -> list[str]:
+    """Names in a string, separated by commas, or as they are: they may have commas and spaces in them."""
+    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else list(given)

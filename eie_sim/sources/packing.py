@@ -10,6 +10,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.checks import whole_number
+from compressor.types.model_checks import OTHER_FUNCTION
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
@@ -131,8 +132,8 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
     """A job of the layers of a model that `options` pick: one, a chain, or each with inputs of its own."""
     check_inputs(options)
     picked = options.picked([layer.name for layer in model.layers])
-    pairs = [pair for pair in zip(model.layers, model.activations, strict=True) if pair[0].name in picked]
-    layers = [layer for layer, _ in pairs]
+    functions = {layer.name: function for layer, function in zip(model.layers, model.activations, strict=True)}
+    layers = [model[name] for name in picked]
     check_packing(layers, arch)
     if options.name is not None and len(layers) > 1:
         raise OptionError("name", "names one layer, but there are several", Cure("layers", "picks one"))
@@ -140,16 +141,16 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
         (layer,) = layers
         named = layer if options.name is None else replace(layer, name=options.name)
         return one_layer_job(named, origin, options, arch, sampled_as=layer.name)
-    broken = break_in_chain(layers)
-    if options.chain is not False and broken is None:
-        return chain_job(layers, [function for _, function in pairs], origin, options, arch)
-    why = "each is to run alone"
-    if broken is not None:
-        before, after = broken
-        why = f"{after.name} has {after.n_cols} inputs, {before.name} before it {before.n_rows} outputs"
+    why = "each is to run alone" if options.chain is False else _why_no_chain(model, layers, options)
+    if not why:
+        job = chain_job(layers, [functions[name] for name in picked], origin, options, arch)
+        return replace(job, remarks=(*job.remarks, *_ends_before(model, picked[-1], functions[picked[-1]])))
+    if options.chain_names is not None:
+        raise OptionError("chain", why)
+    cure = Cure("chain", f"{listed(picked, ',')} runs them one after another")
     if options.acts is not None:
-        raise OptionError("acts", f"the layers are no chain ({why})", Cure("layers", "picks one"))
-    notes = () if broken is None else (Note(f"the layers are no chain ({why}): each gets inputs of its own"),)
+        raise OptionError("acts", f"the layers are not a chain ({why})", Cure("layers", "picks one"))
+    notes = () if options.chain is False else (Note(f"not a chain ({why}): each layer gets inputs of its own", cure),)
 
     def alone(layer: PackedLayer) -> Workload:
         workload = with_inputs(layer, origin, options)
@@ -157,6 +158,45 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
         return replace(workload, layer=packed, origin=repacked)
 
     return Job(tuple(picked), tuple(partial(alone, layer) for layer in layers), notes=notes)
+
+
+def listed(names: Sequence[str], comma: str = ", ") -> str:
+    """Names in one line; of many, the first and the last."""
+    return comma.join(names) if len(names) <= _MOST_NAMES else comma.join([*names[: _MOST_NAMES - 1], "...", names[-1]])
+
+
+_MOST_NAMES = 6
+
+
+def _why_no_chain(model: PackedModel, layers: Sequence[PackedLayer], options: LoadOptions) -> str:
+    """Why layers do not run one after another; empty where they do."""
+    names = [layer.name for layer in layers]
+    if options.chain_names is None:
+        # The graph decides, or the caller; what the file is by its nature holds for neighbours in it.
+        order = [layer.name for layer in model.layers]
+        if not model.chained and model.network is None:
+            return "the file is a set of matrices, and nothing says in which order they run"
+        if model.network is not None and not model.network.chains(names):
+            return model.network.between or "they are not neighbours in its graph"
+        first = order.index(names[0])
+        if order[first : first + len(names)] != names:
+            return "they are not neighbours in the file"
+    broken = break_in_chain(layers)
+    if broken is not None:
+        before, after = broken
+        return f"{after.name} has {after.n_cols} inputs, {before.name} before it {before.n_rows} outputs"
+    functions = {layer.name: function for layer, function in zip(model.layers, model.activations, strict=True)}
+    odd = [name for name in names[:-1] if functions[name] == OTHER_FUNCTION]
+    return f"what follows {odd[0]} is not one of the machine's functions" if odd else ""
+
+
+def _ends_before(model: PackedModel, last: str, function: str) -> tuple[str, ...]:
+    """What a reader should know where the graph goes on behind a chain in a way that the machine does not."""
+    if function != OTHER_FUNCTION:
+        return ()
+    uses = [] if model.network is None else [use for use in model.network.uses if last in use.tensors]
+    what = " and ".join(f"{name!r}" for use in uses for name in use.feeds) or "what follows in its graph"
+    return (f"The outputs of {last} are those before {what}.",)
 
 
 def chain_job(

@@ -169,7 +169,7 @@ class WorkloadName:
         except OptionError as error:
             raise ValueError(f"{self.name}: {error}") from None
         if job.chain is None and len(job.names) > 1:
-            raise ValueError(f"{self.name}: is no chain of layers; name one as file#layer ({', '.join(job.names)})")
+            raise ValueError(f"{self.name}: is not a chain of layers; name one as file#layer ({', '.join(job.names)})")
         (workload,) = job
         if workload.is_batch and workload.origin.inputs == "file":
             raise ValueError(f"{self.acts}: shape {workload.acts.shape}, but a sweep takes one input vector")

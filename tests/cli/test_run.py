@@ -355,7 +355,7 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
         (["one.eie", "--acts", "."], "Is a directory"),
         (["one.eie", "--acts", "acts.npy", "--act-density", "0.5"], "--act-density: is for drawn inputs"),
         (["one.eie", "--act-density", "nan"], "Invalid value for '--act-density'"),
-        (["apart.eie", "--acts", "acts.npy"], "--acts: the layers are no chain"),
+        (["apart.eie", "--acts", "acts.npy"], "--acts: the layers are not a chain"),
         (["chain.eie", "--name", "x"], "--name: names one layer, but there are several"),
         (["chain.eie", "--layers", "fc9"], "--layers: 'fc9', but the layers are fc1, fc2, fc3"),
         (["chain.eie", "--layers", ","], "--layers: '', but the layers are"),

@@ -99,7 +99,7 @@ def test_a_density_of_zero_leaves_nothing_to_compress(fails, files, tmp_path):
 
 def test_an_unknown_activation_function_is_one_error(fails, files, tmp_path):
     line = fails("compress", files / "network.npz", "-o", tmp_path / "x.dcz", "--density", "1", "--activation", "gelu")
-    assert line == "--activation: 'gelu', but it must be one of none, relu, sigmoid, tanh"
+    assert line == "--activation: 'gelu', but it must be one of none, relu, sigmoid, tanh, host"
 
 
 def test_the_value_of_all_may_stand_anywhere(compressed, files):

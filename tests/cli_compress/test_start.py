@@ -117,11 +117,6 @@ def test_a_state_dict_without_pytorch_names_the_extra(fails, files, monkeypatch)
     assert fails("info", files / "text.pt").endswith("pip install 'eie-sim[train]'")
 
 
-def test_an_onnx_model_without_the_library_names_the_extra(fails, files, monkeypatch):
-    without(monkeypatch, "onnx")
-    assert fails("info", files / "text.onnx").endswith("pip install 'eie-sim[onnx]'")
-
-
 def test_a_coder_that_is_unknown_is_reported_before_anything_is_read(fails, tmp_path):
     line = fails("compress", "absent.npz", "-o", tmp_path / "x.dcz", "--density", "1", "--coder", "ans")
     assert line.endswith("coder: 'ans', but it must be one of fixed, huffman")

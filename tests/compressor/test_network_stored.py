@@ -162,6 +162,6 @@ def test_a_network_without_its_graph_is_refused(suffix, tmp_path):
     else:
         save_model(coded().pack(4), path)
         load = load_model
-    forged(path, "dcz_model" if suffix == "dcz" else "eie_model", lambda d: None, drop=["graph"])
+    forged(path, "dcz_model" if suffix == "dcz" else "eie_model", lambda _: None, drop=["graph"])
     with pytest.raises(FormatError, match="tensor 'graph': must be there"):
         load(path)

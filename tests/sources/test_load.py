@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import PackedModel, pack_codes, save_model
+from compressor import (
+    CodedTensor,
+    CompressedModel,
+    PackedModel,
+    load_compressed,
+    pack_codes,
+    save_compressed,
+    save_model,
+)
 from eie_sim import ArchConfig, Job, Origin, load, simulate, simulate_batch
 from eie_sim.networks import published_layers
 from eie_sim.sources import OptionError
 from eie_sim.sources.options import PackingError
+from tests.graphs import chain_of
 
 BOOK = np.linspace(0, 1, 16).astype(np.float32)
 ONES = np.ones((60, 40), np.uint8)
@@ -58,8 +67,84 @@ def test_layers_that_do_not_fit_each_other_are_no_chain_and_the_job_says_so(fold
     job = load(folder / "apart.eie")
     assert job.chain is None
     assert [note.text for note in job.notes] == [
-        "the layers are no chain (other has 40 inputs, fc1 before it 60 outputs): each gets inputs of its own"
+        "not a chain (other has 40 inputs, fc1 before it 60 outputs): each layer gets inputs of its own"
     ]
+
+
+def of_a_graph(folder, between="", name="graph"):
+    """The chain of the folder, compressed, with the graph of it."""
+    matrices = {"fc1": ONES, "fc2": ONES.T}
+    tensors = tuple(CodedTensor(name, codes.shape, "linear", BOOK, codes.ravel()) for name, codes in matrices.items())
+    network = chain_of("fc1", "fc2", between=between)
+    path = folder / f"{name}.dcz"
+    save_compressed(CompressedModel(tensors, ("relu", "none"), network=network), path)
+    return path
+
+
+def test_matrices_of_a_graph_are_a_chain_where_the_graph_is_one(folder):
+    job = load(of_a_graph(folder))
+    assert [layer.name for layer in job.chain.layers] == ["fc1", "fc2"]
+    assert "on the machine: 2 of 2 products, 100 % of the weights" in job.notes[0].text
+
+
+def test_what_stands_between_matrices_is_named_and_they_run_alone(folder):
+    path = of_a_graph(folder, "Add 'res' is between 'fc1' and 'fc2'", "residual")
+    job = load(path)
+    assert job.chain is None
+    assert "not a chain (Add 'res' is between 'fc1' and 'fc2'): each layer gets inputs of its own" in str(job.notes)
+    with pytest.raises(OptionError, match=r"acts: the layers are not a chain \(Add 'res' is between"):
+        load(path, acts=np.ones(40))
+    assert load(path, layers="fc1", acts=np.ones(40)).acts[0].tolist() == [1] * 40
+
+
+def test_matrices_without_a_graph_run_one_after_another_only_where_the_caller_says_so(folder):
+    tensors = load_compressed(of_a_graph(folder)).tensors
+    path = folder / "set.dcz"
+    save_compressed(CompressedModel(tensors, ("relu", "none")), path)
+    job = load(path)
+    assert job.chain is None
+    (note,) = [note for note in job.notes if "not a chain" in note.text]
+    assert "nothing says in which order they run" in note.text
+    assert note.cure == ("chain", "fc1,fc2 runs them one after another")
+    chained = load(path, chain="fc1,fc2", acts=np.ones(40))
+    assert [layer.name for layer in chained.chain.layers] == ["fc1", "fc2"]
+    backwards = load(path, chain=["fc2", "fc1"], acts=np.ones(60))
+    assert [layer.name for layer in backwards.chain.layers] == ["fc2", "fc1"]
+
+
+def test_layers_that_are_not_neighbours_are_not_a_chain(folder):
+    layers = [pack_codes(np.ones((40, 40), np.uint8), BOOK, n_pe=4, name=name) for name in "abc"]
+    save_model(PackedModel(layers, ("relu", "relu", "none")), folder / "three.eie")
+    assert load(folder / "three.eie", layers="a,b").chain is not None
+    assert load(folder / "three.eie", layers="a,c").chain is None
+
+
+def test_a_function_that_the_machine_lacks_is_never_skipped(folder):
+    tensors = load_compressed(of_a_graph(folder)).tensors
+    path = folder / "clip.dcz"
+    save_compressed(CompressedModel(tensors, ("host", "none")), path)
+    with pytest.raises(OptionError, match=r"chain: what follows fc1 is not one of the machine's functions"):
+        load(path, chain="fc1,fc2")
+    network = chain_of("fc1", "fc2")
+    save_compressed(CompressedModel(tensors, ("relu", "host"), network=network), path)
+    assert load(path).remarks[-1] == "The outputs of fc2 are those before 'y'."
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"chain": "fc1,fc9"}, "chain: 'fc9', but the layers are fc1, fc2"),
+        ({"chain": "fc1,fc1"}, "chain: 'fc1, fc1' names a layer twice"),
+        (
+            {"chain": "fc1,fc2", "layers": "fc1"},
+            "layers: picks layers that run alone",
+        ),
+        ({"chain": True}, "chain: True, but it must be names of layers, False or None"),
+    ],
+)
+def test_a_chain_that_cannot_be_is_refused(options, match, folder):
+    with pytest.raises(OptionError, match=match):
+        load(of_a_graph(folder), **options)
 
 
 def test_layers_are_packed_for_the_machine_or_stay_as_they_are_stored(folder):
@@ -148,14 +233,13 @@ def test_a_random_layer_follows_the_bits_of_the_machine():
         ("chain.eie", {"rows": 9}, "rows: means nothing with an .eie file"),
         ("chain.eie", {"layers": ["fc9"]}, "layers: 'fc9', but the layers are fc1, fc2"),
         ("chain.eie", {"name": "x"}, "name: names one layer, but there are several; layers picks one"),
-        ("apart.eie", {"acts": np.ones(40)}, "acts: the layers are no chain .*; layers picks one"),
+        ("apart.eie", {"acts": np.ones(40)}, "acts: the layers are not a chain .*; layers picks one"),
         ("chain.eie", {"acts": np.ones(40), "act_density": 0.5}, "act_density: is for drawn inputs; acts gives them"),
         ("lenet-5", {"layers": "conv1"}, "layers: 'conv1', but the layers are ip1, ip2"),
         ("lenet-5", {"name": "x"}, "name: means nothing with a packaged network"),
         ("chain.eie#fc1", {"layers": "fc2"}, "layers: chain.eie#fc1 names a layer already"),
         ("lenet-5", {"seed": 9999}, "seed: 9999, but lenet-5 has 256 digits"),
         ("lenet-5", {"n_vectors": 300}, "n_vectors: 300 from digit 0 on, but lenet-5 has 256 digits"),
-        ("chain.eie", {"chain": True}, "chain: True, but it must be False or None"),
         (
             "chain.eie",
             {"layers": "fc1", "acts": np.ones((0, 40))},

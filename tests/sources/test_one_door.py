@@ -16,6 +16,7 @@ from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.trace import read_perfetto
 from tests.command_line import call
+from tests.graphs import chain_of
 from tests.sweep.tiny import rows
 
 N_PE = 8
@@ -36,7 +37,7 @@ def folder(tmp_path_factory):
     layers = tuple(pack_codes(codes(*size), BOOK, n_pe=4, name=name) for name, size in SIZES.items())
     save_model(PackedModel(layers, ("relu", "none")), folder / "chain.eie")
     tensors = tuple(CodedTensor(name, size, "linear", BOOK, codes(*size).ravel()) for name, size in SIZES.items())
-    save_compressed(CompressedModel(tensors, ("relu", "none")), folder / "chain.dcz")
+    save_compressed(CompressedModel(tensors, ("relu", "none"), network=chain_of(*SIZES)), folder / "chain.dcz")
     (folder / "matrix.mtx").write_text(MTX)
     (folder / "shapes.csv").write_text("Layer, M, N, K, Sparsity,\nq, 2, 30, 50, 1:4,\nffn, 1, 80, 30, 1:2,\n")
     write_eie_simulator(pack_codes(codes(60, 40), BOOK, n_pe=4), np.linspace(0, 1, 40), folder / "alex8")

@@ -17,6 +17,7 @@ from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.workloads import WorkloadName, _kept, _model_once
 from eie_sim.workload import calibrated_layer
+from tests.graphs import chain_of
 from tests.sweep import tiny
 
 SIZES = {"fc1": (60, 40), "fc2": (20, 60), "fc3": (10, 20)}
@@ -39,13 +40,14 @@ def a_chain(seed=0, functions=FUNCTIONS):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A chain, the same compressed, layers that are no chain, a matrix, inputs."""
+    """A chain, the same compressed, the same without a graph, layers that are no chain, a matrix, inputs."""
     save_model(a_chain(), tmp_path / "chain.eie")
     save_model(PackedModel((a_layer("fc1"), a_layer("fc3")), ("none", "none")), tmp_path / "apart.eie")
     tensors = tuple(
         CodedTensor(name, SIZES[name], "linear", tiny.BOOK, codes(*SIZES[name], 0).ravel()) for name in SIZES
     )
-    save_compressed(CompressedModel(tensors, FUNCTIONS), tmp_path / "chain.dcz")
+    save_compressed(CompressedModel(tensors, FUNCTIONS, network=chain_of(*SIZES)), tmp_path / "chain.dcz")
+    save_compressed(CompressedModel(tensors, FUNCTIONS), tmp_path / "set.dcz")
     (tmp_path / "matrix.mtx").write_text(MTX)
     np.save(tmp_path / "acts.npy", np.linspace(-1, 1, 40))
     np.save(tmp_path / "batch.npy", np.ones((2, 40)))
@@ -167,6 +169,11 @@ def test_a_file_is_its_layers_in_order(asked):
 
 def test_a_compressed_file_is_the_same_chain(asked):
     assert same(asked("chain.eie").make(), asked("chain.dcz").make())
+
+
+def test_matrices_without_a_graph_are_not_run_one_after_another(asked):
+    with pytest.raises(ValueError, match=r"set.dcz: is not a chain of layers; name one as file#layer"):
+        asked("set.dcz").make()
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -302,7 +309,7 @@ def test_a_missing_layer_is_named_with_those_that_there_are(asked):
 
 
 def test_layers_that_are_no_chain_are_refused(asked):
-    with pytest.raises(ValueError, match=r"apart\.eie: is no chain of layers; name one as file#layer \(fc1, fc3\)"):
+    with pytest.raises(ValueError, match=r"apart\.eie: is not a chain of layers; name one as file#layer \(fc1, fc3\)"):
         asked("apart.eie").make()
 
 
