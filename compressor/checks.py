@@ -1,5 +1,6 @@
 """Checks of what a caller hands in; every message names the thing, the value and the limit."""
 
+import re
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -112,6 +113,24 @@ def real_number(name: str, value: object) -> float:
     if not np.isfinite(number):
         raise ValueError(f"{name}: {number}, but it must be finite")
     return number
+
+
+def separated(text: str) -> list[str]:
+    """The items of a list with commas between, without the spaces around them.
+
+    An item with a comma in it is put into double quotes, or the part of it that has the comma, as in
+    ``"conv,1"=0.4,0.1``; ``""`` within them is a quote. A quote that ends nowhere is a character as any.
+    """
+    return [_unquoted(item).strip() for item in _ITEM.findall(text)]
+
+
+_ITEM = re.compile(r'(?:^|(?<=,))((?:\s*"(?:[^"]|"")*"(?=\s*[,=]|\s*$))?[^,]*)')
+_QUOTED = re.compile(r'\s*"((?:[^"]|"")*)"(.*)', re.DOTALL)
+
+
+def _unquoted(item: str) -> str:
+    quoted = _QUOTED.fullmatch(item)
+    return item if quoted is None else quoted[1].replace('""', '"') + quoted[2]
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -145,7 +145,7 @@ def why_kept(name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]])
     alike = next((n for n in bias_names(name) if n in arrays and arrays[n].shape == array.shape), None)
     if alike is not None:
         return f"a normalisation or the like: {alike!r} has the same shape"
-    if not _is_called_weight(name) and _is_mask(array):
+    if not is_called_weight(name) and _is_mask(array):
         return "mask: it holds nothing but infinities, 0 and 1"
     return None if array.ndim == 2 else _why_no_kernel(name, array, n_biases)
 
@@ -174,7 +174,7 @@ def _why_no_kernel(name: str, array: NDArray[Any], n_biases: int | None) -> str 
         return f"transposed or other convolution: its bias of {n_biases} is not as long as its first axis"
     if n_biases is not None and not is_keras and n_biases == array.shape[1] and "weight" in _last(name):
         return f"transposed convolution: its bias of {n_biases} is as long as its second axis"
-    if n_biases is None and not _is_called_weight(name):
+    if n_biases is None and not is_called_weight(name):
         return f"{array.ndim} axes, but neither is it called weight or kernel, nor has it a bias"
     return None
 
@@ -252,7 +252,8 @@ def _is_mask(array: NDArray[Any]) -> bool:
     return finite.size < array.size and bool(np.isin(finite, (0, 1)).all())
 
 
-def _is_called_weight(name: str) -> bool:
+def is_called_weight(name: str) -> bool:
+    """Whether a name says that an array is the weight of a layer, as PyTorch, Keras and NumPy's users write it."""
     return _WEIGHT in _last(name) or bool(_KERAS.fullmatch(name) or _BARE_WEIGHT.fullmatch(_last(name)))
 
 

@@ -182,7 +182,7 @@ def kept_because(provenance: Mapping[str, str]) -> dict[str, str]:
 
 
 def reading_notes(provenance: Mapping[str, str]) -> list[str]:
-    """What a user should know of how arrays were read, one sentence each: transposed, kept and left out.
+    """What a user should know of how arrays were read, one line each: transposed, kept and left out.
 
     Raises
     ------
@@ -191,15 +191,15 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     """
     lines = []
     if names := _noted(provenance, TRANSPOSED):
-        lines.append(f"Stored (inputs, outputs), read transposed: {_some(names)}.")
+        lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
     by_reason: dict[str, list[str]] = {}
     for name, why in kept_because(provenance).items():
         by_reason.setdefault(why, []).append(name)
     if by_reason:
         each = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
-        lines.append(f"Kept as they are: {each}. --take makes layers of them.")
+        lines.append(f"kept as they are: {each}; --take makes layers of them")
     if names := _noted(provenance, NOT_FINITE):
-        lines.append(f"Left out, for they are not finite: {_some(names)}.")
+        lines.append(f"left out, for they are not finite: {_some(names)}")
     return lines
 
 

@@ -41,6 +41,8 @@ except ImportError as error:  # pragma: no cover - the tests have it
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 _WEIGHTS: tuple[tuple[tuple[type[nn.Module], ...], tuple[str, ...]], ...] = (
     ((nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d), ("weight",)),
@@ -59,6 +61,7 @@ _NO_LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
 )
 """Modules whose weights are no layers of the machine, and why."""
 _PRUNED, _MASK = "_orig", "_mask"  # as torch.nn.utils.prune calls a weight and its mask
+_HOOK_PARTS = (_PRUNED, "_g", "_v", "_u")  # as weight_norm and spectral_norm do, those of hooks
 
 Source = str | PathLike[str] | nn.Module | Mapping[str, Any]
 
@@ -175,7 +178,9 @@ def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
             raise ValueError(f"model: {name!r} and {first!r} are one tensor, but have different values")
         if not np.array_equal(_array(name, tensor).astype(np.float32), values):
             changed = torch.from_numpy(values.copy()).to(tensor.dtype)
-            if not torch.isfinite(changed.to(torch.float32)).all():
+            # Of 8 bits PyTorch makes the largest number of one that is too large.
+            limit = torch.finfo(tensor.dtype).max * (1 + torch.finfo(tensor.dtype).eps / 2)
+            if not torch.isfinite(changed.to(torch.float32)).all() or float(np.abs(values).max(initial=0)) > limit:
                 raise ValueError(f"{name}: {np.abs(values).max()} is too large for {tensor.dtype}")
             new.update(dict.fromkeys(tied_to[name], changed.to(tensor.device)))
     return new
@@ -191,7 +196,7 @@ def load_into(model: CompressedModel, module: nn.Module) -> None:
         it has changed then.
     """
     for name, part in module.named_modules():
-        if parametrize.is_parametrized(part) or _pruned(part):
+        if parametrize.is_parametrized(part) or _pruned(part) or _hooked(part):
             raise ValueError(f"module: {name or type(part).__name__!r} has parametrisations; remove them first")
     module.load_state_dict(state_dict_of(model, module))
 
@@ -377,9 +382,9 @@ def _parts(module: nn.Module) -> Iterable[_Part]:
         for name, tensor in _parameters(part).items():
             is_weight = bool(begins) and name.startswith(begins)
             yield _Part(dot + name, tensor, None if is_weight else why, is_transposed=is_weight and is_transposed)
-        masks = {f"{name}{_MASK}" for name in _pruned(part)}
+        masks, hooked = {f"{name}{_MASK}" for name in _pruned(part)}, _hooked(part)
         for name, buffer in part.named_buffers(recurse=False):
-            if dot + name in persistent and name not in masks:
+            if dot + name in persistent and name not in masks and _without(name, _HOOK_PARTS) not in hooked:
                 yield _Part(dot + name, buffer, f"a buffer of {called}", is_buffer=True)
 
 
@@ -395,14 +400,35 @@ def _parameters(part: nn.Module) -> dict[str, Tensor]:
     """The parameters of a module, not of those in it, by the names that it computes with."""
     found: dict[str, Tensor] = {}
     with torch.no_grad():
+        hooked = _hooked(part)
         if parametrize.is_parametrized(part):
             found |= {name: getattr(part, name) for name in part.parametrizations}  # type: ignore[union-attr]
         masks = _pruned(part)
         for name, tensor in part.named_parameters(recurse=False):
             plain = name.removesuffix(_PRUNED)
-            found[plain if plain in masks else name] = tensor * masks[plain] if plain in masks else tensor
+            if (own := _without(name, _HOOK_PARTS)) in hooked:
+                found[own] = hooked[own]
+            else:
+                found[plain if plain in masks else name] = tensor * masks[plain] if plain in masks else tensor
     order = list(getattr(part, "_flat_weights_names", ()))  # of a recurrent layer
     return {name: found[name] for name in sorted(found, key=lambda n: order.index(n) if n in order else len(order))}
+
+
+def _hooked(part: nn.Module) -> dict[str, Tensor]:
+    """The weights that hooks of ``weight_norm`` and ``spectral_norm`` compute from their parts before each call."""
+    with torch.no_grad():
+        hooks = part._forward_pre_hooks.values()
+        weights = {hook.name: hook.compute_weight(part) for hook in hooks if isinstance(hook, WeightNorm)}
+        return weights | {
+            hook.name: hook.compute_weight(part, do_power_iteration=False)
+            for hook in hooks
+            if isinstance(hook, SpectralNorm)
+        }
+
+
+def _without(name: str, suffixes: Iterable[str]) -> str:
+    """`name` without that of `suffixes` that it ends in."""
+    return next((name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)), name)
 
 
 def _pruned(part: nn.Module) -> dict[str, Tensor]:
@@ -436,7 +462,7 @@ def _state_of(like: Source) -> dict[str, Any]:
     new: dict[str, Any] = {}
     for name, value in state.items():
         before, parametrized, rest = name.rpartition("parametrizations.")
-        found = before + rest.partition(".")[0] if parametrized else name.removesuffix(_PRUNED).removesuffix(_MASK)
+        found = before + rest.partition(".")[0] if parametrized else _without(name, (_MASK, *_HOOK_PARTS))
         if name in plain or found not in plain:
             new[name] = value
         else:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from numpy.typing import ArrayLike
 
+from compressor.checks import separated
 from eie_sim.networks import DEFAULT_FIT
 
 
@@ -93,7 +94,7 @@ class LoadOptions:
         if self.layers is None:
             return list(names)
         if isinstance(self.layers, str):
-            wanted = [name.strip() for name in self.layers.split(",") if name.strip()]
+            wanted = [name for name in separated(self.layers) if name]
         else:  # names as they are, which may have commas and spaces in them
             wanted = list(self.layers)
         unknown = [name for name in wanted if name not in names]
