@@ -78,7 +78,7 @@ def meaning_of(
     keep: Sequence[str] = (),
     take: Sequence[str] = (),
     *,
-    parts: Mapping[str, tuple[str, str]] | None = None,
+    aliases: Mapping[str, Sequence[str]] | None = None,
     kept: Mapping[str, str] | None = None,
     transposed: Sequence[str] = (),
 ) -> Meaning:
@@ -89,8 +89,8 @@ def meaning_of(
     arrays : mapping of str to ndarray
     keep, take : sequence of str
         Patterns (`fnmatch`) of arrays or tensors that are no layers, or are layers, whatever their names say.
-    parts : mapping of str to (str, str), or None
-        Other names that patterns may match: those of the parts that an array was stored in.
+    aliases : mapping of str to sequence of str, or None
+        Other names of arrays that patterns may match, such as those of the parts that one was stored in.
     kept, transposed : mapping of str to str, sequence of str
         Where types say what is no layer, as in a module: the reasons. No name and no bias is judged then.
 
@@ -101,7 +101,7 @@ def meaning_of(
     """
     tensor_of = {name: _tensor_name(name, arrays) for name in arrays}
     chosen = {
-        what: _matching(what, patterns, tensor_of, parts or {}) for what, patterns in (("keep", keep), ("take", take))
+        what: _matching(what, patterns, tensor_of, aliases or {}) for what, patterns in (("keep", keep), ("take", take))
     }
     if both := sorted(chosen["keep"] & chosen["take"]):
         raise ValueError(f"take: {both[0]!r} is matched by keep too; name it in one of them")
@@ -214,7 +214,7 @@ def _tensor_name(name: str, arrays: Mapping[str, Any]) -> str:
 
 
 def _matching(
-    what: str, patterns: Sequence[str], tensor_of: Mapping[str, str], parts: Mapping[str, tuple[str, str]]
+    what: str, patterns: Sequence[str], tensor_of: Mapping[str, str], aliases: Mapping[str, Sequence[str]]
 ) -> set[str]:
     """The arrays that patterns of the user match."""
     if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
@@ -224,7 +224,7 @@ def _matching(
         names = {
             name
             for name, tensor in tensor_of.items()
-            if any(fnmatchcase(called, pattern) for called in (name, tensor, *parts.get(name, ())))
+            if any(fnmatchcase(called, pattern) for called in (name, tensor, *aliases.get(name, ())))
         }
         if not names:
             raise ValueError(f"{what}: no array of floating-point numbers matches {pattern!r}")

@@ -115,7 +115,10 @@ def dense_model_of(
     given = {name: np.asarray(array) for name, array in arrays.items()}
     found, stored = joined(given, lambda name: any(fnmatchcase(name, pattern) for pattern in keep))
     numbers = {name: array for name, array in found.items() if array.dtype.kind == "f"}
-    meaning = meaning_of(numbers, keep, take, parts=parts_of(stored), kept=kept, transposed=transposed)
+    aliases = {name: list(parts) for name, parts in parts_of(stored).items()}
+    for other, name in noted_ties(provenance or {}).items():
+        aliases.setdefault(name, []).append(other)
+    meaning = meaning_of(numbers, keep, take, aliases=aliases, kept=kept, transposed=transposed)
     weights = meaning.layers if order is None else _reordered(meaning.layers, order)
     if not weights:
         raise ValueError(f"arrays: none of the {len(given)} is a weight matrix or a convolution")
@@ -136,9 +139,7 @@ def dense_model_of(
         assumed = [t.name for t, function in zip(tensors, activations, strict=True) if function != "none"]
     others, left_out = _kept(numbers, meaning)
     skipped = [name for name in found if found[name].dtype.kind != "f"]
-    integers = {
-        name: f"{found[name].dtype} numbers, which are not read" for name in skipped if found[name].dtype.kind in "iu"
-    }
+    integers = {name: f"{found[name].dtype} numbers" for name in skipped if found[name].dtype.kind in "iu"}
     reasons: dict[str, list[str]] = {}
     for name, why in (meaning.kept | {name: why for name, why in integers.items() if found[name].ndim > 1}).items():
         reasons.setdefault(why, []).append(name)
@@ -193,13 +194,18 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     if names := _noted(provenance, TRANSPOSED):
         lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
     by_reason: dict[str, list[str]] = {}
-    for name, why in kept_because(provenance).items():
-        by_reason.setdefault(why, []).append(name)
+    skipped, not_finite = _noted(provenance, SKIPPED), _noted(provenance, NOT_FINITE)
+    reasons = kept_because(provenance)
+    for name, why in reasons.items():
+        if name not in skipped:
+            by_reason.setdefault(why, []).append(name)
     if by_reason:
         each = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
-        lines.append(f"kept as they are: {each}; --take makes layers of them")
-    if names := _noted(provenance, NOT_FINITE):
-        lines.append(f"left out, for they are not finite: {_some(names)}")
+        lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
+    if not_finite:
+        lines.append(f"left out, for they are not finite: {_some(not_finite)}")
+    if integers := [f"{name} ({reasons[name]})" for name in skipped if name in reasons]:
+        lines.append(f"left out, for they hold no floating-point numbers: {_some(integers)}")
     return lines
 
 
@@ -247,7 +253,7 @@ def named_arrays(
             _put(arrays, biases.get(name, bias_names(name)[0]), tensor.bias)
     for name, other in model.others.items():
         _put(arrays, name, other)
-    split(arrays, model.provenance, current)
+    arrays = split(arrays, model.provenance, current)
     ties = {name: arrays[same] for name, same in noted_ties(model.provenance).items() if same in arrays}
     own, again = (sum(array.nbytes for array in each.values()) for each in (arrays, ties))
     # Attack: a provenance of a file that ties a megabyte to a thousand names.

@@ -255,10 +255,12 @@ def _tensors_in(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
-def _is_packed(value: Any) -> bool:
-    """Whether an item of a state dict has a tensor within a tuple, or a packed object that TorchScript made."""
-    is_within = isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
-    return is_within or isinstance(value, torch.ScriptObject)
+def _check_packed(state: Mapping[str, Any]) -> None:
+    """Refuse a state dict with tensors within a tuple or an object, which nothing here would see."""
+    for name, value in state.items():
+        is_within = isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
+        if is_within or isinstance(value, torch.ScriptObject):
+            raise ValueError(f"{name}: packed weights, such as those of a quantised module; save the float weights")
 
 
 # Tensors --------------------------------------------------------------------------------------------------------------
@@ -280,7 +282,7 @@ def _identity(tensor: Tensor) -> object:
 def _array(name: str, tensor: Tensor) -> NDArray[Any]:
     """The numbers of a tensor, float32 where NumPy has no type for them."""
     if not _has_memory(tensor):
-        raise ValueError(f"{name}: a tensor that is sparse, quantised or without memory is not read")
+        raise ValueError(f"{name}: a tensor that is sparse, quantised or without memory is not read; make it dense")
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     if plain.is_floating_point() and plain.dtype not in (torch.float16, torch.float32, torch.float64):
         plain = plain.to(torch.float32)
@@ -291,8 +293,7 @@ def _array(name: str, tensor: Tensor) -> NDArray[Any]:
 def _model_of_tensors(
     state: Mapping[str, Any], source: str, keep: Sequence[str], take: Sequence[str], limit: int | None = None
 ) -> DenseModel:
-    if packed := next((name for name, value in state.items() if _is_packed(value)), None):
-        raise ValueError(f"{packed}: a packed tensor, such as of a quantised module, is not read; save float weights")
+    _check_packed(state)
     tensors = _tensors_in(state)
     # What names say is no layer comes last, so that a matrix that an embedding shares is a layer's.
     first = _distinct(sorted(tensors.items(), key=lambda item: kept_by_name(item[0], item[1].dim()) is not None))
@@ -338,6 +339,7 @@ class _Part(NamedTuple):
 
 
 def _model_of_module(module: nn.Module, keep: Sequence[str], take: Sequence[str]) -> DenseModel:
+    _check_packed(module.state_dict())
     parts = list(_parts(module))
     # Weights first, so that a matrix that an embedding shares is a layer's; then in the order of the module again.
     first = sorted(parts, key=lambda part: part.why_kept is not None)

@@ -64,12 +64,14 @@ def joined(arrays: Arrays, is_kept: Callable[[str], bool]) -> tuple[dict[str, ND
     return whole, {PARTS: json.dumps(notes)} if notes else {}
 
 
-def split(arrays: dict[str, NDArray[np.float32]], provenance: Mapping[str, str], current: Arrays | None = None) -> None:
-    """Replace the weights in `arrays` that were `joined` by their parts.
+def split(
+    arrays: Mapping[str, NDArray[np.float32]], provenance: Mapping[str, str], current: Arrays | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """`arrays` with the parts of the weights that were `joined` in their place.
 
     A mask is where the weight is not zero; the parts of a weight norm are the weight and its norm. Of `current`, the
     content of the original, parts that make the same weight stay as they are, and so does a mask that leaves the weight
-    as it is; where it has the weight itself, nothing is split.
+    as it is: these are not in the result. Where `current` has the weight itself, nothing is split.
 
     Raises
     ------
@@ -77,18 +79,14 @@ def split(arrays: dict[str, NDArray[np.float32]], provenance: Mapping[str, str],
         If the note in the provenance is malformed, or two arrays would have one name.
     """
     there: Arrays = {} if current is None else current
-    for plain, parts in _noted(provenance).items():
-        if plain not in arrays or plain in there:
-            continue
-        weight = arrays.pop(plain)
-        if both := {parts.first, parts.second} & arrays.keys():
+    notes = _noted(provenance)
+    new: dict[str, NDArray[np.float32]] = {}
+    for name, weight in arrays.items():
+        stored = {name: weight} if name not in notes or name in there else _stored(name, weight, notes[name], there)
+        if both := stored.keys() & new.keys():
             raise ValueError(f"arrays: two of the model would be called {min(both)!r}")
-        is_there = parts.first in there and parts.second in there
-        if is_there and _is_same(weight, _value(plain, parts, there)):
-            continue
-        arrays[parts.first], second = _stored(plain, weight, parts)
-        if not (is_there and parts.kind == _MASKED and _is_same(weight, weight * (there[parts.second] != 0))):
-            arrays[parts.second] = second
+        new |= stored
+    return new
 
 
 def parts_of(provenance: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -106,7 +104,8 @@ def _found(arrays: Arrays, is_kept: Callable[[str], bool]) -> dict[str, _Parts]:
     for name in arrays:
         for (first, second), kind in _SUFFIXES.items():
             plain, other = name.removesuffix(first), name.removesuffix(first) + second
-            if name.endswith(first) and other in arrays and (kind == _MASKED or "weight" in _last(plain)):
+            is_pair = name.endswith(first) and other in arrays and not is_kept(name)
+            if is_pair and (kind == _MASKED or "weight" in _last(plain)):
                 found[plain] = _Parts(kind, name, other, arrays[name].shape if kind == _NORMALISED else ())
         match = _PARAMETRISED.fullmatch(name)
         if match is not None and not is_kept(name):
@@ -157,14 +156,14 @@ def _value(plain: str, parts: _Parts, arrays: Arrays) -> NDArray[Any]:
             raise ValueError(f"array {parts.second!r}: shape {second.shape}, but {parts.first!r} has {first.shape}")
         if not np.isin(second, (0, 1)).all():
             value = second[~np.isin(second, (0, 1))].flat[0]
-            raise ValueError(f"array {parts.second!r}: a mask holds 0 and 1, got {value}")
+            raise ValueError(f"array {parts.second!r}: {value} in a mask of 0 and 1; --keep '{plain}_*' keeps both")
         masked: NDArray[Any] = np.where(second != 0, first, first.dtype.type(0))
         return masked
     axes = _reduced(first.shape, second.shape)
     if axes is None:
         raise ValueError(
             f"array {parts.first!r}: shape {first.shape} is not that of a norm of {parts.second!r}, {second.shape}; "
-            f"the weight {plain!r} does not follow from them"
+            f"--keep '{plain}_*' keeps both"
         )
     direction = second.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -193,18 +192,22 @@ def _is_same(weight: NDArray[np.float32], other: NDArray[Any]) -> bool:
         return np.array_equal(weight, other.astype(np.float32))
 
 
-def _stored(plain: str, weight: NDArray[np.float32], parts: _Parts) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Two parts that make `weight`."""
+def _stored(plain: str, weight: NDArray[np.float32], parts: _Parts, current: Arrays) -> dict[str, NDArray[np.float32]]:
+    """The parts of `weight` by their names, without those that `current` has already."""
+    is_there = parts.first in current and parts.second in current
+    if is_there and _is_same(weight, _value(plain, parts, current)):
+        return {}
     if parts.kind == _MASKED:
-        return weight, (weight != 0).astype(np.float32)
+        is_masked = is_there and _is_same(weight, weight * (current[parts.second] != 0))
+        mask = {} if is_masked else {parts.second: (weight != 0).astype(np.float32)}
+        return {parts.first: weight, **mask}
     axes = _reduced(parts.norm_shape, weight.shape)
     if axes is None:
         raise ValueError(f"provenance: {PARTS} has a norm of shape {parts.norm_shape} for {plain!r}, {weight.shape}")
     norm = _norm(weight.astype(np.float64), axes)
     # Where all weights of a norm are pruned, a direction of zeros would make the module divide by zero.
     direction = np.where(norm == 0, np.float32(1), weight)
-    stored_norm: NDArray[np.float32] = norm.astype(np.float32).reshape(parts.norm_shape)
-    return stored_norm, direction
+    return {parts.first: norm.astype(np.float32).reshape(parts.norm_shape), parts.second: direction}
 
 
 def _noted(provenance: Mapping[str, str]) -> dict[str, _Parts]:

@@ -197,7 +197,7 @@ ENTRY = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
         (with_header(b'{"a": 1, "a": 1}', b""), "'a' is there twice"),
         (with_header({"__metadata__": {"a": 1}}, b""), "must map texts to texts"),
         (with_header({"a": {**ENTRY, "more": 1}}, bytes(4)), "tensor 'a': must have"),
-        (with_header({"a": {**ENTRY, "dtype": "F4"}}, bytes(4)), "dtype 'F8_E4M3'"),
+        (with_header({"a": {**ENTRY, "dtype": "F4"}}, bytes(4)), "dtype 'F4'"),
         (with_header({"a": {**ENTRY, "dtype": ["F32"]}}, bytes(4)), "dtype"),
         (with_header({"a": {**ENTRY, "shape": [1, True]}}, bytes(4)), "shape"),
         (with_header({"a": {**ENTRY, "shape": [1, 1.0]}}, bytes(4)), "shape"),
