@@ -23,8 +23,10 @@ KEPT_TABLES = {
 
 _LAYERS_ALL_THE_SAME = ("embed_out", "*unembed", "*embed*proj*")  # such as the output layer of GPT-NeoX
 
+MASK = "mask"
+
 KEPT_PARAMETERS = {
-    "mask": ("*mask", "*masks"),
+    MASK: ("*mask", "*masks"),
     "bias with several axes, such as one of positions or a causal mask": ("*bias*",),
     "token": ("*token", "*tokens"),
     "positions": ("*pos_emb*", "*position*", "*pos_enc*", "*rel_pos*", "pe", "*_cached", "*freqs*", "*grid"),

@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compressor.checks import as_floats, is_finite
-from compressor.importers.meaning import Meaning, bias_names, meaning_of, turned, turned_back, weight_name
+from compressor.importers.meaning import (
+    MASK,
+    Meaning,
+    bias_names,
+    kept_by_name,
+    meaning_of,
+    turned,
+    turned_back,
+    weight_name,
+)
 from compressor.importers.stored_parts import joined, parts_of, split
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import TORCH_GATES, DenseModel, DenseTensor
@@ -160,7 +169,7 @@ def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[s
     """What is no layer, and the names of what of it is left out: masks and the like that are not finite."""
     others, left_out = {}, []
     for name, array in numbers.items():
-        is_kept = name in meaning.by_user or name in meaning.kept
+        is_kept = name in meaning.by_user or name in meaning.kept or kept_by_name(name, array.ndim) == MASK
         if is_kept and not is_finite(array):
             left_out.append(name)
         else:

@@ -131,8 +131,9 @@ def test_a_choice_that_cannot_be_is_one_error(choice, match):
 
 
 @pytest.mark.parametrize("keep", [[], ["attn.mask"], ["attn*"]])
-def test_a_mask_of_infinities_is_left_out_and_named(keep):
-    model = dense_model_of({"attn.mask": np.full((3, 3), -np.inf), **LAYER}, keep=keep)
+@pytest.mark.parametrize("shape", [(3, 3), (3,), ()])
+def test_a_mask_of_infinities_is_left_out_and_named(keep, shape):
+    model = dense_model_of({"attn.mask": np.full(shape, -np.inf), **LAYER}, keep=keep)
     assert not model.others
     assert json.loads(model.provenance["not_finite_arrays"]) == ["attn.mask"]
     assert "left out, for they are not finite: attn.mask" in reading_notes(model.provenance)
