@@ -1,5 +1,6 @@
 """Checks of what a caller hands in; every message names the thing, the value and the limit."""
 
+import re
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -73,21 +74,29 @@ def as_floats(name: str, values: ArrayLike, dtype: type[np.floating] = np.float3
     Raises
     ------
     ValueError
-        If they are not numbers, or one is not finite in that type.
+        If they are not numbers, one is not finite, or one is too large for that type.
     """
     array = _array(name, values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name}: dtype {array.dtype}, but it must hold numbers")
+    given = array
     if array.dtype != dtype:
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
-    # A finite sum proves that all are finite; one that overflows proves nothing, and the numbers are looked at.
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = array.sum()
-    if not np.isfinite(total) and not np.isfinite(array).all():
+    if not is_finite(array, dtype):
         bad = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
-        raise ValueError(f"{name}: {array[bad]} at {tuple(int(b) for b in bad)}, but every number must be finite")
+        limit = f"but {np.dtype(dtype)} holds at most {float(np.finfo(dtype).max):.7g} in magnitude"
+        why = limit if np.isfinite(given[bad]) else "but every number must be finite"
+        raise ValueError(f"{name}: {given[bad]} at {tuple(int(b) for b in bad)}, {why}")
     return np.ascontiguousarray(array) if array.ndim else array
+
+
+def is_finite(array: NDArray[Any], dtype: type[np.floating] = np.float32) -> bool:
+    """Whether every number of `array` is finite in the floating-point type `dtype`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = array.astype(dtype, copy=False)
+        # A finite sum proves that all are finite; one that overflows proves nothing, and the numbers are looked at.
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def real_number(name: str, value: object) -> float:
@@ -104,6 +113,24 @@ def real_number(name: str, value: object) -> float:
     if not np.isfinite(number):
         raise ValueError(f"{name}: {number}, but it must be finite")
     return number
+
+
+def separated(text: str) -> list[str]:
+    """The items of a list with commas between, without the spaces around them.
+
+    An item with a comma in it is put into double quotes, or the part of it that has the comma, as in
+    ``"conv,1"=0.4,0.1``; ``""`` within them is a quote. A quote that ends nowhere is a character as any.
+    """
+    return [_unquoted(item).strip() for item in _ITEM.findall(text)]
+
+
+_ITEM = re.compile(r'(?:^|(?<=,))((?:\s*"(?:[^"]|"")*"(?=\s*[,=]|\s*$))?[^,]*)')
+_QUOTED = re.compile(r'\s*"((?:[^"]|"")*)"(.*)', re.DOTALL)
+
+
+def _unquoted(item: str) -> str:
+    quoted = _QUOTED.fullmatch(item)
+    return item if quoted is None else quoted[1].replace('""', '"') + quoted[2]
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compressor import importers
 from compressor._version import __version__
 from compressor.checks import as_floats
+from compressor.importers.meaning import is_called_weight
+from compressor.importers.named_arrays import dense_model_of
 from compressor.packing import with_bias
 from compressor.prune import find_cut, float_tensor, prune_columns
 from compressor.types.coded import CodedTensor, CompressedModel, nearest_codes
@@ -181,7 +184,7 @@ def compress_layer(
 
 
 def compress_model(
-    weights: Mapping[str, Any] | DenseModel,
+    weights: Any,
     density: float | Mapping[str, float] = 0.09,
     *,
     weight_bits: int | Mapping[str, int] = 4,
@@ -199,9 +202,11 @@ def compress_model(
 
     Parameters
     ----------
-    weights : mapping of name to array, or to (array, bias); or DenseModel
+    weights : mapping of name to array, or to (array, bias); state dict, torch.nn.Module, or DenseModel
         In the order of the network. A matrix is (outputs, inputs); a tensor of another shape is a convolution. A
-        `DenseModel`, as importers return, brings its kinds, gates, activation functions and other parameters along.
+        `DenseModel`, as importers return, brings its kinds, gates, activation functions and other parameters along; a
+        module, and a mapping with names such as ``fc.weight`` or with arrays of one axis, are read as
+        `compressor.importers.read_pytorch` and `compressor.importers.named_arrays.dense_model_of` read them.
     density, weight_bits, init : value, or mapping of name to value
         As for `compress_layer`. A mapping holds every name, but those with a threshold or a quality need no density.
     threshold, quality : float, mapping of name to float, or None
@@ -221,12 +226,12 @@ def compress_model(
         When a setting names a tensor that is not there, or lacks one; otherwise as for `compress_layer`, with the name
         of the tensor before the message.
     """
-    model = weights if isinstance(weights, DenseModel) else None
+    model = _model_in(weights)
     if model is not None:
         weights = {tensor.name: tensor for tensor in model.tensors}
         activations = model.activations if activations is None else activations
     if not isinstance(weights, Mapping):
-        raise ValueError(f"weights: {type(weights).__name__}, but it must be a mapping of name to weights")
+        raise ValueError(f"weights: {type(weights).__name__}, but it must be a mapping of name to weights or a module")
     names = list(weights)
     if not names:
         raise ValueError("weights: a model has at least one tensor")
@@ -256,6 +261,20 @@ def compress_model(
     }
     others, network = ({}, None) if model is None else (model.others, model.network)
     return CompressedModel(tuple(tensors), tuple(functions), provenance, others, network)
+
+
+def _model_in(weights: Any) -> DenseModel | None:
+    """The network that `weights` is as a whole, a `DenseModel`, module or state dict; None: tensors one by one."""
+    if isinstance(weights, DenseModel):
+        return weights
+    if hasattr(weights, "named_modules"):
+        return importers.read_pytorch(weights)
+    if not isinstance(weights, Mapping) or any(isinstance(value, tuple | DenseTensor) for value in weights.values()):
+        return None
+    if not any(is_called_weight(str(name)) or np.ndim(value) < 2 for name, value in weights.items()):
+        return None
+    is_torch = any(isinstance(value, Mapping) or hasattr(value, "detach") for value in weights.values())
+    return importers.read_pytorch(weights) if is_torch else dense_model_of(weights)
 
 
 def _coded(name: str, given: Any, kind: str | None, settings: _Settings) -> CodedTensor:

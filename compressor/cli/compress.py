@@ -29,16 +29,17 @@ if TYPE_CHECKING:
     from compressor.types.dense import DenseModel
 
 _FILE = (
-    "A trained network: ONNX (.onnx), PyTorch weights (.pt, .pth), .safetensors or .npz; or a compressed model (.dcz, "
-    ".net), to be coded anew or packed."
+    "A trained network: ONNX (.onnx), PyTorch weights (.pt, .pth, .bin, .ckpt), .safetensors or .npz; or a compressed "
+    "model (.dcz, .net), to be coded anew or packed."
 )
 _OUT = "The file to write: .dcz, a compressed model; .eie, its matrices packed for the machine."
 _DENSITY = (
     "Share of the weights to keep. NAME: a layer, a kind (conv) or a pattern (fc*); the last one that fits counts, and "
-    "X alone is for all that none fits."
+    "X alone is for all that none fits. A name with a comma is put into double quotes."
 )
 _QUALITY = "Keep what is at least so many standard deviations of its layer."
 _KEEP = "Patterns of layers to leave as they are; may be repeated."
+_TAKE = "Patterns of arrays that are layers, though names such as embedding say that they are none; may be repeated."
 _INDEX = "Bits of a run of zeros, 2 to 8; none: no index; best (default of .dcz): the smallest, measured. .eie: 4."
 _ACTIVATION = (
     "Activation function after a layer: none, relu, sigmoid or tanh. Only ONNX files tell; of others relu is assumed, "
@@ -56,6 +57,7 @@ def compress(
     ] = None,
     quality: Annotated[str | None, option(PRUNING_PANEL, _QUALITY, PER_LAYER)] = None,
     keep: Annotated[list[str] | None, option(PRUNING_PANEL, _KEEP, "A,B,...")] = None,
+    take: Annotated[list[str] | None, option(PRUNING_PANEL, _TAKE, "A,B,...")] = None,
     activation: Annotated[str | None, option(INPUT_PANEL, _ACTIVATION, PER_LAYER)] = None,
     settings: Annotated[Path | None, option(PRUNING_PANEL, _SETTINGS, "FILE.toml")] = None,
     weight_bits: WeightBits = None,
@@ -99,6 +101,7 @@ def compress(
             "activation": activation,
             "coder": coder,
             "keep": keep,
+            "take": take,
             "seed": seed,
         },
         settings,
@@ -122,7 +125,7 @@ def compress(
         if max_memory is not None:
             raise ValueError("--max-memory: is for .dcz files")
         given.check_pruning()
-        model = _compressed(given.with_activations(read_dense(file, given.keep)), given, printer)
+        model = _compressed(given.with_activations(read_dense(file, given.keep, given.take)), given, printer)
     document = {"source": str(file), "file": str(out)}
     if is_packed:
         _pack(model, given, n_pe, out, document, printer, as_json)
@@ -131,11 +134,13 @@ def compress(
 
 
 def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
-    from compressor.importers.named_arrays import assumed_functions
+    from compressor.importers.named_arrays import assumed_functions, reading_notes
     from compressor.pipeline import compress_model
 
     arguments = given.of_model(network)
     given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
+    for note in reading_notes(network.provenance):
+        printer.note(note)
     if assumed := assumed_functions(network.provenance):
         first = ", ".join(assumed[:_NAMED]) + (f" and {len(assumed) - _NAMED} more" if len(assumed) > _NAMED else "")
         printer.note(

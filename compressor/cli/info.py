@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from compressor.types.coded import CompressedModel
     from compressor.types.dense import DenseModel, DenseTensor
 
-_FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .safetensors or .npz."
+_FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .bin, .ckpt, .safetensors or .npz."
 
 
 def info(
@@ -112,6 +112,7 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups
     from compressor.console.printer import plural, printable
+    from compressor.importers.named_arrays import reading_notes
 
     layers = document["layers"]
     title = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
@@ -126,6 +127,8 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
         names = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
         more = f" and {len(names) - _SHOWN} more (all in --json)" if len(names) > _SHOWN else ""
         printer.remark(f"Not compressed: {', '.join(names[:_SHOWN])}{more}.")
+    for note in reading_notes(document["provenance"]):
+        printer.remark(printable(f"{note[:1].upper()}{note[1:]}."))
     for key, value in document["provenance"].items():
         printer.remark(f"{printable(key)}: {printable(value)}")
 

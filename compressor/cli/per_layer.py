@@ -1,14 +1,15 @@
 """Settings that may differ from layer to layer: ``0.1``, or ``0.1,conv1=0.8,fc*=0.05``.
 
 A name is that of a layer, or a kind of layer (linear, conv, lstm, gru), or a pattern (``fc*``); a value without a name
-is for all that no name fits, wherever it stands. Where several names fit a layer, the last one counts.
+is for all that no name fits, wherever it stands. Where several names fit a layer, the last one counts. A name with a
+comma in it is put into double quotes: ``"conv,1"=0.8``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
-from compressor.checks import whole_number
+from compressor.checks import separated, whole_number
 from compressor.types.dense import KINDS
 from compressor.types.model_checks import ACTIVATION_FUNCTIONS
 from compressor.types.packed_format import MAX_INDEX_BITS, MAX_WEIGHT_BITS, MIN_INDEX_BITS, MIN_WEIGHT_BITS
@@ -100,7 +101,7 @@ def pairs_of(option: str, text: str, read: Read) -> Pairs:
         When one of them has no value, or none that `read` takes.
     """
     pairs = []
-    for item in text.split(","):
+    for item in separated(text):
         name, equals, value = item.rpartition("=")
         if not value.strip() or (equals and not name.strip()):
             raise ValueError(f"{option}: {text!r}, but it must be a value or pairs name=value with commas between")
@@ -145,6 +146,7 @@ def of_layers(option: str, pairs: Pairs, kinds: Mapping[str, str]) -> dict[str, 
         else:
             names = [name for name in kinds if fnmatchcase(name, pattern)]
         if not names:
-            raise ValueError(f"{option}: {pattern!r} fits no layer; there are {', '.join(kinds)}")
+            quotes = "; a name with a comma needs double quotes" if any("," in name for name in kinds) else ""
+            raise ValueError(f"{option}: {pattern!r} fits no layer; there are {', '.join(kinds)}{quotes}")
         values |= dict.fromkeys(names, value)
     return values

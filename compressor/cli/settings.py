@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from compressor.checks import separated
 from compressor.cli.per_layer import (
     Pairs,
     Read,
@@ -44,7 +45,7 @@ _READERS: Mapping[str, Read] = {
 }
 Network = TypeVar("Network", DenseModel, CompressedModel)
 
-_OTHERS = ("coder", "keep", "seed")
+_OTHERS = ("coder", "keep", "take", "seed")
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ class Settings:
         Of those of `PRUNING`, ``weight_bits``, ``init``, ``index_bits`` and ``activation`` that are given.
     coder : tuple of str
         Empty: not given.
-    keep : tuple of str
+    keep, take : tuple of str
     seed : int or None
     """
 
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
     coder: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    take: tuple[str, ...] = ()
     seed: int | None = None
 
     @property
@@ -169,6 +171,7 @@ def settings_of(options: Mapping[str, Any], file: Path | None) -> Settings:
         pairs,
         _words("coder", others["coder"]),
         _words("keep", others["keep"]),
+        _words("take", others["take"]),
         None if seed is None else whole("--seed", str(seed)),
     )
 
@@ -178,4 +181,4 @@ def _words(name: str, found: Any) -> tuple[str, ...]:
     texts: Sequence[Any] = [found] if isinstance(found, str) else found or ()
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{option_of(name)}: {found!r}, but it must be a text or a list of texts")
-    return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+    return tuple(part for text in texts for part in separated(text) if part)

@@ -16,7 +16,9 @@ from compressor.storage.toml_file import read_toml
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
 
-DENSE_FILES = (".onnx", ".pt", ".pth", ".safetensors", ".npz")
+_TORCH_FILES = (".pt", ".pth", ".bin", ".ckpt")
+
+DENSE_FILES = (".onnx", *_TORCH_FILES, ".safetensors", ".npz")
 """Names of files with trained weights end so."""
 
 COMPRESSED_FILES = (".dcz", ".net")
@@ -43,20 +45,22 @@ def suffix_of(file: Path, known: Sequence[str], what: str = "") -> str:
     return suffix
 
 
-def read_dense(file: Path, keep: Sequence[str] = ()) -> DenseModel:
-    """A trained network; `keep` are patterns of layers that are not to be compressed.
+def read_dense(file: Path, keep: Sequence[str] = (), take: Sequence[str] = ()) -> DenseModel:
+    """A trained network; `keep` are patterns of layers that are not to be compressed, `take` of arrays that are layers.
 
     Raises
     ------
     ValueError, OSError, ImportError
         When the file cannot be read, or a pattern fits nothing.
     """
+    if take and file.suffix.lower() == ".onnx":
+        raise ValueError(f"--take: means nothing for {file}, whose graph says what is a layer")
     readers: dict[str, Callable[[], DenseModel]] = {
         ".onnx": lambda: _kept_apart(importers.read_onnx(file), keep),
-        ".safetensors": lambda: importers.read_safetensors(file, keep=keep),
-        ".npz": lambda: importers.read_npz(file, keep=keep),
+        ".safetensors": lambda: importers.read_safetensors(file, keep=keep, take=take),
+        ".npz": lambda: importers.read_npz(file, keep=keep, take=take),
     }
-    return readers.get(suffix_of(file, DENSE_FILES), lambda: importers.read_pytorch(file, keep=keep))()
+    return readers.get(suffix_of(file, DENSE_FILES), lambda: importers.read_pytorch(file, keep=keep, take=take))()
 
 
 def read_compressed(file: Path, shapes_name: str | None = None, max_memory: int | None = None) -> CompressedModel:
@@ -109,7 +113,7 @@ def _shapes(name: str) -> dict[str, Sequence[int]]:
 
 # Writing --------------------------------------------------------------------------------------------------------------
 
-UNPACKED_FILES = (".npz", ".safetensors", ".pt", ".pth", ".onnx", ".net")
+UNPACKED_FILES = (".npz", ".safetensors", *_TORCH_FILES, ".onnx", ".net")
 """Names of files that decoded weights can be written to end so."""
 
 _NEED_LIKE = {".onnx": "the graph", ".pt": "the names and types of the state dict"}
@@ -124,7 +128,7 @@ def check_like(out: Path, like: Path | None) -> None:
         When it is not.
     """
     suffix = suffix_of(out, UNPACKED_FILES, "--out")
-    suffix = ".pt" if suffix == ".pth" else suffix
+    suffix = ".pt" if suffix in _TORCH_FILES else suffix
     if like is None and suffix in _NEED_LIKE:
         raise ValueError(f"--like: must name the original for a {suffix} file, which gives {_NEED_LIKE[suffix]}")
     if like is not None and suffix == ".net":

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from compressor.cli.options import INPUT_PANEL, OUTPUT_PANEL, PROGRAM, Compressed, Json, MaxMemory, Shapes, option
 
-_OUT = "The file to write: .npz, .safetensors, .pt, .pth, .onnx or .net."
+_OUT = "The file to write: .npz, .safetensors, .pt, .pth, .bin, .ckpt, .onnx or .net."
 _LIKE = (
     "The original: its other contents, names and types are kept. Needed for .onnx and .pt, possible for all but .net."
 )

@@ -1,7 +1,8 @@
-"""A network as named arrays: PyTorch's names tell which array is a matrix, a convolution, a gate matrix or a bias.
+"""A network as named arrays: names and biases say which array is a matrix, a convolution, a gate matrix or a bias.
 
-`dense_model_of` reads the names, `named_arrays` gives them back. The importers of PyTorch, safetensors and npz share
-this file, so that a network is the same `DenseModel` whichever of them it came through.
+`dense_model_of` reads the names (`compressor.importers.meaning`), `named_arrays` gives them back. The importers of
+PyTorch, safetensors and npz share this file, so that a network is the same `DenseModel` whichever of them it came
+through.
 """
 
 import json
@@ -13,7 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from compressor.checks import as_floats
+from compressor.checks import as_floats, is_finite
+from compressor.importers.meaning import (
+    MASK,
+    Meaning,
+    bias_names,
+    kept_by_name,
+    meaning_of,
+    turned,
+    turned_back,
+    weight_name,
+)
+from compressor.importers.stored_parts import joined, parts_of, split
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import TORCH_GATES, DenseModel, DenseTensor
 
@@ -29,10 +41,22 @@ ASSUMED = "assumed_relu"
 TIED = "tied_arrays"
 """Key of the provenance: for each array that is another one too, that one's name, as a JSON object."""
 
-_WEIGHT, _BIAS = "weight", "bias"
-_RECURRENT = re.compile(r"(?P<layer>(?:.*\.)?)weight_(?:ih|hh)(?P<which>(?:_l\d+)?(?:_reverse)?)", re.DOTALL)
+KEPT_BECAUSE = "kept_arrays"
+"""Key of the provenance: for each reason, the arrays of two axes and more that are no layers, as a JSON object."""
+
+TRANSPOSED = "transposed_kernels"
+"""Key of the provenance: the weights that are stored (inputs, outputs) and were read transposed, as a JSON list."""
+
+BIAS_NAMES = "bias_names"
+"""Key of the provenance: the bias of each weight whose name does not follow PyTorch's rule, as a JSON object."""
+
+NOT_FINITE = "not_finite_arrays"
+"""Key of the provenance: the arrays that were left out because a number in them is not finite, as a JSON list."""
+
+_TORCH_RECURRENT = re.compile(r"(?P<layer>(?:.*\.)?)weight_(?:ih|hh)(?P<which>(?:_l\d+)?(?:_reverse)?)", re.DOTALL)
+_KERAS_RECURRENT = re.compile(r"(?P<layer>(?:.*[./])?)(?:recurrent_)?kernel(?P<which>(?::\d+)?)", re.DOTALL)
+_KERAS_GATES = {"lstm": TORCH_GATES["lstm"], "gru": ("z", "r", "n")}
 _MOST_COPIES = 32  # of all arrays, under their other names: a transformer may use one layer as often
-_CONV_DIMENSIONS = range(3, 6)  # outputs, inputs and 1 to 3 of the kernel
 
 
 def dense_model_of(
@@ -42,16 +66,28 @@ def dense_model_of(
     activations: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     order: Sequence[str] | None = None,
+    take: Sequence[str] = (),
+    kept: Mapping[str, str] | None = None,
+    transposed: Sequence[str] = (),
 ) -> DenseModel:
     """A network of named arrays, such as a PyTorch state dict.
 
-    - An array of two dimensions is a matrix (outputs, inputs), kind "linear"; one of 3 to 5 a convolution.
+    - An array of two axes is a matrix (outputs, inputs), kind "linear"; one of 3 to 5 axes a convolution where it is
+      called weight or kernel, or has a bias as long as its first axis.
+    - A weight that is stored in parts, pruned or with a weight norm, is read as the module computes with it
+      (`compressor.importers.stored_parts`).
+    - A weight that is stored (inputs, outputs), as a bias as long as its last axis or the names of Keras say, is read
+      transposed and named in ``provenance["transposed_kernels"]``.
+    - What names say is no layer, such as an embedding table or a causal mask, is kept; the lists of patterns are in
+      `compressor.importers.meaning`, the reasons in ``provenance["kept_arrays"]``.
     - ``<layer>.weight_ih_l0``, ``<layer>.weight_hh_l0`` and the like are gate matrices: of kind "lstm" where they have
       four rows for each hidden unit, "gru" where three, with the gates in PyTorch's order; else "linear".
     - ``fc.weight`` gives a tensor called ``fc``. Other arrays keep their whole name.
-    - ``fc.bias`` is the bias of ``fc.weight``, ``bias_ih_l0`` that of ``weight_ih_l0``, if it has one value a row.
+    - ``fc.bias`` is the bias of ``fc.weight``, ``bias_ih_l0`` that of ``weight_ih_l0``, ``dense/bias:0`` that of
+      ``dense/kernel:0`` and ``b1`` that of ``W1``, if it has one value for each output.
     - All else goes to `others`, such as a batch normalisation; arrays of other than floating-point numbers, such as
-      its counter of batches, are left out and named in ``provenance["skipped_arrays"]``.
+      its counter of batches, are left out and named in ``provenance["skipped_arrays"]``, kept ones that are not finite
+      in ``provenance["not_finite_arrays"]``.
 
     Parameters
     ----------
@@ -62,16 +98,22 @@ def dense_model_of(
         Activation function after each tensor. None: no name tells it, and it is taken for "relu", but "none" after the
         last and after gate matrices; ``provenance["assumed_relu"]`` names the tensors of the former.
     keep : sequence of str
-        Patterns (`fnmatch`) of arrays or tensors that go to `others`, such as the matrix of an embedding, which its
-        shape does not tell from a layer's.
+        Patterns (`fnmatch`) of arrays or tensors that go to `others`, whatever their names say.
     order : sequence of str, or None
         Every tensor's name once, first layer first, where the mapping is in another order than the network.
+    take : sequence of str
+        Patterns of arrays or tensors that are layers, whatever their names say.
+    kept : mapping of str to str, or None
+        Where types say what is no layer, as those of a module do: the reasons. No name is judged then.
+    transposed : sequence of str
+        With `kept`: the weights that are stored (inputs, outputs).
 
     Raises
     ------
     ValueError
-        When nothing in it is a weight, a pattern matches nothing, a name of `order` is missing, or a number is not
-        finite.
+        When nothing in it is a weight, a pattern matches nothing, `keep` and `take` match the same array, a name of
+        `order` is missing, a number that is not kept is not finite, or a weight has a parametrisation that is not
+        a weight norm.
 
     Examples
     --------
@@ -79,45 +121,125 @@ def dense_model_of(
     >>> [(t.name, t.kind, t.shape) for t in model.tensors], list(model.others)
     ([('fc', 'linear', (1, 2))], ['norm.weight'])
     """
-    found = {name: np.asarray(array) for name, array in arrays.items()}
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    found, stored = joined(given, lambda name: any(fnmatchcase(name, pattern) for pattern in keep))
     numbers = {name: array for name, array in found.items() if array.dtype.kind == "f"}
-    weights = _weights(numbers, keep)
+    aliases = {name: list(parts) for name, parts in parts_of(stored).items()}
+    for other, name in noted_ties(provenance or {}).items():
+        aliases.setdefault(name, []).append(other)
+    meaning = meaning_of(numbers, keep, take, aliases=aliases, kept=kept, transposed=transposed)
+    weights = meaning.layers if order is None else _reordered(meaning.layers, order)
     if not weights:
-        raise ValueError(f"arrays: none of the {len(found)} is a weight matrix or a convolution")
-    if order is not None:
-        weights = _reordered(weights, order)
+        raise ValueError(f"arrays: none of the {len(given)} is a weight matrix or a convolution")
     tensors = []
     for name in weights:
-        weight = _floats(name, numbers.pop(name))
-        kind = _kind(name, weight, found)
-        bias_name = _bias_name(name)
-        has_bias = bias_name in numbers and bias_name not in weights and numbers[bias_name].shape == weight.shape[:1]
-        bias = _floats(bias_name, numbers.pop(bias_name)) if has_bias else None
-        tensors.append(DenseTensor(weights[name], weight, kind, bias, TORCH_GATES.get(kind, ())))
+        own_bias = meaning.biases.get(name)
+        bias = None
+        if own_bias is not None:
+            bias = _floats(own_bias, numbers.pop(own_bias), f"--keep {name},{own_bias} leaves out both")
+        weight = numbers.pop(name)
+        weight = _floats(name, turned(weight) if name in meaning.transposed else weight, f"--keep {name} leaves it out")
+        kind, gates = _kind(name, weight, found)
+        tensors.append(DenseTensor(weights[name], weight, kind, bias, gates))
     assumed = []
     if activations is None:
         # Outputs are compared as they are; a recurrent layer applies its own functions, between its gates.
         activations = ["none" if t is tensors[-1] or t.kind in TORCH_GATES else "relu" for t in tensors]
         assumed = [t.name for t, function in zip(tensors, activations, strict=True) if function != "none"]
+    others, left_out = _kept(numbers, meaning)
+    skipped = [name for name in found if found[name].dtype.kind != "f"]
+    integers = {name: f"{found[name].dtype} numbers" for name in skipped if found[name].dtype.kind in "iu"}
+    reasons: dict[str, list[str]] = {}
+    for name, why in (meaning.kept | {name: why for name, why in integers.items() if found[name].ndim > 1}).items():
+        reasons.setdefault(why, []).append(name)
     told = {
         ASSUMED: assumed,
-        BARE_NAMES: [name for name, tensor in weights.items() if _weight_name(tensor) != name],
-        SKIPPED: [name for name in found if found[name].dtype.kind != "f"],
+        BARE_NAMES: [name for name, tensor in weights.items() if weight_name(tensor) != name],
+        BIAS_NAMES: {name: bias for name, bias in meaning.biases.items() if bias_names(name)[0] != bias},
+        KEPT_BECAUSE: reasons,
+        NOT_FINITE: left_out,
+        SKIPPED: skipped,
+        TRANSPOSED: [name for name in weights if name in meaning.transposed],
     }
     notes = {key: json.dumps(names) for key, names in told.items() if names}
-    others = {name: _floats(name, array) for name, array in numbers.items()}
-    return DenseModel(tuple(tensors), tuple(activations), {**(provenance or {}), **notes}, others)
+    return DenseModel(tuple(tensors), tuple(activations), {**(provenance or {}), **stored, **notes}, others)
 
 
-def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.float32]]:
+def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
+    """What is no layer, and the names of what of it is left out: masks and the like that are not finite."""
+    others, left_out = {}, []
+    for name, array in numbers.items():
+        is_kept = name in meaning.by_user or name in meaning.kept or kept_by_name(name, array.ndim) == MASK
+        if is_kept and not is_finite(array):
+            left_out.append(name)
+        else:
+            others[name] = _floats(name, array, f"--keep {name} leaves it out")
+    return others, left_out
+
+
+def kept_because(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Why arrays of two axes and more are no layers, by their names, as `dense_model_of` notes it.
+
+    Raises
+    ------
+    ValueError
+        If the note is malformed.
+    """
+    reasons = _json_of(provenance, KEPT_BECAUSE, "{}")
+    if not isinstance(reasons, dict) or not all(isinstance(names, list) for names in reasons.values()):
+        raise ValueError(f"provenance: {KEPT_BECAUSE} is {provenance[KEPT_BECAUSE]!r:.100}, but it must map reasons")
+    return {str(name): why for why, names in reasons.items() for name in names}
+
+
+def reading_notes(provenance: Mapping[str, str]) -> list[str]:
+    """What a user should know of how arrays were read, one line each: transposed, kept and left out.
+
+    Raises
+    ------
+    ValueError
+        If a note is malformed.
+    """
+    lines = []
+    if names := _noted(provenance, TRANSPOSED):
+        lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
+    by_reason: dict[str, list[str]] = {}
+    skipped, not_finite = _noted(provenance, SKIPPED), _noted(provenance, NOT_FINITE)
+    reasons = kept_because(provenance)
+    for name, why in reasons.items():
+        if name not in skipped:
+            by_reason.setdefault(why, []).append(name)
+    if by_reason:
+        each = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
+        lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
+    if not_finite:
+        lines.append(f"left out, for they are not finite: {_some(not_finite)}")
+    if integers := [f"{name} ({reasons[name]})" for name in skipped if name in reasons]:
+        lines.append(f"left out, for they hold no floating-point numbers: {_some(integers)}")
+    return lines
+
+
+_NAMED = 4  # arrays of a note
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def named_arrays(
+    model: DenseModel | CompressedModel, current: Mapping[str, NDArray[Any]] | None = None
+) -> dict[str, NDArray[np.float32]]:
     """The arrays of a model under the names that `dense_model_of` read; the inverse of it, but for skipped arrays.
 
-    An array that is another one too, as ``provenance["tied_arrays"]`` says, comes under both names.
+    An array that is another one too, as ``provenance["tied_arrays"]`` says, comes under both names; a weight that was
+    stored in parts comes in parts that make the same weight.
 
     Parameters
     ----------
     model : DenseModel or CompressedModel
         Of a compressed one, the decoded weights.
+    current : mapping of str to ndarray, or None
+        The content that the arrays are to be put into; parts of weights that stay as they are there are left out.
 
     Returns
     -------
@@ -129,15 +251,18 @@ def named_arrays(model: DenseModel | CompressedModel) -> dict[str, NDArray[np.fl
     ValueError
         When two arrays would have one name.
     """
-    bare = frozenset(_noted(model.provenance, BARE_NAMES))
+    bare, transposed = (frozenset(_noted(model.provenance, key)) for key in (BARE_NAMES, TRANSPOSED))
+    biases = _names_of_names(model.provenance, BIAS_NAMES)
     arrays: dict[str, NDArray[np.float32]] = {}
     for tensor in model.tensors:
-        name = tensor.name if tensor.name in bare else _weight_name(tensor.name)
-        _put(arrays, name, tensor.weights if isinstance(tensor, DenseTensor) else tensor.dense())
+        name = tensor.name if tensor.name in bare else weight_name(tensor.name)
+        weights = tensor.weights if isinstance(tensor, DenseTensor) else tensor.dense()
+        _put(arrays, name, np.ascontiguousarray(turned_back(weights)) if name in transposed else weights)
         if tensor.bias is not None:
-            _put(arrays, _bias_name(name), tensor.bias)
+            _put(arrays, biases.get(name, bias_names(name)[0]), tensor.bias)
     for name, other in model.others.items():
         _put(arrays, name, other)
+    arrays = split(arrays, model.provenance, current)
     ties = {name: arrays[same] for name, same in noted_ties(model.provenance).items() if same in arrays}
     own, again = (sum(array.nbytes for array in each.values()) for each in (arrays, ties))
     # Attack: a provenance of a file that ties a megabyte to a thousand names.
@@ -160,7 +285,7 @@ def changed_arrays(
     """
     changed = {}
     elsewhere = tied_elsewhere(model, current)
-    for name, array in named_arrays(model).items():
+    for name, array in named_arrays(model, current).items():
         if name not in current:
             if name in elsewhere:
                 continue
@@ -184,56 +309,33 @@ def _reordered(weights: Mapping[str, str], order: Sequence[str]) -> dict[str, st
     return {array_of[tensor]: tensor for tensor in order}
 
 
-def _weights(numbers: Mapping[str, NDArray[Any]], keep: Sequence[str]) -> dict[str, str]:
-    """Names of the arrays that are weights, and of the tensors they become."""
-    if isinstance(keep, str) or not all(isinstance(pattern, str) for pattern in keep):
-        raise ValueError(f"keep: {keep!r}, but it must be a sequence of patterns")
-    unmatched = set(keep)
-    weights = {}
-    for name, array in numbers.items():
-        # ``fc`` for ``fc.weight``, where this leads back and is no other's name; else the name itself.
-        short = name.removesuffix(f".{_WEIGHT}")
-        tensor = short if short and short not in numbers and _weight_name(short) == name else name
-        kept_by = {pattern for pattern in keep if fnmatchcase(name, pattern) or fnmatchcase(tensor, pattern)}
-        unmatched -= kept_by
-        if not kept_by and array.size and (array.ndim == 2 or array.ndim in _CONV_DIMENSIONS):
-            weights[name] = tensor
-    if unmatched:
-        raise ValueError(f"keep: no array of floating-point numbers matches {min(unmatched)!r}")
-    return weights
-
-
-def _floats(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
-    floats = as_floats(f"array {name!r}", array)
+def _floats(name: str, array: NDArray[Any], cure: str) -> NDArray[np.float32]:
+    try:
+        floats = as_floats(f"array {name!r}", array)
+    except ValueError as error:
+        raise ValueError(f"{error}; {cure}") from error
     if not np.may_share_memory(floats, array):
         floats.flags.writeable = False  # nobody else has it, so that a model need not copy it again
     return floats
 
 
-def _weight_name(tensor_name: str) -> str:
-    return tensor_name if _WEIGHT in tensor_name.rpartition(".")[2] else f"{tensor_name}.{_WEIGHT}"
-
-
-def _bias_name(weight_name: str) -> str:
-    layer, dot, parameter = weight_name.rpartition(".")
-    if _WEIGHT not in parameter:
-        return f"{weight_name}.{_BIAS}"
-    return layer + dot + parameter.replace(_WEIGHT, _BIAS, 1)
-
-
-def _kind(name: str, weight: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+def _kind(name: str, weight: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> tuple[str, tuple[str, ...]]:
+    """The kind of a weight and its gates; the hidden state's matrix says how many units a recurrent layer has."""
     if weight.ndim != 2:
-        return "conv"
-    recurrent = _RECURRENT.fullmatch(name)
-    if recurrent is None:
-        return "linear"
-    # An LSTM with a projection: hidden states have its size, and only the projection tells the number of units.
-    layer, which = recurrent["layer"], recurrent["which"]
-    inner = arrays.get(f"{layer}weight_hr{which}", arrays.get(f"{layer}weight_hh{which}"))
-    if inner is None or inner.ndim != 2:
-        return "linear"
-    rows_of_kind = {"lstm": 4 * inner.shape[1], "gru": 3 * inner.shape[1]}
-    return next((kind for kind, rows in rows_of_kind.items() if rows == weight.shape[0]), "linear")
+        return "conv", ()
+    gates: Mapping[str, tuple[str, ...]] = TORCH_GATES
+    if torch := _TORCH_RECURRENT.fullmatch(name):
+        # An LSTM with a projection: hidden states have its size, and only the projection tells the number of units.
+        layer, which = torch["layer"], torch["which"]
+        inner = arrays.get(f"{layer}weight_hr{which}", arrays.get(f"{layer}weight_hh{which}"))
+        units = inner.shape[1] if inner is not None and inner.ndim == 2 else 0
+    elif keras := _KERAS_RECURRENT.fullmatch(name):
+        inner = arrays.get(f"{keras['layer']}recurrent_kernel{keras['which']}")
+        units, gates = (inner.shape[0] if inner is not None and inner.ndim == 2 else 0), _KERAS_GATES
+    else:
+        return "linear", ()
+    kind = next((kind for kind in gates if len(gates[kind]) * units == weight.shape[0]), "linear")
+    return kind, gates.get(kind, ())
 
 
 def noted_ties(provenance: Mapping[str, str]) -> dict[str, str]:
@@ -244,10 +346,14 @@ def noted_ties(provenance: Mapping[str, str]) -> dict[str, str]:
     ValueError
         When it is no such text.
     """
-    ties = _json_of(provenance, TIED, "{}")
-    if not isinstance(ties, dict) or not all(isinstance(name, str) for name in ties.values()):
-        raise ValueError(f"provenance: {TIED} is {provenance[TIED]!r:.100}, but it must map names to names")
-    return ties
+    return _names_of_names(provenance, TIED)
+
+
+def _names_of_names(provenance: Mapping[str, str], key: str) -> dict[str, str]:
+    names = _json_of(provenance, key, "{}")
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise ValueError(f"provenance: {key} is {provenance[key]!r:.100}, but it must map names to names")
+    return names
 
 
 def tied_elsewhere(model: DenseModel | CompressedModel, current: Collection[str]) -> frozenset[str]:

@@ -63,6 +63,7 @@ def read_npz(
     activations: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     order: Sequence[str] | None = None,
+    take: Sequence[str] = (),
 ) -> DenseModel:
     """Read a network from an ``.npz`` archive by the names of its arrays; see `named_arrays.dense_model_of`.
 
@@ -71,7 +72,7 @@ def read_npz(
     path : str or path
         float64 and float16 become float32; arrays of anything but floating-point numbers are left out and named in the
         provenance.
-    activations, keep, order
+    activations, keep, order, take
         As for `named_arrays.dense_model_of`.
 
     Returns
@@ -90,7 +91,7 @@ def read_npz(
     with errors_name(Path(path)):
         arrays = _read(Path(path))
         source = {"source": f"npz {Path(path).name}"}
-        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order)
+        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order, take=take)
 
 
 def write_npz(

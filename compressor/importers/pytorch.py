@@ -1,14 +1,14 @@
 """PyTorch modules, state dicts and files of them: weights in, decoded weights back out (extra ``train``).
 
-Of a module, its types tell what is a weight: the matrices of ``Linear``, of recurrent layers and of
-``MultiheadAttention``, and the kernels of ``Conv1d``, ``Conv2d`` and ``Conv3d``; all else, such as embeddings and
-normalisations, is kept as it is. Of a state dict, names and shapes tell (`compressor.importers.named_arrays`).
+Of a module, its types say what is a weight: the matrices of ``Linear``, of recurrent layers and of
+``MultiheadAttention``, the kernels of ``Conv1d``, ``Conv2d`` and ``Conv3d``, and the transposed matrices of a class
+called ``Conv1D``, as Hugging Face's GPT-2 has them; all else, such as embeddings and normalisations, is kept as it is.
+Of a state dict, names, shapes and biases say it (`compressor.importers.named_arrays`).
 """
 
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from glob import escape
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -18,7 +18,17 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.importers.named_arrays import TIED, dense_model_of, named_arrays, tied_elsewhere, with_assumed
+from compressor.checks import is_finite
+from compressor.importers.meaning import kept_by_name
+from compressor.importers.named_arrays import (
+    NOT_FINITE,
+    TIED,
+    dense_model_of,
+    named_arrays,
+    tied_elsewhere,
+    with_assumed,
+)
+from compressor.importers.stored_parts import parts_of
 from compressor.importers.torch_file import check_torch_file
 from compressor.storage.files import errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
@@ -31,6 +41,8 @@ except ImportError as error:  # pragma: no cover - the tests have it
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 _WEIGHTS: tuple[tuple[tuple[type[nn.Module], ...], tuple[str, ...]], ...] = (
     ((nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d), ("weight",)),
@@ -41,23 +53,31 @@ _WEIGHTS: tuple[tuple[tuple[type[nn.Module], ...], tuple[str, ...]], ...] = (
 
 _ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
 _NOTHING_AT_INFERENCE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-_STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")  # where checkpoints keep it
+_STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")  # where most checkpoints keep it
+_NO_LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
+    ((nn.Embedding, nn.EmbeddingBag), "embedding table"),
+    ((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), "transposed convolution"),
+    ((nn.Bilinear,), "bilinear layer, a product of two inputs"),
+)
+"""Modules whose weights are no layers of the machine, and why."""
 _PRUNED, _MASK = "_orig", "_mask"  # as torch.nn.utils.prune calls a weight and its mask
+_HOOK_PARTS = (_PRUNED, "_g", "_v", "_u")  # as weight_norm and spectral_norm do, those of hooks
 
 Source = str | PathLike[str] | nn.Module | Mapping[str, Any]
 
 
-def read_pytorch(source: Source, *, keep: Sequence[str] = ()) -> DenseModel:
+def read_pytorch(source: Source, *, keep: Sequence[str] = (), take: Sequence[str] = ()) -> DenseModel:
     """Read the weights of a PyTorch model.
 
     Parameters
     ----------
     source : torch.nn.Module, mapping of name to tensor, or path
         A file is one of ``torch.save`` with a state dict, or with a dictionary that has one as ``state_dict``,
-        ``model_state_dict`` or ``model``. Nothing in it is executed. A weight with parametrisations, or pruned by
-        ``torch.nn.utils.prune``, is read as the module computes with it.
-    keep : sequence of str
-        As for `compressor.importers.named_arrays.dense_model_of`: what is not to be compressed.
+        ``model_state_dict`` or ``model``, or under any other key if it has only one. Nothing in it is executed. A
+        weight with parametrisations, or pruned by ``torch.nn.utils.prune``, is read as the module computes with it; of
+        a state dict, pruned weights and those with a weight norm are.
+    keep, take : sequence of str
+        As for `compressor.importers.named_arrays.dense_model_of`: what is no layer, and what is one.
 
     Returns
     -------
@@ -66,7 +86,8 @@ def read_pytorch(source: Source, *, keep: Sequence[str] = ()) -> DenseModel:
         float32. Tensors that share their memory are read once, a layer's weights before others, and
         ``provenance["tied_arrays"]`` has their other names. The activation function of a layer in an ``nn.Sequential``
         is that of the module after it, dropout apart, and "none" where that is another; of any other layer it is taken
-        for "relu", as `dense_model_of` does. Buffers of a module that are not finite, such as masks, are left out.
+        for "relu", as `dense_model_of` does. Buffers of a module that are not finite, such as masks, are left out and
+        named in ``provenance["not_finite_arrays"]``.
 
     Raises
     ------
@@ -78,13 +99,13 @@ def read_pytorch(source: Source, *, keep: Sequence[str] = ()) -> DenseModel:
         When a file cannot be read.
     """
     if isinstance(source, nn.Module):
-        return _model_of_module(source, keep)
+        return _model_of_module(source, keep, take)
     if isinstance(source, Mapping):
-        return _model_of_tensors(_state_dict_in(source), "PyTorch state dict", keep)
+        return _model_of_tensors(_state_dict_in(source), "PyTorch state dict", keep, take)
     path = Path(source)
     with errors_name(path):
         found, limit = _load(path)
-        return _model_of_tensors(_state_dict_in(found), f"PyTorch {path.name}", keep, limit)
+        return _model_of_tensors(_state_dict_in(found), f"PyTorch {path.name}", keep, take, limit)
 
 
 def write_pytorch(model: CompressedModel, like: Source, path: str | PathLike[str]) -> None:
@@ -142,7 +163,9 @@ def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
     written: dict[str, NDArray[np.float32]] = {}
     new = _as_state_dict(state, state)
     elsewhere = tied_elsewhere(model, state)
-    for name, values in named_arrays(model).items():
+    parts = {name for plain, both in parts_of(model.provenance).items() for name in (plain, *both)}
+    current = {name: _array(name, tensor) for name, tensor in _tensors_in(state).items() if name in parts}
+    for name, values in named_arrays(model, current).items():
         if name in elsewhere and name not in state:
             continue
         if name not in tied_to or not state[name].is_floating_point():
@@ -155,7 +178,9 @@ def state_dict_of(model: CompressedModel, like: Source) -> dict[str, Any]:
             raise ValueError(f"model: {name!r} and {first!r} are one tensor, but have different values")
         if not np.array_equal(_array(name, tensor).astype(np.float32), values):
             changed = torch.from_numpy(values.copy()).to(tensor.dtype)
-            if not torch.isfinite(changed.to(torch.float32)).all():
+            # Of 8 bits PyTorch makes the largest number of one that is too large.
+            limit = torch.finfo(tensor.dtype).max * (1 + torch.finfo(tensor.dtype).eps / 2)
+            if not torch.isfinite(changed.to(torch.float32)).all() or float(np.abs(values).max(initial=0)) > limit:
                 raise ValueError(f"{name}: {np.abs(values).max()} is too large for {tensor.dtype}")
             new.update(dict.fromkeys(tied_to[name], changed.to(tensor.device)))
     return new
@@ -171,7 +196,7 @@ def load_into(model: CompressedModel, module: nn.Module) -> None:
         it has changed then.
     """
     for name, part in module.named_modules():
-        if parametrize.is_parametrized(part) or _pruned(part):
+        if parametrize.is_parametrized(part) or _pruned(part) or _hooked(part):
             raise ValueError(f"module: {name or type(part).__name__!r} has parametrisations; remove them first")
     module.load_state_dict(state_dict_of(model, module))
 
@@ -208,11 +233,14 @@ def _state_dict_in(found: Mapping[str, Any]) -> dict[str, Any]:
 def _key_of_state_dict(found: Mapping[str, Any]) -> str | None:
     """Where in a checkpoint the state dict is; None when it is one itself."""
     # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
-    for key in (*_STATE_DICT_KEYS, None):
-        candidate = found if key is None else found.get(key)
-        if isinstance(candidate, Mapping) and any(isinstance(value, Tensor) for value in candidate.values()):
-            return key
-    raise ValueError(f"source: there is no tensor in it, nor in its {', '.join(_STATE_DICT_KEYS)}")
+    inner = [key for key, value in found.items() if isinstance(value, Mapping) and _tensors_in(value)]
+    if known := [key for key in _STATE_DICT_KEYS if key in inner] or (inner if len(inner) == 1 else []):
+        return known[0]
+    if inner:
+        raise ValueError(f"source: {', '.join(map(repr, inner))} each hold tensors; save or pass one of them alone")
+    if not _tensors_in(found):
+        raise ValueError("source: there is no tensor in it, nor in a dictionary in it")
+    return None
 
 
 def _as_state_dict(items: Mapping[str, Any], like: object) -> dict[str, Any]:
@@ -225,6 +253,14 @@ def _as_state_dict(items: Mapping[str, Any], like: object) -> dict[str, Any]:
 
 def _tensors_in(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _check_packed(state: Mapping[str, Any]) -> None:
+    """Refuse a state dict with tensors within a tuple or an object, which nothing here would see."""
+    for name, value in state.items():
+        is_within = isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
+        if is_within or isinstance(value, torch.ScriptObject):
+            raise ValueError(f"{name}: packed weights, such as those of a quantised module; save the float weights")
 
 
 # Tensors --------------------------------------------------------------------------------------------------------------
@@ -246,7 +282,7 @@ def _identity(tensor: Tensor) -> object:
 def _array(name: str, tensor: Tensor) -> NDArray[Any]:
     """The numbers of a tensor, float32 where NumPy has no type for them."""
     if not _has_memory(tensor):
-        raise ValueError(f"{name}: a tensor that is sparse, quantised or without memory is not read")
+        raise ValueError(f"{name}: a tensor that is sparse, quantised or without memory is not read; make it dense")
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     if plain.is_floating_point() and plain.dtype not in (torch.float16, torch.float32, torch.float64):
         plain = plain.to(torch.float32)
@@ -255,10 +291,13 @@ def _array(name: str, tensor: Tensor) -> NDArray[Any]:
 
 
 def _model_of_tensors(
-    state: Mapping[str, Any], source: str, keep: Sequence[str], limit: int | None = None
+    state: Mapping[str, Any], source: str, keep: Sequence[str], take: Sequence[str], limit: int | None = None
 ) -> DenseModel:
+    _check_packed(state)
     tensors = _tensors_in(state)
-    distinct = _distinct(tensors.items())
+    # What names say is no layer comes last, so that a matrix that an embedding shares is a layer's.
+    first = _distinct(sorted(tensors.items(), key=lambda item: kept_by_name(item[0], item[1].dim()) is not None))
+    distinct = {name: first[name] for name in tensors if name in first}
     needed = sum((4 if t.is_floating_point() else t.element_size()) * t.numel() for t in distinct.values())
     # Attack: a tensor with strides of 0, which shows the same few bytes any number of times.
     if limit is not None and needed > limit:
@@ -267,7 +306,7 @@ def _model_of_tensors(
     if limit is not None:  # of a file, so nobody else has them, and they need not be copied
         for array in arrays.values():
             array.flags.writeable = False
-    return dense_model_of(arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep)
+    return dense_model_of(arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep, take=take)
 
 
 def _ties(distinct: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -294,26 +333,36 @@ class _Part(NamedTuple):
 
     name: str
     tensor: Tensor
-    is_weight: bool
-    is_buffer: bool
+    why_kept: str | None  # None: a weight of a layer
+    is_buffer: bool = False
+    is_transposed: bool = False
 
 
-def _model_of_module(module: nn.Module, keep: Sequence[str]) -> DenseModel:
+def _model_of_module(module: nn.Module, keep: Sequence[str], take: Sequence[str]) -> DenseModel:
+    _check_packed(module.state_dict())
     parts = list(_parts(module))
-    weights = {part.name for part in parts if part.is_weight}
     # Weights first, so that a matrix that an embedding shares is a layer's; then in the order of the module again.
-    first = sorted(parts, key=lambda part: not part.is_weight)
-    kept = _distinct((part.name, part.tensor) for part in first)
-    arrays = {}
+    first = sorted(parts, key=lambda part: part.why_kept is not None)
+    distinct = _distinct((part.name, part.tensor) for part in first)
+    arrays, left_out = {}, []
     for part in parts:
-        if part.name in kept:
+        if part.name in distinct:
             array = _array(part.name, part.tensor)
-            if not part.is_buffer or array.dtype.kind != "f" or np.isfinite(array).all():
+            if part.is_buffer and array.dtype.kind == "f" and not is_finite(array):
+                left_out.append(part.name)
+            else:
                 arrays[part.name] = array
-    others = [escape(n) for n, a in arrays.items() if n not in weights and a.ndim > 1 and a.dtype.kind == "f"]
     found = {"source": f"PyTorch module {type(module).__name__}"}
-    found |= _ties({name: kept[name] for name in kept if name in arrays}, {part.name: part.tensor for part in parts})
-    model = dense_model_of(arrays, provenance=found, keep=[*others, *keep])
+    found |= {NOT_FINITE: json.dumps(left_out)} if left_out else {}
+    found |= _ties({name: distinct[name] for name in arrays}, {part.name: part.tensor for part in parts})
+    model = dense_model_of(
+        arrays,
+        provenance=found,
+        keep=keep,
+        take=take,
+        kept={part.name: part.why_kept for part in parts if part.why_kept is not None},
+        transposed=[part.name for part in parts if part.is_transposed],
+    )
     following = _following(module)
     names = [tensor.name.removesuffix(".weight") for tensor in model.tensors]
     functions = [following.get(name, usual) for name, usual in zip(names, model.activations, strict=True)]
@@ -327,27 +376,61 @@ def _parts(module: nn.Module) -> Iterable[_Part]:
         if "parametrizations" in prefix.split("."):
             continue
         begins = tuple(name for types, names in _WEIGHTS if isinstance(part, types) for name in names)
+        is_transposed = _is_transposed(part)
+        begins += ("weight",) if is_transposed else ()
+        called = type(part).__name__
+        why = next((why for types, why in _NO_LAYERS if isinstance(part, types)), f"a parameter of {called}")
         dot = f"{prefix}." if prefix else ""
         for name, tensor in _parameters(part).items():
-            yield _Part(dot + name, tensor, bool(begins) and name.startswith(begins), False)
-        masks = {f"{name}{_MASK}" for name in _pruned(part)}
+            is_weight = bool(begins) and name.startswith(begins)
+            yield _Part(dot + name, tensor, None if is_weight else why, is_transposed=is_weight and is_transposed)
+        masks, hooked = {f"{name}{_MASK}" for name in _pruned(part)}, _hooked(part)
         for name, buffer in part.named_buffers(recurse=False):
-            if dot + name in persistent and name not in masks:
-                yield _Part(dot + name, buffer, False, True)
+            if dot + name in persistent and name not in masks and _without(name, _HOOK_PARTS) not in hooked:
+                yield _Part(dot + name, buffer, f"a buffer of {called}", is_buffer=True)
+
+
+def _is_transposed(part: nn.Module) -> bool:
+    """Whether a module is a ``Conv1D`` of Hugging Face's transformers: a weight (inputs, outputs), bias (outputs)."""
+    weight, bias = (getattr(part, name, None) for name in ("weight", "bias"))
+    if type(part).__name__ != "Conv1D" or not isinstance(weight, Tensor) or not isinstance(bias, Tensor):
+        return False
+    return weight.dim() == 2 and bias.shape == weight.shape[1:]
 
 
 def _parameters(part: nn.Module) -> dict[str, Tensor]:
     """The parameters of a module, not of those in it, by the names that it computes with."""
     found: dict[str, Tensor] = {}
     with torch.no_grad():
+        hooked = _hooked(part)
         if parametrize.is_parametrized(part):
             found |= {name: getattr(part, name) for name in part.parametrizations}  # type: ignore[union-attr]
         masks = _pruned(part)
         for name, tensor in part.named_parameters(recurse=False):
             plain = name.removesuffix(_PRUNED)
-            found[plain if plain in masks else name] = tensor * masks[plain] if plain in masks else tensor
+            if (own := _without(name, _HOOK_PARTS)) in hooked:
+                found[own] = hooked[own]
+            else:
+                found[plain if plain in masks else name] = tensor * masks[plain] if plain in masks else tensor
     order = list(getattr(part, "_flat_weights_names", ()))  # of a recurrent layer
     return {name: found[name] for name in sorted(found, key=lambda n: order.index(n) if n in order else len(order))}
+
+
+def _hooked(part: nn.Module) -> dict[str, Tensor]:
+    """The weights that hooks of ``weight_norm`` and ``spectral_norm`` compute from their parts before each call."""
+    with torch.no_grad():
+        hooks = part._forward_pre_hooks.values()
+        weights = {hook.name: hook.compute_weight(part) for hook in hooks if isinstance(hook, WeightNorm)}
+        return weights | {
+            hook.name: hook.compute_weight(part, do_power_iteration=False)
+            for hook in hooks
+            if isinstance(hook, SpectralNorm)
+        }
+
+
+def _without(name: str, suffixes: Iterable[str]) -> str:
+    """`name` without that of `suffixes` that it ends in."""
+    return next((name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)), name)
 
 
 def _pruned(part: nn.Module) -> dict[str, Tensor]:
@@ -381,7 +464,7 @@ def _state_of(like: Source) -> dict[str, Any]:
     new: dict[str, Any] = {}
     for name, value in state.items():
         before, parametrized, rest = name.rpartition("parametrizations.")
-        found = before + rest.partition(".")[0] if parametrized else name.removesuffix(_PRUNED).removesuffix(_MASK)
+        found = before + rest.partition(".")[0] if parametrized else _without(name, (_MASK, *_HOOK_PARTS))
         if name in plain or found not in plain:
             new[name] = value
         else:

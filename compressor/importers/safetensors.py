@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.importers.bfloat16 import as_bfloat16, from_bfloat16
+from compressor.importers.float8 import FLOAT8, as_float8, from_float8
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
 from compressor.storage.container import ContainerRules, TensorSpec, container_content, read_container
 from compressor.storage.files import errors_name, replacing
@@ -24,6 +25,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype("<u2"),  # see compressor.importers.bfloat16
+    **dict.fromkeys(FLOAT8, np.dtype("u1")),  # see compressor.importers.float8
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
     "I16": np.dtype("<i2"),
@@ -42,14 +44,16 @@ def read_safetensors(
     activations: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     order: Sequence[str] | None = None,
+    take: Sequence[str] = (),
 ) -> DenseModel:
     """Read a network from a safetensors file by the names of its tensors; see `named_arrays.dense_model_of`.
 
     Parameters
     ----------
     path : str or path
-        Numbers in F64, F32, F16 and BF16 become float32; tensors of integers are left out and named in the provenance.
-    activations, keep, order
+        Numbers in F64, F32, F16, BF16, F8_E4M3 and F8_E5M2 become float32; tensors of integers are left out and named
+        in the provenance.
+    activations, keep, order, take
         As for `named_arrays.dense_model_of`. Writers sort the tensors of a file by their names; `order` says which
         layer comes first.
 
@@ -69,7 +73,7 @@ def read_safetensors(
         file = read_container(Path(path), _RULES, mapped=False)
         arrays = {spec.name: _array(spec, file.part(spec)) for spec in file.specs}
         source = {"source": f"safetensors {Path(path).name}"}
-        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order)
+        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order, take=take)
 
 
 def write_safetensors(
@@ -84,7 +88,7 @@ def write_safetensors(
         By convention ends in ``.safetensors``. A file that is there is replaced.
     like : str, path or None
         The file that the model was read from: all of it is kept, byte for byte, but the tensors whose values differ;
-        these keep their type, F16 and BF16 rounded to the nearest. None: every tensor is F32.
+        these keep their type, the narrower ones rounded to the nearest. None: every tensor is F32.
 
     Raises
     ------
@@ -104,8 +108,7 @@ def write_safetensors(
             current = {spec.name: _array(spec, source.part(spec)) for spec in source.specs}
             for name, array in changed_arrays(model, current).items():
                 dtype = specs[name].dtype
-                with np.errstate(over="ignore"):
-                    encoded = as_bfloat16(array) if dtype == "BF16" else array.astype(_DTYPES[dtype])
+                encoded = _encoded(array, dtype)
                 if not np.isfinite(_decoded(encoded, dtype)).all():
                     raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {dtype}")
                 source.part(specs[name])[:] = encoded.reshape(-1).view(np.uint8)
@@ -126,4 +129,13 @@ def _array(spec: TensorSpec, part: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def _decoded(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    if dtype in FLOAT8:
+        return from_float8(values, dtype)
     return from_bfloat16(values) if dtype == "BF16" else values
+
+
+def _encoded(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    if dtype in FLOAT8:
+        return as_float8(values, dtype)
+    with np.errstate(over="ignore"):
+        return as_bfloat16(values) if dtype == "BF16" else values.astype(_DTYPES[dtype])

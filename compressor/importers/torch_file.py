@@ -17,7 +17,9 @@ from compressor.importers.zip_archive import opened_zip
 from compressor.storage.files import file_size, memory_limit
 
 _FIRST_BYTES = b"PK\x03\x04"
+_OLD_BYTES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # a pickle of the number that older files begin with
 _PICKLE = "data.pkl"
+_SCRIPT = re.compile(r"[^/]*/(constants\.pkl|code/.*)", re.DOTALL)  # members that TorchScript alone has
 
 _DIRECTORY_FACTOR = 20  # bytes of memory that Python takes for each of the archive's directory, at most
 
@@ -28,12 +30,20 @@ _CALLS = ("REDUCE", "NEWOBJ")
 _DEEPEST_TUPLE, _LONGEST_TUPLE = 20, 64  # a tensor has at most 64 dimensions
 
 _ORDERED_DICT = "collections OrderedDict"
+_UNTYPED = "torch.storage UntypedStorage"
 _KNOWN = {
     _ORDERED_DICT,
     "torch device",
     "torch._utils _rebuild_parameter",
     "torch._utils _rebuild_tensor",
     "torch._utils _rebuild_tensor_v2",
+    "torch._utils _rebuild_tensor_v3",  # of types that have no storage of their own, such as float8_e4m3fn
+    _UNTYPED,  # their storage; it is named, never called
+}
+_OTHER_TENSORS = {
+    "torch._utils _rebuild_qtensor": "quantised",
+    "torch._utils _rebuild_sparse_tensor": "sparse",
+    "torch._utils _rebuild_nested_tensor": "nested",
 }
 _KNOWN_TYPES = re.compile(r"torch (\w+Storage|b?float\d+\w*|complex\d+|u?int\d+|bool)")
 _TYPES_THAT_ALLOCATE = ("torch TypedStorage", "torch UntypedStorage")
@@ -51,14 +61,22 @@ def check_torch_file(path: Path) -> int:
     """
     size = file_size(path)
     with path.open("rb") as file:
-        if file.read(len(_FIRST_BYTES)) != _FIRST_BYTES:
-            raise ValueError(
-                "no PyTorch file in the zip format that torch.save has written since PyTorch 1.6; "
-                "what an older one holds can be passed as a state dict"
-            )
+        first = file.read(len(_OLD_BYTES))
+    if first == _OLD_BYTES:
+        raise ValueError(
+            f"in the format before PyTorch 1.6; convert it: torch.save(torch.load({path.name!r}, weights_only=True), "
+            f"{path.stem + '-new' + path.suffix!r})"
+        )
+    if not first.startswith(_FIRST_BYTES):
+        raise ValueError("no PyTorch file in the zip format that torch.save has written since PyTorch 1.6")
     limit = memory_limit(size) // 2
     with opened_zip(path, limit // _DIRECTORY_FACTOR) as archive:
         members = archive.infolist()
+        if any(_SCRIPT.fullmatch(member.filename) for member in members):
+            raise ValueError(
+                "a TorchScript archive, as torch.jit.save writes it; save its weights: "
+                f"torch.save(torch.jit.load({path.name!r}).state_dict(), {path.stem + '-weights.pt'!r})"
+            )
         # Attack: a kilobyte that inflates to gigabytes.
         packed = next((m.filename for m in members if m.compress_type != ZIP_STORED), None)
         if packed is not None:
@@ -122,6 +140,9 @@ class _Stack:
             arguments, called = self._things.pop(), self._things.pop()
             if not isinstance(called, str):
                 raise _Refused("no plain state dict: something in it is called that is no function")
+            # Attack: a type whose constructor allocates any number of bytes.
+            if called == _UNTYPED:
+                raise _Refused(f"no plain state dict: it makes a {_UNTYPED.replace(' ', '.')!r} of its own")
             # Attack: a dictionary of a dictionary of ..., which is as deep as a tuple can be.
             if called == _ORDERED_DICT and arguments != 0:
                 raise _Refused("no plain state dict: a dictionary in it is made from another")
@@ -167,10 +188,13 @@ def _depth_of_tuple(parts: list[int | str | None]) -> int:
 def _allowed(called: str) -> str:
     """`called`, the name of a function or type, if plain tensors need it.
 
-    Attacks: a function that runs a program; a type whose constructor allocates any number of bytes.
+    Attacks: a function that runs a program; a type whose constructor allocates any number of bytes, but for the
+    one that fp8 tensors name, which `_Stack` lets nobody call.
     """
     if called in _KNOWN or (_KNOWN_TYPES.fullmatch(called) and called not in _TYPES_THAT_ALLOCATE):
         return called
+    if called in _OTHER_TENSORS:
+        raise _Refused(f"it holds a {_OTHER_TENSORS[called]} tensor; only dense tensors of numbers are read")
     raise _Refused(
         f"no plain state dict: it holds {called.replace(' ', '.')!r:.200}, but only tensors are read; "
         "save the module's state_dict()"

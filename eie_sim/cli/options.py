@@ -81,7 +81,7 @@ EieSimulator = Annotated[Path | None, option(INPUT_PANEL, "A data folder of the 
 Rows = Annotated[int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)]
 Name = Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")]
 Chain = Annotated[str | None, option(INPUT_PANEL, _CHAIN, "A,B,...")]
-Layers = Annotated[str | None, option(INPUT_PANEL, "These layers only.", "A,B,...")]
+Layers = Annotated[str | None, option(INPUT_PANEL, "These layers only; one with a comma in double quotes.", "A,B,...")]
 Acts = Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")]
 ActDensity = Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)]
 WeightDensity = Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compressor.checks import separated
 from eie_sim.cli.options import (
     INPUT_PANEL,
     OUTPUT_PANEL,
@@ -171,7 +172,7 @@ def _kept_results(file: Path, layers: str | None) -> "Results":
     results = read_results(file)
     if layers is None:
         return results
-    wanted = [name.strip() for name in layers.split(",")]
+    wanted = separated(layers)
     there = list(dict.fromkeys(str(row["layer"]) for row in results.rows))
     if unknown := [name for name in wanted if name not in there]:
         raise ValueError(f"--layers: {unknown[0]!r}, but {file} has {', '.join(there)}")

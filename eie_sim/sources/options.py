@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from numpy.typing import ArrayLike
 
+from compressor.checks import separated
 from eie_sim.networks import DEFAULT_FIT
 
 
@@ -117,4 +118,4 @@ class LoadOptions:
 
 def _names_in(given: str | Sequence[str]) -> list[str]:
     """Names in a string, separated by commas, or as they are: they may have commas and spaces in them."""
-    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else list(given)
+    return [name for name in separated(given) if name] if isinstance(given, str) else list(given)

@@ -142,6 +142,42 @@ def test_layers_that_are_kept_stay_as_they_are(compressed, files):
         assert np.array_equal(model.others[name], a_network()[name])
 
 
+def test_a_layer_with_a_comma_or_an_equals_sign_in_its_name_can_be_named(compressed, tmp_path):
+    rng = np.random.default_rng(0)
+    names = ["conv,1", "a=b", "fc"]
+    np.savez(tmp_path / "odd.npz", **{f"{name}.weight": rng.normal(size=(10, 10)) for name in names})
+    model = compressed(
+        tmp_path / "odd.npz", "--density", '0.1,"conv,1"=0.5,a=b=0.3', "--weight-bits", '"conv,1"=2,4', "--keep", "fc"
+    )
+    assert [(t.name, t.density, t.weight_bits) for t in model.tensors] == [("conv,1", 0.5, 2), ("a=b", 0.3, 4)]
+    model = compressed(tmp_path / "odd.npz", "--density", "1", "--keep", '"conv,1",a=b', "--init", "fc=exact")
+    assert [tensor.name for tensor in model.tensors] == ["fc"]
+
+
+def test_a_name_with_a_comma_that_is_not_quoted_says_so(fails, tmp_path):
+    np.savez(tmp_path / "odd.npz", **{"conv,1.weight": np.ones((2, 2))})
+    line = fails("compress", tmp_path / "odd.npz", "-o", tmp_path / "x.dcz", "--density", "1=0.5")
+    assert "'1' fits no layer; there are conv,1; a name with a comma needs double quotes" in line
+
+
+def test_what_is_kept_and_what_is_transposed_is_said_and_take_overrides_it(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"dense/kernel:0": (6, 3), "dense/bias:0": (3,), "embedding.weight": (9, 2)}
+    np.savez(tmp_path / "a.npz", **{name: rng.normal(size=shape) for name, shape in arrays.items()})
+    words = ("compress", tmp_path / "a.npz", "-o", tmp_path / "a.dcz", "--density", "1")
+    said = cli(*words).stderr
+    assert "note: stored (inputs, outputs), read transposed: dense/kernel:0" in said
+    assert "note: kept as they are: embedding.weight (embedding table)" in said
+    shown = " ".join(cli("info", tmp_path / "a.dcz").stdout.split())
+    assert "Stored (inputs, outputs), read transposed: dense/kernel:0." in shown
+    assert "Kept as they are: embedding.weight (embedding table)" in shown
+    assert "kept as they are" not in cli(*words, "--take", "embedding").stderr
+    assert [t.name for t in load_compressed(tmp_path / "a.dcz").tensors] == ["dense/kernel:0", "embedding"]
+    (tmp_path / "s.toml").write_text('take = ["embed*"]\n')
+    cli(*words, "--settings", tmp_path / "s.toml")
+    assert len(load_compressed(tmp_path / "a.dcz").tensors) == 2
+
+
 def test_the_coder_and_the_index_width_are_those_asked_for(cli, files, tmp_path):
     options = ["--density", "0.2", "--coder", "fixed,huffman", "--index-bits", "5,conv=none"]
     result = cli("compress", files / "network.npz", "-o", tmp_path / "x.dcz", *options, "--json")
@@ -213,6 +249,8 @@ def test_a_compressed_model_is_packed_for_the_paper_s_machine(cli, files, tmp_pa
         (["--density", "1", "--init", "random"], "--init: 'random', but it must be one of linear"),
         (["--density", "1", "--coder", "zip"], "coder: 'zip', but it must be one of"),
         (["--density", "1", "--keep", "nothing*"], "keep: no array"),
+        (["--density", "1", "--take", "nothing*"], "take: no array"),
+        (["--density", "1", "--keep", "fc1", "--take", "fc*"], "take: 'fc1.weight' is matched by keep too"),
         (["--density", "1", "--n-pe", "4"], "--n-pe: means nothing for a .dcz file"),
         (["--density", "1", "--shapes", "lenet-5"], "--shapes: is for .net files"),
         (["--density", "1", "--max-memory", "5"], "--max-memory: is for .dcz files"),

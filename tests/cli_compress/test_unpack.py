@@ -53,7 +53,7 @@ def test_what_is_not_compressed_comes_back_as_it_was(cli, compressed, files, tmp
         ("x.pth", None, "--like: must name the original for a .pt file"),
         ("x.onnx", None, "--like: must name the original for a .onnx file, which gives the graph"),
         ("x.net", "network.npz", "--like: means nothing for a .net file"),
-        ("x.zip", None, "must be one of .npz, .safetensors, .pt, .pth, .onnx, .net"),
+        ("x.zip", None, "must be one of .npz, .safetensors, .pt, .pth, .bin, .ckpt, .onnx, .net"),
         ("x.npz", "matrices.npz", "matrices.npz: array 'conv1.weight' of the model is not there"),
         ("no/x.npz", None, "no such folder"),
         ("x.net", None, "has no place in a .net file"),

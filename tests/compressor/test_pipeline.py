@@ -181,6 +181,24 @@ def test_a_model_packs_to_the_layers_that_compress_layer_makes():
     assert [layer.name for layer in packed.layers] == ["fc6", "fc7"]
 
 
+def test_a_state_dict_brings_its_biases_and_keeps_what_is_no_layer():
+    state = {
+        "0.weight": random_weights((8, 6)),
+        "0.bias": random_weights(8),
+        "embedding.weight": random_weights((9, 4)),
+    }
+    model = compress_model(state, density={"0": 0.5})
+    assert [(t.name, t.kind, t.density) for t in model.tensors] == [("0", "linear", 0.5)]
+    assert np.array_equal(model.tensors[0].bias, state["0.bias"])
+    assert list(model.others) == ["embedding.weight"]
+
+
+def test_matrices_with_names_of_their_own_are_all_layers():
+    filters, embedding = random_weights((4, 2, 3, 3)), random_weights((9, 4))
+    model = compress_model({"conv": filters, "embedding": embedding})
+    assert [(t.name, t.kind) for t in model.tensors] == [("conv", "conv"), ("embedding", "linear")]
+
+
 def test_each_tensor_may_have_settings_of_its_own():
     weights = two_layers()
     model = compress_model(

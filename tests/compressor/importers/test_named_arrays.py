@@ -1,5 +1,6 @@
 """Named arrays to a network and back: which array is what, and that every name returns."""
 
+import glob
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from compressor import CodedTensor, CompressedModel, DenseModel, DenseTensor, compress_model
 from compressor.importers import named_arrays as module
-from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+from compressor.importers.named_arrays import changed_arrays, dense_model_of, kept_because, named_arrays
 from tests.examples import examples
 
 
@@ -43,9 +44,10 @@ def test_a_bias_belongs_to_the_weight_of_its_layer():
 
 
 def test_a_bias_of_another_length_is_kept_beside():
-    model = dense_model_of({"up.weight": numbers(2, 3, 2, 2), "up.bias": numbers(3)})
+    model = dense_model_of({"fc.weight": numbers(2, 4), "fc.bias": numbers(3)})
     assert model.tensors[0].bias is None
-    assert list(model.others) == ["up.bias"]
+    assert list(model.others) == ["fc.bias"]
+    assert kept_because(model.provenance) == {"fc.bias": "a bias of 3 values, but 'fc.weight' has 2 outputs"}
 
 
 @pytest.mark.parametrize(("kind", "blocks"), [("lstm", 4), ("gru", 3), ("linear", 1)])
@@ -118,8 +120,9 @@ def test_what_is_to_be_kept_goes_beside(keep):
     assert "fc" in kinds(model)
 
 
-def test_without_being_told_an_embedding_is_a_matrix_as_any():
-    assert kinds(dense_model_of({"embedding.weight": numbers(9, 2)})) == {"embedding": "linear"}
+def test_an_embedding_is_a_layer_where_it_is_taken():
+    arrays = {"embedding.weight": numbers(9, 2)}
+    assert kinds(dense_model_of(arrays, take=["embedding"])) == {"embedding": "linear"}
 
 
 def test_float64_and_float16_become_float32():
@@ -187,11 +190,17 @@ SHAPES = [(2, 2), (8, 2), (8, 3), (2,), (8,), (), (2, 1, 3, 3), (0, 2)]
 )
 def test_every_array_returns_under_its_name(shapes):
     arrays = {name: numbers(*shape, seed=at) for at, (name, shape) in enumerate(shapes.items()) if name}
-    if not any(len(array.shape) >= 2 and array.size for array in arrays.values()):
+    matrices = [name for name, array in arrays.items() if array.ndim >= 2 and array.size]
+    if not matrices:
         return
-    model = dense_model_of(arrays)
+    take = [glob.escape(name) for name in matrices]
+    model = dense_model_of(arrays, take=take)
     assert same(named_arrays(model), arrays)
-    again = dense_model_of(named_arrays(model), order=[tensor.name for tensor in model.tensors])
+    again = dense_model_of(
+        named_arrays(model),
+        take=take,
+        order=[tensor.name for tensor in model.tensors],
+    )
     assert [t.name for t in again.tensors] == [t.name for t in model.tensors]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 from collections import OrderedDict
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
-from compressor.importers.named_arrays import named_arrays
+from compressor.importers.named_arrays import kept_because, named_arrays
 from compressor.storage.files import FormatError
 from tests.examples import examples
 from tests.extras import needs
@@ -172,6 +173,11 @@ def test_a_file_that_holds_a_tied_tensor_once_is_written_all_the_same():
     assert state_dict_of(model, state).keys() == state.keys()
 
 
+@pytest.mark.parametrize("name", ["embedding.weight", "out", "out.weight"])
+def test_either_name_of_a_tied_tensor_keeps_it(name):
+    assert list(read_pytorch(Tagger(tied=True).state_dict(), keep=[name]).others) == ["out.weight", "out.bias"]
+
+
 def test_it_may_hold_it_under_its_other_name():
     module = Tagger(tied=True)
     model = compressed(module)
@@ -269,6 +275,73 @@ def test_what_has_no_readable_weights_is_refused(source, match):
         read_pytorch(source)
 
 
+class Conv1D(nn.Module):
+    """As Hugging Face's GPT-2 has it: the weight is (inputs, outputs)."""
+
+    def __init__(self, outputs, inputs):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs))
+        self.bias = nn.Parameter(torch.randn(outputs))
+
+    def forward(self, values):
+        return values @ self.weight + self.bias
+
+
+def test_a_conv1d_of_gpt_2_is_read_transposed_and_written_back():
+    torch.manual_seed(0)
+    module = nn.Sequential(Conv1D(6, 4), nn.ReLU(), Conv1D(6, 6))
+    model = compressed(module)
+    assert [t.shape for t in model.tensors] == [(6, 4), (6, 6)]
+    assert json.loads(model.provenance["transposed_kernels"]) == ["0.weight", "2.weight"]
+    load_into(model, module)
+    assert np.array_equal(numbers(module[0].weight), model.tensors[0].dense().T)
+    (bare,) = read_pytorch(nn.Sequential(Conv1D(6, 4))).tensors
+    assert bare.bias is not None
+
+
+def test_what_a_module_has_beside_its_layers_is_kept_with_its_reason():
+    parts = [
+        nn.ConvTranspose2d(2, 3, 2),
+        nn.Bilinear(2, 2, 3),
+        nn.Embedding(3, 2),
+        nn.LayerNorm((2, 2)),
+        nn.Linear(2, 3),
+    ]
+    module = nn.ModuleList(parts)
+    module.register_buffer("grid", torch.ones(2, 2))
+    assert kept_because(read_pytorch(module).provenance) == {
+        "0.weight": "transposed convolution",
+        "1.weight": "bilinear layer, a product of two inputs",
+        "2.weight": "embedding table",
+        "3.weight": "a parameter of LayerNorm",
+        "3.bias": "a parameter of LayerNorm",
+        "grid": "a buffer of ModuleList",
+    }
+    taken = read_pytorch(module, take=["2"])
+    assert [t.name for t in taken.tensors] == ["2", "4"]
+
+
+def test_types_and_not_names_say_what_a_module_s_layers_are():
+    module = nn.ModuleDict({"embedding": nn.Linear(3, 2, bias=False), "mask": nn.Conv1d(2, 2, 3, bias=False)})
+    assert [t.name for t in read_pytorch(module).tensors] == ["embedding", "mask"]
+
+
+def test_compress_model_takes_a_module_and_its_state_dict():
+    module = lenet_5()
+    for source in (module, module.state_dict(), {"state_dict": module.state_dict()}):
+        model = compress_model(source, density=0.1)
+        assert [(t.name, t.bias is not None) for t in model.tensors] == [
+            (name, True) for name in ("conv1", "conv2", "fc1", "fc2")
+        ]
+        assert np.array_equal(model.tensors[2].bias, numbers(module.fc1.bias))
+
+
+def test_quantised_modules_are_named():
+    state = {"fc.weight": torch.ones(2, 2), "q._packed_params": (torch.ones(2, 2), None)}
+    with pytest.raises(ValueError, match=r"q\._packed_params: packed weights, such as those of a quantised module"):
+        read_pytorch(state)
+
+
 # State dicts and files ------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +359,7 @@ def test_a_state_dict_and_its_file_are_read_as_the_module(tmp_path):
     assert model.provenance["source"] == "PyTorch model.pt"
 
 
-@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", "generator"])
 def test_a_checkpoint_is_read_by_the_state_dict_in_it(key, tmp_path):
     module = Tagger()
     optimiser = torch.optim.Adam(module.parameters())
@@ -300,6 +373,36 @@ def test_a_checkpoint_is_read_by_the_state_dict_in_it(key, tmp_path):
     assert list(model.others) == ["embedding.weight"]
 
 
+def test_of_several_state_dicts_the_usual_one_is_read_or_all_are_named(tmp_path):
+    state = lenet_5().state_dict()
+    assert len(read_pytorch(saved({"ema": state, "model": state}, tmp_path)).tensors) == 4
+    with pytest.raises(FormatError, match="source: 'net', 'ema' each hold tensors; save or pass one of them alone"):
+        read_pytorch(saved({"net": state, "ema": state}, tmp_path))
+
+
+def test_names_of_wrapped_modules_stay_as_they_are(tmp_path):
+    state = {f"module.{name}": tensor for name, tensor in lenet_5().state_dict().items()}
+    assert read_pytorch(saved(state, tmp_path, "pytorch_model.bin")).tensors[0].name == "module.conv1"
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_8_bit_floats_are_read_and_written_exactly(dtype, tmp_path):
+    state = {"fc.weight": torch.randn(5, 4).to(dtype), "fc.bias": torch.zeros(5)}
+    path = saved(state, tmp_path)
+    model = compress_model(read_pytorch(path), density=1, weight_bits=8, init="exact")
+    assert np.array_equal(read_pytorch(path).tensors[0].weights, numbers(state["fc.weight"].to(torch.float32)))
+    write_pytorch(model, path, tmp_path / "new.pt")
+    new = torch.load(tmp_path / "new.pt", weights_only=True)["fc.weight"]
+    assert torch.equal(new.view(torch.uint8), state["fc.weight"].view(torch.uint8))
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float16])
+def test_a_weight_that_its_type_cannot_hold_is_refused(dtype):
+    model = compress_model({"fc.weight": torch.full((1, 1), 1e6)}, density=1)
+    with pytest.raises(ValueError, match=rf"fc\.weight: 1000000\.0 is too large for {dtype}"):
+        state_dict_of(model, {"fc.weight": torch.ones(1, 1).to(dtype)})
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_files_of_other_float_types_are_read(dtype, tmp_path):
     state = lenet_5().to(dtype).state_dict()
@@ -311,11 +414,11 @@ def test_tensors_of_a_file_that_share_memory_are_read_once_and_written_as_one(tm
     module = Tagger(tied=True)
     path = saved(module.state_dict(), tmp_path)
     model = compressed(path)
-    assert [t.name for t in model.tensors if t.shape == (7, 4)] == ["embedding"]
+    assert [t.name for t in model.tensors if t.shape == (7, 4)] == ["out"]
     write_pytorch(model, path, tmp_path / "new.pt")
     state = torch.load(tmp_path / "new.pt", weights_only=True)
     assert state["out.weight"].data_ptr() == state["embedding.weight"].data_ptr()
-    assert np.array_equal(numbers(state["out.weight"]), model.tensors[0].dense())
+    assert np.array_equal(numbers(state["out.weight"]), model.tensors[-1].dense())
 
 
 def test_a_file_without_a_state_dict_is_named(tmp_path):
@@ -354,10 +457,25 @@ def test_a_pickle_of_more_than_tensors_is_one_error_and_is_not_run(found, tmp_pa
 def test_a_file_of_the_old_format_and_a_bare_pickle_are_refused(tmp_path):
     path = tmp_path / "old.pt"
     torch.save(lenet_5().state_dict(), path, _use_new_zipfile_serialization=False)
-    with pytest.raises(FormatError, match=r"since PyTorch 1\.6"):
+    with pytest.raises(FormatError, match=r"before PyTorch 1\.6; .*torch\.load\('old\.pt', weights_only=True"):
         read_pytorch(path)
     path.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(FormatError, match="no PyTorch file"):
+        read_pytorch(path)
+
+
+def test_a_torchscript_archive_is_named_with_its_cure(tmp_path):
+    path = tmp_path / "script.pt"
+    with zipfile.ZipFile(path, "w") as archive:  # torch.jit.save, whose functions are deprecated, writes these
+        for member in ("data.pkl", "constants.pkl", "code/__torch__/torch/nn/modules/linear.py", "data/0"):
+            archive.writestr(f"script/{member}", b"")
+    with pytest.raises(FormatError, match=r"a TorchScript archive.*torch\.jit\.load\('script\.pt'\)\.state_dict\(\)"):
+        read_pytorch(path)
+
+
+def test_a_sparse_tensor_is_named(tmp_path):
+    path = saved({"fc.weight": torch.eye(3).to_sparse()}, tmp_path)
+    with pytest.raises(FormatError, match="it holds a sparse tensor; only dense tensors of numbers are read"):
         read_pytorch(path)
 
 
