@@ -316,6 +316,11 @@ class Store:
         with self._errors():
             return {key for (key,) in self._connection.execute(query)}
 
+    def failed_keys(self) -> set[str]:
+        """Keys of the rows of points that failed."""
+        with self._errors():
+            return {key for (key,) in self._connection.execute("SELECT key FROM points WHERE status = ?", (FAILED,))}
+
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows, each with every one of `COLUMNS`, in one transaction: all of them or none.
 
