@@ -138,7 +138,7 @@ class _Ran:
         from eie_sim.cli.running import each_layer, one_vector
 
         ran = each_layer(job, machine, "fast", printer, one_vector(number, printer), schedules=True)
-        return cls(machine, [(one.layer, one.runs.results[0]) for one in ran])
+        return cls(machine, [(one.layer, one.runs.first) for one in ran])
 
     @property
     def results(self) -> "list[SimResult]":
