@@ -82,6 +82,7 @@ def plot(
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.tracing import chosen_pes, chosen_window
     from eie_sim.report import plots
+    from eie_sim.sources.options import ALL_VECTORS
 
     printer = Printer()
     kinds = _chosen("--kind", kind, (*OF_A_LAYER, *OF_ALL_LAYERS))
@@ -93,7 +94,7 @@ def plot(
     some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
     job = asked_for(
         file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
-        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
     )  # fmt: skip
     check_target_folder("--out", out, ())
     _write(_Ran.of(job, machine, number, printer), endings, _How(kinds, style, bins, window, some), out, printer)

@@ -18,11 +18,14 @@ from eie_sim.cli.options import (
     Fit,
     Json,
     Layers,
+    MaxVectors,
     Name,
     Preset,
     Rows,
     Set,
     WeightDensity,
+    Yes,
+    all_vectors_or,
     option,
 )  # fmt: skip
 
@@ -64,6 +67,8 @@ def report(
     weight_density: WeightDensity = None,
     seed: Annotated[int | None, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = None,
     fit: Fit = None,
+    max_vectors: MaxVectors = None,
+    yes: Yes = False,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -113,7 +118,7 @@ def report(
     details: list[Detail] | None = None if html is None else []
     if file is not None:
         of_a_run = (eie_simulator, rows, name, acts, act_density, weight_density, seed, fit, preset, arch, settings)
-        _refuse_a_new_run(file, of_a_run)
+        _refuse_a_new_run(file, (*of_a_run, max_vectors, yes or None))
         results = _kept_results(file, layers)
     else:
         machine = chosen_machine(preset, arch, settings)
@@ -122,6 +127,7 @@ def report(
         job = asked_for(
             what, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
             act_density=act_density, weight_density=weight_density, seed=seed or 0, fit=fit,
+            max_vectors=all_vectors_or(max_vectors, yes),
         )  # fmt: skip
         seen = None if details is None else lambda layer, result: details.append(Detail(layer, result))
         results = simulate_job(job, machine, "fast", printer, seen=seen)

@@ -16,12 +16,15 @@ from eie_sim.cli.options import (
     InputFile,
     Json,
     Layers,
+    MaxVectors,
     Name,
     Preset,
     Rows,
     Seed,
     Set,
     WeightDensity,
+    Yes,
+    all_vectors_or,
     option,
 )  # fmt: skip
 
@@ -49,6 +52,8 @@ def run(
     model: Annotated[str | None, option(INPUT_PANEL, _MODEL, "NAME")] = None,
     seed: Seed = 0,
     fit: Fit = None,
+    max_vectors: MaxVectors = None,
+    yes: Yes = False,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -82,6 +87,7 @@ def run(
     job = asked_for(
         file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, acts=acts,
         act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+        max_vectors=all_vectors_or(max_vectors, yes),
     )  # fmt: skip
     if engine == "fast" and not own and layers is None:
         warm_up.start()

@@ -66,6 +66,7 @@ def trace(
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.tracing import chosen_pes, chosen_window, part_of, run_last_layer, writer_for
     from eie_sim.engines.base import engine_named
+    from eie_sim.sources.options import ALL_VECTORS
     from eie_sim.trace import cut
 
     printer = Printer()
@@ -78,7 +79,7 @@ def trace(
     notes: list[str] = []  # said when nothing can be refused any more
     job = asked_for(
         file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, acts=acts,
-        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
     )  # fmt: skip
     part = part_of(job, layer)
     for note in notes:

@@ -46,6 +46,7 @@ def load(
     rows: int | None = None,
     name: str | None = None,
     n_vectors: int | None = None,
+    max_vectors: int | None = None,
 ) -> Job:
     """What a name means: the layers that run, packed for the machine, with their inputs.
 
@@ -79,6 +80,9 @@ def load(
         What the layer is called; changes no number.
     n_vectors : int or None
         Input vectors to draw; None: one, and inputs have one dimension.
+    max_vectors : int or None
+        Of a topology, the first so many input vectors of each layer; None: all, but an error where they are estimated
+        to take more than 10 minutes or 4 GiB.
 
     Returns
     -------
@@ -110,7 +114,9 @@ def load(
         if layers is not None:
             raise OptionError("layers", f"{what}#{layer} names a layer already")
         layers = (layer,)
-    options = LoadOptions(layers, chain, acts, act_density, weight_density, seed, fit, rows, name, n_vectors)
+    options = LoadOptions(
+        layers, chain, acts, act_density, weight_density, seed, fit, rows, name, n_vectors, max_vectors
+    )
     if chain not in (None, False):
         raise OptionError("chain", f"{chain!r}, but it must be False or None: a chain is one where the sizes fit")
     source = source_of(what, options)

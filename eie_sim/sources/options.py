@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from eie_sim.networks import DEFAULT_FIT
 
+ALL_VECTORS = 2**62
+"""``max_vectors`` that leaves none out, and so means something everywhere."""
+
 
 class Cure(NamedTuple):
     """What helps: an option, or ``field=value`` of the machine, and what it does."""
@@ -59,6 +62,7 @@ class LoadOptions:
     rows: int | None = None
     name: str | None = None
     n_vectors: int | None = None
+    max_vectors: int | None = None
 
     @property
     def density_of_inputs(self) -> float:
@@ -78,7 +82,8 @@ class LoadOptions:
         OptionError
             If one is given that is not in `takes`.
         """
-        for option in ("rows", "name", "layers", "acts", "act_density", "weight_density", "fit", "n_vectors"):
+        names = ["rows", "name", "layers", "acts", "act_density", "weight_density", "fit", "n_vectors"]
+        for option in names if self.max_vectors == ALL_VECTORS else [*names, "max_vectors"]:
             if option not in takes and getattr(self, option) is not None:
                 raise OptionError(option, f"means nothing {where}")
 
