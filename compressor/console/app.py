@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -32,7 +33,9 @@ class OneLineErrors(TyperGroup):
         """Run, and leave with an exit code."""
         kwargs["standalone_mode"] = False
         try:
-            code = super().main(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_where, **_more: self._warn(message)
+                code = super().main(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough, which is no failure
             _abandon_stdout()
@@ -58,6 +61,10 @@ class OneLineErrors(TyperGroup):
         except BrokenPipeError:
             _abandon_stdout()
             return 0
+
+    def _warn(self, message: Warning | str) -> None:
+        """A warning of the library in the words of a command line: without the place in the source."""
+        sys.stderr.write(f"{self.name}: warning: {' '.join(str(message).split())}\n")
 
     def _fail(self, message: str) -> None:
         line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))

@@ -41,7 +41,9 @@ Preset = Annotated[
     str | None,
     option(MACHINE_PANEL, "A named machine; `eie-sim presets` lists them. Default: eie-64pe-45nm.", "NAME"),
 ]
-Arch = Annotated[Path | None, option(MACHINE_PANEL, "A machine from a TOML file of parameters.", "FILE.toml")]
+Arch = Annotated[
+    Path | None, option(MACHINE_PANEL, "A machine from a TOML file of parameters, or from SCALE-Sim's .cfg.", "FILE")
+]
 Set = Annotated[
     list[str] | None,
     option(

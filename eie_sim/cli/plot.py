@@ -89,7 +89,7 @@ def plot(
     endings = _chosen("--format", formats, plots.FORMATS)
     if style not in plots.STYLES:
         raise ValueError(f"--style: {style!r}, but it must be one of {', '.join(plots.STYLES)}")
-    machine = chosen_machine(preset, arch, settings)
+    machine = chosen_machine(preset, arch, settings, printer.note)
     chosen_window(window, 1)  # a mistake in it is told before the run
     some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
     job = asked_for(

@@ -121,7 +121,7 @@ def report(
         _refuse_a_new_run(file, (*of_a_run, max_vectors, yes or None))
         results = _kept_results(file, layers)
     else:
-        machine = chosen_machine(preset, arch, settings)
+        machine = chosen_machine(preset, arch, settings, printer.note)
         if (what, eie_simulator, layers) == (None, None, None):
             warm_up.start()
         job = asked_for(

@@ -76,7 +76,7 @@ def run(
     from eie_sim.engines.base import engine_named
 
     printer = Printer()
-    machine = chosen_machine(preset, arch, settings)
+    machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)  # before layers are read and repacked
     own = file is not None or eie_simulator is not None
     if own and model is not None:

@@ -72,7 +72,7 @@ def trace(
     printer = Printer()
     write = writer_for(out)
     check_target_file("--out", out)
-    machine = chosen_machine(preset, arch, settings)
+    machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)
     some = None if pes is None else chosen_pes(pes, machine.n_pe)
     chosen_window(window, 1)  # a mistake in it is told before the run

@@ -13,6 +13,7 @@ from compressor.checks import whole_number
 from compressor.models import MODELS
 from eie_sim.arch import ArchConfig
 from eie_sim.networks import published_layers
+from eie_sim.sources import scalesim_config
 from eie_sim.sources.eie_folder import EieSimulatorFolder
 from eie_sim.sources.job import Job, Source
 from eie_sim.sources.matrix_market import MatrixMarketFile
@@ -159,6 +160,11 @@ def source_of(what: str | PathLike[str] | None, options: LoadOptions) -> Source:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text)
         names = ", ".join([*published_layers(), *MODELS])
         raise ValueError(f"{text!r}: is not a file or a folder, nor one of {names}, nor random:ROWSxCOLS")
+    if path.suffix.lower() == scalesim_config.SUFFIX:
+        raise ValueError(
+            f"{path}: is a configuration of SCALE-Sim, not a network; --arch {path.name} takes the size of its "
+            "array, and what runs is a topology (.csv)"
+        )
     if kind is None:
         raise ValueError(
             f"{path}: its name ends in {path.suffix!r}, but it must be one of {', '.join(FILES)}; "
