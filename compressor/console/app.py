@@ -4,12 +4,13 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 BAD_INPUT = 2
 
@@ -26,7 +27,34 @@ def option(panel: str, text: str, metavar: str | None, *names: str, **more: Any)
 Json = Annotated[bool, option(OUTPUT_PANEL, "Print JSON on stdout, and nothing else there.", None, "--json")]
 
 
-class OneLineErrors(TyperGroup):
+@contextmanager
+def _help_may_be_cut_off() -> Iterator[None]:
+    """As in ``eie-sim --help | head``: rich ends the process with 1 where its pipe is closed, and for nothing else."""
+    try:
+        yield
+    except SystemExit:
+        raise BrokenPipeError from None
+
+
+class _Command(TyperCommand):
+    """One command."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        with _help_may_be_cut_off():
+            super().format_help(ctx, formatter)
+
+
+class _Group(TyperGroup):
+    """Commands under one name."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        with _help_may_be_cut_off():
+            super().format_help(ctx, formatter)
+
+
+class OneLineErrors(_Group):
     """A command line whose every failure of the user's making is one line on stderr, never a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -53,6 +81,13 @@ class OneLineErrors(TyperGroup):
             path = self.name if context is None else context.command_path
             self._fail(f"{error.format_message()} (`{path} --help` tells more)")
         sys.exit(code if isinstance(code, int) else 0)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options; ``--version`` and ``--help`` print."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            raise BrokenPipeError from None  # click exits with 1 where it sees the number of the error
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; one whose reader has had enough has done what it could: click would exit with 1."""
@@ -130,11 +165,11 @@ def command_line(
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for command in commands:
-        app.command(help=_paragraphs(command))(command)
+        app.command(help=_paragraphs(command), cls=_Command)(command)
     for group in groups:
-        inner = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+        inner = typer.Typer(cls=_Group, no_args_is_help=True, rich_markup_mode="rich")
         for command in group.commands:
-            inner.command(help=_paragraphs(command))(command)
+            inner.command(help=_paragraphs(command), cls=_Command)(command)
         app.add_typer(inner, name=group.name, help=group.about)
 
     def print_version(wanted: bool) -> None:

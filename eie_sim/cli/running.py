@@ -173,11 +173,13 @@ def each_layer(
     def ran_layers() -> Iterator[RanLayer]:
         if job.chain is None:
             for workload in each_announced(job, printer.note):
+                tell_inputs(workload, printer)
                 tell_capacity(partial(check_capacity, workload.layer, arch), printer)
                 (missing,) = missing_bytes(workload.layer, arch)
                 yield RanLayer(workload, workload.layer, missing, run(workload.layer, picked(workload)))
             return
         (workload,), layers = job, job.chain.layers
+        tell_inputs(workload, printer)
         for layer in layers:
             tell_capacity(partial(check_capacity, layer, arch), printer)
         tell_capacity(partial(check_model_capacity, job.chain, arch), printer)
@@ -208,6 +210,18 @@ def tell_capacity(check: Callable[[], object], printer: Printer) -> None:
         check()
     for warning in caught:
         printer.warn(str(warning.message))
+
+
+def tell_inputs(workload: Workload, printer: Printer) -> None:
+    """Say of inputs from a file that they are not like what a ReLU gives, in one line."""
+    if workload.origin.inputs != "file":
+        return
+    told = ["some are negative"] * bool(workload.acts.min() < 0) + ["none is 0"] * bool(workload.acts.all())
+    if told:
+        printer.note(
+            f"layer {workload.layer.name!r}: of its inputs {' and '.join(told)}: right for an image, not for the "
+            "outputs of a ReLU, of which none is negative and most layers have zeros, which EIE skips"
+        )
 
 
 # Input vectors --------------------------------------------------------------------------------------------------------

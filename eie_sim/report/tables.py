@@ -152,6 +152,32 @@ def summary(rows: Sequence[Mapping[str, Cell]], names: Sequence[str]) -> dict[st
     return found
 
 
+STATISTICS = ("min", "median", "max")
+"""What `summary` gives of a column."""
+
+
+def over_inputs(rows: Sequence[Row]) -> list[Row]:
+    """Rows of many input vectors as three for each layer: the least, the median and the largest value of each column.
+
+    Which of them a row has stands in its column ``input``. Rows of one input vector stay as they are.
+    """
+    groups: dict[tuple[Cell, ...], list[Row]] = {}
+    for row in rows:
+        # What tells rows apart beside the input is in words, but for the batch size of a baseline.
+        names = (cell for name, cell in row.items() if isinstance(cell, str) or name == "batch")
+        groups.setdefault(tuple(names), []).append(row)
+    if all(len(group) == 1 for group in groups.values()):
+        return list(rows)
+    found = []
+    for group in groups.values():
+        numbers = [n for n in group[0] if n != "input" and all(isinstance(row[n], (int, float)) for row in group)]
+        values = summary(group, numbers)
+        found += [
+            {**group[0], **{name: values[name][which] for name in numbers}, "input": which} for which in STATISTICS
+        ]
+    return found
+
+
 def by_layer(rows: Sequence[Row]) -> Mapping[str, list[Row]]:
     """The rows of each layer, in order."""
     found: dict[str, list[Row]] = {}
