@@ -35,7 +35,9 @@ def test_a_name_that_the_encoding_lacks_is_shown_with_question_marks(model, comm
 def test_so_does_eie_compress(model, tmp_path):
     np.savez(tmp_path / "w.npz", **{NAMES[0]: np.ones((8, 4), np.float32), NAMES[1]: np.eye(4, 8, dtype=np.float32)})
     out = tmp_path / "größe.dcz"
-    done = in_a_process("compressor", "compress", tmp_path / "w.npz", "--out", out, "--density", 0.5, PYTHONIOENCODING="ascii")
+    done = in_a_process(
+        "compressor", "compress", tmp_path / "w.npz", "--out", out, "--density", 0.5, PYTHONIOENCODING="ascii"
+    )
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
     done = in_a_process("compressor", "info", out, PYTHONIOENCODING="ascii")
     assert done.returncode == 0
