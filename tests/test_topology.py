@@ -211,7 +211,7 @@ LARGE = "Layer,M,N,K,\nsmall,2,8,8,\nlarge,5000000,64,64,\n"
 
 def test_a_topology_of_millions_of_vectors_asks_first(topology):
     path = topology(LARGE)
-    with pytest.raises(OptionError, match=r"5,000,002 input vectors, about .* and 34.9 GiB .*; max_vectors N runs"):
+    with pytest.raises(OptionError, match=r"5,000,002 input vectors, about .* and 4.2 GiB .*; max_vectors N runs"):
         load(path)
     assert load(path, layers="small").acts[0].shape == (2, 8)
 

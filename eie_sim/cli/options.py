@@ -65,9 +65,7 @@ _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's fi
 _ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
 _ACT_DENSITY = "Fraction of active inputs where they are drawn. Default: 1."
 _WEIGHT_DENSITY = "Weight density of a random layer (default 0.1), and of a topology's layers without Sparsity (1)."
-_MAX_VECTORS = (
-    "Of a topology, the first N input vectors of each layer. Default: all, if they take less than 10 minutes."
-)
+_MAX_VECTORS = "Of a topology, the first N input vectors of each layer. Default: all, if they take 10 minutes at most."
 _YES = "Run all input vectors of a topology, however long it takes."
 _FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 

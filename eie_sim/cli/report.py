@@ -250,7 +250,8 @@ def _print(found: "RunReport", printer: "Printer") -> None:
     show(groups)
     if found.chained:
         sums = found.tables["INFERENCE_REPORT"]
-        show([column("inference", [_range(sums)]), *_shown([sums])])
+        numbers = dict.fromkeys((str(sums[0]["input"]), str(sums[-1]["input"])))
+        show([column("inference", [" to ".join(numbers)]), *_shown([sums])])
     by_name: dict[str, list[Row]] = {}
     for row in found.tables["CALIBRATION_REPORT"]:
         key = " ".join(filter(None, (str(row["calibration"]), str(row["scaling_rule"]))))
@@ -313,11 +314,6 @@ def _shown(rows_of_each: "Sequence[Sequence[Row]]") -> "list[Group]":
         cells = [[Text(_figure(value[which], scale)) for which in STATISTICS] for value in values]
         groups.append(Group(title, STATISTICS, cells, _KEPT.index(name)))
     return groups
-
-
-def _range(rows: "Sequence[Row]") -> str:
-    """The input vectors of some rows."""
-    return f"{rows[0]['input']} to {rows[-1]['input']}" if len(rows) > 1 else str(rows[0]["input"])
 
 
 _SHOWN = {

@@ -21,7 +21,7 @@ from eie_sim.engines.base import simulate, simulate_batch
 from eie_sim.engines.chain import walk
 from eie_sim.origin import Origin
 from eie_sim.report.results_file import LayerFacts, Results
-from eie_sim.report.tables import result_row
+from eie_sim.report.tables import RowTable, result_row
 from eie_sim.result import SimResult
 from eie_sim.sources import Job
 from eie_sim.workload import Workload
@@ -37,8 +37,8 @@ class LayerRuns:
     Attributes
     ----------
     rows : sequence of dict
-        Of each input vector, as `eie_sim.report.tables.result_row` makes them: a hundredth of a result with its
-        counters of every PE, so that many vectors fit into the memory.
+        Of each input vector, as `eie_sim.report.tables.result_row` makes them, in place of results with the counters
+        of every PE, so that many vectors fit into the memory.
     first : SimResult
         Of the first input vector, with its schedule where schedules were asked for.
     output : ndarray or None
@@ -96,14 +96,14 @@ def simulate_job(
     ValueError
         If a layer cannot run on the machine, or the engine is unknown.
     """
-    rows: list[Row] = []
+    rows = RowTable()
     origins: dict[str, Origin] = {}
     outputs: dict[str, NDArray[np.floating]] = {}
     facts: dict[str, LayerFacts] = {}
     for ran in each_layer(job, arch, engine, printer, schedules=seen is not None, keep_outputs=keep_outputs):
         name, output = ran.layer.name, ran.runs.output
         facts[name] = LayerFacts(ran.layer.density, ran.missing_bytes)
-        rows += ran.runs.rows
+        rows.extend(ran.runs.rows)
         origins[name] = ran.workload.origin
         if keep_outputs and output is not None:
             outputs[name] = output if ran.workload.is_batch else output[0]
@@ -146,7 +146,7 @@ def each_layer(
     picked = all_vectors if vectors is None else vectors
 
     def run(layer: PackedLayer, chunks: Iterable[Vectors], keep: bool = keep_outputs) -> LayerRuns:
-        rows: list[Row] = []
+        rows = RowTable()
         outputs: list[NDArray[np.floating]] = []
         first: SimResult | None = None
 

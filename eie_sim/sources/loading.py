@@ -83,7 +83,7 @@ def load(
         Input vectors to draw; None: one, and inputs have one dimension.
     max_vectors : int or None
         Of a topology, the first so many input vectors of each layer; None: all, but an error where they are estimated
-        to take more than 10 minutes or 4 GiB.
+        to take more than 10 minutes or 0.5 GiB.
 
     Returns
     -------

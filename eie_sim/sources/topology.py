@@ -191,7 +191,8 @@ class TopologyFile:
         raise OptionError(
             "max_vectors",
             f"not given, but {self.path.name} has {n_vectors:,} input vectors, about {_duration(seconds)} and "
-            f"{max(n_bytes / 2**30, 0.1):,.1f} GiB (limits {_duration(MOST_SECONDS)}, {MOST_BYTES / 2**30:g} GiB)",
+            f"{max(n_bytes / 2**30, 0.1):,.1f} GiB of results (limits {_duration(MOST_SECONDS)}, "
+            f"{MOST_BYTES / 2**30:g} GiB)",
             Cure("max_vectors", "N runs the first N of each layer; --yes, or an N as large as the file's, runs all"),
         )
 
@@ -239,11 +240,11 @@ def _on_diagonal(layer: PackedLayer, groups: int) -> PackedLayer:
 MOST_SECONDS = 600.0
 """A topology that is estimated to take longer needs the caller's word."""
 
-MOST_BYTES = 4 * 2**30
-"""Memory of results from which on a topology needs the caller's word."""
+MOST_BYTES = 2**29
+"""Memory of results from which on a topology needs the caller's word: that of half a million input vectors."""
 
-_ROW_BYTES = 7500
-"""Memory that the results of one input vector take, measured."""
+_ROW_BYTES = 900
+"""Memory that the results of one input vector take, measured; the vectors themselves are not kept."""
 
 _MOST_NAMED = 3
 
@@ -255,7 +256,7 @@ def _seconds(layer: GemmLayer, n_pe: int, act_density: float) -> float:
     # An active input: a pass over all PEs, and the entries of its column.
     simulated = layer.n_inputs * act_density * (5e-8 + 4e-10 * (n_pe + layer.n_outputs * density))
     drawn = 9e-8 * layer.n_inputs
-    return weights + layer.n_vectors * (1e-4 + drawn + simulated)
+    return weights + layer.n_vectors * (2.5e-4 + drawn + simulated)
 
 
 def _duration(seconds: float) -> str:
@@ -278,7 +279,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def _columns(header: Sequence[str]) -> tuple[str, ...]:
     columns = tuple(name.lower().split()[0] if name else "" for name in header)
     known = (*COLUMNS, SPARSITY)
-    if len(columns) in (4, 5) and not set(columns) & {"", *known[1:]} and not any(map(_is_number, columns)):
+    if len(columns) in (4, 5) and not set(columns) & {"", *known[1:]} and not any(name.isdecimal() for name in columns):
         columns = known[: len(columns)]  # SCALE-Sim reads by position
     named = [name for name in columns if name not in known]
     if "layer" not in columns and len(named) == 1 and named[0] and set(COLUMNS) - {"layer"} <= set(columns):
@@ -288,10 +289,6 @@ def _columns(header: Sequence[str]) -> tuple[str, ...]:
     if odd := [name for name in columns if name not in known or columns.count(name) > 1]:
         raise ValueError(f"column {odd[0]!r} is unknown or there twice; the columns are Layer, M, N, K and Sparsity")
     return columns
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal()
 
 
 def _convolution_reader(header: Sequence[str]) -> Callable[[Sequence[str], int], GemmLayer] | None:
