@@ -4,6 +4,7 @@ Defaults are the 64-PE machine of the EIE paper (ISCA 2016) at 45 nm. A configur
 ``replace`` makes the validated change; an unknown field is an error.
 """
 
+import warnings
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,9 @@ ACT_BYTES = 2
 # The accumulator is int64 inside the engines: a sum of two numbers of 62 bits cannot overflow it.
 MAX_ACC_BITS = 62
 
+LEAST_CLOCK_HZ = 1e6
+"""Slower clocks are taken for a number of MHz or GHz."""
+
 UNTIMED = (
     *("clock_hz", "spmat_bytes", "ptr_bytes", "act_regfile_entries", "act_sram_bytes", "lnzd_fanin"),
     *("technology_nm", "name", "strict_capacity"),
@@ -37,6 +41,10 @@ def _plain_int(value: object) -> object:
 
 
 _WholeNumber = Annotated[int, BeforeValidator(_plain_int), Field(strict=True)]
+
+
+class ClockWarning(UserWarning):
+    """A clock so slow that its unit is in doubt."""
 
 
 class ArchConfig(Record):
@@ -115,6 +123,18 @@ class ArchConfig(Record):
         entry = self.weight_bits + self.index_bits
         if self.spmat_width_bits < entry:
             raise FieldsDisagree(f"spmat_width_bits: {self.spmat_width_bits}, but one entry has {entry} bits")
+        return self
+
+    @model_validator(mode="after")
+    def _clock_is_in_hz(self) -> Self:
+        if self.clock_hz < LEAST_CLOCK_HZ:
+            unit, factor = ("GHz", 1e9) if self.clock_hz < 20 else ("MHz", 1e6) if self.clock_hz < 2e4 else ("kHz", 1e3)
+            meant = f"{self.clock_hz * factor:.6g}".replace("e+0", "e")
+            warnings.warn(
+                f"clock_hz: {self.clock_hz:g} Hz, below 1 MHz; if {self.clock_hz:g} {unit} is meant, give {meant}",
+                ClockWarning,
+                stacklevel=2,
+            )
         return self
 
     @cached_property

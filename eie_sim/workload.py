@@ -1,6 +1,9 @@
 """`Workload`: a layer with its input vectors and where they come from; calibrated and random ones drawn from a seed."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import SeedSequence
@@ -11,12 +14,15 @@ from compressor.packing import pack_sparse
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS
 from eie_sim.networks import DEFAULT_FIT, FITS, published_layer, published_layers
-from eie_sim.networks.generator import draw_acts, draw_weights
+from eie_sim.networks.generator import acts_in_chunks, draw_acts, draw_weights
 from eie_sim.networks.statistics import LayerStatistics
 from eie_sim.origin import Origin
 
 MAX_CELLS = 2**33
 """Cells (rows x columns) of a layer that the generator draws: it looks at each of them, about 1e9 in some seconds."""
+
+MAX_VECTORS = 2**40
+"""Input vectors of a layer: more than anybody can wait for."""
 
 CODEBOOK_STEP = 2.0**-7
 """Step of the codebook of drawn layers; ours, of the size of trained weights and exact in binary."""
@@ -53,6 +59,30 @@ class Workload:
         if isinstance(self.origin, str):
             object.__setattr__(self, "origin", Origin("given", self.origin))
 
+    @classmethod
+    def of_drawn(
+        cls, layer: PackedLayer, n_vectors: int, draw: Callable[[int], Iterator[NDArray[np.float32]]], origin: Origin
+    ) -> Self:
+        """A layer with input vectors that are drawn when they are asked for.
+
+        Parameters
+        ----------
+        layer : PackedLayer
+        n_vectors : int
+        draw : function of an int
+            Draws all vectors from the first one on, at most so many at a time.
+        origin : Origin
+        """
+        workload = object.__new__(cls)
+        workload.__dict__.update(layer=layer, origin=origin, _n_vectors=n_vectors, _draw=draw)
+        return workload
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet: the inputs of `of_drawn`, which may be larger than the memory.
+        if name != "acts" or "_draw" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.__dict__.setdefault(name, frozen(next(self._draw(self._n_vectors))))
+
     @property
     def name(self) -> str:
         """The name of the layer."""
@@ -61,7 +91,23 @@ class Workload:
     @property
     def is_batch(self) -> bool:
         """Whether `acts` is a matrix of input vectors, for `simulate_batch`."""
-        return self.acts.ndim == 2
+        return "_draw" in self.__dict__ or self.acts.ndim == 2
+
+    @property
+    def n_vectors(self) -> int:
+        """How many input vectors there are."""
+        if "acts" not in self.__dict__:
+            return int(self._n_vectors)
+        return len(self.acts) if self.is_batch else 1
+
+    def vectors(self, most: int) -> Iterator[NDArray[np.float32]]:
+        """All input vectors, shape (at most `most`, n_cols) at a time; those that are drawn are not kept."""
+        if "acts" not in self.__dict__:
+            yield from self._draw(most)
+            return
+        acts = self.acts if self.is_batch else self.acts[None]
+        for begin in range(0, len(acts), most):
+            yield acts[begin : begin + most]
 
 
 def calibrated_layer(
@@ -182,7 +228,8 @@ def draw_workload(
     if rows * cols > MAX_CELLS:
         raise ValueError(f"n_rows x n_cols: {rows} x {cols} = {rows * cols}, but at most {MAX_CELLS} can be drawn")
     bits = whole_number("weight_bits", weight_bits, MIN_WEIGHT_BITS, MAX_WEIGHT_BITS)
-    vectors = 1 if n_vectors is None else whole_number("n_vectors", n_vectors, 1, MAX_CELLS // cols)
+    if n_vectors is not None:
+        n_vectors = whole_number("n_vectors", n_vectors, 1, MAX_VECTORS)
     # The name is part of the seed, so that the layers of one network drawn with one seed are independent.
     seed = whole_number("seed", seed, 0)
     of_weights, of_acts = SeedSequence([seed, int.from_bytes(name.encode())]).spawn(2)
@@ -190,9 +237,10 @@ def draw_workload(
     layer = pack_sparse(
         matrix.indptr, matrix.rows, matrix.values, matrix.shape, drawn_codebook(bits), n_pe, index_bits, name=name
     )
-    acts = draw_acts(cols, statistics, vectors, of_acts)
     origin = origin or Origin("random", name, statistics=str(statistics), seed=seed)
-    return Workload(layer, acts[0] if n_vectors is None else acts, origin)
+    if n_vectors is None:
+        return Workload(layer, draw_acts(cols, statistics, 1, of_acts)[0], origin)
+    return Workload.of_drawn(layer, n_vectors, partial(acts_in_chunks, cols, statistics, n_vectors, of_acts), origin)
 
 
 def drawn_codebook(weight_bits: int) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eie_sim import PRESETS, ArchConfig, preset
-from eie_sim.arch import MAX_ACC_BITS, FieldsDisagree
+from eie_sim.arch import MAX_ACC_BITS, ClockWarning, FieldsDisagree
 
 # Field, the least and the greatest value it accepts (None: no limit), and whether None is a value.
 WHOLE_NUMBERS = [
@@ -249,3 +249,16 @@ def test_a_copy_with_changes_is_checked_and_keeps_nothing_that_followed_from_the
     assert arch.model_copy() == arch
     with pytest.raises(ValueError, match="n_pe"):
         arch.model_copy(update={"n_pe": 0})
+
+
+@pytest.mark.parametrize(
+    ("clock", "cure"),
+    [(800, "if 800 MHz is meant, give 8e8"), (1.2, "if 1.2 GHz is meant, give 1.2e9"), (8e5, "if 800000 kHz is meant")],
+)
+def test_a_clock_below_one_mhz_is_taken_for_another_unit(clock, cure):
+    with pytest.warns(ClockWarning, match=f"clock_hz: .* Hz, below 1 MHz; {cure}"):
+        ArchConfig(clock_hz=float(clock))
+
+
+def test_a_clock_of_one_mhz_is_one():
+    assert ArchConfig(clock_hz=1e6).clock_hz == 1e6

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eie_sim import ArchConfig, load, preset, simulate_batch
+from eie_sim.sources.options import OptionError
 from eie_sim.sources.topology import GemmLayer, read_topology
 
 
@@ -84,10 +85,15 @@ def test_every_vector_of_a_row_can_be_simulated(topology):
         ("Layer,M,N,\nfc,1,2,\n", "line 1: no column 'k'"),
         ("fc1,1,2,3,\n", "line 1: no column 'layer'"),
         ("L,M,N,\nfc,1,2,\n", "line 1: no column 'layer'"),
-        (
-            "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n",
-            "line 1: is a convolution topology of SCALE-Sim",
-        ),
+        (CONVOLUTIONS, "line 1: no layer after"),
+        (CONVOLUTIONS.replace(" Strides,", ""), "line 1: 7 columns, but a convolution topology has Layer name, IFMAP"),
+        (CONVOLUTIONS + "c,8,8,3,3,4,\n", "line 2: 6 values, but a convolution has Layer name"),
+        (CONVOLUTIONS + "c,8,8,9,3,4,5,1,\n", "line 2: Filter Height: 9, but IFMAP Height is 8"),
+        (CONVOLUTIONS + "c,8,8,3,3,4,5,0,\n", "line 2: Strides: '0', but it must be a whole number"),
+        (CONVOLUTIONS + ",8,8,3,3,4,5,1,\n", "line 2: layer: a name must not be empty"),
+        (CONVOLUTIONS + "c,8,8,3,3,4,5,1,5:4,\n", "line 2: Sparsity: '5:4'"),
+        (CONVOLUTIONS + "c,8,8,3,3,4,5,1,x,\n", "line 2: Strides: 'x'"),
+        (CONVOLUTIONS + "c,8,8,3,3,4,5,1,\nc,8,8,3,3,4,5,1,\n", "line 3: layer 'c' is there twice"),
         ("Layer,M,N,K,Stride,\nfc,1,2,3,4,\n", "line 1: column 'stride' is unknown or there twice"),
         ("Layer,M,N,K,K,\nfc,1,2,3,4,\n", "line 1: column 'k' is unknown or there twice"),
         ("Layer,M,,N,K,\nfc,1,2,3,4,\n", "line 1: column '' is unknown"),
@@ -123,3 +129,127 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "net.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="no text in UTF-8"):
         read_topology(tmp_path / "net.csv")
+
+
+# Convolutions ---------------------------------------------------------------------------------------------------------
+
+
+def shapes(path):
+    """Name, M, N and K of every row."""
+    return [(layer.name, layer.n_vectors, layer.n_outputs, layer.n_inputs) for layer in read_topology(path)]
+
+
+def test_a_convolution_is_its_product_by_im2col(topology):
+    path = topology(CONVOLUTIONS + "Conv1, 224, 224, 11, 11, 3, 96, 4,\nFC6,1,1,1,1,9216,4096,1,\n")
+    assert shapes(path) == [("Conv1", 55 * 55, 96, 363), ("FC6", 1, 4096, 9216)]
+
+
+@pytest.mark.parametrize(
+    ("row", "positions"),
+    [
+        ("8,8,3,3,1,1,1", 6 * 6),
+        ("8,8,8,8,1,1,3", 1),
+        ("7,7,3,3,1,1,2", 3 * 3),
+        ("8,8,3,3,1,1,2", 4 * 4),  # the last window reaches over the edge, and SCALE-Sim counts it
+        ("1024,13,1,13,1,1,1", 1024),
+        ("10,8,3,2,1,1,1,2", 8 * 4),
+    ],
+)
+def test_output_positions_are_counted_as_scale_sim_does(topology, row, positions):
+    ((_, n_vectors, _, _),) = shapes(topology(f"{CONVOLUTIONS}c,{row},\n"))
+    assert n_vectors == positions
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (CONVOLUTIONS, "c, 9, 9, 3, 3, 2, 5, 1,#dw"),
+        (CONVOLUTIONS, "c,9,9,3,3,2,5,1"),
+        (CONVOLUTIONS, "c,9,9,3,3,2,5,1,,"),
+        (CONVOLUTIONS.upper(), "c , 9 ,9,3,3,2,5,1, "),
+        (CONVOLUTIONS.strip() + " \r\n\r\n", "c,9,9,3,3,2,5,1, \r\n"),
+        (
+            "Layer, IFMAP Width, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides\n",
+            "c,9,9,3,3,2,5,1",
+        ),
+        (CONVOLUTIONS.replace("Strides,", "Strides, Batch Size,"), "c,9,9,3,3,2,5,1,1,"),
+        (CONVOLUTIONS.replace("Strides,", "Stride height, Stride width,"), "c,9,9,3,3,2,5,1,1,"),
+        (CONVOLUTIONS.replace("Strides,", "Strides, Sparsity,"), "c,9,9,3,3,2,5,1,,"),
+    ],
+)
+def test_the_forms_of_published_convolution_files_are_read(topology, header, row):
+    (layer,) = read_topology(topology(header + row))
+    assert (layer.n_vectors, layer.n_outputs, layer.n_inputs, layer.weight_density) == (49, 5, 18, None)
+
+
+def test_a_batch_multiplies_the_vectors_and_sparsity_is_a_density(topology):
+    header = CONVOLUTIONS.replace("Strides,", "Strides, Batch Size, Sparsity,")
+    (layer,) = read_topology(topology(header + "c,9,9,3,3,2,5,1,3,1:4,\n"))
+    assert (layer.n_vectors, layer.weight_density) == (3 * 49, 0.25)
+
+
+def test_a_depthwise_row_is_one_block_diagonal_matrix(topology):
+    path = topology(CONVOLUTIONS + "Conv2_DP,10,10,3,3,6,2,1,\n")
+    assert shapes(path) == [("Conv2_DP", 64, 12, 54)]
+    (drawn,) = load(path, ArchConfig(n_pe=4))
+    weights = drawn.layer.dense().reshape(6, 2, 6, 9)
+    assert all((weights[at, :, other] != 0).all() == (at == other) for at in range(6) for other in range(6))
+    assert not any(weights[at, :, other].any() for at in range(6) for other in range(6) if at != other)
+    assert drawn.acts.shape == (64, 54)
+    batch = simulate_batch(drawn.layer, drawn.acts, ArchConfig(n_pe=4))
+    assert np.allclose(batch.output, drawn.acts @ drawn.layer.dense().T, rtol=1e-4, atol=1e-5)
+
+
+def test_products_are_known_by_position_where_their_names_are_odd(topology):
+    assert shapes(topology("Operation, rows, columns, inner,\nfc,2,3,4,\n")) == [("fc", 2, 3, 4)]
+
+
+# Size -----------------------------------------------------------------------------------------------------------------
+
+LARGE = "Layer,M,N,K,\nsmall,2,8,8,\nlarge,5000000,64,64,\n"
+
+
+def test_a_topology_of_millions_of_vectors_asks_first(topology):
+    path = topology(LARGE)
+    with pytest.raises(OptionError, match=r"5,000,002 input vectors, about .* and 4.2 GiB .*; max_vectors N runs"):
+        load(path)
+    assert load(path, layers="small").acts[0].shape == (2, 8)
+
+
+def test_the_first_vectors_of_each_layer_run_and_the_job_says_so(topology):
+    job = load(topology(LARGE), max_vectors=3)
+    assert [acts.shape for acts in job.acts] == [(2, 8), (3, 64)]
+    (remark,) = job.remarks
+    assert remark.startswith("net.csv: first 3 input vectors of a layer alone (large 3 of 5,000,000)")
+    assert remark.rstrip(".") in [note.text for note in job.notes]
+
+
+def test_nothing_is_said_where_nothing_is_left_out(topology):
+    assert load(topology("Layer,M,N,K,\nfc,3,8,8,\n"), max_vectors=3).remarks == ()
+
+
+def test_the_first_vectors_are_those_of_all(topology):
+    path = topology("Layer,M,N,K,\nfc,40,8,30,\n")
+    (few,), (all_,) = load(path, max_vectors=7, act_density=0.4).acts, load(path, act_density=0.4).acts
+    assert few.tobytes() == all_[:7].tobytes()
+
+
+@pytest.mark.parametrize("most", [1, 7, 40, 1000])
+def test_vectors_drawn_in_chunks_are_those_drawn_at_once(topology, most):
+    path = topology("Layer,M,N,K,\nfc,40,8,30,\n")
+    (chunked,), (whole,) = load(path, act_density=0.4), load(path, act_density=0.4)
+    chunks = list(chunked.vectors(most))
+    assert max(map(len, chunks)) == min(most, 40)
+    assert np.concatenate(chunks).tobytes() == whole.acts.tobytes()
+    assert np.concatenate(list(whole.vectors(most))).tobytes() == whole.acts.tobytes()
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5])
+def test_a_wrong_number_of_vectors_is_refused(topology, wrong):
+    with pytest.raises(ValueError, match="max_vectors: "):
+        load(topology(LARGE), max_vectors=wrong)
+
+
+def test_it_means_nothing_elsewhere():
+    with pytest.raises(OptionError, match="max_vectors: means nothing"):
+        load("random:8x8", max_vectors=2)

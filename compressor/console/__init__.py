@@ -8,6 +8,7 @@ importing it loads neither numpy nor numba.
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 INTERRUPTED = 130
@@ -19,6 +20,9 @@ def start(program: str, module: str) -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started the process
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (open as long as the process)
+        # A name that the terminal's encoding lacks must not end a run that is done.
+        if isinstance(stream := getattr(sys, name), TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         import_module(module).app(prog_name=program)
     except KeyboardInterrupt:  # before a command has begun, or after it has ended

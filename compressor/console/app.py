@@ -3,12 +3,14 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 BAD_INPUT = 2
 
@@ -25,14 +27,43 @@ def option(panel: str, text: str, metavar: str | None, *names: str, **more: Any)
 Json = Annotated[bool, option(OUTPUT_PANEL, "Print JSON on stdout, and nothing else there.", None, "--json")]
 
 
-class OneLineErrors(TyperGroup):
+@contextmanager
+def _help_may_be_cut_off() -> Iterator[None]:
+    """As in ``eie-sim --help | head``: rich ends the process with 1 where its pipe is closed, and for nothing else."""
+    try:
+        yield
+    except SystemExit:
+        raise BrokenPipeError from None
+
+
+class _Command(TyperCommand):
+    """One command."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        with _help_may_be_cut_off():
+            super().format_help(ctx, formatter)
+
+
+class _Group(TyperGroup):
+    """Commands under one name."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        with _help_may_be_cut_off():
+            super().format_help(ctx, formatter)
+
+
+class OneLineErrors(_Group):
     """A command line whose every failure of the user's making is one line on stderr, never a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and leave with an exit code."""
         kwargs["standalone_mode"] = False
         try:
-            code = super().main(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_where, **_more: self._warn(message)
+                code = super().main(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:  # `eie-sim run | head`: the reader has had enough, which is no failure
             _abandon_stdout()
@@ -51,6 +82,13 @@ class OneLineErrors(TyperGroup):
             self._fail(f"{error.format_message()} (`{path} --help` tells more)")
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options; ``--version`` and ``--help`` print."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            raise BrokenPipeError from None  # click exits with 1 where it sees the number of the error
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; one whose reader has had enough has done what it could: click would exit with 1."""
         try:
@@ -58,6 +96,10 @@ class OneLineErrors(TyperGroup):
         except BrokenPipeError:
             _abandon_stdout()
             return 0
+
+    def _warn(self, message: Warning | str) -> None:
+        """A warning of the library in the words of a command line: without the place in the source."""
+        sys.stderr.write(f"{self.name}: warning: {' '.join(str(message).split())}\n")
 
     def _fail(self, message: str) -> None:
         line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
@@ -123,11 +165,11 @@ def command_line(
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for command in commands:
-        app.command(help=_paragraphs(command))(command)
+        app.command(help=_paragraphs(command), cls=_Command)(command)
     for group in groups:
-        inner = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+        inner = typer.Typer(cls=_Group, no_args_is_help=True, rich_markup_mode="rich")
         for command in group.commands:
-            inner.command(help=_paragraphs(command))(command)
+            inner.command(help=_paragraphs(command), cls=_Command)(command)
         app.add_typer(inner, name=group.name, help=group.about)
 
     def print_version(wanted: bool) -> None:

@@ -24,7 +24,7 @@ from compressor.coding import fixed_width
 from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat
 from compressor.coding.symbols import Bytes, no_table
 from compressor.networks.shapes import SQUEEZENET_1_0
-from compressor.storage.files import errors_name, file_size, memory_limit, replacing
+from compressor.storage.files import check_suffix, errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CodedTensor, CompressedModel
 from compressor.types.packed_format import check_codebook
 
@@ -128,10 +128,11 @@ def write_deep_compression_net(model: CompressedModel, path: str | PathLike[str]
     Raises
     ------
     ValueError
-        When the model holds what the format cannot.
+        When the model holds what the format cannot, or `path` ends as another format does.
     OSError
         When the file cannot be written; what stood at `path` is still there.
     """
+    check_suffix(Path(path), ".net", "a file of the Deep Compression authors' format")
     if model.others:
         raise ValueError(f"others: {next(iter(model.others))!r} has no place in a .net file, which holds layers only")
     entries = []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
 from compressor.importers.zip_archive import opened_zip
-from compressor.storage.files import errors_name, file_size, memory_limit, replacing
+from compressor.storage.files import check_suffix, errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
 
@@ -116,10 +116,12 @@ def write_npz(
     Raises
     ------
     ValueError
-        When `like` is malformed or has not the arrays of the model, a value does not fit its type, or a name no zip.
+        When `like` is malformed or has not the arrays of the model, a value does not fit its type, or a name no zip;
+        if `path` ends as another format does.
     OSError
         When a file cannot be read or written.
     """
+    check_suffix(Path(path), ".npz", "a NumPy archive")
     arrays: dict[str, NDArray[Any]]
     if like is None:
         arrays = {**named_arrays(model)}

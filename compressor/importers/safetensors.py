@@ -16,7 +16,7 @@ from compressor.importers.bfloat16 import as_bfloat16, from_bfloat16
 from compressor.importers.float8 import FLOAT8, as_float8, from_float8
 from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
 from compressor.storage.container import ContainerRules, TensorSpec, container_content, read_container
-from compressor.storage.files import errors_name, replacing
+from compressor.storage.files import check_suffix, errors_name, replacing
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
 
@@ -93,10 +93,12 @@ def write_safetensors(
     Raises
     ------
     ValueError
-        When `like` is malformed or has not the tensors of the model, or a value does not fit its type.
+        When `like` is malformed or has not the tensors of the model, or a value does not fit its type; if `path` ends
+        as another format does.
     OSError
         When a file cannot be read or written.
     """
+    check_suffix(Path(path), ".safetensors", "a safetensors file")
     content: bytes | memoryview
     if like is None:  # names and layouts are PyTorch's
         content = container_content(named_arrays(model), {"format": "pt"}, "names")

@@ -31,9 +31,9 @@ def info(
 
     if file.suffix.lower() in (".dcz", ".net") and file.is_file():
         raise ValueError(f"{file}: a compressed model; eie-compress info shows what is in it")
-    machine = chosen_machine(preset, arch, settings)
-    model = load_model(file)
     printer = Printer()
+    machine = chosen_machine(preset, arch, settings, printer.note)
+    model = load_model(file)
     packings = {(layer.n_pe, layer.index_bits) for layer in model.layers}
     asked = preset or arch or any(setting.startswith(("n_pe=", "index_bits=")) for setting in settings or ())
     if asked and packings != {(machine.n_pe, machine.index_bits)}:

@@ -1,16 +1,31 @@
 """The machine of a command line: a preset or a TOML file, and changes."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.engines.base import DEFAULT_MACHINE
+from eie_sim.sources import scalesim_config
 
 
-def chosen_machine(preset_name: str | None, arch_file: Path | None, settings: Sequence[str] | None) -> ArchConfig:
+def chosen_machine(
+    preset_name: str | None,
+    arch_file: Path | None,
+    settings: Sequence[str] | None,
+    say: Callable[[str], object] = lambda _text: None,
+) -> ArchConfig:
     """The machine that ``--preset``, ``--arch`` and ``--set`` describe.
+
+    Parameters
+    ----------
+    preset_name : str or None
+    arch_file : Path or None
+        A TOML file, or a configuration of SCALE-Sim.
+    settings : sequence of str or None
+    say : function of str
+        Called with what a user should know of the file.
 
     Raises
     ------
@@ -21,7 +36,15 @@ def chosen_machine(preset_name: str | None, arch_file: Path | None, settings: Se
     """
     if preset_name is not None and arch_file is not None:
         raise ValueError('--preset and --arch: give one of them (a file may begin with preset = "NAME")')
-    base = preset(preset_name or DEFAULT_MACHINE) if arch_file is None else ArchConfig.from_toml(arch_file)
+    notes: tuple[str, ...] = ()
+    if arch_file is None:
+        base = preset(preset_name or DEFAULT_MACHINE)
+    elif arch_file.suffix.lower() == scalesim_config.SUFFIX:
+        base, notes = scalesim_config.read_scalesim_config(arch_file)
+    else:
+        base = ArchConfig.from_toml(arch_file)
+    for note in notes:
+        say(note)
     changes: dict[str, Any] = {}
     for setting in settings or []:
         name, equals, value = setting.partition("=")

@@ -21,6 +21,7 @@ __all__ = [
     "InputFile",
     "Json",
     "Layers",
+    "MaxVectors",
     "MeasuredFile",
     "Name",
     "Preset",
@@ -29,6 +30,8 @@ __all__ = [
     "Set",
     "TracedFile",
     "WeightDensity",
+    "Yes",
+    "all_vectors_or",
     "option",
 ]  # fmt: skip
 
@@ -39,7 +42,9 @@ Preset = Annotated[
     str | None,
     option(MACHINE_PANEL, "A named machine; `eie-sim presets` lists them. Default: eie-64pe-45nm.", "NAME"),
 ]
-Arch = Annotated[Path | None, option(MACHINE_PANEL, "A machine from a TOML file of parameters.", "FILE.toml")]
+Arch = Annotated[
+    Path | None, option(MACHINE_PANEL, "A machine from a TOML file of parameters, or from SCALE-Sim's .cfg.", "FILE")
+]
 Set = Annotated[
     list[str] | None,
     option(
@@ -53,8 +58,8 @@ Set = Annotated[
 # What to simulate -----------------------------------------------------------------------------------------------------
 
 _FILE = (
-    "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim GEMM topology (.csv: Layer, M, N, K), a sparse matrix "
-    "(MatrixMarket .mtx), a published layer (Alex-7), a packaged network (lenet-5) or random:ROWSxCOLS."
+    "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim topology (.csv, GEMM or convolutions), a sparse "
+    "matrix (MatrixMarket .mtx), a published layer (Alex-7), a packaged network (lenet-5) or random:ROWSxCOLS."
 )
 _NINE = "the nine layers of the EIE paper."
 _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
@@ -65,6 +70,8 @@ _CHAIN = (
 _ACTS = "Inputs of shape (n_cols,), or (B, n_cols) for B vectors. Default: drawn."
 _ACT_DENSITY = "Fraction of active inputs where they are drawn. Default: 1."
 _WEIGHT_DENSITY = "Weight density of a random layer (default 0.1), and of a topology's layers without Sparsity (1)."
+_MAX_VECTORS = "Of a topology, the first N input vectors of each layer. Default: all, if they take 10 minutes at most."
+_YES = "Run all input vectors of a topology, however long it takes."
 _FIT = "What the nine layers were fitted to: all figures (default), or those of the 64-PE machine alone."
 
 
@@ -87,3 +94,20 @@ ActDensity = Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", m
 WeightDensity = Annotated[float | None, option(INPUT_PANEL, _WEIGHT_DENSITY, "0..1", min=0, max=1)]
 Seed = Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)]
 Fit = Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")]
+MaxVectors = Annotated[int | None, option(INPUT_PANEL, _MAX_VECTORS, "N", min=1)]
+Yes = Annotated[bool, option(INPUT_PANEL, _YES, None, "--yes")]
+
+
+def all_vectors_or(max_vectors: int | None, yes: bool) -> int | None:
+    """What `load` is given for ``--max-vectors`` and ``--yes``.
+
+    Raises
+    ------
+    ValueError
+        If both are given.
+    """
+    if yes and max_vectors is not None:
+        raise ValueError("--yes and --max-vectors: all input vectors or the first N; give one of them")
+    from eie_sim.sources.options import ALL_VECTORS
+
+    return ALL_VECTORS if yes else max_vectors

@@ -84,18 +84,19 @@ def plot(
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.tracing import chosen_pes, chosen_window
     from eie_sim.report import plots
+    from eie_sim.sources.options import ALL_VECTORS
 
     printer = Printer()
     kinds = _chosen("--kind", kind, (*OF_A_LAYER, *OF_ALL_LAYERS))
     endings = _chosen("--format", formats, plots.FORMATS)
     if style not in plots.STYLES:
         raise ValueError(f"--style: {style!r}, but it must be one of {', '.join(plots.STYLES)}")
-    machine = chosen_machine(preset, arch, settings)
+    machine = chosen_machine(preset, arch, settings, printer.note)
     chosen_window(window, 1)  # a mistake in it is told before the run
     some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
     job = asked_for(
         file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
-        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
     )  # fmt: skip
     check_target_folder("--out", out, ())
     _write(_Ran.of(job, machine, number, printer), endings, _How(kinds, style, bins, window, some), out, printer)
@@ -140,7 +141,7 @@ class _Ran:
         from eie_sim.cli.running import each_layer, one_vector
 
         ran = each_layer(job, machine, "fast", printer, one_vector(number, printer), schedules=True)
-        return cls(machine, [(one.layer, one.runs.results[0]) for one in ran])
+        return cls(machine, [(one.layer, one.runs.first) for one in ran])
 
     @property
     def results(self) -> "list[SimResult]":

@@ -20,11 +20,14 @@ from eie_sim.cli.options import (
     Fit,
     Json,
     Layers,
+    MaxVectors,
     Name,
     Preset,
     Rows,
     Set,
     WeightDensity,
+    Yes,
+    all_vectors_or,
     option,
 )  # fmt: skip
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from compressor.console.grid import Group
     from eie_sim.baselines.devices import Device
     from eie_sim.cli.console import Printer
-    from eie_sim.columns import Cell
+    from eie_sim.columns import Cell, Row
     from eie_sim.report.comparison import RunReport
     from eie_sim.report.results_file import Results
 
@@ -67,6 +70,8 @@ def report(
     weight_density: WeightDensity = None,
     seed: Annotated[int | None, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.", "N", min=0)] = None,
     fit: Fit = None,
+    max_vectors: MaxVectors = None,
+    yes: Yes = False,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -116,15 +121,16 @@ def report(
     details: list[Detail] | None = None if html is None else []
     if file is not None:
         of_a_run = (eie_simulator, rows, name, chain, acts, act_density, weight_density, seed, fit)
-        _refuse_a_new_run(file, (*of_a_run, preset, arch, settings))
+        _refuse_a_new_run(file, (*of_a_run, preset, arch, settings, max_vectors, yes or None))
         results = _kept_results(file, layers)
     else:
-        machine = chosen_machine(preset, arch, settings)
+        machine = chosen_machine(preset, arch, settings, printer.note)
         if (what, eie_simulator, layers) == (None, None, None):
             warm_up.start()
         job = asked_for(
             what, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
             act_density=act_density, weight_density=weight_density, seed=seed or 0, fit=fit,
+            max_vectors=all_vectors_or(max_vectors, yes),
         )  # fmt: skip
         seen = None if details is None else lambda layer, result: details.append(Detail(layer, result))
         results = simulate_job(job, machine, "fast", printer, seen=seen)
@@ -221,6 +227,7 @@ def _print(found: "RunReport", printer: "Printer") -> None:
     from eie_sim.cli.console import printable, short
     from eie_sim.report.comparison import headline
     from eie_sim.report.report_text import means_of
+    from eie_sim.report.tables import by_layer, summary
 
     rows = found.tables["COMPUTE_REPORT"]
     machine = found.machine
@@ -230,32 +237,34 @@ def _print(found: "RunReport", printer: "Printer") -> None:
     )
 
     def show(groups: "list[Group]") -> None:
-        printer.lines([*grid(groups, printer.out.width, printer.out).lines, ""])
+        table = grid(groups, printer.out.width, printer.out)
+        printer.lines(table.lines)
+        if (left_out := table.remark("--json and --out")) is not None:
+            printer.remark(left_out)
+        printer.lines([""])
 
     several = len({row["input"] for row in rows}) > 1
-    names = [short(str(row["layer"])) + (f" [{row['input']}]" if several else "") for row in rows]
     printer.lines([title, ""])
-    groups = [column("layer", names, left=True)]
-    groups += [column(told, [_figure(row[name], scale) for row in rows]) for name, (told, scale) in _SHOWN.items()]
+    per_layer = by_layer(rows)
+    names = column("layer", [short(name) for name in per_layer], left=True)
+    groups = [names, *_shown(list(per_layer.values()))]
     if any(row["missing_bytes"] for row in rows):
-        groups.append(column("no place, bytes", [_figure(row["missing_bytes"]) for row in rows]))
+        groups.append(column("no place, bytes", [_figure(group[0]["missing_bytes"]) for group in per_layer.values()]))
     show(groups)
     if found.chained:
         sums = found.tables["INFERENCE_REPORT"]
-        groups = [column("inference", [str(row["input"]) for row in sums])]
-        groups += [
-            column(told, [_figure(row[name], scale) for row in sums])
-            for name, (told, scale) in _SHOWN.items()
-            if name in sums[0]
-        ]
-        show(groups)
-    by_name: dict[str, list[Cell]] = {}
+        numbers = dict.fromkeys((str(sums[0]["input"]), str(sums[-1]["input"])))
+        show([column("inference", [" to ".join(numbers)]), *_shown([sums])])
+    by_name: dict[str, list[Row]] = {}
     for row in found.tables["CALIBRATION_REPORT"]:
         key = " ".join(filter(None, (str(row["calibration"]), str(row["scaling_rule"]))))
         if row["scaling_rule"] in ("", found.rule):
-            by_name.setdefault(key, []).append(row["energy_nj"])
-    groups = [column("energy, nJ", names, left=True)]
-    show([*groups, *(column(name, [_figure(cell) for cell in cells]) for name, cells in by_name.items())])
+            by_name.setdefault(key, []).append(row)
+    groups = [column("median energy, nJ" if several else "energy, nJ", [short(name) for name in per_layer], left=True)]
+    for name, priced in by_name.items():
+        of_layers = (summary(group, ["energy_nj"])["energy_nj"]["median"] for group in by_layer(priced).values())
+        groups.append(column(name, [_figure(value) for value in of_layers]))
+    show(groups)
     areas = _areas(found)
     units = list(dict.fromkeys([*(str(row["unit"]) for row in found.tables["ENERGY_REPORT"]), *areas]))
     total = sum(_of_units(found, unit) for unit in units)
@@ -278,12 +287,36 @@ def _print(found: "RunReport", printer: "Printer") -> None:
         told = "".join(f" {text}" for kind, text in _KINDS.items() if kind in kinds)
         printer.remark(f"Against the baselines: {means_of(found)}.{told}")
     if several:
-        printer.remark("[0]: of which input vector the row is.")
+        printer.remark(
+            "min, median and max over the input vectors of a layer; each begins on an empty machine. --out and --json "
+            "have every vector."
+        )
     rule = f", scaling rule {found.rule}" if found.rule else ""
     printer.remark(f"Energy by {found.calibration}{rule}: " + "; ".join(found.assumptions) + ".")
     for note in found.notes:
         printer.remark(note)
     printer.remark("Every layer beside every baseline, energy by unit and event, every rule: --out, --json.")
+
+
+def _shown(rows_of_each: "Sequence[Sequence[Row]]") -> "list[Group]":
+    """The columns of `_SHOWN` that the rows have, one line for each sequence of them; of several its statistics."""
+    from rich.text import Text
+
+    from compressor.console.grid import Group, column
+    from eie_sim.report.tables import STATISTICS, summary
+
+    groups = []
+    for name, (title, scale) in _SHOWN.items():
+        if name not in rows_of_each[0][0]:
+            continue
+        if max(map(len, rows_of_each)) == 1:
+            groups.append(column(title, [_figure(rows[0][name], scale) for rows in rows_of_each]))
+            continue
+        known = [[row for row in rows if row[name] is not None] for rows in rows_of_each]
+        values = [summary(rows, [name])[name] if rows else dict.fromkeys(STATISTICS) for rows in known]
+        cells = [[Text(_figure(value[which], scale)) for which in STATISTICS] for value in values]
+        groups.append(Group(title, STATISTICS, cells, _KEPT.index(name)))
+    return groups
 
 
 _SHOWN = {
@@ -298,6 +331,10 @@ _SHOWN = {
     "edp_nj_us": ("EDP nJ us", 1),
 }
 """Columns on the terminal: what they are called there, and times what they are shown."""
+
+
+_KEPT = ("cycles", "time_us", "energy_nj", "load_balance", "power_w", "gops", "pj_per_mac", "dense_gops", "edp_nj_us")
+"""The same in the order in which statistics of many input vectors are kept where the terminal is narrow."""
 
 
 _KINDS = {

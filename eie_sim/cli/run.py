@@ -17,12 +17,15 @@ from eie_sim.cli.options import (
     InputFile,
     Json,
     Layers,
+    MaxVectors,
     Name,
     Preset,
     Rows,
     Seed,
     Set,
     WeightDensity,
+    Yes,
+    all_vectors_or,
     option,
 )  # fmt: skip
 
@@ -51,6 +54,8 @@ def run(
     model: Annotated[str | None, option(INPUT_PANEL, _MODEL, "NAME")] = None,
     seed: Seed = 0,
     fit: Fit = None,
+    max_vectors: MaxVectors = None,
+    yes: Yes = False,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -73,7 +78,7 @@ def run(
     from eie_sim.engines.base import engine_named
 
     printer = Printer()
-    machine = chosen_machine(preset, arch, settings)
+    machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)  # before layers are read and repacked
     own = file is not None or eie_simulator is not None
     if own and model is not None:
@@ -84,6 +89,7 @@ def run(
     job = asked_for(
         file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
         act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+        max_vectors=all_vectors_or(max_vectors, yes),
     )  # fmt: skip
     if engine == "fast" and not own and layers is None:
         warm_up.start()

@@ -9,7 +9,7 @@ import numpy as np
 
 from compressor.console.targets import check_target_file, check_target_folder
 from compressor.models import MODELS
-from compressor.storage.files import replacing_in
+from compressor.storage.files import check_suffix, replacing_in
 from eie_sim.cli.console import Printer
 from eie_sim.cli.digits import Answers
 from eie_sim.report.results_file import Results, to_csv, to_json, write_text
@@ -59,6 +59,7 @@ def check_targets(csv: Path | None, out: Path | None) -> None:
         outputs = [file.name for file in out.glob("outputs-*.npy")]
         check_target_folder("--out", out, [JSON, CSV, PICTURE, DIGITS, *outputs])
     if csv is not None and str(csv) != "-":
+        check_suffix(csv, ".csv", "a table of results")
         check_target_file("--csv", csv)
 
 

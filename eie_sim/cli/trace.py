@@ -68,19 +68,20 @@ def trace(
     from eie_sim.cli.machine import chosen_machine
     from eie_sim.cli.tracing import chosen_pes, chosen_window, part_of, run_last_layer, writer_for
     from eie_sim.engines.base import engine_named
+    from eie_sim.sources.options import ALL_VECTORS
     from eie_sim.trace import cut
 
     printer = Printer()
     write = writer_for(out)
     check_target_file("--out", out)
-    machine = chosen_machine(preset, arch, settings)
+    machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)
     some = None if pes is None else chosen_pes(pes, machine.n_pe)
     chosen_window(window, 1)  # a mistake in it is told before the run
     notes: list[str] = []  # said when nothing can be refused any more
     job = asked_for(
         file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
-        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit,
+        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
     )  # fmt: skip
     part = part_of(job, layer)
     for note in notes:

@@ -130,6 +130,6 @@ def run_last_layer(
     # One layer at a time: the schedules of the layers before are not kept.
     for ran in each_layer(job, arch, engine, printer, one_vector(number, printer), schedules=True):
         last = ran
-    schedule = last.runs.results[0].schedule
+    schedule = last.runs.first.schedule
     assert schedule is not None
     return last.layer, schedule

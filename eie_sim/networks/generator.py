@@ -16,6 +16,7 @@ the paper depends on either, and they imitate no network.
 Columns are drawn in pieces of fixed size with a random stream each, so the bytes do not depend on the number of cores.
 """
 
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -169,15 +170,23 @@ def draw_acts(n_cols: int, statistics: LayerStatistics, n_vectors: int, seed: Se
 
     The first vectors are the same whatever their number.
     """
-    rng = default_rng(seed)
+    return next(acts_in_chunks(n_cols, statistics, n_vectors, seed, n_vectors), np.zeros((0, n_cols), np.float32))
+
+
+def acts_in_chunks(
+    n_cols: int, statistics: LayerStatistics, n_vectors: int, seed: SeedSequence, most: int
+) -> Iterator[NDArray[np.float32]]:
+    """The vectors of `draw_acts`, at most `most` of them at a time."""
+    rng = default_rng(seed)  # one stream for all, which each vector continues: chunks change no number
     n_active = round(statistics.act_density * n_cols)
-    acts = np.zeros((n_vectors, n_cols), np.float32)
-    for vector in acts:
-        activity = _correlated(rng.standard_normal(n_cols), statistics.act_run)
-        values = np.abs(rng.standard_normal(n_cols, np.float32))
-        active = np.argsort(-activity, kind="stable")[:n_active]
-        vector[active] = np.maximum(values[active], _SMALLEST_INPUT)
-    return acts
+    for begin in range(0, n_vectors, max(most, 1)):
+        acts = np.zeros((min(most, n_vectors - begin), n_cols), np.float32)
+        for vector in acts:
+            activity = _correlated(rng.standard_normal(n_cols), statistics.act_run)
+            values = np.abs(rng.standard_normal(n_cols, np.float32))
+            active = np.argsort(-activity, kind="stable")[:n_active]
+            vector[active] = np.maximum(values[active], _SMALLEST_INPUT)
+        yield acts
 
 
 def _correlated(noise: Floats, run: float) -> Floats:

@@ -120,8 +120,12 @@ def baselines_beside(
     measured: CpuMeasurement | None,
     accelerators: bool,
     notes: list[str],
+    mean_inputs: float,
 ) -> list[Baseline]:
-    """The baselines of a layer; what a reader should know of those that are missing is added to `notes`."""
+    """The baselines of a layer; what a reader should know of those that are missing is added to `notes`.
+
+    `mean_inputs` is the mean density of the layer's input vectors.
+    """
     known = is_published(one)
     if not known and _namesake(one) is not None:
         notes.append(
@@ -140,7 +144,7 @@ def baselines_beside(
             for p in platforms().values()
             if p.kind in ("FPGA", "ASIC") and not p.name.startswith("EIE") and p.name != "TrueNorth"
         ]
-    return found if measured is None else found + _measured(one, measured, batches, notes)
+    return found if measured is None else found + _measured(one, measured, batches, notes, mean_inputs)
 
 
 def is_published(one: PricedRow) -> bool:
@@ -194,14 +198,16 @@ def _of_device(one: PricedRow, device: Device, kind: Kind, batch: int, known: bo
     return found
 
 
-def _measured(one: PricedRow, measured: CpuMeasurement, batches: Sequence[int], notes: list[str]) -> list[Baseline]:
+def _measured(
+    one: PricedRow, measured: CpuMeasurement, batches: Sequence[int], notes: list[str], mean_inputs: float
+) -> list[Baseline]:
     layer = next((x for x in measured.layers if x.name == one.layer), None)
     if layer is None or (layer.n_cols, layer.n_rows) != one.n_inputs_n_outputs:
         notes.append(f"Not among the layers that were measured, or of another size there: {one.layer}")
         return []
     for what, ours, theirs in (
         ("weights", one.weight_density, layer.weight_density),
-        ("inputs", one.act_density, layer.act_density),
+        ("inputs", mean_inputs, layer.act_density),  # over all vectors: a note for each would be hundreds
     ):
         if not _alike(ours, theirs, _OTHER_INPUTS):
             simulated = "an unknown share" if ours is None else f"{100 * ours:.1f} %"

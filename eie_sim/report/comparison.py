@@ -6,7 +6,7 @@ new one. Energy is by a named calibration; the time of a baseline is published, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import geometric_mean
+from statistics import fmean, geometric_mean
 from typing import Any
 
 from eie_sim.arch import ArchConfig
@@ -121,7 +121,12 @@ def run_report(
         if dram:
             energies = "energy_nj reads them from DRAM for every input"
         notes.append(f"No place in the SRAMs: {told}. Cycles are as if all fitted, as in the paper; {energies}.")
-    beside = [baselines_beside(one, devices, batches, measured, accelerators, notes) for one in ran]
+    mean_inputs = {
+        name: fmean(one.act_density for one in ran if one.layer == name) for name in dict.fromkeys(x.layer for x in ran)
+    }
+    beside = [
+        baselines_beside(one, devices, batches, measured, accelerators, notes, mean_inputs[one.layer]) for one in ran
+    ]
     # Devices were asked for: a report without any would look as if nothing was wrong with the batch size.
     if devices and not any(beside):
         raise ValueError(f"batch: no device has an efficiency for {', '.join(map(str, batches))}: {notes[-1]}")

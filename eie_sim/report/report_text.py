@@ -8,12 +8,18 @@ from collections.abc import Mapping, Sequence
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.report_columns import HEADLINE, REPORTS, by_unit
+from eie_sim.report.tables import over_inputs
 from eie_sim.text_formats import JsonKind
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 
 _DIGITS = 4
 """Significant digits of a number in Markdown; JSON and CSV have all."""
+
+
+_OVER_INPUTS = (
+    "Of {:,} input vectors: min, median and max of each column by itself; the CSV files and report.json have every one."
+)
 
 
 def to_json(report: RunReport) -> str:
@@ -54,13 +60,18 @@ def to_csv(report: RunReport, name: str) -> str:
 
 
 def to_markdown(report: RunReport) -> str:
-    """The reports for a reader, without bandwidths; the definition of every column of every report."""
+    """The reports for a reader, without bandwidths; the definition of every column of every report.
+
+    Of many input vectors, the least, the median and the largest value of each column.
+    """
     machine, tables = report.machine, report.tables
     by = report.calibration + (f", scaling rule {report.rule}" if report.rule else "")
+    n_inputs = len({row["input"] for row in tables["COMPUTE_REPORT"]})
     parts = [
         f"# {machine.name}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
         f"{machine.technology_nm:g} nm",
         f"eie-sim {report.version}, engine {report.engine}; energy by {by}.",
+        *([_OVER_INPUTS.format(n_inputs)] if n_inputs > 1 else []),
         *_list("## Notes", report.notes),
         *_list("## Weights and inputs", [f"{layer}: {origin}" for layer, origin in report.origins.items()]),
         "## Against the baselines: " + means_of(report),
@@ -68,8 +79,8 @@ def to_markdown(report: RunReport) -> str:
     ]
     shown = ["COMPUTE_REPORT", *["INFERENCE_REPORT"] * report.chained, "CALIBRATION_REPORT", "AREA_REPORT"]
     for name in (*shown, "COMPARISON_REPORT"):
-        parts += [f"## {name}", _table(list(REPORTS[name]), tables[name])]
-    energies = energy_by_unit(tables["ENERGY_REPORT"])
+        parts += [f"## {name}", _table(list(REPORTS[name]), over_inputs(tables[name]))]
+    energies = over_inputs(energy_by_unit(tables["ENERGY_REPORT"]))
     parts += ["## Energy by unit, nJ", _table(list(energies[0]), energies)]
     parts += _list("## What the energy assumes", report.assumptions)
     parts.append("## Columns")

@@ -4,8 +4,10 @@ A row is one layer with one input vector. Where the layer is one of the paper's 
 that very machine, the figure and the deviation from it stand in the row too; everywhere else these cells are None.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, overload
 
 from eie_sim import paper
 from eie_sim.arch import ArchConfig, preset
@@ -116,6 +118,54 @@ def result_row(result: SimResult, number: int = 0) -> Row:
     return row
 
 
+class RowTable(Sequence[Row]):
+    """Rows kept column by column, since millions of dicts would fill the memory: each is made when it is read."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._columns: dict[str, array[Any] | list[Cell]] = {}
+        self._length = 0
+        self.extend(rows)
+
+    def append(self, row: Row) -> None:
+        """Add a row; all have the same columns."""
+        for name, cell in row.items():
+            column = self._columns.get(name)
+            if column is None:
+                code = _CODES.get(type(cell))
+                column = self._columns[name] = [] if code is None else array(code)
+            elif isinstance(column, array) and _CODES.get(type(cell)) != column.typecode:
+                column = self._columns[name] = list(column)  # such as a figure of the paper, which one layer lacks
+            column.append(cell)
+        self._length += 1
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add some rows."""
+        for row in rows:
+            self.append(row)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(self._length))]
+        if not -self._length <= index < self._length:
+            raise IndexError(f"row {index} of {self._length}")
+        return {name: column[index] for name, column in self._columns.items()}
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+
+_CODES: Mapping[type, str] = {int: "q", float: "d"}
+
+
 def column_definitions() -> dict[str, dict[str, str]]:
     """Unit and definition of every column of a row, in order."""
     units = {c.name: c.unit for c in MEASURED}
@@ -152,9 +202,35 @@ def summary(rows: Sequence[Mapping[str, Cell]], names: Sequence[str]) -> dict[st
     return found
 
 
-def by_layer(rows: Sequence[Row]) -> Mapping[str, list[Row]]:
-    """The rows of each layer, in order."""
-    found: dict[str, list[Row]] = {}
+STATISTICS = ("min", "median", "max")
+"""What `summary` gives of a column."""
+
+
+def over_inputs(rows: Sequence[Row]) -> list[Row]:
+    """Rows of many input vectors as three for each layer: the least, the median and the largest value of each column.
+
+    Which of them a row has stands in its column ``input``. Rows of one input vector stay as they are.
+    """
+    groups: dict[tuple[Cell, ...], list[Row]] = {}
     for row in rows:
-        found.setdefault(str(row["layer"]), []).append(row)
+        # What tells rows apart beside the input is in words, but for the batch size of a baseline.
+        names = (cell for name, cell in row.items() if isinstance(cell, str) or name == "batch")
+        groups.setdefault(tuple(names), []).append(row)
+    if all(len(group) == 1 for group in groups.values()):
+        return list(rows)
+    found = []
+    for group in groups.values():
+        numbers = [n for n in group[0] if n != "input" and all(isinstance(row[n], (int, float)) for row in group)]
+        values = summary(group, numbers)
+        found += [
+            {**group[0], **{name: values[name][which] for name in numbers}, "input": which} for which in STATISTICS
+        ]
+    return found
+
+
+def by_layer(rows: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
+    """The rows of each layer, in order."""
+    found: dict[str, RowTable] = {}
+    for row in rows:
+        found.setdefault(str(row["layer"]), RowTable()).append(row)
     return found

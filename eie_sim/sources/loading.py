@@ -13,6 +13,7 @@ from compressor.checks import whole_number
 from compressor.models import MODELS
 from eie_sim.arch import ArchConfig
 from eie_sim.networks import published_layers
+from eie_sim.sources import scalesim_config
 from eie_sim.sources.eie_folder import EieSimulatorFolder
 from eie_sim.sources.job import Job, Source
 from eie_sim.sources.matrix_market import MatrixMarketFile
@@ -46,6 +47,7 @@ def load(
     rows: int | None = None,
     name: str | None = None,
     n_vectors: int | None = None,
+    max_vectors: int | None = None,
 ) -> Job:
     """What a name means: the layers that run, packed for the machine, with their inputs.
 
@@ -81,6 +83,9 @@ def load(
         What the layer is called; changes no number.
     n_vectors : int or None
         Input vectors to draw; None: one, and inputs have one dimension.
+    max_vectors : int or None
+        Of a topology, the first so many input vectors of each layer; None: all, but an error where they are estimated
+        to take more than 10 minutes or 0.5 GiB.
 
     Returns
     -------
@@ -112,7 +117,9 @@ def load(
         if layers is not None:
             raise OptionError("layers", f"{what}#{layer} names a layer already")
         layers = (layer,)
-    options = LoadOptions(layers, chain, acts, act_density, weight_density, seed, fit, rows, name, n_vectors)
+    options = LoadOptions(
+        layers, chain, acts, act_density, weight_density, seed, fit, rows, name, n_vectors, max_vectors
+    )
     if isinstance(chain, bool) and chain:
         raise OptionError("chain", "True, but it must be names of layers, False or None")
     source = source_of(what, options)
@@ -155,6 +162,11 @@ def source_of(what: str | PathLike[str] | None, options: LoadOptions) -> Source:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text)
         names = ", ".join([*published_layers(), *MODELS])
         raise ValueError(f"{text!r}: is not a file or a folder, nor one of {names}, nor random:ROWSxCOLS")
+    if path.suffix.lower() == scalesim_config.SUFFIX:
+        raise ValueError(
+            f"{path}: is a configuration of SCALE-Sim, not a network; --arch {path.name} takes the size of its "
+            "array, and what runs is a topology (.csv)"
+        )
     if kind is None:
         raise ValueError(
             f"{path}: its name ends in {path.suffix!r}, but it must be one of {', '.join(FILES)}; "

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from compressor.checks import separated
 from eie_sim.networks import DEFAULT_FIT
 
+ALL_VECTORS = 2**62
+"""``max_vectors`` that leaves none out, and so means something everywhere."""
+
 
 class Cure(NamedTuple):
     """What helps: an option, or ``field=value`` of the machine, and what it does."""
@@ -60,6 +63,7 @@ class LoadOptions:
     rows: int | None = None
     name: str | None = None
     n_vectors: int | None = None
+    max_vectors: int | None = None
 
     @property
     def density_of_inputs(self) -> float:
@@ -79,7 +83,8 @@ class LoadOptions:
         OptionError
             If one is given that is not in `takes`.
         """
-        for option in ("rows", "name", "layers", "chain", "acts", "act_density", "weight_density", "fit", "n_vectors"):
+        names = ["rows", "name", "layers", "chain", "acts", "act_density", "weight_density", "fit", "n_vectors"]
+        for option in names if self.max_vectors == ALL_VECTORS else [*names, "max_vectors"]:
             given = getattr(self, option)
             if option not in takes and given is not None and given is not False:
                 raise OptionError(option, f"means nothing {where}")

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
+from pathlib import Path
 from threading import Thread
 
 from eie_sim.sweep.evaluate import compute
@@ -23,23 +25,62 @@ _LOOK_S = 5.0
 """How long to wait for an answer before asking why none comes."""
 
 
-class LostWorkers(RuntimeError):
+class LostWorkers(RuntimeError, OSError):  # the latter: command lines end with one line
     """All workers are gone, such as with the scheduler of a cluster; the store holds what was done before."""
 
 
+class WorkersCannotStart(LostWorkers):
+    """New processes end before they take a task, such as those of a script without ``if __name__ == "__main__":``."""
+
+
+_CURE = (
+    'put the call under `if __name__ == "__main__":` in a script that is saved as a file, or pass jobs=1 (--jobs 1), '
+    "which needs no other process"
+)
+
+
+def leave_a_process_that_begins() -> None:
+    """End this process if it is a new one that still imports the script which started it.
+
+    A script without ``if __name__ == "__main__":`` would run its sweep again in each of its workers.
+
+    Raises
+    ------
+    SystemExit
+        With one line that says so: as an error it would be a page of traceback from every worker.
+    """
+    # What multiprocessing itself looks at before it refuses to start a process here.
+    if getattr(current_process(), "_inheriting", False):
+        sys.exit(f"run_sweep: called by a process that is still importing the script; {_CURE}")
+
+
 class Processes:
-    """Processes of this computer, made anew when one of them has died."""
+    """Processes of this computer, made anew when one of them has died.
+
+    Raises
+    ------
+    WorkersCannotStart
+        If the first of them ends before it takes a task: no task is to blame.
+    """
 
     lose_all = True
     """Whether all that was given to it is lost with one worker, and nobody knows whose fault it was."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        script = getattr(sys.modules["__main__"], "__file__", None)
+        if getattr(sys.modules["__main__"], "__spec__", None) is None and script and not Path(script).exists():
+            raise WorkersCannotStart(f"run_sweep: {script} is not a file that worker processes can import; {_CURE}")
         self._pool = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
         # Not forked: numba's threads and those of BLAS do not survive it.
-        return ProcessPoolExecutor(self.workers, get_context("spawn"), _begin_worker)
+        pool = ProcessPoolExecutor(self.workers, get_context("spawn"), _begin_worker)
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            raise WorkersCannotStart(f"run_sweep: a worker process ended before it took a task; {_CURE}") from None
+        return pool
 
     def submit(self, task: Task) -> "Future[list[Answer]]":
         """Give a task to a worker."""
@@ -58,13 +99,24 @@ class Processes:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = self._new()
 
-    def close(self, at_once: bool) -> None:
+    def close(self, at_once: bool = False) -> None:
         """Stop."""
         if at_once:
             # The pool itself only waits for its tasks, which may take minutes after Ctrl-C.
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def check_workers_start() -> None:
+    """Start a worker and stop it, for whoever writes something before the first task.
+
+    Raises
+    ------
+    WorkersCannotStart
+        If it ends at once.
+    """
+    Processes(1).close()
 
 
 class CallersExecutor:

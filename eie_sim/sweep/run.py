@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,7 +24,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.columns import METRICS
 from eie_sim.sweep.evaluate import compute
-from eie_sim.sweep.executors import CallersExecutor, Processes, run_on
+from eie_sim.sweep.executors import CallersExecutor, Processes, leave_a_process_that_begins, run_on
 from eie_sim.sweep.plan import SweepPlan, plan_for
 from eie_sim.sweep.records import Answer
 from eie_sim.sweep.space import Space
@@ -43,9 +44,11 @@ class Summary:
     points : int
         Of the space; those that are the same point by another name count once.
     there : int
-        That the store had already.
-    done, failed : int
+        That the store had already, those that failed before among them unless they were to be computed again.
+    done : int
         Computed now.
+    failed : int
+        That the store has as failed, now or before.
     simulated : int
         Runs of a machine among them; the others share one of these.
     seconds : float
@@ -100,30 +103,34 @@ def run_sweep(
     StoreError
         When the store cannot be written; what was written before is whole.
     LostWorkers
-        When no worker is left that could go on.
+        When no worker is left that could go on, or none can start, as in a script without
+        ``if __name__ == "__main__":`` (`WorkersCannotStart`); nothing is stored then.
     """
     began = time.perf_counter()
+    leave_a_process_that_begins()
     planned = plan_for(space, store, retry_failed)  # before a store is made: a space may be refused
-    with Store(store, create=True) as opened:
+    wanted = CallersExecutor(executor).workers if executor is not None else jobs or available_cores()
+    tasks = tasks_of(planned, wanted)
+    # Before a store is made too: workers may be unable to start.
+    processes = Processes(min(wanted, len(tasks))) if executor is None and wanted > 1 and len(tasks) > 1 else None
+    with nullcontext() if processes is None else closing(processes), Store(store, create=True) as opened:
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), now(), planned.keys)
         writer = _Writer(planned, opened, progress)
         writer.take_impossible()  # first, so that a sweep that is stopped at once has them
-        wanted = CallersExecutor(executor).workers if executor is not None else jobs or available_cores()
-        tasks = tasks_of(planned, wanted)
-        workers = min(wanted, max(len(tasks), 1))
         try:
             if executor is not None:
                 run_on(CallersExecutor(executor), tasks, writer.take, warn)
-            elif workers == 1:
+            elif processes is not None:
+                run_on(processes, tasks, writer.take, warn)
+            else:
                 for task in tasks:
                     writer.take(compute(task))
-            else:
-                run_on(Processes(workers), tasks, writer.take, warn)
         finally:
             writer.flush()  # Ctrl-C may come between the answers of a task and their transaction
+        failed = len(opened.failed_keys().intersection(planned.keys))
     return Summary(
-        planned.distinct, planned.there, writer.done, writer.failed, planned.simulations(), time.perf_counter() - began
+        planned.distinct, planned.there, writer.done, failed, planned.simulations(), time.perf_counter() - began
     )
 
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from compressor._version import __version__
-from compressor.storage.files import file_size, replacing
+from compressor.storage.files import check_suffix, file_size, replacing
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
@@ -159,6 +159,8 @@ class Store:
         self.path = Path(path)
         if not create:
             file_size(self.path)  # SQLite would make an empty file where there is none
+        elif not self.path.exists():
+            check_suffix(self.path, ".sqlite", "a sweep's store")
         with self._errors():
             # No isolation level: transactions begin where this class says, not where the module guesses.
             self._connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
@@ -315,6 +317,11 @@ class Store:
         query = "SELECT key FROM points" + ("" if failed_too else f" WHERE status = '{DONE}'")
         with self._errors():
             return {key for (key,) in self._connection.execute(query)}
+
+    def failed_keys(self) -> set[str]:
+        """Keys of the rows of points that failed."""
+        with self._errors():
+            return {key for (key,) in self._connection.execute("SELECT key FROM points WHERE status = ?", (FAILED,))}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows, each with every one of `COLUMNS`, in one transaction: all of them or none.

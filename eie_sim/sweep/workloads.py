@@ -29,6 +29,7 @@ from eie_sim.sources.matrix_market import MatrixMarketFile
 from eie_sim.sources.model_file import ModelFile, ReadModel
 from eie_sim.sources.options import LoadOptions, OptionError
 from eie_sim.sources.random_layer import PREFIX
+from eie_sim.sources.topology import TopologyFile
 from eie_sim.studies.permutation import order_by
 
 SUFFIXES = tuple(FILES)
@@ -128,6 +129,7 @@ class WorkloadName:
             # Inputs that are given are not drawn; those of a data folder run unless others are asked for.
             act_density=None if of_file or self.act_density == 1 else self.act_density,
             name=_MATRIX if isinstance(plain, MatrixMarketFile) else None,
+            n_vectors=1 if isinstance(plain, TopologyFile) else None,  # a sweep takes one input vector: the first
         )
         return source_of(what, options)
 
@@ -175,7 +177,6 @@ class WorkloadName:
             raise ValueError(f"{self.acts}: shape {workload.acts.shape}, but a sweep takes one input vector")
         layers = (workload.layer,) if job.chain is None else job.chain.layers
         functions = ("none",) if job.chain is None else tuple(job.chain.activations)
-        # Of a topology's vectors, the first.
         acts = workload.acts[0] if workload.is_batch else workload.acts
         for layer in layers:
             packings.setdefault(id(layer), LayerPackings(layer))

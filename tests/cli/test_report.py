@@ -195,3 +195,41 @@ def test_some_layers_of_a_chain_are_no_inference(cli, tmp_path):
     part = json.loads(cli("report", tmp_path / "kept", "--layers", "fc2", "--json").stdout)
     assert (whole["chained"], part["chained"]) == (True, False)
     assert set(part["origins"]) == {"fc2"}
+
+
+# Many input vectors ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(cli, files, tmp_path):
+    """The results of the chain with 200 input vectors."""
+    acts = np.random.default_rng(0).random((200, 40)) * (np.random.default_rng(1).random((200, 40)) < 0.4)
+    np.save(tmp_path / "acts.npy", acts)
+    path = tmp_path / "many.json"
+    path.write_text(cli("run", files / "chain.eie", "--acts", tmp_path / "acts.npy", "--json").stdout)
+    return path
+
+
+def test_two_hundred_vectors_are_one_screen_of_statistics(cli, many):
+    result = cli("report", many)
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 60
+    assert len(set(result.stderr.splitlines())) == len(result.stderr.splitlines())
+    rows = [row for row in json.loads(many.read_text())["results"] if row["layer"] == "fc1"]
+    cycles = sorted(row["cycles"] for row in rows)
+    shown = next(line for line in lines if line.startswith("fc1")).split()
+    assert list(map(int, shown[1:4])) == [cycles[0], round((cycles[99] + cycles[100]) / 2), cycles[-1]]
+    assert "min, median and max over the input vectors" in result.stdout
+
+
+def test_markdown_has_their_statistics_and_the_csv_every_one(cli, many, tmp_path):
+    assert cli("report", many, "--out", tmp_path / "out").exit_code == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert len(text.splitlines()) < 500
+    assert "Of 200 input vectors: min, median and max of each column" in text
+    compute = text.partition("## COMPUTE_REPORT")[2].partition("##")[0]
+    assert [line.split(" | ")[:2] for line in compute.splitlines() if line.startswith("| fc2")] == [
+        ["| fc2", which] for which in ("min", "median", "max")
+    ]
+    with (tmp_path / "out" / "COMPUTE_REPORT.csv").open() as lines:
+        assert len(list(csv.DictReader(lines))) == 600

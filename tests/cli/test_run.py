@@ -11,7 +11,7 @@ import pytest
 
 from compressor import PackedModel, load_model, pack_codes, save_model
 from compressor.importers import read_matrix_market, write_eie_simulator
-from eie_sim import load, preset, simulate, simulate_model
+from eie_sim import ArchConfig, load, preset, simulate, simulate_model
 from eie_sim.cli.saving import output_files
 from eie_sim.report.results_file import read_results
 from eie_sim.report.tables import COLUMNS, column_definitions, result_row
@@ -428,3 +428,81 @@ def test_the_nine_layers_stand_beside_the_paper():
         "eie-sim: warning: layer 'VGG-6' does not fit the SRAM: "
         "ptr_bytes: 25,089 pointers a PE, where there are 16,384\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("acts", "told"),
+    [
+        (np.full(40, 0.5), "of its inputs none is 0: right for an image"),
+        (np.where(np.arange(40) < 20, -0.5, 0), "of its inputs some are negative: right for an image"),
+        (np.full((3, 40), -0.5), "of its inputs some are negative and none is 0: right for an image"),
+        (np.where(np.arange(40) < 20, 0.5, 0), None),
+    ],
+)
+@pytest.mark.parametrize("file", ["one.eie", "chain.eie"])
+def test_inputs_that_no_relu_gives_are_one_note(cli, files, tmp_path, file, acts, told):
+    np.save(tmp_path / "acts.npy", acts.astype(np.float32))
+    result = cli("run", files / file, "--acts", tmp_path / "acts.npy")
+    assert result.exit_code == 0
+    notes = [line for line in result.stderr.splitlines() if "of its inputs" in line]
+    assert [told in note for note in notes] == ([] if told is None else [True])
+
+
+def test_a_topology_of_too_many_vectors_asks_first_and_then_runs_a_part(cli, fails, tmp_path):
+    file = tmp_path / "large.csv"
+    file.write_text("Layer,M,N,K,\nq,1000000,30,50,\n")
+    line = fails("run", file)
+    assert line.startswith("--max-vectors: not given, but large.csv has 1,000,000 input vectors, about ")
+    assert "--max-vectors N runs the first N of each layer; --yes" in line
+    assert fails("report", file) == line
+    result = cli("run", file, "--max-vectors", 3)
+    assert result.exit_code == 0
+    assert "large.csv: first 3 input vectors of a layer alone (q 3 of 1,000,000)" in " ".join(result.stdout.split())
+    assert "first 3 input vectors" in json.loads(cli("run", file, "--max-vectors", 3, "--json").stdout)["notes"][1]
+    assert fails("run", file, "--yes", "--max-vectors", 3).startswith("--yes and --max-vectors: ")
+
+
+def test_commands_that_show_one_vector_run_any_topology(cli, tmp_path):
+    file = tmp_path / "large.csv"
+    file.write_text("Layer,M,N,K,\nq,100000000,30,50,\n")
+    assert cli("trace", file, "--out", tmp_path / "t.json").exit_code == 0
+    assert cli("plot", file, "--kind", "stalls", "--out", tmp_path).exit_code == 0
+
+
+def test_all_vectors_run_where_the_user_says_so(cli, files):
+    result = cli("run", files / "topology.csv", "--yes", "--json")
+    assert [row["layer"] for row in rows_of(result)] == ["q", "ffn", "ffn", "ffn"]
+    assert cli("run", files / "one.eie", "--yes").exit_code == 0
+
+
+def test_what_is_drawn_in_chunks_gives_the_rows_of_all_at_once(cli, tmp_path, monkeypatch):
+    file = tmp_path / "t.csv"
+    file.write_text("Layer,M,N,K,\nq,20,30,50,\n")
+    whole = rows_of(cli("run", file, "--act-density", 0.4, "--json"))
+    monkeypatch.setattr("eie_sim.cli.running._CHUNK", 3)
+    for arithmetic in ("float32", "fixed16"):
+        chunked = rows_of(cli("run", file, "--act-density", 0.4, "--json", "--set", f"arithmetic={arithmetic}"))
+        assert len(chunked) == 20
+        assert arithmetic != "float32" or chunked == whole
+    (drawn,) = load(file, ArchConfig(arithmetic="fixed16"), act_density=0.4)
+    machine = ArchConfig(arithmetic="fixed16")
+    assert [row["output_sha256"] for row in chunked] == [
+        result_row(simulate(drawn.layer, vector, machine))["output_sha256"] for vector in drawn.acts
+    ]
+
+
+def test_a_clock_in_mhz_is_one_warning(files):
+    result = in_a_process("run", files / "one.eie", "--set", "clock_hz=800.0")
+    assert result.returncode == 0
+    warnings = [line for line in result.stderr.splitlines() if "clock_hz" in line]
+    assert warnings == ["eie-sim: warning: clock_hz: 800 Hz, below 1 MHz; if 800 MHz is meant, give 8e8"]
+
+
+def test_a_configuration_of_scale_sim_is_a_machine_and_no_network(cli, fails, files, tmp_path):
+    config = tmp_path / "scale.cfg"
+    config.write_text("[architecture_presets]\nArrayHeight: 8\nArrayWidth: 4\nDataflow : ws\n")
+    result = cli("run", files / "topology.csv", "--arch", config)
+    assert "scale: 32 PEs" in result.stdout
+    assert "n_pe = ArrayHeight x ArrayWidth = 8 x 4 = 32" in result.stderr
+    assert "not taken over: Dataflow" in result.stderr
+    assert "is a configuration of SCALE-Sim, not a network; --arch scale.cfg" in fails("run", config)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -273,6 +274,15 @@ def test_another_layer_was_not_measured(own, changes):
 def test_other_inputs_than_those_that_were_measured_are_told_of(own):
     report = run_report(results_of(own), [], "table2-8cycle", measured=measurement(own, act_density=0.3))
     assert "mine: measured with 30.0 % of its inputs not zero, simulated with 100.0 %" in report.notes
+
+
+def test_the_inputs_of_a_batch_are_told_of_once(own):
+    rows = [result_row(own, number) for number in range(3)]
+    rows = [{**row, "broadcasts": row["broadcasts"] - number} for number, row in enumerate(rows)]
+    report = run_report(
+        replace(results_of(own), rows=rows), [], "table2-8cycle", measured=measurement(own, act_density=0.3)
+    )
+    assert len([note for note in report.notes if "of its inputs not zero" in note]) == 1
 
 
 # What there must be ---------------------------------------------------------------------------------------------------

@@ -180,3 +180,10 @@ def test_drawing_needs_no_pyplot_and_is_the_same_in_another_process():
 def test_the_pictures_of_the_readme_are_there_and_load_fast(name):
     path = ROOT / "docs" / "images" / name
     assert 5_000 < path.stat().st_size <= 200_000
+
+
+@pytest.mark.parametrize("style", plots.STYLES)
+def test_a_pdf_carries_no_type_3_fonts(tmp_path, style):
+    with plots.style(style):
+        file = plots.save(nine_layers(), tmp_path / "times.pdf")
+    assert b"/Type3" not in file.read_bytes()

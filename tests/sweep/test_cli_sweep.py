@@ -108,7 +108,7 @@ def test_points_that_fail_are_told_with_their_error_and_can_be_tried_again(sweep
     assert "2 points failed: " in result.stderr
     assert "weight_bits" in result.stderr
     found = told(sweep("run", folder / "small.toml", "--jobs", 1, "--json"))
-    assert (found["there"], found["failed"]) == (4, 0)
+    assert (found["there"], found["failed"]) == (4, 2)
     found = told(sweep("run", folder / "small.toml", "--jobs", 1, "--retry-failed", "--json"))
     assert (found["there"], found["done"], found["failed"], found["rows"]) == (2, 0, 2, 4)
 

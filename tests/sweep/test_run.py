@@ -260,7 +260,7 @@ def test_failed_points_are_computed_again_only_when_asked_for(space, file, monke
         patch.setattr(evaluate, "simulate", broken)
         assert run_sweep(space, file, jobs=1).failed == 32
     again = run_sweep(space, file, jobs=1)
-    assert (again.there, again.done, again.failed) == (32, 0, 0)
+    assert (again.there, again.done, again.failed) == (32, 0, 32)
     retried = run_sweep(space, file, jobs=1, retry_failed=True)
     assert (retried.points, retried.there, retried.done, retried.failed) == (32, 0, 32, 0)
     assert set(rows(file, "status", "error")) == {("done", None)}

@@ -65,16 +65,21 @@ def run(
     if as_json:
         printer.json({**summary.__dict__, "store": str(target), "rows": rows})
         return
-    rate = f", {(summary.done + summary.failed) / summary.seconds:,.0f} a second" if summary.seconds else ""
+    tried = summary.points - summary.there
+    failed_before = summary.failed - (tried - summary.done)
+    there = f"{summary.there:,} were there" + (f" ({failed_before:,} of them failed before)" if failed_before else "")
+    rate = f", {tried / summary.seconds:,.0f} a second" if summary.seconds else ""
     printer.lines(
         [
-            f"{summary.points:,} points: {summary.there:,} were there, {summary.done:,} computed with "
+            f"{summary.points:,} points: {there}, {summary.done:,} computed with "
             f"{summary.simulated:,} simulations in {_duration(summary.seconds)}{rate}; {summary.failed:,} failed.",
             f"{rows:,} rows in {target}",
         ]
     )
     for error, number in errors[:_MOST_ERRORS]:
         printer.warn(f"{number:,} points failed: {error}")
+    if failed_before:
+        printer.note("--retry-failed computes points again that failed before")
 
 
 _MOST_ERRORS = 5

@@ -164,6 +164,8 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "text.parse_math": False,  # a dollar in the name of a layer is a dollar
     "svg.hashsalt": "eie-sim",  # names inside an SVG are random without it
+    "pdf.fonttype": 42,  # TrueType: IEEE and ACM refuse papers with Type 3 fonts
+    "ps.fonttype": 42,
 }
 
 _SETTINGS: dict[str, dict[str, Any]] = {
