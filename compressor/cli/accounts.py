@@ -17,7 +17,7 @@ _PAPER = (
     "bits of a code and of a run; H: their mean after Huffman coding. P: pruned, Q: shared, H: Huffman coded. Code "
     "tables, biases and headers are free."
 )
-_FILE = "Every byte of the file; %: of the weights, biases and other parameters at 32 bits."
+_FILE = "Every byte of the file; %: of the weights, biases and other parameters at 32 bits, and the graph."
 
 
 def accounting_document(account: Accounting) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def accounting_document(account: Accounting) -> dict[str, Any]:
         "header_bytes": account.header_bytes,
         "n_others": account.n_others,
         "others_bytes": account.others_bytes,
+        "graph_bytes": account.graph_bytes,
         "file_bytes": account.file_bytes,
         "dense_bytes": account.dense_bytes,
         "file_rate": account.file_rate,
@@ -73,6 +74,7 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
         f": {plural(account.file_bytes, 'byte')} of {account.dense_bytes:,}; by the paper's rule ",
         (times(total.huffman_rate), "bold"),
         f" (P {times(total.kept)}, P+Q {times(total.shared_rate)})",
+        " for the compressed layers alone" if account.n_others else "",
     )
     printer.lines([summary, ""])
 
@@ -114,14 +116,15 @@ def _file_groups(account: Accounting) -> list[Group]:
     layers = (*account.rows, account.total)
 
     def part(name: str) -> list[str]:
-        return [*(f"{getattr(row.file, name):,}" for row in layers), "", "", ""]
+        return [*(f"{getattr(row.file, name):,}" for row in layers), "", "", "", ""]
 
-    whole = [row.file.total for row in layers] + [account.header_bytes, account.others_bytes, account.file_bytes]
+    whole = [row.file.total for row in layers] + [account.header_bytes, account.others_bytes]
+    whole += [account.graph_bytes, account.file_bytes]
     rates: Sequence[str] = [f"{100 * row.file_rate:.2f}" for row in layers]
     return [
-        _names(account, "total", "header", "other parameters", "file"),
+        _names(account, "total", "header", "other parameters", "graph", "file"),
         *(column(name, part(name), rank) for name, rank in zip(_PARTS, (3, 4, 1, 2, 2), strict=True)),
         column("bytes", [f"{count:,}" for count in whole]),
-        column("%", [*rates, "", "", f"{100 * account.file_rate:.2f}"]),
-        column("stored as", [*(row.stored for row in account.rows), *[""] * 4], 5, left=True),
+        column("%", [*rates, "", "", "", f"{100 * account.file_rate:.2f}"]),
+        column("stored as", [*(row.stored for row in account.rows), *[""] * 5], 5, left=True),
     ]

@@ -14,9 +14,12 @@ from compressor.cli.options import (
     PRUNING_PANEL,
     SHARING_PANEL,
     Coder,
+    Fix,
     Init,
     Json,
+    Kept,
     MaxMemory,
+    Shape,
     Shapes,
     WeightBits,
     option,
@@ -69,6 +72,9 @@ def compress(
     index_bits: Annotated[str | None, option(CODING_PANEL, _INDEX, PER_LAYER)] = None,
     n_pe: Annotated[int | None, option(CODING_PANEL, "PEs of the machine, for .eie. Default: 64.", "N", min=1)] = None,
     shapes: Shapes = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    kept: Kept = False,
     max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
@@ -86,6 +92,7 @@ def compress(
         refuse_shapes,
         suffix_of,
     )
+    from compressor.console.coverage import coverage_document, kept_lines
     from compressor.console.printer import Printer
     from compressor.console.targets import check_target_file
 
@@ -125,20 +132,30 @@ def compress(
         if max_memory is not None:
             raise ValueError("--max-memory: is for .dcz files")
         given.check_pruning()
-        model = _compressed(given.with_activations(read_dense(file, given.keep, given.take)), given, printer)
-    document = {"source": str(file), "file": str(out)}
+        network = given.with_activations(read_dense(file, given.keep, given.take, fix, shape))
+        model = _compressed(network, given, printer)
+    document: dict[str, Any] = {"source": str(file), "file": str(out)}
+    if model.network is not None:
+        document["network"] = coverage_document(model.network, [tensor.name for tensor in model.tensors])
     if is_packed:
         _pack(model, given, n_pe, out, document, printer, as_json)
     else:
         save_dcz(model, given, out, document, printer, as_json)
+    if kept and model.network is not None and not as_json:
+        printer.lines(kept_lines(model.network.kept))
 
 
 def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
+    from compressor.console.coverage import kept_line
     from compressor.importers.named_arrays import assumed_functions, reading_notes
     from compressor.pipeline import compress_model
 
     arguments = given.of_model(network)
     given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
+    if network.network is not None:
+        printer.note(f"compressed: {network.network.coverage([tensor.name for tensor in network.tensors])}")
+        if left := kept_line(network.network):
+            printer.note(left)
     for note in reading_notes(network.provenance):
         printer.note(note)
     if assumed := assumed_functions(network.provenance):
@@ -207,8 +224,6 @@ def _pack(
     printer.note(f"wrote {out}")
     if left_out:
         printer.note(f"left out, for the machine runs matrices only: {', '.join(left_out)}")
-    if model.others:
-        printer.note(f"left out, for a .eie file holds layers only: {', '.join(model.others)}")
     if (widths := sorted({layer.weight_bits for layer in packed.layers})) != [_WEIGHT_BITS]:
         bits = " and ".join(map(str, widths))
         other = f"eie-sim run --set weight_bits={bits}, or " if len(widths) == 1 else ""

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressor.cli.options import PROGRAM, Json, MaxMemory, Shapes
+from compressor.cli.options import PROGRAM, Fix, Json, Kept, MaxMemory, Shape, Shapes
 
 if TYPE_CHECKING:
     from compressor.console.grid import Group
     from compressor.console.printer import Printer
     from compressor.types.coded import CompressedModel
     from compressor.types.dense import DenseModel, DenseTensor
+    from compressor.types.network import Network
 
 _FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .bin, .ckpt, .safetensors or .npz."
 
@@ -20,6 +21,9 @@ _FILE = "Any model: .dcz, .net, .eie, .onnx, .pt, .pth, .bin, .ckpt, .safetensor
 def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE, show_default=False)],
     shapes: Shapes = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    kept: Kept = False,
     max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
@@ -32,9 +36,11 @@ def info(
         refuse_shapes,
         suffix_of,
     )
+    from compressor.console.coverage import kept_lines
     from compressor.console.packed_layers import packed_row
     from compressor.console.printer import Printer
     from compressor.storage.packed_file import load_model
+    from compressor.types.network import Kept as KeptPart
 
     printer = Printer(PROGRAM)
     suffix = suffix_of(file, (*COMPRESSED_FILES, ".eie", *DENSE_FILES))
@@ -46,15 +52,28 @@ def info(
         packed = load_model(file)
         rows = [packed_row(layer, act) for layer, act in zip(packed.layers, packed.activations, strict=True)]
         document: dict[str, Any] = {"layers": rows, "provenance": dict(packed.provenance)}
+        document |= _graph(packed.network, [layer.name for layer in packed.layers])
     elif suffix == ".dcz":
         document = _stored(file, max_memory)
     else:
-        document = _model(read_compressed(file, shapes) if suffix in COMPRESSED_FILES else read_dense(file))
-    document = {"file": str(file), "file_bytes": file.stat().st_size, **document}
+        is_compressed = suffix in COMPRESSED_FILES
+        document = _model(read_compressed(file, shapes) if is_compressed else read_dense(file, fix=fix, shape=shape))
+    document = {"file": str(file), "file_bytes": _bytes_of(file, suffix), **document}
     if as_json:
         printer.json(document)
     else:
         _print(document, printer)
+        if kept and "network" in document:
+            printer.lines(["", *kept_lines([KeptPart(**one) for one in document["network"]["kept"]])])
+
+
+def _bytes_of(file: Path, suffix: str) -> int:
+    """Bytes of a model, with those of the files beside an ONNX file that hold its tensors."""
+    if suffix != ".onnx":
+        return file.stat().st_size
+    from compressor.importers.onnx_file import OnnxFile
+
+    return OnnxFile(file).size
 
 
 def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:
@@ -75,6 +94,7 @@ def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:
         "codes": sum(len(streams.codes.data) for streams in stored.streams),
         "runs": sum(streams.run_bytes for streams in stored.streams),
         "others": sum(array.nbytes for array in stored.model.others.values()),
+        "graph": 0 if stored.model.network is None else len(stored.model.network.onnx),
     }
     return {**document, "parts": parts}
 
@@ -103,7 +123,16 @@ def _model(model: "CompressedModel | DenseModel") -> dict[str, Any]:
         }
         layers.append(row)
     others = {name: list(array.shape) for name, array in model.others.items()}
-    return {"layers": layers, "others": others, "provenance": dict(model.provenance)}
+    document = {"layers": layers, "others": others, "provenance": dict(model.provenance)}
+    return document | _graph(model.network, [tensor.name for tensor in tensors])
+
+
+def _graph(network: "Network | None", names: Sequence[str]) -> dict[str, Any]:
+    from compressor.console.coverage import coverage_document, kept_line
+
+    if network is None:
+        return {}
+    return {"network": coverage_document(network, names), "graph": [str(network.coverage(names)), kept_line(network)]}
 
 
 def _print(document: dict[str, Any], printer: "Printer") -> None:
@@ -123,7 +152,14 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
         printer.remark(left_out)
     if parts := document.get("parts"):
         printer.remark(f"Bytes: {', '.join(f'{name} {count:,}' for name, count in parts.items())}.")
-    if others := document.get("others"):
+    if graph := document.get("graph"):
+        coverage, left = graph
+        printer.remark(f"Compressed: {coverage}.")
+        if left:
+            printer.remark(f"{left[:1].upper()}{left[1:]}.")
+        if between := document["network"]["between"]:
+            printer.remark(f"Not a chain: {printable(between)}.")
+    elif others := document.get("others"):
         names = [f"{printable(name)} {_shape(shape)}" for name, shape in others.items()]
         more = f" and {len(names) - _SHOWN} more (all in --json)" if len(names) > _SHOWN else ""
         printer.remark(f"Not compressed: {', '.join(names[:_SHOWN])}{more}.")

@@ -1,13 +1,7 @@
 """Networks and compressed models in any file that the package reads, and decoded weights in any that it writes."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from compressor import importers
 from compressor.networks.registry import SHAPES
@@ -22,9 +16,6 @@ DENSE_FILES = (".onnx", *_TORCH_FILES, ".safetensors", ".npz")
 """Names of files with trained weights end so."""
 
 COMPRESSED_FILES = (".dcz", ".net")
-
-KEPT = "kept_tensors"
-"""Key of the provenance: layers of an ONNX model that were not compressed, as a JSON list."""
 
 _DEFAULT_SHAPES = "squeezenet-1.0"
 _MB = 1_000_000
@@ -45,22 +36,64 @@ def suffix_of(file: Path, known: Sequence[str], what: str = "") -> str:
     return suffix
 
 
-def read_dense(file: Path, keep: Sequence[str] = (), take: Sequence[str] = ()) -> DenseModel:
-    """A trained network; `keep` are patterns of layers that are not to be compressed, `take` of arrays that are layers.
+def read_dense(
+    file: Path,
+    keep: Sequence[str] = (),
+    take: Sequence[str] = (),
+    fix: Sequence[str] | None = None,
+    shape: Sequence[str] | None = None,
+) -> DenseModel:
+    """A trained network.
+
+    Parameters
+    ----------
+    file : path
+    keep, take : sequence of str
+        Patterns of layers that are not to be compressed, and of arrays that are layers.
+    fix, shape : sequence of str or None
+        Of an ONNX file: values ``NAME=VALUE`` and sizes ``NAME=1x576`` of inputs of its graph.
 
     Raises
     ------
     ValueError, OSError, ImportError
         When the file cannot be read, or a pattern fits nothing.
     """
-    if take and file.suffix.lower() == ".onnx":
+    is_onnx = file.suffix.lower() == ".onnx"
+    for option, given in {"--fix": fix, "--shape": shape}.items():
+        if given and not is_onnx:
+            raise ValueError(f"{option}: is for ONNX files, whose graph has inputs")
+    if take and is_onnx:
         raise ValueError(f"--take: means nothing for {file}, whose graph says what is a layer")
     readers: dict[str, Callable[[], DenseModel]] = {
-        ".onnx": lambda: _kept_apart(importers.read_onnx(file), keep),
+        ".onnx": lambda: importers.read_onnx(file, keep=keep, fix=_pairs("--fix", fix), shapes=_shapes_in(shape)),
         ".safetensors": lambda: importers.read_safetensors(file, keep=keep, take=take),
         ".npz": lambda: importers.read_npz(file, keep=keep, take=take),
     }
     return readers.get(suffix_of(file, DENSE_FILES), lambda: importers.read_pytorch(file, keep=keep, take=take))()
+
+
+def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` as a mapping."""
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value) or name in found:
+            raise ValueError(f"{option}: {text!r}, but it must be NAME=VALUE, each input once")
+        found[name] = value
+    return found
+
+
+def _shapes_in(given: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for name, text in _pairs("--shape", given).items():
+        sizes = text.lower().split("x")
+        if not all(size.isascii() and size.isdigit() and len(size) < _LONGEST_SIZE for size in sizes):
+            raise ValueError(f"--shape: {name}={text!r}, but it must be sizes such as 1x576")
+        shapes[name] = tuple(int(size) for size in sizes)
+    return shapes
+
+
+_LONGEST_SIZE = 10  # digits
 
 
 def read_compressed(file: Path, shapes_name: str | None = None, max_memory: int | None = None) -> CompressedModel:
@@ -119,17 +152,17 @@ UNPACKED_FILES = (".npz", ".safetensors", *_TORCH_FILES, ".onnx", ".net")
 _NEED_LIKE = {".onnx": "the graph", ".pt": "the names and types of the state dict"}
 
 
-def check_like(out: Path, like: Path | None) -> None:
+def check_like(out: Path, like: Path | None, has_graph: bool) -> None:
     """Check that ``--like`` is given where it is needed, and only where it means something.
 
     Raises
     ------
     ValueError
-        When it is not.
+        If it is not.
     """
     suffix = suffix_of(out, UNPACKED_FILES, "--out")
     suffix = ".pt" if suffix in _TORCH_FILES else suffix
-    if like is None and suffix in _NEED_LIKE:
+    if like is None and suffix in _NEED_LIKE and not (suffix == ".onnx" and has_graph):
         raise ValueError(f"--like: must name the original for a {suffix} file, which gives {_NEED_LIKE[suffix]}")
     if like is not None and suffix == ".net":
         raise ValueError("--like: means nothing for a .net file")
@@ -143,7 +176,7 @@ def write_weights(model: CompressedModel, out: Path, like: Path | None) -> None:
     ValueError, OSError, ImportError
         When the model does not fit `like` or the format, or a file cannot be read or written.
     """
-    check_like(out, like)
+    check_like(out, like, model.network is not None)
     suffix = suffix_of(out, UNPACKED_FILES, "--out")
     if suffix == ".npz":
         importers.write_npz(model, out, like)
@@ -151,42 +184,7 @@ def write_weights(model: CompressedModel, out: Path, like: Path | None) -> None:
         importers.write_safetensors(model, out, like)
     elif suffix == ".net":
         importers.write_deep_compression_net(model, out)
-    elif like is not None and suffix == ".onnx":
-        importers.write_onnx(_without_kept(model), like, out)
+    elif suffix == ".onnx":
+        importers.write_onnx(model, like, out)
     elif like is not None:
         importers.write_pytorch(model, like, out)
-
-
-# Layers of ONNX models that are kept ----------------------------------------------------------------------------------
-# The other importers know arrays by name and keep them under it. An ONNX layer is a place in a graph and may be half
-# an array, so that what is kept of it gets a name of its own, and is taken from the original when it is written back.
-
-
-def _kept_apart(model: DenseModel, keep: Sequence[str]) -> DenseModel:
-    if not keep:
-        return model
-    names = [tensor.name for tensor in model.tensors]
-    for pattern in keep:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"keep: no layer matches {pattern!r}; there are {', '.join(names)}")
-    kept = [tensor for tensor in model.tensors if any(fnmatchcase(tensor.name, pattern) for pattern in keep)]
-    rest = [both for both in zip(model.tensors, model.activations, strict=True) if both[0] not in kept]
-    if not rest:
-        raise ValueError("keep: leaves no layer to compress")
-    others: dict[str, NDArray[np.float32]] = dict(model.others)
-    for tensor in kept:
-        others |= {f"{tensor.name}.weight": tensor.weights}
-        others |= {} if tensor.bias is None else {f"{tensor.name}.bias": tensor.bias}
-    provenance = {**model.provenance, KEPT: json.dumps([tensor.name for tensor in kept])}
-    return DenseModel(tuple(t for t, _ in rest), tuple(a for _, a in rest), provenance, others)
-
-
-def _without_kept(model: CompressedModel) -> CompressedModel:
-    try:
-        kept = json.loads(model.provenance.get(KEPT, "[]"))
-    except ValueError:
-        kept = None
-    if not isinstance(kept, list):
-        raise ValueError(f"provenance: {KEPT} is {model.provenance[KEPT]!r:.100}, but it must be a JSON list")
-    names = {f"{name}.{part}" for name in kept for part in ("weight", "bias")}
-    return replace(model, others={name: array for name, array in model.others.items() if name not in names})

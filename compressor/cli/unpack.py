@@ -7,7 +7,8 @@ from compressor.cli.options import INPUT_PANEL, OUTPUT_PANEL, PROGRAM, Compresse
 
 _OUT = "The file to write: .npz, .safetensors, .pt, .pth, .bin, .ckpt, .onnx or .net."
 _LIKE = (
-    "The original: its other contents, names and types are kept. Needed for .onnx and .pt, possible for all but .net."
+    "The original: its other contents, names and types are kept. Needed for .pt, and for .onnx where the file has no "
+    "graph; possible for all but .net."
 )
 
 
@@ -25,7 +26,7 @@ def unpack(
     from compressor.console.targets import check_target_file
 
     printer = Printer(PROGRAM)
-    check_like(out, like)
+    check_like(out, like, has_graph=True)
     check_target_file("--out", out)
     model = read_compressed(file, shapes, max_memory)
     write_weights(model, out, like)

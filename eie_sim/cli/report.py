@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressor.checks import separated
 from eie_sim.cli.options import (
     INPUT_PANEL,
     OUTPUT_PANEL,
@@ -173,6 +172,7 @@ def _refuse_a_new_run(file: Path, given: Sequence[object]) -> None:
 
 def _kept_results(file: Path, layers: str | None) -> "Results":
     """The results in a file, of the layers that are asked for."""
+    from compressor.checks import separated
     from eie_sim.report.results_file import read_results
 
     results = read_results(file)
