@@ -149,16 +149,15 @@ def report(
 
 def _results_file(what: str | None) -> Path | None:
     """The file of results that is meant, of a folder of `eie-sim run --out` its results.json; None: a new run."""
+    from eie_sim.report.results_file import refuse_table
+
     if what is None:
         return None
     file = Path(what)
     inside = file / "results.json"
     if file.is_dir() and inside.is_file():
         return inside
-    if file.suffix.lower() == ".csv" and file.is_file():
-        with file.open("rb") as content:
-            if content.read(12) == b"layer,input,":
-                raise ValueError(f"{file}: a table of results; give results.json, which `eie-sim run --out` writes too")
+    refuse_table(file)
     return file if file.suffix.lower() == ".json" else None
 
 

@@ -173,8 +173,23 @@ def read_results(path: str | PathLike[str]) -> Results:
     file = Path(path)
     if (file / "results.json").is_file():
         file /= "results.json"
+    refuse_table(file)
     with errors_name(file):
         return _checked(KIND.read(file))
+
+
+def refuse_table(file: Path) -> None:
+    """Refuse the CSV of a run, which lacks the machine.
+
+    Raises
+    ------
+    ValueError
+        If `file` is one; it says what to give.
+    """
+    if file.suffix.lower() == ".csv" and file.is_file():
+        with file.open("rb") as content:
+            if content.read(12) == b"layer,input,":
+                raise ValueError(f"{file}: a table of results; give results.json, which `eie-sim run --out` writes too")
 
 
 def _checked(document: Mapping[str, Any]) -> Results:

@@ -157,3 +157,12 @@ def test_deviations_beyond_any_float_are_none(cli, results):
         found = json.loads(cli("compare", first, second, "--json").stdout)["cells"]
         assert {cell["column"] for cell in found} == {"time_us"}
         assert cli("compare", first, second).exit_code == 0
+
+
+def test_a_table_of_results_is_named_for_what_it_is(cli, fails, files, tmp_path):
+    assert cli("run", files / "one.eie", "--csv", tmp_path / "results.csv").exit_code == 0
+    line = fails("compare", tmp_path / "results.csv", tmp_path / "results.csv")
+    assert (
+        line
+        == f"{tmp_path / 'results.csv'}: a table of results; give results.json, which `eie-sim run --out` writes too"
+    )

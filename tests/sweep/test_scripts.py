@@ -114,3 +114,12 @@ def test_failures_that_are_there_are_counted_and_can_be_tried_again(folder):
     assert "--retry-failed computes points again that failed before" in stderr
     assert "2 points: 1 were there, 0 computed" in ran(folder, *command, "--retry-failed")[1]
     assert sorted(rows(folder / "space.sqlite", "status")) == [("done",), ("failed",)]
+
+
+def test_the_command_line_in_such_a_script_ends_with_one_line(folder):
+    arguments = ["eie-sim", "sweep", "run", "space.toml", "--jobs", "2"]
+    script = f"import sys\nfrom eie_sim.cli import main\nsys.argv = {arguments}\nmain()\n"
+    code, _, stderr = ran(folder, "-", script=script)
+    assert code == 2
+    assert stderr.splitlines()[-1].startswith("eie-sim: run_sweep: <stdin> is not a file that worker processes can")
+    assert "Traceback" not in stderr
