@@ -44,9 +44,7 @@ _SHAPES = (
     "The layers of a .net file, which does not name them: those of a network, or of a TOML file that gives a list of "
     "sizes to each, outputs and inputs first. Default: squeezenet-1.0."
 )
-_FIX = (
-    "Value of an input of an ONNX graph, such as sr=16000, so that what follows from it is constant; may be repeated."
-)
+_FIX = "Value of an input of an ONNX graph, such as sr=16000: what follows from it is constant; may be repeated."
 _SHAPE = "Sizes of an input of an ONNX graph, so that what follows from them is known; may be repeated."
 _MAX_MEMORY = (
     "Memory that reading a .dcz file may take, for one from a source you trust. Default: 100 MB and ten times its size."
@@ -63,7 +61,7 @@ Compressed = Annotated[
 Shapes = Annotated[str | None, option(INPUT_PANEL, _SHAPES, "NETWORK|FILE.toml")]
 Fix = Annotated[list[str] | None, option(INPUT_PANEL, _FIX, "NAME=VALUE", "--fix")]
 Shape = Annotated[list[str] | None, option(INPUT_PANEL, _SHAPE, "NAME=1x576", "--shape")]
-Kept = Annotated[bool, option(OUTPUT_PANEL, "List everything that is not compressed, with its reason.")]
+Kept = Annotated[bool, option(OUTPUT_PANEL, "List everything that is not compressed, with its reason.", None, "--kept")]
 MaxMemory = Annotated[int | None, option(INPUT_PANEL, _MAX_MEMORY, "MB", "--max-memory", min=1)]
 WeightBits = Annotated[str | None, option(SHARING_PANEL, _WEIGHT_BITS, PER_LAYER)]
 Init = Annotated[str | None, option(SHARING_PANEL, _INIT, PER_LAYER)]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compressor import importers
+from compressor.console.graph_inputs import graph_inputs
 from compressor.networks.registry import SHAPES
 from compressor.storage.coded_file import load_compressed
 from compressor.storage.toml_file import read_toml
@@ -65,35 +66,16 @@ def read_dense(
     if take and is_onnx:
         raise ValueError(f"--take: means nothing for {file}, whose graph says what is a layer")
     readers: dict[str, Callable[[], DenseModel]] = {
-        ".onnx": lambda: importers.read_onnx(file, keep=keep, fix=_pairs("--fix", fix), shapes=_shapes_in(shape)),
+        ".onnx": lambda: _read_onnx(file, keep, fix, shape),
         ".safetensors": lambda: importers.read_safetensors(file, keep=keep, take=take),
         ".npz": lambda: importers.read_npz(file, keep=keep, take=take),
     }
     return readers.get(suffix_of(file, DENSE_FILES), lambda: importers.read_pytorch(file, keep=keep, take=take))()
 
 
-def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    """``NAME=VALUE`` as a mapping."""
-    found: dict[str, str] = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not (name and equals and value) or name in found:
-            raise ValueError(f"{option}: {text!r}, but it must be NAME=VALUE, each input once")
-        found[name] = value
-    return found
-
-
-def _shapes_in(given: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
-    shapes = {}
-    for name, text in _pairs("--shape", given).items():
-        sizes = text.lower().split("x")
-        if not all(size.isascii() and size.isdigit() and len(size) < _LONGEST_SIZE for size in sizes):
-            raise ValueError(f"--shape: {name}={text!r}, but it must be sizes such as 1x576")
-        shapes[name] = tuple(int(size) for size in sizes)
-    return shapes
-
-
-_LONGEST_SIZE = 10  # digits
+def _read_onnx(file: Path, keep: Sequence[str], fix: Sequence[str] | None, shape: Sequence[str] | None) -> DenseModel:
+    fixed, shapes = graph_inputs(fix, shape)
+    return importers.read_onnx(file, keep=keep, fix=fixed, shapes=shapes)
 
 
 def read_compressed(file: Path, shapes_name: str | None = None, max_memory: int | None = None) -> CompressedModel:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eie_sim.cli.options import Arch, Json, Preset, Set
+from eie_sim.cli.options import Arch, Fix, Json, Kept, Preset, Set, Shape
 
 if TYPE_CHECKING:
     from compressor.types.packed import PackedLayer
@@ -15,21 +15,39 @@ if TYPE_CHECKING:
     from eie_sim.cli.console import Printer
 
 
+_FILE = "A packed model (.eie); or an ONNX model (.onnx) or a compressed one (.dcz), to see what of it would run."
+
+
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE.eie", help="A packed model.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE.eie", help=_FILE, show_default=False)],
+    fix: Fix = None,
+    shape: Shape = None,
+    kept: Kept = False,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show the layers of a packed model, their sizes, and the SRAM of a PE they use against what there is."""
+    """Show the layers of a packed model, their sizes, and the SRAM of a PE they use against what there is.
+
+    Of an ONNX model, or of a compressed one with its graph: which of its products run on the machine, and which do not.
+    """
     from compressor.console.packed_layers import packed_row
     from compressor.storage.packed_file import load_model
     from eie_sim.capacity import capacity_report, model_capacity_report
     from eie_sim.cli.console import Printer
     from eie_sim.cli.machine import chosen_machine
 
-    if file.suffix.lower() in (".dcz", ".net") and file.is_file():
+    if file.suffix.lower() in (".onnx", ".dcz"):
+        from eie_sim.cli.products import show_products
+
+        if preset or arch or settings:
+            raise ValueError(f"{file}: what runs of it does not depend on the machine; leave out its options")
+        show_products(file, fix, shape, kept, as_json)
+        return
+    if fix or shape or kept:
+        raise ValueError(f"{file}: --fix, --shape and --kept are for ONNX models and compressed ones")
+    if file.suffix.lower() == ".net" and file.is_file():
         raise ValueError(f"{file}: a compressed model; eie-compress info shows what is in it")
     printer = Printer()
     machine = chosen_machine(preset, arch, settings, printer.note)

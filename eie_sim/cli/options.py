@@ -18,8 +18,10 @@ __all__ = [
     "DrawnFile",
     "EieSimulator",
     "Fit",
+    "Fix",
     "InputFile",
     "Json",
+    "Kept",
     "Layers",
     "MaxVectors",
     "MeasuredFile",
@@ -28,6 +30,7 @@ __all__ = [
     "Rows",
     "Seed",
     "Set",
+    "Shape",
     "TracedFile",
     "WeightDensity",
     "Yes",
@@ -63,6 +66,8 @@ _FILE = (
 )
 _NINE = "the nine layers of the EIE paper."
 _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
+_FIX = "Value of an input of an ONNX graph, such as sr=16000: what follows from it is constant; may be repeated."
+_SHAPE = "Sizes of an input of an ONNX graph, so that what follows from them is known; may be repeated."
 _CHAIN = (
     "Run these layers one after another, each on the activated output of the one before. Default: as the graph of the "
     "file says; without one, each layer alone."
@@ -88,6 +93,9 @@ EieSimulator = Annotated[Path | None, option(INPUT_PANEL, "A data folder of the 
 Rows = Annotated[int | None, option(INPUT_PANEL, "Outputs of the layer in that folder. Default: 1000.", "N", min=1)]
 Name = Annotated[str | None, option(INPUT_PANEL, _NAME, "NAME")]
 Chain = Annotated[str | None, option(INPUT_PANEL, _CHAIN, "A,B,...")]
+Fix = Annotated[list[str] | None, option(INPUT_PANEL, _FIX, "NAME=VALUE", "--fix")]
+Shape = Annotated[list[str] | None, option(INPUT_PANEL, _SHAPE, "NAME=1x576", "--shape")]
+Kept = Annotated[bool, option(OUTPUT_PANEL, "List everything that is not compressed, with its reason.", None, "--kept")]
 Layers = Annotated[str | None, option(INPUT_PANEL, "These layers only; one with a comma in double quotes.", "A,B,...")]
 Acts = Annotated[Path | None, option(INPUT_PANEL, _ACTS, "FILE.npy")]
 ActDensity = Annotated[float | None, option(INPUT_PANEL, _ACT_DENSITY, "0..1", min=0, max=1)]

@@ -56,11 +56,13 @@ class ModelFile(ABC):
         if network is None:
             return replace(job, notes=(*stored.notes, *job.notes))
         part = [Note(f"on the machine: {network.coverage(job.names)} of {self.path.name}")]
-        recurrent = [
-            use.node for use in network.uses if use.operator in RECURRENT and set(use.tensors) & set(job.names)
-        ]
-        if recurrent:
-            part.append(Note(f"{listed(recurrent)}: one product of [W R] and (x, h); the steps over time are not run"))
+        here = [use for use in network.uses if not set(use.tensors).isdisjoint(job.names)]
+        if steps := [use.node for use in here if use.operator in RECURRENT]:
+            part.append(Note(f"{listed(steps)}: one product of [W R] and (x, h); the steps over time are not run"))
+        # More multiply-accumulates than weights: the rows of a batch, of a sequence, or a weight of several uses.
+        many = [use.tensors[0] for use in here if use.operator not in RECURRENT and (use.macs or 0) > sum(use.sizes)]
+        if many:
+            part.append(Note(f"{listed(many)}: several products an inference; one is run for each input vector"))
         return replace(job, notes=(*stored.notes, *part, *job.notes))
 
     def reader(self) -> "ModelFile":

@@ -147,7 +147,8 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
         return replace(job, remarks=(*job.remarks, *_ends_before(model, picked[-1], functions[picked[-1]])))
     if options.chain_names is not None:
         raise OptionError("chain", why)
-    cure = Cure("chain", f"{listed(picked, ',')} runs them one after another")
+    # Where a graph says that they are not a chain, to call them one is no cure.
+    cure = Cure("chain", f"{listed(picked, ',')} runs them one after another") if model.network is None else None
     if options.acts is not None:
         raise OptionError("acts", f"the layers are not a chain ({why})", Cure("layers", "picks one"))
     notes = () if options.chain is False else (Note(f"not a chain ({why}): each layer gets inputs of its own", cure),)

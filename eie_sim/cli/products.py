@@ -1,0 +1,99 @@
+"""What of a network would run on the machine: its products, one by one, before anything is compressed or packed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from compressor.console.coverage import coverage_document, kept_line, kept_lines, middle
+from compressor.console.graph_inputs import graph_inputs
+from compressor.console.grid import column, grid
+from compressor.console.printer import plural
+from compressor.types.network import RECURRENT, Network, Use
+from eie_sim.cli.console import Printer, printable
+
+_HOST = "host: convolutions do not run on the machine yet"
+_STEP = "one step; time does not run yet"
+
+
+def show_products(
+    file: Path, fix: Sequence[str] | None, shape: Sequence[str] | None, all_kept: bool, as_json: bool
+) -> None:
+    """Print the products of the graph of a model, and where each runs.
+
+    Raises
+    ------
+    ValueError
+        If the file is malformed, or has no graph.
+    OSError
+        If it cannot be read.
+    """
+    printer = Printer()
+    network, shapes = _read(file, fix, shape)
+    matrices = [name for use in network.uses if not use.operator.startswith("Conv") for name in use.tensors]
+    document: dict[str, Any] = {
+        "file": str(file),
+        "file_bytes": file.stat().st_size,
+        "products": [_product(use, shapes) for use in network.uses],
+        "chain": network.chains(matrices),
+        "network": coverage_document(network, matrices),
+    }
+    if as_json:
+        printer.json(document)
+        return
+    products = document["products"]
+    title = f"{plural(len(products), 'product')} with constant weights, {plural(document['file_bytes'], 'byte')}"
+    groups = [
+        column("product", [middle(x["name"]) for x in products], left=True),
+        column("operator", [x["operator"] for x in products], left=True),
+        column("weights", [x["shape"] for x in products], left=True),
+        column("multiply-accumulates", ["-" if x["macs"] is None else f"{x['macs']:,}" for x in products]),
+        column("runs on", [x["runs_on"] for x in products], left=True),
+    ]
+    table = grid(groups, printer.out.width, printer.out)
+    printer.lines([Text.assemble((printable(str(file)), "bold"), ": ", title), "", *table.lines, ""])
+    printer.remark(f"On the machine: {network.coverage(matrices)}. Sizes that the graph leaves open count as 1.")
+    if left := kept_line(network):
+        printer.remark(f"{left[:1].upper()}{left[1:]}.")
+    if len(matrices) > 1:
+        why = network.between
+        printer.remark(f"The matrices are {'not a chain: ' + printable(why) if why else 'a chain'}.")
+    if all_kept:
+        printer.lines(["", *kept_lines(network.kept)])
+
+
+def _read(
+    file: Path, fix: Sequence[str] | None, shape: Sequence[str] | None
+) -> tuple[Network, Mapping[str, tuple[int, ...]]]:
+    """The graph of a model, and the shapes of its tensors."""
+    network: Network | None
+    if file.suffix.lower() == ".onnx":
+        from compressor.importers import read_onnx
+
+        fixed, sizes = graph_inputs(fix, shape)
+        dense = read_onnx(file, fix=fixed, shapes=sizes)
+        network, shapes = dense.network, {tensor.name: tensor.shape for tensor in dense.tensors}
+    else:
+        from compressor.storage.coded_file import load_compressed
+
+        if fix or shape:
+            raise ValueError(f"{file}: --fix and --shape are for ONNX models; those of this file are settled")
+        coded = load_compressed(file)
+        network, shapes = coded.network, {tensor.name: tensor.shape for tensor in coded.tensors}
+    if network is None:
+        raise ValueError(f"{file}: has no graph, so it is a set of matrices; eie-compress info shows what is in it")
+    return network, shapes
+
+
+def _product(use: Use, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    shape = "x".join(map(str, shapes.get(use.tensors[0], ())))
+    where = _HOST if use.operator.startswith("Conv") else "machine"
+    return {
+        "name": use.tensors[0] if len(use.tensors) == 1 else use.node,
+        "operator": use.operator,
+        "tensors": list(use.tensors),
+        "shape": shape if len(use.tensors) == 1 else f"{len(use.tensors)} x {shape}",
+        "macs": use.macs,
+        "runs_on": f"{where}: {_STEP}" if use.operator in RECURRENT else where,
+    }
