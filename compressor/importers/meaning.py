@@ -5,7 +5,7 @@ bias that belongs to an array, do. The patterns of names are here and nowhere el
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -107,7 +107,8 @@ def meaning_of(
     }
     if both := sorted(chosen["keep"] & chosen["take"]):
         raise ValueError(f"take: {both[0]!r} is matched by keep too; name it in one of them")
-    biases = {name: bias for name in arrays if (bias := _bias_of(name, arrays)) is not None}
+    bias_of = _biases(arrays, chosen["take"])
+    claimed = {bias for bias in bias_of.values() if arrays[bias].ndim > 1}
     reasons: dict[str, str] = {}
     for name, array in arrays.items():
         by_types = None if kept is None else kept.get(name)
@@ -119,37 +120,42 @@ def meaning_of(
             reasons[name] = "--keep"
         elif impossible is not None or by_types is not None:
             reasons[name] = by_types or str(impossible)
-        elif kept is None and (reason := why_kept(name, array, arrays)) is not None:
+        elif kept is None and (reason := _why_kept(name, arrays, bias_of.get(name))) is not None:
             reasons[name] = reason
-    layers = {name: tensor_of[name] for name in arrays if name not in reasons}
-    turned = list(transposed) if kept is not None else _transposed(layers, biases, arrays)
-    turned = [name for name in turned if name in layers]
-    own = {
-        name: biases[name]
-        for name in layers
-        if name in biases and arrays[biases[name]].shape[0] == _rows(arrays[name], name in turned)
-    }
+    layers = {name: tensor_of[name] for name in arrays if name not in reasons and name not in claimed}
+    around = list(transposed) if kept is not None else _transposed(layers, bias_of, arrays)
+    around = [name for name in around if name in layers]
+    own = {name: bias_of[name] for name in layers if name in bias_of}
+    own = {name: bias for name, bias in own.items() if arrays[bias].size == _rows(arrays[name], name in around)}
     told = {name: why for name, why in reasons.items() if arrays[name].ndim > 1 and arrays[name].size}
-    for name, bias in biases.items():
+    for name, bias in bias_of.items():
         if name in layers and name not in own:
-            rows = _rows(arrays[name], name in turned)
-            told[bias] = f"a bias of {arrays[bias].shape[0]} values, but {name!r} has {rows} outputs"
-    return Meaning(layers, own, turned, told, sorted(chosen["keep"]))
+            rows = _rows(arrays[name], name in around)
+            told[bias] = f"a bias of {arrays[bias].size} values, but {name!r} has {rows} outputs"
+    told = {name: why for name, why in told.items() if name not in own.values()}
+    return Meaning(layers, own, around, told, sorted(chosen["keep"]))
 
 
-def why_kept(name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> str | None:
-    """Why the array of this name is no layer, judged by its neighbours `arrays` too; None where it is one."""
-    bias = _bias_of(name, arrays)
-    n_biases = None if bias is None else arrays[bias].shape[0]
+def _why_kept(name: str, arrays: Mapping[str, NDArray[Any]], bias: str | None) -> str | None:
+    """Why the array of this name is no layer, judged by its neighbours too; None where it is one."""
+    array = arrays[name]
+    n_biases = None if bias is None else arrays[bias].size
     is_biased_matrix = array.ndim == 2 and n_biases in array.shape  # which no table is
     if not is_biased_matrix and (reason := kept_by_name(name, array.ndim)) is not None:
-        return reason
+        return _of_which(name, arrays) if reason == MASK else reason
     alike = next((n for n in bias_names(name) if n in arrays and arrays[n].shape == array.shape), None)
     if alike is not None:
         return f"a normalisation or the like: {alike!r} has the same shape"
     if not is_called_weight(name) and _is_mask(array):
         return "mask: it holds nothing but infinities, 0 and 1"
     return None if array.ndim == 2 else _why_no_kernel(name, array, n_biases)
+
+
+def _of_which(mask: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """The reason for which a mask is kept: it may be one of weights, which nothing says how to apply."""
+    others = (mask.removesuffix("_mask"), _layer_of(mask)[0] + _WEIGHT)
+    masked = next((n for n in others if n != mask and n in arrays and arrays[n].shape == arrays[mask].shape), None)
+    return MASK if masked is None else f"mask, not applied to {masked!r}"
 
 
 def kept_by_name(name: str, n_axes: int) -> str | None:
@@ -259,8 +265,18 @@ def is_called_weight(name: str) -> bool:
     return _WEIGHT in _last(name) or bool(_KERAS.fullmatch(name) or _BARE_WEIGHT.fullmatch(_last(name)))
 
 
-def _bias_of(name: str, arrays: Mapping[str, Any]) -> str | None:
-    return next((bias for bias in bias_names(name) if bias in arrays and arrays[bias].ndim == 1), None)
+def _biases(arrays: Mapping[str, NDArray[Any]], taken: Collection[str]) -> dict[str, str]:
+    """The bias that belongs to each array by its name: a vector, or a row or column as long as one of its axes."""
+    found: dict[str, str] = {}
+    free = {name for name, array in arrays.items() if array.size == max(array.shape, default=0) and name not in taken}
+    for name, array in arrays.items():
+        ends = (array.shape[0], array.shape[-1]) if array.ndim > 1 else ()
+        for bias in bias_names(name):
+            if bias in free and (arrays[bias].ndim == 1 or (arrays[bias].ndim == 2 and arrays[bias].size in ends)):
+                found[name] = bias
+                free.discard(bias)
+                break
+    return found
 
 
 # Which way round ------------------------------------------------------------------------------------------------------
@@ -287,8 +303,7 @@ def _transposed(layers: Mapping[str, str], biases: Mapping[str, str], arrays: Ma
     nothing says it, their neighbours in the same file do, where all that are sure agree.
     """
     sure = {
-        name: _is_turned(name, arrays[name], arrays[biases[name]].shape[0] if name in biases else None)
-        for name in layers
+        name: _is_turned(name, arrays[name], arrays[biases[name]].size if name in biases else None) for name in layers
     }
     families: dict[bool, set[bool | None]] = {True: set(), False: set()}
     for name, says in sure.items():

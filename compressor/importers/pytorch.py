@@ -234,8 +234,10 @@ def _key_of_state_dict(found: Mapping[str, Any]) -> str | None:
     """Where in a checkpoint the state dict is; None when it is one itself."""
     # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
     inner = [key for key, value in found.items() if isinstance(value, Mapping) and _tensors_in(value)]
-    if known := [key for key in _STATE_DICT_KEYS if key in inner] or (inner if len(inner) == 1 else []):
-        return known[0]
+    layers = [key for key in inner if any(tensor.dim() > 1 for tensor in _tensors_in(found[key]).values())]
+    for keys in ([key for key in _STATE_DICT_KEYS if key in inner][:1], inner, layers):
+        if len(keys) == 1:
+            return keys[0]
     if inner:
         raise ValueError(f"source: {', '.join(map(repr, inner))} each hold tensors; save or pass one of them alone")
     if not _tensors_in(found):

@@ -262,3 +262,36 @@ def test_every_kernel_returns_the_way_round_it_was(shape, name, n_biases):
 def test_a_forged_list_of_reasons_is_refused(note):
     with pytest.raises(ValueError, match="provenance: kept_arrays is"):
         kept_because({"kept_arrays": note})
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1, 3)])
+@pytest.mark.parametrize("is_transposed", [False, True])
+def test_a_bias_may_be_a_row_or_a_column(shape, is_transposed):
+    weight = numbers(3, 7)
+    arrays = {"W1": weight.T if is_transposed else weight, "b1": numbers(*shape)}
+    model = dense_model_of(arrays)
+    (tensor,) = model.tensors
+    assert np.array_equal(tensor.weights, weight)
+    assert np.array_equal(tensor.bias, arrays["b1"].ravel())
+    assert not model.others
+    back = named_arrays(compress_model(model, density=1, weight_bits=8))
+    assert np.array_equal(back["b1"], arrays["b1"])
+    assert back["W1"].shape == arrays["W1"].shape
+
+
+def test_a_bias_belongs_to_one_weight():
+    model = dense_model_of({"W": numbers(3, 2), "w": numbers(3, 2), "b": numbers(3)})
+    assert [t.bias is not None for t in model.tensors] == [True, False]
+
+
+def test_a_mask_of_weights_that_nothing_applies_is_said_to_be_one():
+    model = dense_model_of({"fc.weight": numbers(2, 3), "fc.weight_mask": np.ones((2, 3))})
+    assert kept_because(model.provenance) == {"fc.weight_mask": "mask, not applied to 'fc.weight'"}
+
+
+@pytest.mark.parametrize("note", ["[]", '{"b1": [2, 2]}', '{"b1": 3}', "{"])
+def test_a_forged_shape_of_a_bias_is_refused(note):
+    model = dense_model_of({"W1": numbers(3, 7), "b1": numbers(3)})
+    forged = type(model)(model.tensors, model.activations, {**model.provenance, "bias_shapes": note}, model.others)
+    with pytest.raises(ValueError, match="provenance: bias_shapes is"):
+        named_arrays(forged)
