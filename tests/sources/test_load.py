@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import PackedModel, pack_codes, save_model
+from compressor import PackedModel, compress_model, pack_codes, save_model
 from eie_sim import ArchConfig, Job, Origin, load, simulate, simulate_batch
 from eie_sim.networks import published_layers
 from eie_sim.sources import OptionError
@@ -60,6 +60,14 @@ def test_layers_that_do_not_fit_each_other_are_no_chain_and_the_job_says_so(fold
     assert [note.text for note in job.notes] == [
         "the layers are no chain (other has 40 inputs, fc1 before it 60 outputs): each gets inputs of its own"
     ]
+
+
+def test_a_layer_with_a_comma_in_its_name_is_picked_by_it_in_quotes(tmp_path):
+    rng = np.random.default_rng(0)
+    model = compress_model({name: rng.normal(size=(4, 4)) for name in ("conv,1", "fc")}, density=0.5)
+    save_model(model.pack(), tmp_path / "odd.eie")
+    assert load(tmp_path / "odd.eie", layers='"conv,1"').names == ("conv,1",)
+    assert load(tmp_path / "odd.eie", layers='fc,"conv,1"').names == ("conv,1", "fc")
 
 
 def test_layers_are_packed_for_the_machine_or_stay_as_they_are_stored(folder):
