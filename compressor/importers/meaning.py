@@ -60,19 +60,19 @@ class Meaning(NamedTuple):
         Names of the arrays that are weights of layers, and of the tensors they become, in order.
     biases : dict of str to str
         The name of the bias of each array in `layers` that has one.
-    transposed : list of str
+    transposed : frozenset of str
         Those of `layers` that are stored (inputs, outputs), or (kernel ..., inputs, outputs).
     kept : dict of str to str
         Why arrays of two axes and more are no layers, and biases belong to none.
-    by_user : list of str
+    by_user : frozenset of str
         Arrays that the user keeps.
     """
 
     layers: dict[str, str]
     biases: dict[str, str]
-    transposed: list[str]
+    transposed: frozenset[str]
     kept: dict[str, str]
-    by_user: list[str]
+    by_user: frozenset[str]
 
 
 def meaning_of(
@@ -123,8 +123,7 @@ def meaning_of(
         elif kept is None and (reason := _why_kept(name, arrays, bias_of.get(name))) is not None:
             reasons[name] = reason
     layers = {name: tensor_of[name] for name in arrays if name not in reasons and name not in claimed}
-    around = list(transposed) if kept is not None else _transposed(layers, bias_of, arrays)
-    around = [name for name in around if name in layers]
+    around = layers.keys() & (transposed if kept is not None else _transposed(layers, bias_of, arrays))
     own = {name: bias_of[name] for name in layers if name in bias_of}
     own = {name: bias for name, bias in own.items() if arrays[bias].size == _rows(arrays[name], name in around)}
     told = {name: why for name, why in reasons.items() if arrays[name].ndim > 1 and arrays[name].size}
@@ -132,8 +131,9 @@ def meaning_of(
         if name in layers and name not in own:
             rows = _rows(arrays[name], name in around)
             told[bias] = f"a bias of {arrays[bias].size} values, but {name!r} has {rows} outputs"
-    told = {name: why for name, why in told.items() if name not in own.values()}
-    return Meaning(layers, own, around, told, sorted(chosen["keep"]))
+    owned = set(own.values())
+    told = {name: why for name, why in told.items() if name not in owned}
+    return Meaning(layers, own, frozenset(around), told, frozenset(chosen["keep"]))
 
 
 def _why_kept(name: str, arrays: Mapping[str, NDArray[Any]], bias: str | None) -> str | None:
@@ -142,20 +142,16 @@ def _why_kept(name: str, arrays: Mapping[str, NDArray[Any]], bias: str | None) -
     n_biases = None if bias is None else arrays[bias].size
     is_biased_matrix = array.ndim == 2 and n_biases in array.shape  # which no table is
     if not is_biased_matrix and (reason := kept_by_name(name, array.ndim)) is not None:
-        return _of_which(name, arrays) if reason == MASK else reason
+        # A mask may be one of weights, which nothing says how to apply.
+        of = (name.removesuffix("_mask"), _layer_of(name)[0] + _WEIGHT) if reason == MASK else ()
+        masked = next((n for n in of if n != name and n in arrays and arrays[n].shape == array.shape), None)
+        return reason if masked is None else f"mask, not applied to {masked!r}"
     alike = next((n for n in bias_names(name) if n in arrays and arrays[n].shape == array.shape), None)
-    if alike is not None:
+    if alike is not None and bias is None:
         return f"a normalisation or the like: {alike!r} has the same shape"
     if not is_called_weight(name) and _is_mask(array):
         return "mask: it holds nothing but infinities, 0 and 1"
     return None if array.ndim == 2 else _why_no_kernel(name, array, n_biases)
-
-
-def _of_which(mask: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """The reason for which a mask is kept: it may be one of weights, which nothing says how to apply."""
-    others = (mask.removesuffix("_mask"), _layer_of(mask)[0] + _WEIGHT)
-    masked = next((n for n in others if n != mask and n in arrays and arrays[n].shape == arrays[mask].shape), None)
-    return MASK if masked is None else f"mask, not applied to {masked!r}"
 
 
 def kept_by_name(name: str, n_axes: int) -> str | None:
@@ -170,7 +166,7 @@ def kept_by_name(name: str, n_axes: int) -> str | None:
 
 
 def _why_no_kernel(name: str, array: NDArray[Any], n_biases: int | None) -> str | None:
-    """As `why_kept`, of an array with 3 to 5 axes."""
+    """As `_why_kept`, of an array with 3 to 5 axes."""
     is_keras = _KERAS.fullmatch(name) is not None
     if array.ndim == 3 and (reason := _first_match(name.lower(), KEPT_STACKS)) is not None:
         return reason
@@ -302,24 +298,19 @@ def _transposed(layers: Mapping[str, str], biases: Mapping[str, str], arrays: Ma
     A bias says it where it is as long as one of both axes; a name says it of Keras and Flax; of matrices for which
     nothing says it, their neighbours in the same file do, where all that are sure agree.
     """
-    sure = {
-        name: _is_turned(name, arrays[name], arrays[biases[name]].size if name in biases else None) for name in layers
-    }
+    sure: dict[str, bool | None] = {}
+    for name in layers:
+        first, last = arrays[name].shape[0], arrays[name].shape[-1]
+        n_biases = arrays[biases[name]].size if name in biases else None
+        if _RECURRENT.fullmatch(name):
+            sure[name] = False
+        elif n_biases is not None and first != last and n_biases in (first, last):
+            sure[name] = n_biases == last
+        else:
+            sure[name] = True if _KERAS.fullmatch(name) else None if arrays[name].ndim == 2 else False
     families: dict[bool, set[bool | None]] = {True: set(), False: set()}
     for name, says in sure.items():
         if arrays[name].ndim == 2:
             families[_GPT.fullmatch(name) is not None].add(says)
     agreed = {is_gpt for is_gpt, family in families.items() if True in family and False not in family}
     return [n for n, says in sure.items() if says or (says is None and (_GPT.fullmatch(n) is not None) in agreed)]
-
-
-def _is_turned(name: str, array: NDArray[Any], n_biases: int | None) -> bool | None:
-    """Whether an array is stored (inputs, outputs); None where nothing says so."""
-    first, last = array.shape[0], array.shape[-1]
-    if _RECURRENT.fullmatch(name):
-        return False
-    if n_biases is not None and first != last and n_biases in (first, last):
-        return bool(n_biases == last)
-    if _KERAS.fullmatch(name):
-        return True
-    return None if array.ndim == 2 else False

@@ -209,7 +209,7 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     if names := _noted(provenance, TRANSPOSED):
         lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
     by_reason: dict[str, list[str]] = {}
-    skipped, not_finite = _noted(provenance, SKIPPED), _noted(provenance, NOT_FINITE)
+    skipped, not_finite = frozenset(_noted(provenance, SKIPPED)), _noted(provenance, NOT_FINITE)
     reasons = kept_because(provenance)
     for name, why in reasons.items():
         if name not in skipped:
@@ -219,7 +219,7 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
         lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
     if not_finite:
         lines.append(f"left out, for they are not finite: {_some(not_finite)}")
-    if integers := [f"{name} ({reasons[name]})" for name in skipped if name in reasons]:
+    if integers := [f"{name} ({reasons[name]})" for name in reasons if name in skipped]:
         lines.append(f"left out, for they hold no floating-point numbers: {_some(integers)}")
     return lines
 
