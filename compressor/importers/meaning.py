@@ -19,7 +19,7 @@ KEPT_TABLES = {
     "embedding table": ("*embed*", "emb", "*_emb", "emb_*", "wte", "wpe", "lut"),
     "table of positions": ("*position*", "*pos_enc*", "*rel_pos*", "*attention_bias"),
 }
-"""Modules whose weight is no layer, unless it has a bias, which no table has; by the reason."""
+"""Modules whose weight is not a layer, unless it has a bias, which no table has; by the reason."""
 
 _LAYERS_ALL_THE_SAME = ("embed_out", "*unembed", "*embed*proj*")  # such as the output layer of GPT-NeoX
 
@@ -33,15 +33,15 @@ KEPT_PARAMETERS = {
     "embedding": ("*embed", "*embeds", "*embedding", "*embeddings"),
     "scale or statistics": ("*scale", "*scales", "*gamma", "*beta", "*_mean", "*_std", "*_var"),
 }  # fmt: skip
-"""Arrays with a name of their own that are no layers."""
+"""Arrays with a name of their own that are not layers."""
 
 KEPT_KERNELS = {
     "transposed convolution": ("*deconv*", "*upconv*", "*conv*transpose*"),
     "depthwise kernel of Keras": ("*depthwise_kernel*",),
 }
-"""Arrays of 3 to 5 axes that are no kernels of a convolution; matched against the whole name."""
+"""Arrays of 3 to 5 axes that are not kernels of a convolution; matched against the whole name."""
 
-KEPT_STACKS = {"matrices of experts, one over the other": ("*expert*", "*moe*")}
+KEPT_STACKS = {"stacked matrices of experts": ("*expert*", "*moe*")}
 """The same, of arrays of 3 axes, also where they have a bias."""
 
 _GPT = re.compile(r"(.*[./])?(c_attn|c_proj|c_fc|q_attn)\.weight", re.DOTALL)  # Conv1D of Hugging Face's GPT
@@ -63,7 +63,7 @@ class Meaning(NamedTuple):
     transposed : frozenset of str
         Those of `layers` that are stored (inputs, outputs), or (kernel ..., inputs, outputs).
     kept : dict of str to str
-        Why arrays of two axes and more are no layers, and biases belong to none.
+        Why arrays of two axes and more are not layers, and biases belong to none.
     by_user : frozenset of str
         Arrays that the user keeps.
     """
@@ -90,16 +90,16 @@ def meaning_of(
     ----------
     arrays : mapping of str to ndarray
     keep, take : sequence of str
-        Patterns (`fnmatch`) of arrays or tensors that are no layers, or are layers, whatever their names say.
+        Patterns (`fnmatch`) of arrays or tensors that are not layers, or are layers, whatever their names say.
     aliases : mapping of str to sequence of str, or None
         Other names of arrays that patterns may match, such as those of the parts that one was stored in.
     kept, transposed : mapping of str to str, sequence of str
-        Where types say what is no layer, as in a module: the reasons. No name and no bias is judged then.
+        Where types say what is not a layer, as in a module: the reasons. No name and no bias is judged then.
 
     Raises
     ------
     ValueError
-        If a pattern matches nothing, both match one array, or what is to be taken can be no layer.
+        If a pattern matches nothing, both match one array, or what is to be taken cannot be a layer.
     """
     tensor_of = {name: _tensor_name(name, arrays) for name in arrays}
     chosen = {
@@ -115,7 +115,7 @@ def meaning_of(
         impossible = _impossible(array)
         if name in chosen["take"]:
             if impossible is not None:
-                raise ValueError(f"take: {name!r} can be no layer: {impossible}")
+                raise ValueError(f"take: {name!r} cannot be a layer: {impossible}")
         elif name in chosen["keep"]:
             reasons[name] = "--keep"
         elif impossible is not None or by_types is not None:
@@ -137,7 +137,7 @@ def meaning_of(
 
 
 def _why_kept(name: str, arrays: Mapping[str, NDArray[Any]], bias: str | None) -> str | None:
-    """Why the array of this name is no layer, judged by its neighbours too; None where it is one."""
+    """Why the array of this name is not a layer, judged by its neighbours too; None where it is one."""
     array = arrays[name]
     n_biases = None if bias is None else arrays[bias].size
     is_biased_matrix = array.ndim == 2 and n_biases in array.shape  # which no table is
@@ -155,7 +155,7 @@ def _why_kept(name: str, arrays: Mapping[str, NDArray[Any]], bias: str | None) -
 
 
 def kept_by_name(name: str, n_axes: int) -> str | None:
-    """Why an array of this name is no layer, by its name alone; None where it may be one."""
+    """Why an array of this name is not a layer, by its name alone; None where it may be one."""
     named = _NAMED_WEIGHT.fullmatch(name)
     path = re.split(r"[./]", name if named is None else named["module"])
     own = next((part for part in reversed(path) if not part.isdigit()), "").partition(":")[0]

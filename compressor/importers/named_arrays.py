@@ -42,7 +42,7 @@ TIED = "tied_arrays"
 """Key of the provenance: for each array that is another one too, that one's name, as a JSON object."""
 
 KEPT_BECAUSE = "kept_arrays"
-"""Key of the provenance: for each reason, the arrays of two axes and more that are no layers, as a JSON object."""
+"""Key of the provenance: for each reason, the arrays of two axes and more that are not layers, as a JSON object."""
 
 TRANSPOSED = "transposed_kernels"
 """Key of the provenance: the weights that are stored (inputs, outputs) and were read transposed, as a JSON list."""
@@ -81,7 +81,7 @@ def dense_model_of(
       (`compressor.importers.stored_parts`).
     - A weight that is stored (inputs, outputs), as a bias as long as its last axis or the names of Keras say, is read
       transposed and named in ``provenance["transposed_kernels"]``.
-    - What names say is no layer, such as an embedding table or a causal mask, is kept; the lists of patterns are in
+    - What names say is not a layer, such as an embedding table or a causal mask, is kept; the lists of patterns are in
       `compressor.importers.meaning`, the reasons in ``provenance["kept_arrays"]``.
     - ``<layer>.weight_ih_l0``, ``<layer>.weight_hh_l0`` and the like are gate matrices: of kind "lstm" where they have
       four rows for each hidden unit, "gru" where three, with the gates in PyTorch's order; else "linear".
@@ -107,7 +107,7 @@ def dense_model_of(
     take : sequence of str
         Patterns of arrays or tensors that are layers, whatever their names say.
     kept : mapping of str to str, or None
-        Where types say what is no layer, as those of a module do: the reasons. No name is judged then.
+        Where types say what is not a layer, as those of a module do: the reasons. No name is judged then.
     transposed : sequence of str
         With `kept`: the weights that are stored (inputs, outputs).
 
@@ -170,7 +170,7 @@ def dense_model_of(
 
 
 def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
-    """What is no layer, and the names of what of it is left out: masks and the like that are not finite."""
+    """What is not a layer, and the names of what of it is left out: masks and the like that are not finite."""
     others, left_out = {}, []
     for name, array in numbers.items():
         is_kept = name in meaning.by_user or name in meaning.kept or kept_by_name(name, array.ndim) == MASK
@@ -182,7 +182,7 @@ def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[s
 
 
 def kept_because(provenance: Mapping[str, str]) -> dict[str, str]:
-    """Why arrays of two axes and more are no layers, by their names, as `dense_model_of` notes it.
+    """Why arrays of two axes and more are not layers, by their names, as `dense_model_of` notes it.
 
     Raises
     ------
