@@ -209,16 +209,16 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     if names := _noted(provenance, TRANSPOSED):
         lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
     by_reason: dict[str, list[str]] = {}
-    skipped, not_finite = frozenset(_noted(provenance, SKIPPED)), _noted(provenance, NOT_FINITE)
+    skipped, not_finite = (dict.fromkeys(_noted(provenance, key)) for key in (SKIPPED, NOT_FINITE))
     reasons = kept_because(provenance)
     for name, why in reasons.items():
-        if name not in skipped:
+        if name not in skipped and name not in not_finite:
             by_reason.setdefault(why, []).append(name)
     if by_reason:
         each = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
         lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
     if not_finite:
-        lines.append(f"left out, for they are not finite: {_some(not_finite)}")
+        lines.append(f"left out, for they are not finite: {_some(list(not_finite))}")
     if integers := [f"{name} ({reasons[name]})" for name in reasons if name in skipped]:
         lines.append(f"left out, for they hold no floating-point numbers: {_some(integers)}")
     return lines
