@@ -121,16 +121,16 @@ def separated(text: str) -> list[str]:
     An item with a comma in it is put into double quotes, or the part of it that has the comma, as in
     ``"conv,1"=0.4,0.1``; ``""`` within them is a quote. A quote that ends nowhere is a character as any.
     """
-    return [_unquoted(item).strip() for item in _ITEM.findall(text)]
+    items = []
+    for item in _ITEM.findall(text):
+        quoted = _QUOTED.fullmatch(item)
+        items.append((item if quoted is None else quoted[1].replace('""', '"') + quoted[2]).strip())
+    return items
 
 
+# An item may begin with a quoted part, where a comma, an equals sign or the end follows it.
 _ITEM = re.compile(r'(?:^|(?<=,))((?:\s*"(?:[^"]|"")*"(?=\s*[,=]|\s*$))?[^,]*)')
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*)"(.*)', re.DOTALL)
-
-
-def _unquoted(item: str) -> str:
-    quoted = _QUOTED.fullmatch(item)
-    return item if quoted is None else quoted[1].replace('""', '"') + quoted[2]
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -82,10 +82,12 @@ def test_a_batch_of_another_shape_is_refused(acts):
     refused(lambda: simulate_batch(small(), acts, ARCH), "acts", np.shape(acts), "(B, 2)", "fc")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
-def test_an_input_that_is_not_finite_is_refused_with_its_place(bad):
-    refused(lambda: simulate(small(), [0, bad], ARCH), "acts", "(1,)", "finite")
-    refused(lambda: simulate_batch(small(), [[0, 0], [bad, 0]], ARCH), "acts", "(1, 0)", "finite")
+@pytest.mark.parametrize(
+    ("bad", "why"), [(np.nan, "finite"), (np.inf, "finite"), (-np.inf, "finite"), (1e39, "float32 holds at most")]
+)
+def test_an_input_that_is_not_finite_is_refused_with_its_place(bad, why):
+    refused(lambda: simulate(small(), [0, bad], ARCH), "acts", "(1,)", str(bad), why)
+    refused(lambda: simulate_batch(small(), [[0, 0], [bad, 0]], ARCH), "acts", "(1, 0)", str(bad), why)
 
 
 @pytest.mark.parametrize("acts", [["a", "b"], [None, None], [1j, 1]])

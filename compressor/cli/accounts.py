@@ -74,9 +74,11 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
         f": {plural(account.file_bytes, 'byte')} of {account.dense_bytes:,}; by the paper's rule ",
         (times(total.huffman_rate), "bold"),
         f" (P {times(total.kept)}, P+Q {times(total.shared_rate)})",
-        " for the compressed layers alone" if account.n_others else "",
     )
     printer.lines([summary, ""])
+    if account.n_others:
+        printer.remark("The paper's rule counts the compressed layers alone, the bytes everything in the file.")
+        printer.lines([""])
 
 
 def times(rate: float) -> str:

@@ -42,7 +42,7 @@ _DENSITY = (
 )
 _QUALITY = "Keep what is at least so many standard deviations of its layer."
 _KEEP = "Patterns of layers to leave as they are; may be repeated."
-_TAKE = "Patterns of arrays that are layers, though names such as embedding say that they are none; may be repeated."
+_TAKE = "Patterns of arrays that are layers, whatever names such as embedding say; may be repeated."
 _INDEX = "Bits of a run of zeros, 2 to 8; none: no index; best (default of .dcz): the smallest, measured. .eie: 4."
 _ACTIVATION = (
     "Activation function after a layer: none, relu, sigmoid or tanh. Only ONNX files tell; of others relu is assumed, "

@@ -141,7 +141,7 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups
     from compressor.console.printer import plural, printable
-    from compressor.importers.named_arrays import reading_notes
+    from compressor.importers.named_arrays import READING_KEYS, reading_notes
 
     layers = document["layers"]
     title = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
@@ -166,6 +166,8 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     for note in reading_notes(document["provenance"]):
         printer.remark(printable(f"{note[:1].upper()}{note[1:]}."))
     for key, value in document["provenance"].items():
+        if key in READING_KEYS:
+            continue
         printer.remark(f"{printable(key)}: {printable(value)}")
 
 

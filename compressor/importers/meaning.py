@@ -5,7 +5,7 @@ bias that belongs to an array, do. The patterns of names are here and nowhere el
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ KEPT_TABLES = {
     "embedding table": ("*embed*", "emb", "*_emb", "emb_*", "wte", "wpe", "lut"),
     "table of positions": ("*position*", "*pos_enc*", "*rel_pos*", "*attention_bias"),
 }
-"""Modules whose weight is no layer, unless it has a bias, which no table has; by the reason."""
+"""Modules whose weight is not a layer, unless it has a bias, which no table has; by the reason."""
 
 _LAYERS_ALL_THE_SAME = ("embed_out", "*unembed", "*embed*proj*")  # such as the output layer of GPT-NeoX
 
@@ -33,15 +33,15 @@ KEPT_PARAMETERS = {
     "embedding": ("*embed", "*embeds", "*embedding", "*embeddings"),
     "scale or statistics": ("*scale", "*scales", "*gamma", "*beta", "*_mean", "*_std", "*_var"),
 }  # fmt: skip
-"""Arrays with a name of their own that are no layers."""
+"""Arrays with a name of their own that are not layers."""
 
 KEPT_KERNELS = {
     "transposed convolution": ("*deconv*", "*upconv*", "*conv*transpose*"),
     "depthwise kernel of Keras": ("*depthwise_kernel*",),
 }
-"""Arrays of 3 to 5 axes that are no kernels of a convolution; matched against the whole name."""
+"""Arrays of 3 to 5 axes that are not kernels of a convolution; matched against the whole name."""
 
-KEPT_STACKS = {"matrices of experts, one over the other": ("*expert*", "*moe*")}
+KEPT_STACKS = {"stacked matrices of experts": ("*expert*", "*moe*")}
 """The same, of arrays of 3 axes, also where they have a bias."""
 
 _GPT = re.compile(r"(.*[./])?(c_attn|c_proj|c_fc|q_attn)\.weight", re.DOTALL)  # Conv1D of Hugging Face's GPT
@@ -60,19 +60,19 @@ class Meaning(NamedTuple):
         Names of the arrays that are weights of layers, and of the tensors they become, in order.
     biases : dict of str to str
         The name of the bias of each array in `layers` that has one.
-    transposed : list of str
+    transposed : frozenset of str
         Those of `layers` that are stored (inputs, outputs), or (kernel ..., inputs, outputs).
     kept : dict of str to str
-        Why arrays of two axes and more are no layers, and biases belong to none.
-    by_user : list of str
+        Why arrays of two axes and more are not layers, and biases belong to none.
+    by_user : frozenset of str
         Arrays that the user keeps.
     """
 
     layers: dict[str, str]
     biases: dict[str, str]
-    transposed: list[str]
+    transposed: frozenset[str]
     kept: dict[str, str]
-    by_user: list[str]
+    by_user: frozenset[str]
 
 
 def meaning_of(
@@ -90,16 +90,16 @@ def meaning_of(
     ----------
     arrays : mapping of str to ndarray
     keep, take : sequence of str
-        Patterns (`fnmatch`) of arrays or tensors that are no layers, or are layers, whatever their names say.
+        Patterns (`fnmatch`) of arrays or tensors that are not layers, or are layers, whatever their names say.
     aliases : mapping of str to sequence of str, or None
         Other names of arrays that patterns may match, such as those of the parts that one was stored in.
     kept, transposed : mapping of str to str, sequence of str
-        Where types say what is no layer, as in a module: the reasons. No name and no bias is judged then.
+        Where types say what is not a layer, as in a module: the reasons. No name and no bias is judged then.
 
     Raises
     ------
     ValueError
-        If a pattern matches nothing, both match one array, or what is to be taken can be no layer.
+        If a pattern matches nothing, both match one array, or what is to be taken cannot be a layer.
     """
     tensor_of = {name: _tensor_name(name, arrays) for name in arrays}
     chosen = {
@@ -107,45 +107,47 @@ def meaning_of(
     }
     if both := sorted(chosen["keep"] & chosen["take"]):
         raise ValueError(f"take: {both[0]!r} is matched by keep too; name it in one of them")
-    biases = {name: bias for name in arrays if (bias := _bias_of(name, arrays)) is not None}
+    bias_of = _biases(arrays, chosen["take"])
+    claimed = {bias for bias in bias_of.values() if arrays[bias].ndim > 1}
     reasons: dict[str, str] = {}
     for name, array in arrays.items():
         by_types = None if kept is None else kept.get(name)
         impossible = _impossible(array)
         if name in chosen["take"]:
             if impossible is not None:
-                raise ValueError(f"take: {name!r} can be no layer: {impossible}")
+                raise ValueError(f"take: {name!r} cannot be a layer: {impossible}")
         elif name in chosen["keep"]:
             reasons[name] = "--keep"
         elif impossible is not None or by_types is not None:
             reasons[name] = by_types or str(impossible)
-        elif kept is None and (reason := why_kept(name, array, arrays)) is not None:
+        elif kept is None and (reason := _why_kept(name, arrays, bias_of.get(name))) is not None:
             reasons[name] = reason
-    layers = {name: tensor_of[name] for name in arrays if name not in reasons}
-    turned = list(transposed) if kept is not None else _transposed(layers, biases, arrays)
-    turned = [name for name in turned if name in layers]
-    own = {
-        name: biases[name]
-        for name in layers
-        if name in biases and arrays[biases[name]].shape[0] == _rows(arrays[name], name in turned)
-    }
+    layers = {name: tensor_of[name] for name in arrays if name not in reasons and name not in claimed}
+    around = layers.keys() & (transposed if kept is not None else _transposed(layers, bias_of, arrays))
+    own = {name: bias_of[name] for name in layers if name in bias_of}
+    own = {name: bias for name, bias in own.items() if arrays[bias].size == _rows(arrays[name], name in around)}
     told = {name: why for name, why in reasons.items() if arrays[name].ndim > 1 and arrays[name].size}
-    for name, bias in biases.items():
+    for name, bias in bias_of.items():
         if name in layers and name not in own:
-            rows = _rows(arrays[name], name in turned)
-            told[bias] = f"a bias of {arrays[bias].shape[0]} values, but {name!r} has {rows} outputs"
-    return Meaning(layers, own, turned, told, sorted(chosen["keep"]))
+            rows = _rows(arrays[name], name in around)
+            told[bias] = f"a bias of {arrays[bias].size} values, but {name!r} has {rows} outputs"
+    owned = set(own.values())
+    told = {name: why for name, why in told.items() if name not in owned}
+    return Meaning(layers, own, frozenset(around), told, frozenset(chosen["keep"]))
 
 
-def why_kept(name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> str | None:
-    """Why the array of this name is no layer, judged by its neighbours `arrays` too; None where it is one."""
-    bias = _bias_of(name, arrays)
-    n_biases = None if bias is None else arrays[bias].shape[0]
+def _why_kept(name: str, arrays: Mapping[str, NDArray[Any]], bias: str | None) -> str | None:
+    """Why the array of this name is not a layer, judged by its neighbours too; None where it is one."""
+    array = arrays[name]
+    n_biases = None if bias is None else arrays[bias].size
     is_biased_matrix = array.ndim == 2 and n_biases in array.shape  # which no table is
     if not is_biased_matrix and (reason := kept_by_name(name, array.ndim)) is not None:
-        return reason
+        # A mask may be one of weights, which nothing says how to apply.
+        of = (name.removesuffix("_mask"), _layer_of(name)[0] + _WEIGHT) if reason == MASK else ()
+        masked = next((n for n in of if n != name and n in arrays and arrays[n].shape == array.shape), None)
+        return reason if masked is None else f"mask, not applied to {masked!r}"
     alike = next((n for n in bias_names(name) if n in arrays and arrays[n].shape == array.shape), None)
-    if alike is not None:
+    if alike is not None and bias is None:
         return f"a normalisation or the like: {alike!r} has the same shape"
     if not is_called_weight(name) and _is_mask(array):
         return "mask: it holds nothing but infinities, 0 and 1"
@@ -153,7 +155,7 @@ def why_kept(name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]])
 
 
 def kept_by_name(name: str, n_axes: int) -> str | None:
-    """Why an array of this name is no layer, by its name alone; None where it may be one."""
+    """Why an array of this name is not a layer, by its name alone; None where it may be one."""
     named = _NAMED_WEIGHT.fullmatch(name)
     path = re.split(r"[./]", name if named is None else named["module"])
     own = next((part for part in reversed(path) if not part.isdigit()), "").partition(":")[0]
@@ -164,7 +166,7 @@ def kept_by_name(name: str, n_axes: int) -> str | None:
 
 
 def _why_no_kernel(name: str, array: NDArray[Any], n_biases: int | None) -> str | None:
-    """As `why_kept`, of an array with 3 to 5 axes."""
+    """As `_why_kept`, of an array with 3 to 5 axes."""
     is_keras = _KERAS.fullmatch(name) is not None
     if array.ndim == 3 and (reason := _first_match(name.lower(), KEPT_STACKS)) is not None:
         return reason
@@ -259,8 +261,18 @@ def is_called_weight(name: str) -> bool:
     return _WEIGHT in _last(name) or bool(_KERAS.fullmatch(name) or _BARE_WEIGHT.fullmatch(_last(name)))
 
 
-def _bias_of(name: str, arrays: Mapping[str, Any]) -> str | None:
-    return next((bias for bias in bias_names(name) if bias in arrays and arrays[bias].ndim == 1), None)
+def _biases(arrays: Mapping[str, NDArray[Any]], taken: Collection[str]) -> dict[str, str]:
+    """The bias that belongs to each array by its name: a vector, or a row or column as long as one of its axes."""
+    found: dict[str, str] = {}
+    free = {name for name, array in arrays.items() if array.size == max(array.shape, default=0) and name not in taken}
+    for name, array in arrays.items():
+        ends = (array.shape[0], array.shape[-1]) if array.ndim > 1 else ()
+        for bias in bias_names(name):
+            if bias in free and (arrays[bias].ndim == 1 or (arrays[bias].ndim == 2 and arrays[bias].size in ends)):
+                found[name] = bias
+                free.discard(bias)
+                break
+    return found
 
 
 # Which way round ------------------------------------------------------------------------------------------------------
@@ -286,25 +298,19 @@ def _transposed(layers: Mapping[str, str], biases: Mapping[str, str], arrays: Ma
     A bias says it where it is as long as one of both axes; a name says it of Keras and Flax; of matrices for which
     nothing says it, their neighbours in the same file do, where all that are sure agree.
     """
-    sure = {
-        name: _is_turned(name, arrays[name], arrays[biases[name]].shape[0] if name in biases else None)
-        for name in layers
-    }
+    sure: dict[str, bool | None] = {}
+    for name in layers:
+        first, last = arrays[name].shape[0], arrays[name].shape[-1]
+        n_biases = arrays[biases[name]].size if name in biases else None
+        if _RECURRENT.fullmatch(name):
+            sure[name] = False
+        elif n_biases is not None and first != last and n_biases in (first, last):
+            sure[name] = n_biases == last
+        else:
+            sure[name] = True if _KERAS.fullmatch(name) else None if arrays[name].ndim == 2 else False
     families: dict[bool, set[bool | None]] = {True: set(), False: set()}
     for name, says in sure.items():
         if arrays[name].ndim == 2:
             families[_GPT.fullmatch(name) is not None].add(says)
     agreed = {is_gpt for is_gpt, family in families.items() if True in family and False not in family}
     return [n for n, says in sure.items() if says or (says is None and (_GPT.fullmatch(n) is not None) in agreed)]
-
-
-def _is_turned(name: str, array: NDArray[Any], n_biases: int | None) -> bool | None:
-    """Whether an array is stored (inputs, outputs); None where nothing says so."""
-    first, last = array.shape[0], array.shape[-1]
-    if _RECURRENT.fullmatch(name):
-        return False
-    if n_biases is not None and first != last and n_biases in (first, last):
-        return bool(n_biases == last)
-    if _KERAS.fullmatch(name):
-        return True
-    return None if array.ndim == 2 else False

@@ -25,7 +25,7 @@ from compressor.importers.meaning import (
     turned_back,
     weight_name,
 )
-from compressor.importers.stored_parts import joined, parts_of, split
+from compressor.importers.stored_parts import PARTS, joined, parts_of, split
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import TORCH_GATES, DenseModel, DenseTensor
 
@@ -42,13 +42,16 @@ TIED = "tied_arrays"
 """Key of the provenance: for each array that is another one too, that one's name, as a JSON object."""
 
 KEPT_BECAUSE = "kept_arrays"
-"""Key of the provenance: for each reason, the arrays of two axes and more that are no layers, as a JSON object."""
+"""Key of the provenance: for each reason, the arrays of two axes and more that are not layers, as a JSON object."""
 
 TRANSPOSED = "transposed_kernels"
 """Key of the provenance: the weights that are stored (inputs, outputs) and were read transposed, as a JSON list."""
 
 BIAS_NAMES = "bias_names"
 """Key of the provenance: the bias of each weight whose name does not follow PyTorch's rule, as a JSON object."""
+
+BIAS_SHAPES = "bias_shapes"
+"""Key of the provenance: the shape of each bias that is stored as a row or a column, as a JSON object."""
 
 NOT_FINITE = "not_finite_arrays"
 """Key of the provenance: the arrays that were left out because a number in them is not finite, as a JSON list."""
@@ -78,7 +81,7 @@ def dense_model_of(
       (`compressor.importers.stored_parts`).
     - A weight that is stored (inputs, outputs), as a bias as long as its last axis or the names of Keras say, is read
       transposed and named in ``provenance["transposed_kernels"]``.
-    - What names say is no layer, such as an embedding table or a causal mask, is kept; the lists of patterns are in
+    - What names say is not a layer, such as an embedding table or a causal mask, is kept; the lists of patterns are in
       `compressor.importers.meaning`, the reasons in ``provenance["kept_arrays"]``.
     - ``<layer>.weight_ih_l0``, ``<layer>.weight_hh_l0`` and the like are gate matrices: of kind "lstm" where they have
       four rows for each hidden unit, "gru" where three, with the gates in PyTorch's order; else "linear".
@@ -104,7 +107,7 @@ def dense_model_of(
     take : sequence of str
         Patterns of arrays or tensors that are layers, whatever their names say.
     kept : mapping of str to str, or None
-        Where types say what is no layer, as those of a module do: the reasons. No name is judged then.
+        Where types say what is not a layer, as those of a module do: the reasons. No name is judged then.
     transposed : sequence of str
         With `kept`: the weights that are stored (inputs, outputs).
 
@@ -136,7 +139,7 @@ def dense_model_of(
         own_bias = meaning.biases.get(name)
         bias = None
         if own_bias is not None:
-            bias = _floats(own_bias, numbers.pop(own_bias), f"--keep {name},{own_bias} leaves out both")
+            bias = _floats(own_bias, numbers.pop(own_bias).reshape(-1), f"--keep {name},{own_bias} leaves out both")
         weight = numbers.pop(name)
         weight = _floats(name, turned(weight) if name in meaning.transposed else weight, f"--keep {name} leaves it out")
         kind, gates = _kind(name, weight, found)
@@ -148,7 +151,7 @@ def dense_model_of(
         assumed = [t.name for t, function in zip(tensors, activations, strict=True) if function != "none"]
     others, left_out = _kept(numbers, meaning)
     skipped = [name for name in found if found[name].dtype.kind != "f"]
-    integers = {name: f"{found[name].dtype} numbers" for name in skipped if found[name].dtype.kind in "iu"}
+    integers = {name: f"{found[name].dtype} numbers" for name in skipped if found[name].dtype.kind != "b"}
     reasons: dict[str, list[str]] = {}
     for name, why in (meaning.kept | {name: why for name, why in integers.items() if found[name].ndim > 1}).items():
         reasons.setdefault(why, []).append(name)
@@ -156,6 +159,7 @@ def dense_model_of(
         ASSUMED: assumed,
         BARE_NAMES: [name for name, tensor in weights.items() if weight_name(tensor) != name],
         BIAS_NAMES: {name: bias for name, bias in meaning.biases.items() if bias_names(name)[0] != bias},
+        BIAS_SHAPES: {bias: found[bias].shape for bias in meaning.biases.values() if found[bias].ndim > 1},
         KEPT_BECAUSE: reasons,
         NOT_FINITE: left_out,
         SKIPPED: skipped,
@@ -166,7 +170,7 @@ def dense_model_of(
 
 
 def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
-    """What is no layer, and the names of what of it is left out: masks and the like that are not finite."""
+    """What is not a layer, and the names of what of it is left out: masks and the like that are not finite."""
     others, left_out = {}, []
     for name, array in numbers.items():
         is_kept = name in meaning.by_user or name in meaning.kept or kept_by_name(name, array.ndim) == MASK
@@ -178,7 +182,7 @@ def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[s
 
 
 def kept_because(provenance: Mapping[str, str]) -> dict[str, str]:
-    """Why arrays of two axes and more are no layers, by their names, as `dense_model_of` notes it.
+    """Why arrays of two axes and more are not layers, by their names, as `dense_model_of` notes it.
 
     Raises
     ------
@@ -200,23 +204,28 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
         If a note is malformed.
     """
     lines = []
+    if parts := parts_of(provenance):
+        lines.append(f"stored in two parts: {_some(list(parts))}")
     if names := _noted(provenance, TRANSPOSED):
         lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
     by_reason: dict[str, list[str]] = {}
-    skipped, not_finite = _noted(provenance, SKIPPED), _noted(provenance, NOT_FINITE)
+    skipped, not_finite = (dict.fromkeys(_noted(provenance, key)) for key in (SKIPPED, NOT_FINITE))
     reasons = kept_because(provenance)
     for name, why in reasons.items():
-        if name not in skipped:
+        if name not in skipped and name not in not_finite:
             by_reason.setdefault(why, []).append(name)
     if by_reason:
         each = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
         lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
     if not_finite:
-        lines.append(f"left out, for they are not finite: {_some(not_finite)}")
-    if integers := [f"{name} ({reasons[name]})" for name in skipped if name in reasons]:
+        lines.append(f"left out, for they are not finite: {_some(list(not_finite))}")
+    if integers := [f"{name} ({reasons[name]})" for name in reasons if name in skipped]:
         lines.append(f"left out, for they hold no floating-point numbers: {_some(integers)}")
     return lines
 
+
+READING_KEYS = frozenset((BIAS_NAMES, BIAS_SHAPES, KEPT_BECAUSE, NOT_FINITE, PARTS, TRANSPOSED))
+"""Keys of the provenance that `reading_notes` says in words, or that only writers need."""
 
 _NAMED = 4  # arrays of a note
 
@@ -252,14 +261,15 @@ def named_arrays(
         When two arrays would have one name.
     """
     bare, transposed = (frozenset(_noted(model.provenance, key)) for key in (BARE_NAMES, TRANSPOSED))
-    biases = _names_of_names(model.provenance, BIAS_NAMES)
+    biases, shapes = _names_of_names(model.provenance, BIAS_NAMES), _bias_shapes(model.provenance)
     arrays: dict[str, NDArray[np.float32]] = {}
     for tensor in model.tensors:
         name = tensor.name if tensor.name in bare else weight_name(tensor.name)
         weights = tensor.weights if isinstance(tensor, DenseTensor) else tensor.dense()
         _put(arrays, name, np.ascontiguousarray(turned_back(weights)) if name in transposed else weights)
         if tensor.bias is not None:
-            _put(arrays, biases.get(name, bias_names(name)[0]), tensor.bias)
+            bias_name = biases.get(name, bias_names(name)[0])
+            _put(arrays, bias_name, tensor.bias.reshape(shapes.get(bias_name, -1)))
     for name, other in model.others.items():
         _put(arrays, name, other)
     arrays = split(arrays, model.provenance, current)
@@ -347,6 +357,17 @@ def noted_ties(provenance: Mapping[str, str]) -> dict[str, str]:
         When it is no such text.
     """
     return _names_of_names(provenance, TIED)
+
+
+def _bias_shapes(provenance: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """What `BIAS_SHAPES` says: whether a bias is a row or a column."""
+    shapes = _json_of(provenance, BIAS_SHAPES, "{}")
+    is_shape = isinstance(shapes, dict) and all(isinstance(s, list) and len(s) == 2 and 1 in s for s in shapes.values())
+    if not is_shape:
+        raise ValueError(
+            f"provenance: {BIAS_SHAPES} is {provenance[BIAS_SHAPES]!r:.100}, but it must map biases to shapes"
+        )
+    return {name: (1, -1) if shape[0] == 1 else (-1, 1) for name, shape in shapes.items()}
 
 
 def _names_of_names(provenance: Mapping[str, str], key: str) -> dict[str, str]:

@@ -59,7 +59,7 @@ _NO_LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     ((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), "transposed convolution"),
     ((nn.Bilinear,), "bilinear layer, a product of two inputs"),
 )
-"""Modules whose weights are no layers of the machine, and why."""
+"""Modules whose weights are not layers of the machine, and why."""
 _PRUNED, _MASK = "_orig", "_mask"  # as torch.nn.utils.prune calls a weight and its mask
 _HOOK_PARTS = (_PRUNED, "_g", "_v", "_u")  # as weight_norm and spectral_norm do, those of hooks
 
@@ -77,7 +77,7 @@ def read_pytorch(source: Source, *, keep: Sequence[str] = (), take: Sequence[str
         weight with parametrisations, or pruned by ``torch.nn.utils.prune``, is read as the module computes with it; of
         a state dict, pruned weights and those with a weight norm are.
     keep, take : sequence of str
-        As for `compressor.importers.named_arrays.dense_model_of`: what is no layer, and what is one.
+        As for `compressor.importers.named_arrays.dense_model_of`: what is not a layer, and what is one.
 
     Returns
     -------
@@ -234,8 +234,10 @@ def _key_of_state_dict(found: Mapping[str, Any]) -> str | None:
     """Where in a checkpoint the state dict is; None when it is one itself."""
     # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
     inner = [key for key, value in found.items() if isinstance(value, Mapping) and _tensors_in(value)]
-    if known := [key for key in _STATE_DICT_KEYS if key in inner] or (inner if len(inner) == 1 else []):
-        return known[0]
+    layers = [key for key in inner if any(tensor.dim() > 1 for tensor in _tensors_in(found[key]).values())]
+    for keys in ([key for key in _STATE_DICT_KEYS if key in inner][:1], inner, layers):
+        if len(keys) == 1:
+            return keys[0]
     if inner:
         raise ValueError(f"source: {', '.join(map(repr, inner))} each hold tensors; save or pass one of them alone")
     if not _tensors_in(found):
@@ -295,7 +297,7 @@ def _model_of_tensors(
 ) -> DenseModel:
     _check_packed(state)
     tensors = _tensors_in(state)
-    # What names say is no layer comes last, so that a matrix that an embedding shares is a layer's.
+    # What names say is not a layer comes last, so that a matrix that an embedding shares is a layer's.
     first = _distinct(sorted(tensors.items(), key=lambda item: kept_by_name(item[0], item[1].dim()) is not None))
     distinct = {name: first[name] for name in tensors if name in first}
     needed = sum((4 if t.is_floating_point() else t.element_size()) * t.numel() for t in distinct.values())

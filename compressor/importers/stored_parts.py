@@ -60,6 +60,8 @@ def joined(arrays: Arrays, is_kept: Callable[[str], bool]) -> tuple[dict[str, ND
             whole[begins[name]] = _value(begins[name], found[begins[name]], arrays)
         elif name not in rest:
             whole[name] = array
+    if found and (again := _found(whole, is_kept)):
+        raise ValueError(f"array {min(again)!r}: its parts are stored in parts again; remove one of both before saving")
     notes = {plain: [*parts[:3], list(parts.norm_shape)] for plain, parts in found.items()}
     return whole, {PARTS: json.dumps(notes)} if notes else {}
 

@@ -64,8 +64,8 @@ def check_torch_file(path: Path) -> int:
         first = file.read(len(_OLD_BYTES))
     if first == _OLD_BYTES:
         raise ValueError(
-            f"in the format before PyTorch 1.6; convert it: torch.save(torch.load({path.name!r}, weights_only=True), "
-            f"{path.stem + '-new' + path.suffix!r})"
+            "written in the format before PyTorch 1.6; convert it: "
+            f"torch.save(torch.load({path.name!r}, weights_only=True), {path.stem + '-new' + path.suffix!r})"
         )
     if not first.startswith(_FIRST_BYTES):
         raise ValueError("no PyTorch file in the zip format that torch.save has written since PyTorch 1.6")

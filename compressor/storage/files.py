@@ -40,7 +40,7 @@ def file_size(path: Path) -> int:
 
 
 FOREIGN_SUFFIXES = frozenset(
-    (".eie", ".dcz", ".onnx", ".pt", ".pth", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv", ".json", ".toml")
+    (".eie", ".dcz", ".onnx", ".pt", ".pth", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv", ".json", ".toml", ".bin", ".ckpt")
 )
 """Ends of the names of files that have a form of their own."""
 

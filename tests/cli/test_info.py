@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from compressor import PackedModel, load_model, pack_codes, save_model
+from compressor import PackedModel, compress_model, load_model, pack_codes, save_compressed, save_model
 from eie_sim import PRESETS, ArchConfig
 from eie_sim.capacity import capacity_report
 from tests.cli.conftest import BOOK, a_layer
@@ -81,10 +81,14 @@ def test_info_of_something_else_is_one_line(fails, files, name):
     assert str(files / name) in fails("info", files / name)
 
 
-def test_info_of_a_compressed_model_says_which_command_shows_it(fails, tmp_path):
-    (tmp_path / "x.dcz").touch()
+def test_info_of_a_compressed_model_without_a_graph_says_which_command_shows_it(fails, tmp_path):
+    save_compressed(compress_model({"fc": np.ones((2, 3))}, 1.0), tmp_path / "x.dcz")
     assert fails("info", tmp_path / "x.dcz").endswith(
-        "x.dcz: a compressed model; eie-compress info shows what is in it"
+        "x.dcz: has no graph, so it is a set of matrices; eie-compress info shows what is in it"
+    )
+    (tmp_path / "x.net").touch()
+    assert fails("info", tmp_path / "x.net").endswith(
+        "x.net: a compressed model; eie-compress info shows what is in it"
     )
 
 

@@ -63,14 +63,3 @@ def test_what_cannot_be_written_is_one_line(fails, compressed, files, tmp_path, 
     more = [] if like is None else ["--like", files / like]
     assert message in fails("unpack", compressed, "-o", tmp_path / out, *more)
     assert [path.name for path in tmp_path.iterdir()] == ["network.dcz"]
-
-
-def test_a_forged_list_of_kept_layers_is_one_line(fails, model, files, tmp_path):
-    from dataclasses import replace
-
-    from compressor import save_compressed
-
-    needs("onnx", "onnx")
-    save_compressed(replace(model, provenance={"kept_tensors": "[1"}), tmp_path / "x.dcz")
-    line = fails("unpack", tmp_path / "x.dcz", "-o", tmp_path / "x.onnx", "--like", files / "text.onnx")
-    assert line == "provenance: kept_tensors is '[1', but it must be a JSON list"

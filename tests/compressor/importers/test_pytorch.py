@@ -376,6 +376,8 @@ def test_a_checkpoint_is_read_by_the_state_dict_in_it(key, tmp_path):
 def test_of_several_state_dicts_the_usual_one_is_read_or_all_are_named(tmp_path):
     state = lenet_5().state_dict()
     assert len(read_pytorch(saved({"ema": state, "model": state}, tmp_path)).tensors) == 4
+    stated = {"net": state, "scaler": {"scale": torch.tensor(2.0)}}
+    assert len(read_pytorch(saved(stated, tmp_path)).tensors) == 4
     with pytest.raises(FormatError, match="source: 'net', 'ema' each hold tensors; save or pass one of them alone"):
         read_pytorch(saved({"net": state, "ema": state}, tmp_path))
 

@@ -211,6 +211,10 @@ def states():
             {"weight_orig": torch.ones(2, 2), "weight_mask": torch.ones(2)},
             r"'weight_mask': shape \(2,\)",
         ),
+        "a pruned norm": (
+            {"weight_g": torch.ones(2, 1), "weight_v_orig": torch.ones(2, 2), "weight_v_mask": torch.ones(2, 2)},
+            r"'weight': its parts are stored in parts again",
+        ),
         "another norm": ({"weight_g": torch.ones(3), "weight_v": torch.ones(2, 2)}, r"'weight_g': shape \(3,\) is not"),
     }
 
