@@ -40,7 +40,23 @@ def file_size(path: Path) -> int:
 
 
 FOREIGN_SUFFIXES = frozenset(
-    (".eie", ".dcz", ".onnx", ".pt", ".pth", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv", ".json", ".toml", ".bin", ".ckpt")
+    [
+        ".eie",
+        ".dcz",
+        ".onnx",
+        ".pt",
+        ".pth",
+        ".bin",
+        ".ckpt",
+        ".npz",
+        ".npy",
+        ".safetensors",
+        ".net",
+        ".mtx",
+        ".csv",
+        ".json",
+        ".toml",
+    ]
 )
 """Ends of the names of files that have a form of their own."""
 

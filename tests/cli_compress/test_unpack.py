@@ -7,7 +7,6 @@ import pytest
 
 from compressor.importers import read_npz, read_safetensors
 from tests.cli_compress.conftest import a_network
-from tests.extras import needs
 
 
 @pytest.fixture

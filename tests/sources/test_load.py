@@ -7,19 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
 from compressor import (
     CodedTensor,
     CompressedModel,
     PackedModel,
+    compress_model,
     load_compressed,
     pack_codes,
     save_compressed,
     save_model,
 )
-=======
-from compressor import PackedModel, compress_model, pack_codes, save_model
->>>>>>> h-state
 from eie_sim import ArchConfig, Job, Origin, load, simulate, simulate_batch
 from eie_sim.networks import published_layers
 from eie_sim.sources import OptionError
@@ -75,7 +72,6 @@ def test_layers_that_do_not_fit_each_other_are_no_chain_and_the_job_says_so(fold
     ]
 
 
-<<<<<<< HEAD
 def of_a_graph(folder, between="", name="graph"):
     """The chain of the folder, compressed, with the graph of it."""
     matrices = {"fc1": ONES, "fc2": ONES.T}
@@ -150,14 +146,14 @@ def test_a_function_that_the_machine_lacks_is_never_skipped(folder):
 def test_a_chain_that_cannot_be_is_refused(options, match, folder):
     with pytest.raises(OptionError, match=match):
         load(of_a_graph(folder), **options)
-=======
+
+
 def test_a_layer_with_a_comma_in_its_name_is_picked_by_it_in_quotes(tmp_path):
     rng = np.random.default_rng(0)
     model = compress_model({name: rng.normal(size=(4, 4)) for name in ("conv,1", "fc")}, density=0.5)
     save_model(model.pack(), tmp_path / "odd.eie")
     assert load(tmp_path / "odd.eie", layers='"conv,1"').names == ("conv,1",)
     assert load(tmp_path / "odd.eie", layers='fc,"conv,1"').names == ("conv,1", "fc")
->>>>>>> h-state
 
 
 def test_layers_are_packed_for_the_machine_or_stay_as_they_are_stored(folder):
