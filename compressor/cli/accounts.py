@@ -61,6 +61,8 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
     paper = _PAPER
     if any(row.stored.endswith("dense") for row in account.rows):
         paper += " It has no dense mode: of layers that the file stores without an index it takes the best i."
+    if account.n_others:
+        paper += " It counts the compressed layers alone."
     for groups, remark in ((_paper_groups(account), paper), (_file_groups(account), _FILE)):
         table = grid(groups, printer.out.width, printer.out)
         printer.lines([*table.lines, ""])
@@ -76,9 +78,6 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
         f" (P {times(total.kept)}, P+Q {times(total.shared_rate)})",
     )
     printer.lines([summary, ""])
-    if account.n_others:
-        printer.remark("The paper's rule counts the compressed layers alone, the bytes everything in the file.")
-        printer.lines([""])
 
 
 def times(rate: float) -> str:

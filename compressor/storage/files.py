@@ -39,25 +39,10 @@ def file_size(path: Path) -> int:
     return status.st_size
 
 
-FOREIGN_SUFFIXES = frozenset(
-    [
-        ".eie",
-        ".dcz",
-        ".onnx",
-        ".pt",
-        ".pth",
-        ".bin",
-        ".ckpt",
-        ".npz",
-        ".npy",
-        ".safetensors",
-        ".net",
-        ".mtx",
-        ".csv",
-        ".json",
-        ".toml",
-    ]
-)
+FOREIGN_SUFFIXES = frozenset((
+    ".eie", ".dcz", ".onnx", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv",
+    ".json", ".toml",
+))  # fmt: skip
 """Ends of the names of files that have a form of their own."""
 
 
