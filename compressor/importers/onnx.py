@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from compressor.importers.onnx_file import OnnxFile, parsed_model
 from compressor.importers.onnx_fold import Constants, stored_tensors
-from compressor.importers.onnx_graph import inner_graphs
+from compressor.importers.onnx_graph import inner_graphs, result_of
 from compressor.importers.onnx_layers import Layers
 from compressor.importers.onnx_normal import Normal, normalise
 from compressor.importers.onnx_operators import Operators, Part
@@ -159,7 +159,7 @@ def _filled(model: CompressedModel, network: Network) -> "ModelProto":
     normal = Normal(file, Constants(file))
     put = _Put(normal)
     operators, tensors = Operators(normal), {tensor.name: tensor for tensor in model.tensors}
-    nodes = {name: node for node in proto.graph.node for name in node.output[:1]}
+    nodes = {result_of(node): node for node in proto.graph.node}
     for use in network.uses:
         node = nodes.get(use.result)
         parts = "" if node is None else operators.parts(node)
@@ -213,7 +213,7 @@ class _Network:
         others = {}
         for name in self._layers.others():
             array = stored(name)
-            with np.errstate(over="ignore"):
+            with np.errstate(all="ignore"):
                 single = array.astype(np.float32)
             # What float32 does not hold, and masks and limits, which no DenseModel holds, stay in the graph.
             if array.size and np.isfinite(single).all() and np.array_equal(single, array):

@@ -24,6 +24,7 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """Where ONNX's own operators are."""
 
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
+_NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
 _SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
 
@@ -64,12 +65,12 @@ class Constants:
         self.stored: dict[str, TensorProto] = stored_tensors(graph)
         self.nodes = list(graph.node)
         self.producers = {output: at for at, node in enumerate(self.nodes) for output in node.output if output}
-        self._closures: dict[str, _Closure | None] = {}
+        self._known: dict[str, bool] = {}
 
     def put(self, name: str, tensor: "TensorProto", numbers: NDArray[Any]) -> None:
         """Take a value as stored in `tensor`; its numbers may be more exact than the tensor's type."""
         self.stored[name], self._arrays[name] = tensor, numbers
-        self._closures.pop(name, None)
+        self._known[name] = True
 
     def producer(self, name: str) -> "NodeProto | None":
         """The node that computes a value."""
@@ -78,14 +79,11 @@ class Constants:
 
     def is_constant(self, name: str) -> bool:
         """Whether a value follows from constants."""
-        return bool(name) and (name in self.stored or self._closure(name) is not None)
+        return bool(name) and (name in self.stored or self._follows(name))
 
     def sources(self, name: str) -> frozenset[str]:
         """The stored constants that a constant value follows from."""
-        if name in self.stored:
-            return frozenset([name])
-        closure = self._closure(name)
-        return frozenset() if closure is None else closure.leaves
+        return self._closure(name).leaves if self.is_constant(name) else frozenset()
 
     def array(self, name: str) -> NDArray[Any]:
         """The numbers of a constant; bfloat16 comes as float32.
@@ -110,9 +108,9 @@ class Constants:
             return self._file.numbers(self.stored[name])
         if (sizes := self._shape_result(name)) is not None:
             return sizes
-        closure = self._closure(name)
-        if closure is None:
+        if not self.is_constant(name):
             raise NotFolded(f"{name!r} is not a constant")
+        closure = self._closure(name)
         model = self._model_of(closure, name)
         self._check_sizes(closure, name)
         try:
@@ -140,42 +138,42 @@ class Constants:
         bounds = {a.name: a.i for a in node.attribute}
         return np.array(list(sizes)[bounds.get("start", 0) : bounds.get("end", len(sizes))], np.int64)
 
-    def _closure(self, name: str) -> _Closure | None:
-        """What `name` follows from; None where that is not constants alone."""
+    def _follows(self, name: str) -> bool:
+        """Whether a value is stored or follows from constants alone."""
         # A list of what is still to be looked at in place of a recursion: a forged graph may be any depth.
         waiting = [name]
         while waiting:
-            at = waiting[-1]
-            if at in self._closures:
-                waiting.pop()
-                continue
-            node = self.producer(at)
-            if node is None or not _can_be_folded(node):
-                self._closures[at] = None
-                waiting.pop()
-                continue
-            if self._shape_result(at) is not None:
-                self._closures[at] = _Closure((), frozenset([at]))
-                waiting.pop()
-                continue
-            inputs = [one for one in node.input if one and one not in self.stored]
-            if any(one in self._closures and self._closures[one] is None for one in inputs):
-                self._closures[at] = None
-                waiting.pop()
-                continue
-            unknown = [one for one in inputs if one not in self._closures]
-            if unknown:
-                # Most graphs compute from their inputs: one value that is not constant settles it.
-                waiting.append(unknown[0])
-                continue
-            parts = [self._closures[one] for one in inputs]
-            number = self.producers[at]
-            nodes = {number}.union(*(part.nodes for part in parts if part is not None))
-            leaves = {one for one in node.input if one in self.stored}
-            leaves = leaves.union(*(part.leaves for part in parts if part is not None))
-            self._closures[at] = _Closure(tuple(sorted(nodes)), frozenset(leaves))
+            value = waiting[-1]
+            if value not in self._known:
+                node = self.producer(value)
+                if node is None or not _can_be_folded(node):
+                    self._known[value] = value in self.stored
+                elif self._shape_result(value) is not None:
+                    self._known[value] = True
+                else:
+                    inputs = [one for one in node.input if one and one not in self.stored]
+                    unknown = [one for one in inputs if one not in self._known]
+                    # Most graphs compute from their inputs: one value that is not constant settles it.
+                    if unknown and all(self._known.get(one, True) for one in inputs):
+                        waiting.append(unknown[0])
+                        continue
+                    self._known[value] = not unknown and all(self._known[one] for one in inputs)
             waiting.pop()
-        return self._closures[name]
+        return self._known[name]
+
+    def _closure(self, name: str) -> _Closure:
+        """What a constant value that is not stored follows from."""
+        nodes: set[int] = set()
+        leaves: set[str] = set()
+        waiting = [name]
+        while waiting:
+            value = waiting.pop()
+            if value in self.stored or self._shape_result(value) is not None:
+                leaves.add(value)
+            elif self.producers[value] not in nodes:
+                nodes.add(self.producers[value])
+                waiting += filter(None, self.nodes[self.producers[value]].input)
+        return _Closure(tuple(sorted(nodes)), frozenset(leaves))
 
     def _leaf(self, name: str) -> "TensorProto":
         """A stored constant, or the sizes that a ``Shape`` gives, as a tensor of that name."""
@@ -225,7 +223,7 @@ class Constants:
                 shape = inferred.get(output, (0, None))[1]
                 if shape is None or any(size is None for size in shape):
                     raise NotFolded(f"{name!r} follows from constants, but the size of {output!r} is unknown")
-                self._left -= 8 * prod(int(size or 0) for size in shape)
+                self._left -= _NODE_BYTES + 8 * prod(int(size or 0) for size in shape)
         if self._left < 0:
             raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
 
@@ -245,7 +243,7 @@ def inferred_types(model: "ModelProto") -> dict[str, tuple[int, Shape]]:
     for value in (*graph.input, *graph.value_info, *graph.output):
         tensor = value.type.tensor_type
         if value.type.HasField("tensor_type") and tensor.HasField("shape"):
-            sizes = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+            sizes = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim)
             found[value.name] = (tensor.elem_type, sizes)
     return found
 
@@ -293,7 +291,7 @@ def constant_of(node: "NodeProto") -> "TensorProto | None":
 
 
 def _can_be_folded(node: "NodeProto") -> bool:
-    if node.op_type in _DRAWN or not node.input:
+    if node.op_type in _DRAWN or not node.input or (node.op_type == "Dropout" and len(node.input) > 2):
         return False
     return not any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
 

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from compressor.importers.onnx_fold import Shape, inferred_types
-from compressor.importers.onnx_graph import PASSED_ON, attribute_of, called, is_standard
+from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
 from compressor.types.network import PRODUCTS, Use
@@ -60,18 +60,22 @@ class Work:
         if node.op_type in _RECURRENT_GATES:
             return "none"  # its functions are its own
         result = self._result(node)
+        is_pooled = False
         while True:
             users = self._graph.users(result)
             if not users or self._graph.is_taken_elsewhere(result):
                 return OTHER_FUNCTION if users or result not in self._graph.outputs else "none"
             functions = {_FUNCTIONS.get(user.op_type, "") if is_standard(user, user.op_type) else "" for user in users}
-            if len(functions) == 1 and "" not in functions:
+            if len(functions) == 1 and "" not in functions and not is_pooled:
                 return functions.pop()
-            if all(is_standard(user, *PRODUCTS, *_POOLED) for user in users):
+            if all(is_standard(user, *PRODUCTS) for user in users):
                 return "none"
-            if len(users) != 1 or not is_standard(users[0], *PASSED_ON, *_RESHAPED, "Transpose"):
+            user = users[0]
+            is_moved = is_standard(user, *_RESHAPED, *_POOLED, "Transpose") or self._graph.is_passed_on(user)
+            if len(users) != 1 or not is_moved:
                 return OTHER_FUNCTION
-            result = users[0].output[0]
+            is_pooled |= is_standard(user, *_POOLED)
+            result = user.output[0]
 
     # Chains -----------------------------------------------------------------------------------------------------------
 
@@ -90,7 +94,7 @@ class Work:
             if use.tensors[0] in seen:
                 return f"{use.tensors[0]!r} is used twice, by {seen[use.tensors[0]].node!r} and {use.node!r}"
             seen[use.tensors[0]] = use
-        nodes = {node.output[0]: node for node in self._constants.nodes if node.output}
+        nodes = {result_of(node): node for node in self._constants.nodes}
         for before, after in pairwise(matrices):
             why = self._why_not(nodes[before.result], nodes[after.result], before.tensors[0], after.tensors[0])
             if why:
@@ -124,7 +128,7 @@ class Work:
                     return f"{made.op_type} {_label(made)!r} is between {first!r} and {second!r}"
             elif is_standard(made, *PRODUCTS):
                 return f"{second!r} takes the output of {_label(made)!r}, not that of {first!r}"
-            elif not is_standard(made, *PASSED_ON):
+            elif not self._graph.is_passed_on(made):
                 return f"{made.op_type} {_label(made)!r} is between {first!r} and {second!r}"
             name = made.input[0]
         return f"{second!r} does not take the output of {first!r}"
@@ -146,7 +150,7 @@ class Work:
         model.CopyFrom(self._normal.file.without_numbers())
         for value in model.graph.input:
             for dim in value.type.tensor_type.shape.dim:
-                if not dim.HasField("dim_value"):
+                if not dim.HasField("dim_value") or dim.dim_value < 0:
                     dim.dim_value = 1
         return {name: sizes for name, (_, sizes) in inferred_types(model).items()}
 
@@ -155,7 +159,7 @@ class Work:
 
         Sizes that the graph leaves open, such as the number of samples, count as 1.
         """
-        result = self.shapes.get(next(filter(None, node.output)))
+        result = self.shapes.get(result_of(node))
         if result is None:
             return None
         operands = [self._shape_of(name) for name in node.input[:3]]
