@@ -67,7 +67,7 @@ def _gemm(attributes: Mapping[str, Any], tensor: DenseTensor, operands: Operands
 
 
 def _conv(attributes: Mapping[str, Any], tensor: DenseTensor, data: Array) -> Array:
-    kernel, strides, dilations = _sizes(attributes)
+    _, strides, dilations = _sizes(attributes)
     pads = _pads(attributes, data.shape[2:])
     return _correlated(data, tensor, attributes["group"], strides, dilations, pads)
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import Figure, Report, Table, command
 from compressor.storage.files import FormatError
-from compressor.types.network import percentage
 
 WHEELS = (
     "silero-vad==6.2.3",

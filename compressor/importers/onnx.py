@@ -28,7 +28,7 @@ from compressor.importers.onnx_file import OnnxFile, parsed_model
 from compressor.importers.onnx_fold import Constants, stored_tensors
 from compressor.importers.onnx_graph import inner_graphs, result_of
 from compressor.importers.onnx_layers import Layers
-from compressor.importers.onnx_normal import Normal, normalise
+from compressor.importers.onnx_normal import Idle, Normal, normalise
 from compressor.importers.onnx_operators import Operators, Part
 from compressor.importers.onnx_tensors import (
     clear_numbers,
@@ -156,7 +156,7 @@ def _filled(model: CompressedModel, network: Network) -> "ModelProto":
     for tensor in empty:
         put_bytes(tensor, bytes(prod(shape_of(tensor)) * stored_type(tensor).itemsize))
     file = OnnxFile.of_model(proto, Path("network"))
-    normal = Normal(file, Constants(file))
+    normal = Normal(file, Constants(file), Idle(proto.graph))
     put = _Put(normal)
     operators, tensors = Operators(normal), {tensor.name: tensor for tensor in model.tensors}
     nodes = {result_of(node): node for node in proto.graph.node}

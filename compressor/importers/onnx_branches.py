@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compressor.importers.onnx_fold import Constants, NotFolded, inferred_types
+from compressor.importers.onnx_fold import Constants, NotFolded, settled_shapes
 from compressor.importers.onnx_graph import inner_graphs, is_standard, result_of
 from compressor.importers.onnx_scan import COPIES
 from compressor.storage.files import memory_limit
@@ -143,11 +143,11 @@ def take_branches(file: "OnnxFile", constants: Constants) -> None:
             del graph.node[:]
             graph.node.extend(nodes)
         else:  # sizes may decide: they are looked for only where something waits for them
-            shapes = known_shapes(file)
-            if rounds == _MOST_ROUNDS or shapes.keys() <= constants.shapes.keys():
-                return
-            constants.shapes |= shapes
+            known = len(constants.shapes)
+            settled_shapes(file.without_numbers(), constants)
             rounds += 1
+            if rounds == _MOST_ROUNDS or len(constants.shapes) == known:
+                return
         constants.rebuild()
 
 
@@ -181,16 +181,6 @@ def _all_names(graph: "GraphProto") -> set[str]:
     graphs = [graph, *inner_graphs(graph)]
     names = {value.name for one in graphs for value in (*one.input, *one.initializer)}
     return names | {name for node in _all_nodes(graph.node) for name in node.output}
-
-
-def known_shapes(file: "OnnxFile") -> dict[str, tuple[int, ...]]:
-    """The shapes of values whose sizes are all known."""
-    found = {}
-    for name, (_, sizes) in inferred_types(file.without_numbers()).items():
-        known = tuple(size for size in sizes if size is not None)
-        if len(known) == len(sizes):
-            found[name] = known
-    return found
 
 
 def _renamed(branch: "GraphProto", prefix: str, taken: set[str]) -> "GraphProto":

@@ -6,6 +6,7 @@ evaluator; how many there will be is known from ONNX's shape inference first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,9 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
 _NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
+_SIZED = ("Expand", "Pad", "Range", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Tile", "TopK", "Unsqueeze")
+"""Operators whose results have sizes that later inputs say."""
+_MOST_ROUNDS = 20  # of shape inference; attack: a long chain of sizes, each of which follows from the one before
 _SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
 
 
@@ -243,8 +247,44 @@ def inferred_types(model: "ModelProto") -> dict[str, tuple[int, Shape]]:
     for value in (*graph.input, *graph.value_info, *graph.output):
         tensor = value.type.tensor_type
         if value.type.HasField("tensor_type") and tensor.HasField("shape"):
-            sizes = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim)
+            # Some exporters write -1 for a size that is open.
+            known = [d.HasField("dim_value") and d.dim_value >= 0 for d in tensor.shape.dim]
+            sizes = tuple(d.dim_value if k else None for d, k in zip(tensor.shape.dim, known, strict=True))
             found[value.name] = (tensor.elem_type, sizes)
+    return found
+
+
+def settled_shapes(model: "ModelProto", constants: Constants) -> dict[str, Shape]:
+    """Shapes of the values of a model, also where they depend on sizes that are computed from other shapes.
+
+    Parameters
+    ----------
+    model : ModelProto
+        That of `constants` without its large numbers, maybe with more sizes of its inputs; it is changed.
+    constants : Constants
+        The shapes that are found become constants of it.
+    """
+    from onnx import numpy_helper
+
+    for _ in range(_MOST_ROUNDS):
+        found = {name: sizes for name, (_, sizes) in inferred_types(model).items()}
+        for name, sizes_or_none in found.items():
+            known = tuple(size for size in sizes_or_none if size is not None)
+            if len(known) == len(sizes_or_none):
+                constants.shapes[name] = known
+        constants.rebuild()
+        wanted = {name for node in model.graph.node if node.op_type in _SIZED for name in node.input[1:] if name}
+        sizes = {}
+        for name in sorted(wanted - constants.stored.keys() - {tensor.name for tensor in model.graph.initializer}):
+            if constants.is_constant(name):
+                with suppress(NotFolded):
+                    sizes[name] = constants.array(name)
+        if not sizes:
+            break
+        nodes = [type(node).FromString(node.SerializeToString()) for node in model.graph.node]
+        del model.graph.node[:]
+        model.graph.node.extend(node for node in nodes if not sizes.keys() & set(node.output))
+        model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in sizes.items())
     return found
 
 

@@ -108,7 +108,7 @@ def is_standard(node: "NodeProto", *operators: str) -> bool:
 
 
 def is_broadcast(node: "NodeProto", *operators: str) -> bool:
-    """Whether a node is one of these and pairs the axes of its inputs from the last one on, as all do since version 7."""
+    """Whether a node is one of these and aligns its inputs at their last axes, as all have done since version 7."""
     return is_standard(node, *operators) and all(attribute.name != "axis" for attribute in node.attribute)
 
 

@@ -27,7 +27,6 @@ from compressor.importers.onnx_graph import (
     attribute_of,
     called,
     graphs_of,
-    inner_graphs,
     is_broadcast,
     is_standard,
     result_of,
@@ -78,8 +77,9 @@ def normalise(file: "OnnxFile", fix: Mapping[str, Any], shapes: Mapping[str, Seq
     fix_inputs(file.model, fix)
     set_shapes(file.model, shapes)
     constants = Constants(file)
+    idle = Idle(file.model.graph)
     take_branches(file, constants)
-    normal = Normal(file, constants)
+    normal = Normal(file, constants, idle)
     with np.errstate(all="ignore"):  # what is not finite is refused by its name
         normal.store_operands()
         normal.fold_rows()
@@ -110,19 +110,15 @@ class Normal:
         Why weights that follow from constants could not be computed, by the first result of their operator.
     """
 
-    def __init__(self, file: "OnnxFile", constants: Constants) -> None:
+    def __init__(self, file: "OnnxFile", constants: Constants, idle: "Idle") -> None:
         self.file, self.constants = file, constants
         self.graph = Graph(file.model.graph, constants)
         self.roots: dict[str, frozenset[str]] = {}
         self.unfolded: dict[str, str] = {}
         self._dropped: set[str] = set()  # first outputs of nodes that are folded
         self._added: dict[str, NodeProto] = {}  # nodes that add a bias, by the first output of the node before
-        # What nothing needs in the original stays there.
         self._results = [result_of(node) for node in constants.nodes]
-        live, _ = self._live(constants.nodes)
-        self._idle = {result for result, is_live in zip(self._results, live, strict=True) if not is_live}
-        _, taken = self._live(constants.nodes, self._idle)
-        self._idle_names = {tensor.name for tensor in file.model.graph.initializer if tensor.name not in taken}
+        self._idle = idle
         types = inferred_types(file.without_numbers())
         self._ranks = {value: len(sizes) for value, (_, sizes) in types.items()}
 
@@ -353,7 +349,8 @@ class Normal:
         """Give an input of a node new numbers, in the type of the stored constant `like`."""
         name = like if name is None else name
         roots = self.roots.get(name, self.constants.sources(name))
-        if node.input[at] != name or self.graph.only_user(name) is not node:
+        is_own = node.input[at] == name and self.graph.only_user(name) is node
+        if not is_own or name not in self.constants.stored:
             name = self._new_name(f"{name}/{node.output[0]}" if name in self.constants.stored else name)
         self._store(name, numbers, self.constants.stored[like].data_type)
         node.input[at] = name
@@ -384,13 +381,13 @@ class Normal:
                 nodes.append(node)
             if result in self._added:
                 nodes.append(self._added[result])
-        live, taken = self._live(nodes, self._idle)
+        live, taken = _live(graph, nodes, self._idle.results)
         nodes = [node for node, is_live in zip(nodes, live, strict=True) if is_live]
         if len(nodes) != len(graph.node) or self._added:
             copies = [_copy(node) for node in nodes]
             del graph.node[:]
             graph.node.extend(copies)
-        tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle_names]
+        tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle.initialisers]
         if len(tensors) != len(graph.initializer):
             # In old files initialisers are inputs too: without its numbers one would be asked for.
             gone = {tensor.name for tensor in graph.initializer} - {tensor.name for tensor in tensors}
@@ -402,18 +399,39 @@ class Normal:
         self.constants.rebuild()
         self.graph = Graph(graph, self.constants)
 
-    def _live(self, nodes: "Sequence[NodeProto]", also: Collection[str] = ()) -> tuple[list[bool], set[str]]:
-        """Which nodes the outputs of the graph need, or those of the results `also`; and the values that are taken."""
-        taken = set(self.graph.outputs)
-        for inner in inner_graphs(self.file.model.graph):
-            taken.update(output.name for output in inner.output)
-        live = [False] * len(nodes)
-        for at in range(len(nodes) - 1, -1, -1):
-            if not taken.isdisjoint(filter(None, nodes[at].output)) or result_of(nodes[at]) in also:
-                live[at] = True
-                taken.update(nodes[at].input)
-                taken.update(name for inner in graphs_of(nodes[at]) for one in inner.node for name in one.input)
-        return live, taken
+
+class Idle:
+    """What nothing needs in a graph as it was given: it stays there.
+
+    Attributes
+    ----------
+    results : set of str
+        Of the nodes that no output of the graph needs.
+    initialisers : set of str
+        Those that no node takes.
+    """
+
+    def __init__(self, graph: "GraphProto") -> None:
+        nodes = list(graph.node)
+        live, _ = _live(graph, nodes, ())
+        self.results = {result_of(node) for node, is_live in zip(nodes, live, strict=True) if not is_live}
+        _, taken = _live(graph, nodes, self.results)
+        self.initialisers = {tensor.name for tensor in graph.initializer if tensor.name not in taken}
+
+
+def _live(graph: "GraphProto", nodes: "Sequence[NodeProto]", also: Collection[str]) -> tuple[list[bool], set[str]]:
+    """Which nodes the outputs of a graph need, or those of the results `also`; and the values that are taken."""
+    taken = {output.name for output in graph.output}
+    live = [False] * len(nodes)
+    for at in range(len(nodes) - 1, -1, -1):
+        node = nodes[at]
+        if not taken.isdisjoint(filter(None, node.output)) or result_of(node) in also:
+            live[at] = True
+            taken.update(node.input)
+            for inner in graphs_of(node):
+                taken.update(name for one in inner.node for name in one.input)
+                taken.update(output.name for output in inner.output)
+    return live, taken
 
 
 @dataclass(frozen=True)

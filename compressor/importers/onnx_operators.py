@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, is_standard, result_of
+from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, result_of
 from compressor.importers.onnx_normal import RECURRENT, Normal
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.types.dense import GATES

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from compressor.importers.onnx_fold import Shape, inferred_types
+from compressor.importers.onnx_fold import Constants, Shape, settled_shapes
 from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
@@ -146,13 +146,12 @@ class Work:
     @cached_property
     def shapes(self) -> dict[str, Shape]:
         """Shapes of the values, as far as they are known; sizes that the graph leaves open are 1."""
-        model = type(self._normal.file.model)()
-        model.CopyFrom(self._normal.file.without_numbers())
+        model = self._normal.file.without_numbers()
         for value in model.graph.input:
             for dim in value.type.tensor_type.shape.dim:
                 if not dim.HasField("dim_value") or dim.dim_value < 0:
                     dim.dim_value = 1
-        return {name: sizes for name, (_, sizes) in inferred_types(model).items()}
+        return settled_shapes(model, Constants(self._normal.file))
 
     def macs(self, node: "NodeProto") -> int | None:
         """Multiply-accumulates of an operator for one inference before pruning; None where a size is unknown.

@@ -51,7 +51,7 @@ def lenet_5(dtype=np.float32):
 
 def recurrent(op="LSTM", direction="bidirectional", seed=0):
     """A recurrent layer over 4 steps and a matrix over its last states."""
-    n_gates, n_directions = {"LSTM": 4, "GRU": 3}[op], 2 if direction == "bidirectional" else 1
+    n_gates, n_directions = {"LSTM": 4, "GRU": 3, "RNN": 1}[op], 2 if direction == "bidirectional" else 1
     rows, width = n_gates * N_UNITS, n_directions * N_UNITS
     nodes = [
         helper.make_node(op, ["x", "W", "R", "B"], ["", "h"], "rnn", hidden_size=N_UNITS, direction=direction),

@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from damage import DAMAGES, accepted_within_limits
+from onnx_models import small
 
 from compressor import compress_model
 from compressor.importers import read_onnx, write_onnx
 from compressor.storage.files import FormatError
-from tests.extras import needs
-
-onnx = needs("onnx", "onnx")
-
-from onnx_models import small  # noqa: E402
 
 FEW, MANY = 120, 2000  # cases of each kind: in the plain run, and in the slow one
 EVIL_NUMBERS = [0, 1, 2, 3, -1, 7, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63)]
