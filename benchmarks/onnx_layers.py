@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
-from benchmarks.operators import computed, matmul
+from benchmarks.operators import computed, last_states, matmul
 from compressor.importers import read_onnx
 from compressor.importers.onnx_file import OnnxFile
 from compressor.importers.onnx_fold import Constants
@@ -109,18 +109,8 @@ def _error(
         operands[side] = None
         found = computed(node.op_type, use.attributes, tensors, operands)
         if node.op_type in ("LSTM", "GRU", "RNN") and result != node.output[0]:
-            found = _last_state(found, use, operands)
+            found = last_states(found, use.attributes)
     if found.shape != wanted.shape:
         raise ValueError(f"{use.node}: shape {found.shape}, but ONNX Runtime's is {wanted.shape}")
     largest = float(np.abs(wanted).max(initial=0))
     return LayerError(use.node, use.operator, float(np.abs(found - wanted).max(initial=0)) / max(1, largest))
-
-
-def _last_state(steps: NDArray[Any], use: Use, operands: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
-    """Y_h from Y, where all samples have all steps."""
-    assert len(operands) < 5 or operands[4] is None
-    steps = steps.transpose(1, 2, 0, 3) if use.attributes["layout"] else steps
-    n_directions = steps.shape[1]
-    ends = [0 if at == 1 or use.attributes["direction"] == "reverse" else -1 for at in range(n_directions)]
-    last = np.stack([steps[end, at] for at, end in enumerate(ends)])
-    return last.swapaxes(0, 1) if use.attributes["layout"] else last

@@ -224,6 +224,15 @@ def _recurrent(
     return result.transpose(2, 0, 1, 3) if batch_first else result
 
 
+def last_states(steps: Array, attributes: Mapping[str, Any]) -> Array:
+    """Y_h of a recurrent operator from Y, where every sample has all steps."""
+    batch_first = bool(attributes["layout"])
+    steps = steps.transpose(1, 2, 0, 3) if batch_first else steps
+    ends = [0 if at == 1 or attributes["direction"] == "reverse" else -1 for at in range(steps.shape[1])]
+    last = np.stack([steps[end, at] for at, end in enumerate(ends)])
+    return last.swapaxes(0, 1) if batch_first else last
+
+
 class _Cell:
     """One step of a recurrent operator, from its tensor [W R]."""
 
