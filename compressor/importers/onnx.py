@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from compressor.importers.onnx_file import OnnxFile, parsed_model
 from compressor.importers.onnx_fold import Constants, stored_tensors
-from compressor.importers.onnx_graph import inner_graphs, result_of
+from compressor.importers.onnx_graph import inner_graphs, is_standard, result_of
 from compressor.importers.onnx_layers import Layers
 from compressor.importers.onnx_normal import Idle, Normal, normalise
 from compressor.importers.onnx_operators import Operators, Part
@@ -43,7 +43,7 @@ from compressor.importers.onnx_weights import put_weights
 from compressor.storage.files import errors_name
 from compressor.types.coded import CodedTensor, CompressedModel
 from compressor.types.dense import DenseModel, DenseTensor
-from compressor.types.network import Network
+from compressor.types.network import PRODUCTS, Network
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -162,7 +162,7 @@ def _filled(model: CompressedModel, network: Network) -> "ModelProto":
     nodes = {result_of(node): node for node in proto.graph.node}
     for use in network.uses:
         node = nodes.get(use.result)
-        parts = "" if node is None else operators.parts(node)
+        parts = operators.parts(node) if node is not None and is_standard(node, *PRODUCTS) else ""
         if isinstance(parts, str) or len(use.tensors) not in (len(parts), 2 * len(parts)):
             raise ValueError(f"network: its graph does not have the weights of {use.node!r}")
         given = [tensors.get(name) for name in use.tensors]

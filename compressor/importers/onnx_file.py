@@ -162,7 +162,7 @@ def _check_structure(model: bytes | str) -> None:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, RuntimeError, TypeError, IndexError, OverflowError) as error:
         first = str(error).strip().partition("\n")[0]
-        raise ValueError(f"no valid ONNX model: {first}") from None
+        raise ValueError(f"no valid ONNX model: {first:.300}") from None
 
 
 def parsed_model(content: bytes) -> "ModelProto":

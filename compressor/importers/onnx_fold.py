@@ -25,10 +25,15 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """Where ONNX's own operators are."""
 
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
+_TOO_MUCH = "{name!r} follows from constants, but takes more memory than a file of this size may"
 _NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
-_SIZED = ("Expand", "Pad", "Range", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Tile", "TopK", "Unsqueeze")
-"""Operators whose results have sizes that later inputs say."""
+_SIZED = {
+    **dict.fromkeys(("ConstantOfShape", "Range"), 0),
+    **dict.fromkeys(("Expand", "Pad", "Reshape", "Resize", "Slice"), 1),
+    **dict.fromkeys(("Split", "Squeeze", "Tile", "TopK", "Unsqueeze"), 1),
+}
+"""Operators whose results have sizes that inputs say, and the first of these inputs."""
 _MOST_ROUNDS = 20  # of shape inference; attack: a long chain of sizes, each of which follows from the one before
 _SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
 
@@ -59,6 +64,7 @@ class Constants:
         self._file = file
         self.shapes: dict[str, Sequence[int]] = dict(shapes or {})
         self._arrays: dict[str, NDArray[Any] | NotFolded] = {}
+        self._sizes: dict[str, NDArray[Any]] = {}
         # Attack: Expand and ConstantOfShape make terabytes of a few bytes.
         self._left = memory_limit(file.size)
         self.rebuild()
@@ -101,7 +107,7 @@ class Constants:
             try:
                 self._arrays[name] = self._computed(name)
             except NotFolded as error:
-                self._arrays[name] = error
+                self._arrays[name] = NotFolded(str(error))  # without its traceback, which would keep what it took
         found = self._arrays[name]
         if isinstance(found, NotFolded):
             raise found
@@ -114,9 +120,15 @@ class Constants:
             return sizes
         if not self.is_constant(name):
             raise NotFolded(f"{name!r} is not a constant")
+        if self._left < 0:
+            raise NotFolded(_TOO_MUCH.format(name=name))
+        # Sizes first, in the order of the graph: shape inference must know their numbers.
+        for at in self._closure(name).nodes:
+            for size in set(self.computed_sizes(self.nodes[at])) - self._sizes.keys():
+                self._sizes[size] = self.array(size)
         closure = self._closure(name)
-        model = self._model_of(closure, name)
         self._check_sizes(closure, name)
+        model = self._model_of(closure, name)
         try:
             return _with_onnx_runtime(model)
         except Exception as error:  # ONNX Runtime's errors share no class but this one
@@ -128,6 +140,11 @@ class Constants:
             return np.asarray(outputs[0])
         except Exception:
             raise NotFolded(f"{name!r} follows from constants, but ONNX Runtime cannot compute it: {first}") from None
+
+    def computed_sizes(self, node: "NodeProto") -> list[str]:
+        """Inputs of a node that say sizes and are computed from constants."""
+        names = filter(None, node.input[_SIZED.get(node.op_type, len(node.input)) :])
+        return [name for name in names if name not in self.stored and self.is_constant(name)]
 
     def _shape_result(self, name: str) -> NDArray[Any] | None:
         """The result of a ``Shape`` whose input's shape is known."""
@@ -172,7 +189,7 @@ class Constants:
         waiting = [name]
         while waiting:
             value = waiting.pop()
-            if value in self.stored or self._shape_result(value) is not None:
+            if value in self.stored or value in self._sizes or self._shape_result(value) is not None:
                 leaves.add(value)
             elif self.producers[value] not in nodes:
                 nodes.add(self.producers[value])
@@ -188,7 +205,7 @@ class Constants:
             tensor.CopyFrom(self._file.embedded(self.stored[name]))
             tensor.name = name
             return tensor
-        sizes = self._shape_result(name)
+        sizes = self._sizes[name] if name in self._sizes else self._shape_result(name)
         assert sizes is not None
         return numpy_helper.from_array(sizes, name)
 
@@ -229,7 +246,7 @@ class Constants:
                     raise NotFolded(f"{name!r} follows from constants, but the size of {output!r} is unknown")
                 self._left -= _NODE_BYTES + 8 * prod(int(size or 0) for size in shape)
         if self._left < 0:
-            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
+            raise NotFolded(_TOO_MUCH.format(name=name))
 
 
 Shape = tuple[int | None, ...]
@@ -240,7 +257,8 @@ def inferred_types(model: "ModelProto") -> dict[str, tuple[int, Shape]]:
     import onnx
 
     try:
-        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        # Without its propagation of data, which for a Range in the right place counts to any number.
+        graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # its errors share no class; what is unknown stays unknown
         graph = model.graph
     found: dict[str, tuple[int, Shape]] = {}
@@ -273,10 +291,10 @@ def settled_shapes(model: "ModelProto", constants: Constants) -> dict[str, Shape
             if len(known) == len(sizes_or_none):
                 constants.shapes[name] = known
         constants.rebuild()
-        wanted = {name for node in model.graph.node if node.op_type in _SIZED for name in node.input[1:] if name}
+        known_here = {tensor.name for tensor in model.graph.initializer}
         sizes = {}
-        for name in sorted(wanted - constants.stored.keys() - {tensor.name for tensor in model.graph.initializer}):
-            if constants.is_constant(name):
+        for name in [name for node in model.graph.node for name in constants.computed_sizes(node)]:
+            if name not in known_here:
                 with suppress(NotFolded):
                     sizes[name] = constants.array(name)
         if not sizes:

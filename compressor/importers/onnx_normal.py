@@ -21,7 +21,7 @@ from compressor.importers.onnx_branches import (
     set_shapes,
     take_branches,
 )
-from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants, NotFolded, constant_of, inferred_types
+from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants, NotFolded, constant_of, settled_shapes
 from compressor.importers.onnx_graph import (
     Graph,
     attribute_of,
@@ -104,6 +104,8 @@ class Normal:
     file : OnnxFile
     constants : Constants
     graph : Graph
+    shapes : dict of str to tuple of (int or None)
+        Of the values, as far as they are known; sizes that the graph leaves open are 1.
     roots : dict of str to frozenset of str
         The stored constants of the original that each stored weight and bias follows from.
     unfolded : dict of str to str
@@ -119,8 +121,12 @@ class Normal:
         self._added: dict[str, NodeProto] = {}  # nodes that add a bias, by the first output of the node before
         self._results = [result_of(node) for node in constants.nodes]
         self._idle = idle
-        types = inferred_types(file.without_numbers())
-        self._ranks = {value: len(sizes) for value, (_, sizes) in types.items()}
+        model = file.without_numbers()
+        for value in model.graph.input:
+            for dim in value.type.tensor_type.shape.dim:
+                if not dim.HasField("dim_value") or dim.dim_value < 0:
+                    dim.dim_value = 1
+        self.shapes = settled_shapes(model, Constants(file))
 
     def store_operands(self) -> None:
         """Store the weights and biases of machine operators that follow from constants."""
@@ -309,7 +315,7 @@ class Normal:
 
     def rank(self, name: str) -> int | None:
         """The number of axes of a value, where it is known."""
-        return self._ranks.get(name)
+        return len(self.shapes[name]) if name in self.shapes else None
 
     @property
     def _opset(self) -> int:

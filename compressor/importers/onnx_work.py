@@ -1,12 +1,11 @@
 """What the operators of an ONNX graph do for one another: multiply-accumulates, neighbours, activation functions."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from compressor.importers.onnx_fold import Constants, Shape, settled_shapes
+from compressor.importers.onnx_fold import Shape
 from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
@@ -138,27 +137,17 @@ class Work:
 
     def _keeps_vectors(self, node: "NodeProto") -> bool:
         """Whether the last axis, along which the numbers of one product are, stays as it is."""
-        before, after = (self.shapes.get(name, ()) for name in (node.input[0], node.output[0]))
+        before, after = (self._normal.shapes.get(name, ()) for name in (node.input[0], node.output[0]))
         return bool(before) and bool(after) and before[-1] is not None and before[-1] == after[-1]
 
     # Multiply-accumulates ---------------------------------------------------------------------------------------------
-
-    @cached_property
-    def shapes(self) -> dict[str, Shape]:
-        """Shapes of the values, as far as they are known; sizes that the graph leaves open are 1."""
-        model = self._normal.file.without_numbers()
-        for value in model.graph.input:
-            for dim in value.type.tensor_type.shape.dim:
-                if not dim.HasField("dim_value") or dim.dim_value < 0:
-                    dim.dim_value = 1
-        return settled_shapes(model, Constants(self._normal.file))
 
     def macs(self, node: "NodeProto") -> int | None:
         """Multiply-accumulates of an operator for one inference before pruning; None where a size is unknown.
 
         Sizes that the graph leaves open, such as the number of samples, count as 1.
         """
-        result = self.shapes.get(result_of(node))
+        result = self._normal.shapes.get(result_of(node))
         if result is None:
             return None
         operands = [self._shape_of(name) for name in node.input[:3]]
@@ -181,7 +170,7 @@ class Work:
 
     def _shape_of(self, name: str) -> Shape:
         stored = self._constants.stored.get(name)
-        return tuple(stored.dims) if stored is not None else self.shapes.get(name, ())
+        return tuple(stored.dims) if stored is not None else self._normal.shapes.get(name, ())
 
 
 def _label(node: "NodeProto") -> str:

@@ -12,8 +12,9 @@ def drawn(seed, *shape, dtype=np.float32):
 
 
 def model_of(nodes, initialisers, x, y, opset=OPSET):
-    """A model with one input of shape `x` and one output of shape `y`."""
+    """A model with one input of shape `x` and one output of shape `y`; None: of two axes."""
     tensors = [numpy_helper.from_array(array, name) for name, array in initialisers.items()]
+    y = [f"size_{i}" for i in range(2)] if y is None else y
     ends = [helper.make_tensor_value_info(*end) for end in (("x", TensorProto.FLOAT, x), ("y", TensorProto.FLOAT, y))]
     graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], tensors)
     return helper.make_model(
