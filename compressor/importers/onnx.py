@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from compressor.importers.onnx_file import OnnxFile, parsed_model
 from compressor.importers.onnx_fold import Constants, stored_tensors
-from compressor.importers.onnx_graph import inner_graphs
+from compressor.importers.onnx_graph import inner_graphs, is_standard, result_of
 from compressor.importers.onnx_layers import Layers
-from compressor.importers.onnx_normal import Normal, normalise
+from compressor.importers.onnx_normal import Idle, Normal, normalise
 from compressor.importers.onnx_operators import Operators, Part
 from compressor.importers.onnx_tensors import (
     clear_numbers,
@@ -43,7 +43,7 @@ from compressor.importers.onnx_weights import put_weights
 from compressor.storage.files import errors_name
 from compressor.types.coded import CodedTensor, CompressedModel
 from compressor.types.dense import DenseModel, DenseTensor
-from compressor.types.network import Network
+from compressor.types.network import PRODUCTS, Network
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -171,13 +171,13 @@ def _filled(model: CompressedModel, network: Network) -> "ModelProto":
     for tensor in empty:
         put_bytes(tensor, bytes(prod(shape_of(tensor)) * stored_type(tensor).itemsize))
     file = OnnxFile.of_model(proto, Path("network"))
-    normal = Normal(file, Constants(file))
+    normal = Normal(file, Constants(file), Idle(proto.graph))
     put = _Put(normal)
     operators, tensors = Operators(normal), {tensor.name: tensor for tensor in model.tensors}
-    nodes = {name: node for node in proto.graph.node for name in node.output if name}
+    nodes = {result_of(node): node for node in proto.graph.node}
     for use in network.uses:
         node = nodes.get(use.result)
-        parts = "" if node is None else operators.parts(node)
+        parts = operators.parts(node) if node is not None and is_standard(node, *PRODUCTS) else ""
         if isinstance(parts, str) or len(use.tensors) not in (len(parts), 2 * len(parts)):
             raise ValueError(f"network: its graph does not have the weights of {use.node!r}")
         if lacking := [name for name in use.tensors if name not in tensors]:
@@ -228,7 +228,7 @@ class _Network:
         others = {}
         for name in self._layers.others():
             array = stored(name)
-            with np.errstate(over="ignore"):
+            with np.errstate(all="ignore"):
                 single = array.astype(np.float32)
             # What float32 does not hold, and masks and limits, which no DenseModel holds, stay in the graph.
             if array.size and np.isfinite(single).all() and np.array_equal(single, array):

@@ -9,28 +9,40 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants, NotFolded, inferred_types
+from compressor.importers.onnx_fold import Constants, NotFolded, settled_shapes
+from compressor.importers.onnx_graph import inner_graphs, is_standard, result_of
+from compressor.importers.onnx_scan import COPIES
+from compressor.storage.files import memory_limit
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
     from compressor.importers.onnx_file import OnnxFile
 
-_MOST_NODES = 1_000_000  # after functions are inlined
+_NODE_BYTES = 600  # of memory that a node takes at least
+_MOST_ROUNDS = 100  # of shape inference; attack: a chain of conditions, of which each depends on a shape after the last
 _LONGEST_TEXT = 1000  # of a value that is fixed
 
 
-def inline_functions(model: "ModelProto") -> None:
+def inline_functions(model: "ModelProto", size: int) -> None:
     """Put the operators of local functions in the place of their calls.
+
+    Parameters
+    ----------
+    model : ModelProto
+        Changed in place.
+    size : int
+        Bytes of its file.
 
     Raises
     ------
     ValueError
-        If a function calls itself, or too many operators come of them.
+        If a function calls itself, or they take too much memory.
     """
     if not model.functions:
         return
-    # Attack: forty functions, each of which calls the one before twice.
+    # Attack: forty functions, each of which calls the one before twice; or one with many constants, called often.
+    limit = memory_limit(size) // COPIES
     sizes: dict[tuple[str, str], int] = {}
     bodies = {(function.domain, function.name): function.node for function in model.functions}
 
@@ -39,18 +51,18 @@ def inline_functions(model: "ModelProto") -> None:
         for node in _all_nodes(nodes):
             key = (node.domain, node.op_type)
             if key in bodies and key not in sizes:
-                if key in calls or len(calls) > len(bodies):
+                if key in calls:
                     raise ValueError(f"function {key[1]!r} calls itself")
                 sizes[key] = size_of(bodies[key], (*calls, key))
-            total += sizes.get(key, 1)
-            if total > _MOST_NODES:
-                raise ValueError(f"functions: more than {_MOST_NODES} operators come of them")
+            total += sizes[key] if key in bodies else _NODE_BYTES + node.ByteSize()
+            if total > limit:
+                raise ValueError(f"functions: inlined, they take more than the {limit} bytes of memory allowed")
         return total
 
     try:
         size_of(model.graph.node, ())
     except RecursionError:
-        raise ValueError("functions: they call one another too deep") from None
+        raise ValueError("functions: their calls are nested too deeply") from None
     from onnx.inliner import inline_local_functions
 
     model.CopyFrom(inline_local_functions(model))
@@ -88,6 +100,12 @@ def fix_inputs(model: "ModelProto", fix: Mapping[str, Any]) -> None:
             raise ValueError(f"fix: {name}={shown} has {array.size} numbers, but the input has shape {sizes}")
         model.graph.initializer.append(numpy_helper.from_array(array.astype(kind).reshape(sizes), name))
         model.graph.input.remove(found)
+        allow_initialisers(model)
+
+
+def allow_initialisers(model: "ModelProto") -> None:
+    """Let initialisers be no inputs, as they may be since version 4 of the format."""
+    model.ir_version = max(model.ir_version, 4)
 
 
 def set_shapes(model: "ModelProto", shapes: Mapping[str, Sequence[int]]) -> None:
@@ -106,7 +124,7 @@ def set_shapes(model: "ModelProto", shapes: Mapping[str, Sequence[int]]) -> None
             raise ValueError(f"shape: {name} has {len(shape.dim)} axes, but {'x'.join(map(str, sizes))} {len(sizes)}")
         for at, size in enumerate(sizes):
             dim = shape.dim[at] if at < len(shape.dim) else shape.dim.add()
-            if dim.HasField("dim_value") and dim.dim_value != size:
+            if dim.HasField("dim_value") and dim.dim_value not in (size, -1):  # some exporters write -1 for any
                 raise ValueError(f"shape: axis {at} of {name} is {dim.dim_value}, not {size}")
             dim.dim_value = size
 
@@ -114,73 +132,64 @@ def set_shapes(model: "ModelProto", shapes: Mapping[str, Sequence[int]]) -> None
 def take_branches(file: "OnnxFile", constants: Constants) -> None:
     """Put the branch that is taken in the place of every ``If`` whose condition follows from constants."""
     graph = file.model.graph
-    while True:
-        found = _first_known(file, constants)
-        if found is None:
-            return
-        at, branch = found
-        node = graph.node[at]
-        prefix = f"{node.name or node.output[0]}/"
-        inside = _renamed(branch, prefix, {name for other in graph.node for name in other.output})
-        ends = {output.name: wanted for output, wanted in zip(inside.output, node.output, strict=True)}
-        before, after = list(graph.node[:at]), list(graph.node[at + 1 :])
-        nodes = list(inside.node)
-        from onnx import helper
-
-        # An output of a branch may be a value from outside, or come twice: it is passed on by name.
-        nodes += [helper.make_node("Identity", [inner], [outer]) for inner, outer in ends.items() if outer]
-        twice = [(o.name, w) for o, w in zip(inside.output, node.output, strict=True) if w and ends[o.name] != w]
-        nodes += [helper.make_node("Identity", [inner], [outer]) for inner, outer in twice]
-        kept = [_copy(one) for one in (*before, *nodes, *after)]
-        initialisers = [_copy(tensor) for tensor in inside.initializer]
-        del graph.node[:]
-        graph.node.extend(kept)
-        graph.initializer.extend(initialisers)
+    rounds = 0
+    while any(is_standard(node, "If") for node in graph.node):
+        taken = {at: branch for at, node in enumerate(graph.node) if (branch := _branch_taken(node, constants))}
+        if taken:
+            names = _all_names(graph)
+            nodes: list[NodeProto] = []
+            for at, node in enumerate(graph.node):
+                nodes += _inlined(node, taken[at], graph, names) if at in taken else [_copy(node)]
+            del graph.node[:]
+            graph.node.extend(nodes)
+        else:  # sizes may decide: they are looked for only where something waits for them
+            known = len(constants.shapes)
+            settled_shapes(file.without_numbers(), constants)
+            rounds += 1
+            if rounds == _MOST_ROUNDS or len(constants.shapes) == known:
+                return
         constants.rebuild()
 
 
-def _first_known(file: "OnnxFile", constants: Constants) -> "tuple[int, GraphProto] | None":
-    """The first ``If`` of the graph whose condition is known, and the branch that is taken."""
-    conditional = [
-        (at, node)
-        for at, node in enumerate(file.model.graph.node)
-        if node.op_type == "If" and node.domain in STANDARD_DOMAINS
-    ]
-    for inferred in (False, True):
-        if inferred and conditional:  # sizes may decide: they are looked for only where something waits for them
-            constants.shapes |= known_shapes(file)
-            constants.rebuild()
-        for at, node in conditional:
-            if not constants.is_constant(node.input[0]):
-                continue
-            try:
-                condition = constants.array(node.input[0])
-            except NotFolded:
-                continue
-            if condition.size == 1:
-                wanted = "then_branch" if condition.reshape(-1)[0] else "else_branch"
-                branch = next((a.g for a in node.attribute if a.name == wanted), None)
-                if branch is not None and len(branch.output) == len(node.output):
-                    return at, branch
-    return None
+def _branch_taken(node: "NodeProto", constants: Constants) -> "GraphProto | None":
+    """The branch of an ``If`` whose condition is known."""
+    if not is_standard(node, "If") or not constants.is_constant(node.input[0]):
+        return None
+    try:
+        condition = constants.array(node.input[0])
+    except NotFolded:
+        return None
+    wanted = "then_branch" if condition.any() else "else_branch"
+    branch = next((attribute.g for attribute in node.attribute if attribute.name == wanted), None)
+    is_sound = branch is not None and condition.size == 1 and len(branch.output) == len(node.output)
+    return branch if is_sound else None
 
 
-def known_shapes(file: "OnnxFile") -> dict[str, tuple[int, ...]]:
-    """The shapes of values whose sizes are all known."""
-    found = {}
-    for name, (_, sizes) in inferred_types(file.without_numbers()).items():
-        known = tuple(size for size in sizes if size is not None)
-        if len(known) == len(sizes):
-            found[name] = known
-    return found
+def _inlined(node: "NodeProto", branch: "GraphProto", graph: "GraphProto", names: set[str]) -> "list[NodeProto]":
+    """The operators of the branch that is taken; its initialisers go to `graph`, its names to `names`."""
+    from onnx import helper
+
+    inside = _renamed(branch, f"{node.name or result_of(node)}/", names)
+    graph.initializer.extend(inside.initializer)
+    # An output of a branch may be a value from outside, or come twice: it is passed on by name.
+    passed = [(inner.name, outer) for inner, outer in zip(inside.output, node.output, strict=True) if outer]
+    return [*map(_copy, inside.node), *(helper.make_node("Identity", [inner], [outer]) for inner, outer in passed)]
+
+
+def _all_names(graph: "GraphProto") -> set[str]:
+    """Names of the values of a graph and of those within it."""
+    graphs = [graph, *inner_graphs(graph)]
+    names = {value.name for one in graphs for value in (*one.input, *one.initializer)}
+    return names | {name for node in _all_nodes(graph.node) for name in node.output}
 
 
 def _renamed(branch: "GraphProto", prefix: str, taken: set[str]) -> "GraphProto":
-    """A copy of a branch in which no value has a name of the graph around it."""
+    """A copy of a branch in which no value has a name that is taken; its own are added to these."""
     inside: GraphProto = _copy(branch)
     own = {tensor.name for tensor in inside.initializer} | {o for node in inside.node for o in node.output if o}
     while any(prefix + name in taken for name in own):
         prefix += "_"
+    taken.update(prefix + name for name in own)
     names = {name: prefix + name for name in own}
     for node in _all_nodes(inside.node):
         for field in (node.input, node.output):

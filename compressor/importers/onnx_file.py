@@ -45,8 +45,6 @@ class OnnxFile:
     """
 
     def __init__(self, path: Path) -> None:
-        import onnx
-
         self.path = path
         self.size = file_size(path)
         if self.size > MAX_BYTES:
@@ -57,17 +55,21 @@ class OnnxFile:
             path, [tensor for tensor in all_tensors(self.model) if is_external(tensor)]
         )
         self.size += sum(file_size(one) for one in set(self._external.files.values()))
-        # The library checks the structure: known operators, their inputs and attributes, the order of the nodes. It
-        # finds other files beside a path only; it need not read the model a second time otherwise.
-        try:
-            onnx.checker.check_model(str(path) if self._external.files else content)
-        except (onnx.checker.ValidationError, RuntimeError, TypeError, IndexError, OverflowError) as error:
-            first = str(error).strip().partition("\n")[0]
-            raise ValueError(f"no valid ONNX model: {first}") from None
+        # The checker finds other files beside a path only; it need not read the model a second time otherwise.
+        _check_structure(str(path) if self._external.files else content)
 
     @classmethod
     def of_model(cls, model: "ModelProto", path: Path) -> "OnnxFile":
-        """A model that holds all of its numbers; `path` is what messages call it."""
+        """A model that holds all of its numbers; `path` is what messages call it.
+
+        Raises
+        ------
+        ValueError
+            If it is malformed.
+        """
+        if any(is_external(tensor) for tensor in all_tensors(model)):
+            raise ValueError("no valid ONNX model: the numbers of a tensor are in another file")
+        _check_structure(model.SerializeToString())
         file = cls.__new__(cls)
         file.path, file.model, file.size = path, model, model.ByteSize()
         file._external = None
@@ -109,15 +111,24 @@ class OnnxFile:
         model = ModelProto(ir_version=self.model.ir_version)
         model.opset_import.extend(self.model.opset_import)
         graph = self.model.graph
-        for field in ("node", "input", "output", "value_info"):
+        for field in ("input", "output", "value_info"):
             getattr(model.graph, field).extend(getattr(graph, field))
         model.graph.name = graph.name or "graph"
-        inputs = {value.name for value in graph.input}
+        large = {}
+        for node in graph.node:
+            constant = next((a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"), None)
+            if constant is not None and prod(constant.dims) > _SMALL:
+                large[node.output[0]] = constant
+            else:
+                model.graph.node.append(node)
         for tensor in graph.initializer:
-            if prod(tensor.dims) <= _SMALL:
+            if prod(tensor.dims) > _SMALL:
+                large[tensor.name] = tensor
+            else:
                 model.graph.initializer.append(self.embedded(tensor))
-            elif tensor.name not in inputs:
-                model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+        for name in large.keys() - {value.name for value in graph.input}:
+            value = helper.make_tensor_value_info(name, large[name].data_type, large[name].dims)
+            model.graph.input.append(value)
         return model
 
     def embed_all(self) -> None:
@@ -141,6 +152,17 @@ class OnnxFile:
 
 
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
+
+
+def _check_structure(model: bytes | str) -> None:
+    """Check what the library checks: known operators, their inputs and attributes, the order of the nodes."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, RuntimeError, TypeError, IndexError, OverflowError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise ValueError(f"no valid ONNX model: {first:.300}") from None
 
 
 def parsed_model(content: bytes) -> "ModelProto":

@@ -6,6 +6,7 @@ evaluator; how many there will be is known from ONNX's shape inference first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,16 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """Where ONNX's own operators are."""
 
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
+_TOO_MUCH = "{name!r} follows from constants, but takes more memory than a file of this size may"
+_NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
+_SIZED = {
+    **dict.fromkeys(("ConstantOfShape", "Range"), 0),
+    **dict.fromkeys(("Expand", "Pad", "Reshape", "Resize", "Slice"), 1),
+    **dict.fromkeys(("Split", "Squeeze", "Tile", "TopK", "Unsqueeze"), 1),
+}
+"""Operators whose results have sizes that inputs say, and the first of these inputs."""
+_MOST_ROUNDS = 20  # of shape inference; attack: a long chain of sizes, each of which follows from the one before
 _SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
 
 
@@ -54,6 +64,7 @@ class Constants:
         self._file = file
         self.shapes: dict[str, Sequence[int]] = dict(shapes or {})
         self._arrays: dict[str, NDArray[Any] | NotFolded] = {}
+        self._sizes: dict[str, NDArray[Any]] = {}
         # Attack: Expand and ConstantOfShape make terabytes of a few bytes.
         self._left = memory_limit(file.size)
         self.rebuild()
@@ -64,12 +75,12 @@ class Constants:
         self.stored: dict[str, TensorProto] = stored_tensors(graph)
         self.nodes = list(graph.node)
         self.producers = {output: at for at, node in enumerate(self.nodes) for output in node.output if output}
-        self._closures: dict[str, _Closure | None] = {}
+        self._known: dict[str, bool] = {}
 
     def put(self, name: str, tensor: "TensorProto", numbers: NDArray[Any]) -> None:
         """Take a value as stored in `tensor`; its numbers may be more exact than the tensor's type."""
         self.stored[name], self._arrays[name] = tensor, numbers
-        self._closures.pop(name, None)
+        self._known[name] = True
 
     def producer(self, name: str) -> "NodeProto | None":
         """The node that computes a value."""
@@ -78,14 +89,11 @@ class Constants:
 
     def is_constant(self, name: str) -> bool:
         """Whether a value follows from constants."""
-        return bool(name) and (name in self.stored or self._closure(name) is not None)
+        return bool(name) and (name in self.stored or self._follows(name))
 
     def sources(self, name: str) -> frozenset[str]:
         """The stored constants that a constant value follows from."""
-        if name in self.stored:
-            return frozenset([name])
-        closure = self._closure(name)
-        return frozenset() if closure is None else closure.leaves
+        return self._closure(name).leaves if self.is_constant(name) else frozenset()
 
     def array(self, name: str) -> NDArray[Any]:
         """The numbers of a constant; bfloat16 comes as float32.
@@ -99,7 +107,7 @@ class Constants:
             try:
                 self._arrays[name] = self._computed(name)
             except NotFolded as error:
-                self._arrays[name] = error
+                self._arrays[name] = NotFolded(str(error))  # without its traceback, which would keep what it took
         found = self._arrays[name]
         if isinstance(found, NotFolded):
             raise found
@@ -110,11 +118,17 @@ class Constants:
             return self._file.numbers(self.stored[name])
         if (sizes := self._shape_result(name)) is not None:
             return sizes
-        closure = self._closure(name)
-        if closure is None:
+        if not self.is_constant(name):
             raise NotFolded(f"{name!r} is not a constant")
-        model = self._model_of(closure, name)
+        if self._left < 0:
+            raise NotFolded(_TOO_MUCH.format(name=name))
+        # Sizes first, in the order of the graph: shape inference must know their numbers.
+        for at in self._closure(name).nodes:
+            for size in set(self.computed_sizes(self.nodes[at])) - self._sizes.keys():
+                self._sizes[size] = self.array(size)
+        closure = self._closure(name)
         self._check_sizes(closure, name)
+        model = self._model_of(closure, name)
         try:
             return _with_onnx_runtime(model)
         except Exception as error:  # ONNX Runtime's errors share no class but this one
@@ -126,6 +140,11 @@ class Constants:
             return np.asarray(outputs[0])
         except Exception:
             raise NotFolded(f"{name!r} follows from constants, but ONNX Runtime cannot compute it: {first}") from None
+
+    def computed_sizes(self, node: "NodeProto") -> list[str]:
+        """Inputs of a node that say sizes and are computed from constants."""
+        names = filter(None, node.input[_SIZED.get(node.op_type, len(node.input)) :])
+        return [name for name in names if name not in self.stored and self.is_constant(name)]
 
     def _shape_result(self, name: str) -> NDArray[Any] | None:
         """The result of a ``Shape`` whose input's shape is known."""
@@ -140,42 +159,42 @@ class Constants:
         bounds = {a.name: a.i for a in node.attribute}
         return np.array(list(sizes)[bounds.get("start", 0) : bounds.get("end", len(sizes))], np.int64)
 
-    def _closure(self, name: str) -> _Closure | None:
-        """What `name` follows from; None where that is not constants alone."""
+    def _follows(self, name: str) -> bool:
+        """Whether a value is stored or follows from constants alone."""
         # A list of what is still to be looked at in place of a recursion: a forged graph may be any depth.
         waiting = [name]
         while waiting:
-            at = waiting[-1]
-            if at in self._closures:
-                waiting.pop()
-                continue
-            node = self.producer(at)
-            if node is None or not _can_be_folded(node):
-                self._closures[at] = None
-                waiting.pop()
-                continue
-            if self._shape_result(at) is not None:
-                self._closures[at] = _Closure((), frozenset([at]))
-                waiting.pop()
-                continue
-            inputs = [one for one in node.input if one and one not in self.stored]
-            if any(one in self._closures and self._closures[one] is None for one in inputs):
-                self._closures[at] = None
-                waiting.pop()
-                continue
-            unknown = [one for one in inputs if one not in self._closures]
-            if unknown:
-                # Most graphs compute from their inputs: one value that is not constant settles it.
-                waiting.append(unknown[0])
-                continue
-            parts = [self._closures[one] for one in inputs]
-            number = self.producers[at]
-            nodes = {number}.union(*(part.nodes for part in parts if part is not None))
-            leaves = {one for one in node.input if one in self.stored}
-            leaves = leaves.union(*(part.leaves for part in parts if part is not None))
-            self._closures[at] = _Closure(tuple(sorted(nodes)), frozenset(leaves))
+            value = waiting[-1]
+            if value not in self._known:
+                node = self.producer(value)
+                if node is None or not _can_be_folded(node):
+                    self._known[value] = value in self.stored
+                elif self._shape_result(value) is not None:
+                    self._known[value] = True
+                else:
+                    inputs = [one for one in node.input if one and one not in self.stored]
+                    unknown = [one for one in inputs if one not in self._known]
+                    # Most graphs compute from their inputs: one value that is not constant settles it.
+                    if unknown and all(self._known.get(one, True) for one in inputs):
+                        waiting.append(unknown[0])
+                        continue
+                    self._known[value] = not unknown and all(self._known[one] for one in inputs)
             waiting.pop()
-        return self._closures[name]
+        return self._known[name]
+
+    def _closure(self, name: str) -> _Closure:
+        """What a constant value that is not stored follows from."""
+        nodes: set[int] = set()
+        leaves: set[str] = set()
+        waiting = [name]
+        while waiting:
+            value = waiting.pop()
+            if value in self.stored or value in self._sizes or self._shape_result(value) is not None:
+                leaves.add(value)
+            elif self.producers[value] not in nodes:
+                nodes.add(self.producers[value])
+                waiting += filter(None, self.nodes[self.producers[value]].input)
+        return _Closure(tuple(sorted(nodes)), frozenset(leaves))
 
     def _leaf(self, name: str) -> "TensorProto":
         """A stored constant, or the sizes that a ``Shape`` gives, as a tensor of that name."""
@@ -186,7 +205,7 @@ class Constants:
             tensor.CopyFrom(self._file.embedded(self.stored[name]))
             tensor.name = name
             return tensor
-        sizes = self._shape_result(name)
+        sizes = self._sizes[name] if name in self._sizes else self._shape_result(name)
         assert sizes is not None
         return numpy_helper.from_array(sizes, name)
 
@@ -225,9 +244,9 @@ class Constants:
                 shape = inferred.get(output, (0, None))[1]
                 if shape is None or any(size is None for size in shape):
                     raise NotFolded(f"{name!r} follows from constants, but the size of {output!r} is unknown")
-                self._left -= 8 * prod(int(size or 0) for size in shape)
+                self._left -= _NODE_BYTES + 8 * prod(int(size or 0) for size in shape)
         if self._left < 0:
-            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
+            raise NotFolded(_TOO_MUCH.format(name=name))
 
 
 Shape = tuple[int | None, ...]
@@ -238,15 +257,52 @@ def inferred_types(model: "ModelProto") -> dict[str, tuple[int, Shape]]:
     import onnx
 
     try:
-        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        # Without its propagation of data, which for a Range in the right place counts to any number.
+        graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # its errors share no class; what is unknown stays unknown
         graph = model.graph
     found: dict[str, tuple[int, Shape]] = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         tensor = value.type.tensor_type
         if value.type.HasField("tensor_type") and tensor.HasField("shape"):
-            sizes = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+            # Some exporters write -1 for a size that is open.
+            known = [d.HasField("dim_value") and d.dim_value >= 0 for d in tensor.shape.dim]
+            sizes = tuple(d.dim_value if k else None for d, k in zip(tensor.shape.dim, known, strict=True))
             found[value.name] = (tensor.elem_type, sizes)
+    return found
+
+
+def settled_shapes(model: "ModelProto", constants: Constants) -> dict[str, Shape]:
+    """Shapes of the values of a model, also where they depend on sizes that are computed from other shapes.
+
+    Parameters
+    ----------
+    model : ModelProto
+        That of `constants` without its large numbers, maybe with more sizes of its inputs; it is changed.
+    constants : Constants
+        The shapes that are found become constants of it.
+    """
+    from onnx import numpy_helper
+
+    for _ in range(_MOST_ROUNDS):
+        found = {name: sizes for name, (_, sizes) in inferred_types(model).items()}
+        for name, sizes_or_none in found.items():
+            known = tuple(size for size in sizes_or_none if size is not None)
+            if len(known) == len(sizes_or_none):
+                constants.shapes[name] = known
+        constants.rebuild()
+        known_here = {tensor.name for tensor in model.graph.initializer}
+        sizes = {}
+        for name in [name for node in model.graph.node for name in constants.computed_sizes(node)]:
+            if name not in known_here:
+                with suppress(NotFolded):
+                    sizes[name] = constants.array(name)
+        if not sizes:
+            break
+        nodes = [type(node).FromString(node.SerializeToString()) for node in model.graph.node]
+        del model.graph.node[:]
+        model.graph.node.extend(node for node in nodes if not sizes.keys() & set(node.output))
+        model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in sizes.items())
     return found
 
 
@@ -293,7 +349,7 @@ def constant_of(node: "NodeProto") -> "TensorProto | None":
 
 
 def _can_be_folded(node: "NodeProto") -> bool:
-    if node.op_type in _DRAWN or not node.input:
+    if node.op_type in _DRAWN or not node.input or (node.op_type == "Dropout" and len(node.input) > 2):
         return False
     return not any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
 

@@ -9,9 +9,6 @@ from compressor.importers.onnx_tensors import is_float, shape_of
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
-PASSED_ON = ("Identity", "Dropout")
-"""Operators that do nothing at inference."""
-
 _LONGEST_DETOUR = 16  # nodes between a constant and the layer it is for, and one; exporters leave one or two
 
 
@@ -76,6 +73,15 @@ class Graph:
                 transposed = not transposed
         return None
 
+    def is_passed_on(self, node: "NodeProto") -> bool:
+        """Whether an operator gives back its first input at inference."""
+        if is_standard(node, "Dropout"):  # in training it draws what it drops
+            return len(node.input) < 3 or (node.input[2] in self.constants.stored and not self._is_true(node.input[2]))
+        return is_standard(node, "Identity")
+
+    def _is_true(self, name: str) -> bool:
+        return bool(self.constants.array(name).any())
+
     def shape(self, source: str) -> tuple[int, ...]:
         """The shape of a stored constant."""
         return shape_of(self.constants.stored[source])
@@ -86,6 +92,11 @@ def attribute_of(node: "NodeProto", name: str, field: str, default: Any) -> Any:
     return next((getattr(attribute, field) for attribute in node.attribute if attribute.name == name), default)
 
 
+def result_of(node: "NodeProto") -> str:
+    """The first of its outputs that a node gives, which identifies it; empty where it has none."""
+    return next(filter(None, node.output), "")
+
+
 def called(node: "NodeProto") -> str:
     """What a message calls a node."""
     return node.name or node.op_type
@@ -94,6 +105,11 @@ def called(node: "NodeProto") -> str:
 def is_standard(node: "NodeProto", *operators: str) -> bool:
     """Whether a node is one of these operators of ONNX itself."""
     return node.op_type in operators and node.domain in STANDARD_DOMAINS
+
+
+def is_broadcast(node: "NodeProto", *operators: str) -> bool:
+    """Whether a node is one of these and aligns its inputs at their last axes, as all have done since version 7."""
+    return is_standard(node, *operators) and all(attribute.name != "axis" for attribute in node.attribute)
 
 
 def graphs_of(node: "NodeProto") -> "Iterator[GraphProto]":

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS
-from compressor.importers.onnx_graph import called, graphs_of, is_standard
+from compressor.importers.onnx_graph import called, graphs_of, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part
 from compressor.importers.onnx_tensors import is_float, is_wide
@@ -40,6 +40,8 @@ _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "RNN": {"direction": "forward", "layout": 0},
 }
 """What ONNX takes where a node does not say it; sizes of kernels are filled in."""
+_FUNCTIONS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
+"""Of each direction, where a node does not say it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Layers:
     # Operators --------------------------------------------------------------------------------------------------------
 
     def _look_at(self, node: "NodeProto", initialisers: set[str]) -> None:
-        if not node.output or self._constants.is_constant(node.output[0]):
+        if not result_of(node) or self._constants.is_constant(result_of(node)):
             return  # it is folded, if anybody needs it
         for inner in graphs_of(node):
             self._keep_inside(node, inner)
@@ -158,8 +160,7 @@ class Layers:
     def _leave(self, node: "NodeProto", name: str, reason: str) -> None:
         """Put a node into the list of what is kept, with the constants it alone accounts for."""
         own = [source for source in self._matrices(node) if source not in self._accounted]
-        if own and not self._constants.is_constant(node.output[0]):
-            self._accounted.update(own)
+        self._accounted.update(own)
         n_weights = sum(prod(self._constants.stored[source].dims) for source in set(own))
         self.kept.append(Kept(name, node.op_type, reason, n_weights, self.work.macs(node)))
 
@@ -187,7 +188,7 @@ class Layers:
             Use(
                 node=called(node) if node.name else name,
                 operator=node.op_type,
-                result=next(filter(None, node.output)),
+                result=result_of(node),
                 tensors=tuple(names),
                 sizes=tuple(prod(part.weights.shape) for part in parts),
                 attributes=self._attributes(node),
@@ -209,6 +210,9 @@ class Layers:
             value = _value(attribute)
             if value is not None:
                 found[attribute.name] = value
+        if node.op_type in _FUNCTIONS:
+            n_directions = 2 if found["direction"] == "bidirectional" else 1
+            found.setdefault("activations", list(_FUNCTIONS[node.op_type]) * n_directions)
         return found
 
     def _is_kept(self, *names: str) -> bool:

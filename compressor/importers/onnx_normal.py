@@ -6,7 +6,7 @@ and its bias: alpha and beta of a Gemm, batch normalisation, constant Mul, Add a
 model changes, and a model in normal form does not change at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,14 +14,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.importers.onnx_branches import fix_inputs, inline_functions, set_shapes, take_branches
-from compressor.importers.onnx_fold import Constants, NotFolded, inferred_types
-from compressor.importers.onnx_graph import Graph, attribute_of, called, graphs_of, inner_graphs, is_standard
+from compressor.importers.onnx_branches import (
+    allow_initialisers,
+    fix_inputs,
+    inline_functions,
+    set_shapes,
+    take_branches,
+)
+from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants, NotFolded, constant_of, settled_shapes
+from compressor.importers.onnx_graph import (
+    Graph,
+    attribute_of,
+    called,
+    graphs_of,
+    is_broadcast,
+    is_standard,
+    result_of,
+)
 from compressor.importers.onnx_tensors import put_numbers
 from compressor.types.network import RECURRENT
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import GraphProto, NodeProto
 
     from compressor.importers.onnx_file import OnnxFile
 
@@ -57,16 +71,28 @@ def normalise(file: "OnnxFile", fix: Mapping[str, Any], shapes: Mapping[str, Seq
     ValueError
         If an input is unknown, or a factor is not finite.
     """
-    inline_functions(file.model)
+    inline_functions(file.model, file.size)
+    _name_constants(file.model.graph)
     fix_inputs(file.model, fix)
     set_shapes(file.model, shapes)
     constants = Constants(file)
+    idle = Idle(file.model.graph)
     take_branches(file, constants)
-    normal = Normal(file, constants)
-    normal.store_operands()
-    normal.fold_rows()
+    normal = Normal(file, constants, idle)
+    with np.errstate(all="ignore"):  # what is not finite is refused by its name
+        normal.store_operands()
+        normal.fold_rows()
     normal.clean_up()
     return normal
+
+
+def _name_constants(graph: "GraphProto") -> None:
+    """Give ``Constant`` nodes of a list of numbers a tensor in its place, which can be given other numbers."""
+    for node in graph.node:
+        tensor = constant_of(node)
+        if tensor is not None and node.attribute[0].name != "value":
+            del node.attribute[:]
+            node.attribute.add(name="value", type=4).t.CopyFrom(tensor)
 
 
 class Normal:
@@ -77,39 +103,45 @@ class Normal:
     file : OnnxFile
     constants : Constants
     graph : Graph
+    shapes : dict of str to tuple of (int or None)
+        Of the values, as far as they are known; sizes that the graph leaves open are 1.
     roots : dict of str to frozenset of str
         The stored constants of the original that each stored weight and bias follows from.
     unfolded : dict of str to str
-        Why weights that follow from constants could not be computed, by the first output of their operator.
+        Why weights that follow from constants could not be computed, by the first result of their operator.
     """
 
-    def __init__(self, file: "OnnxFile", constants: Constants) -> None:
+    def __init__(self, file: "OnnxFile", constants: Constants, idle: "Idle") -> None:
         self.file, self.constants = file, constants
         self.graph = Graph(file.model.graph, constants)
         self.roots: dict[str, frozenset[str]] = {}
         self.unfolded: dict[str, str] = {}
         self._dropped: set[str] = set()  # first outputs of nodes that are folded
         self._added: dict[str, NodeProto] = {}  # nodes that add a bias, by the first output of the node before
-        live, taken = self._live(constants.nodes)
-        # What nothing needs in the original stays there.
-        self._results = [node.output[0] if node.output else "" for node in constants.nodes]
-        self._idle = {result for result, is_live in zip(self._results, live, strict=True) if not is_live}
-        self._idle_names = {tensor.name for tensor in file.model.graph.initializer if tensor.name not in taken}
-        self._ranks: dict[str, int] | None = None
+        self._results = [result_of(node) for node in constants.nodes]
+        self._idle = idle
+        model = file.without_numbers()
+        for value in model.graph.input:
+            for dim in value.type.tensor_type.shape.dim:
+                if not dim.HasField("dim_value") or dim.dim_value < 0:
+                    dim.dim_value = 1
+        self.shapes = settled_shapes(model, Constants(file))
 
     def store_operands(self) -> None:
         """Store the weights and biases of machine operators that follow from constants."""
         for node in self.constants.nodes:
-            if not is_standard(node, *_OPERANDS) or self.constants.is_constant(node.output[0]):
+            if not is_standard(node, *_OPERANDS) or self.constants.is_constant(result_of(node)):
                 continue  # the product of two constants is a constant
             for at in _OPERANDS[node.op_type]:
                 name = node.input[at] if at < len(node.input) else ""
-                if not self.constants.is_constant(name) or self.graph.stored(name) is not None:
+                if name in self.constants.stored or not self.constants.is_constant(name):
+                    continue
+                if self.graph.stored(name) is not None:
                     continue
                 try:
                     self._store_value(name)
                 except NotFolded as error:
-                    self.unfolded.setdefault(node.output[0], str(error))
+                    self.unfolded.setdefault(result_of(node), str(error))
 
     def _store_value(self, name: str) -> None:
         """Make a value that follows from constants an initialiser, in the place of the node that computes it."""
@@ -128,13 +160,13 @@ class Normal:
     def fold_rows(self) -> None:
         """Fold what follows a machine operator into its weights and its bias."""
         for node in self.constants.nodes:
-            rows = self._rows_of(node)
-            if rows is not None:
-                self._fold_into(node, rows)
+            matrix = self._matrix_of(node)
+            if matrix is not None:
+                self._fold_into(node, matrix)
 
     # What is folded ---------------------------------------------------------------------------------------------------
 
-    def _rows_of(self, node: "NodeProto") -> "_Matrix | None":
+    def _matrix_of(self, node: "NodeProto") -> "_Matrix | None":
         """The constant matrix of a machine operator; None where it has none."""
         graph = self.graph
         if not is_standard(node, "Gemm", "MatMul", "Conv", "ConvTranspose"):
@@ -180,18 +212,23 @@ class Normal:
             fold = replace(fold, plus=beta * bias)
             is_plain &= beta == 1 and self._is_stored_bias(bias_name, matrix)
         has_bias &= beta != 0
+        if not is_plain and not self._fits(node, matrix, fold):
+            raise ValueError(f"node {called(node)!r}: with alpha {alpha} and beta {beta} its weights are out of range")
         followers: list[NodeProto] = []
         result = node.output[0]
         while (step := self._step(node, matrix, result)) is not None:
             follower, then = step
-            fold = _Fold(fold.times * then.times, fold.plus * then.times + then.plus)
+            both = _Fold(fold.times * then.times, fold.plus * then.times + then.plus)
+            if not self._fits(node, matrix, both):
+                break
+            fold = both
             followers.append(follower)
             result = follower.output[0]
         if len(followers) == 1 and followers[0].op_type == "Add" and not has_bias:
             added = next(name for name in followers[0].input if name != node.output[0])
             if self._is_stored_bias(added, matrix):
                 followers = []  # it is the bias, where it stands
-        if (is_plain and not followers) or not self._fits(node, matrix, fold):
+        if is_plain and not followers:
             return
         self._scale_weights(node, matrix, fold.times)
         _set_factor(node, "alpha")
@@ -207,10 +244,10 @@ class Normal:
         if is_standard(user, "BatchNormalization") and user.input[0] == result:
             fold = self._normalisation(node, matrix, user)
             return None if fold is None else (user, fold)
-        if not is_standard(user, "Mul", "Add", "Sub"):
+        if not is_broadcast(user, "Mul", "Add", "Sub"):
             return None
         first = user.input[0] == result
-        rank = self._rank(node.output[0]) if matrix.rank is None else matrix.rank
+        rank = self.rank(node.output[0]) if matrix.rank is None else matrix.rank
         values = self._along_rows(user.input[1 if first else 0], matrix._replace(rank=rank))
         if values is None:
             return None
@@ -224,15 +261,16 @@ class Normal:
     def _normalisation(self, node: "NodeProto", matrix: "_Matrix", user: "NodeProto") -> "_Fold | None":
         """What a batch normalisation does, where its axis 1 is the rows (network contract, section 1)."""
         is_inference = not attribute_of(user, "training_mode", "i", 0) and not any(user.output[1:])
-        rank = self._rank(node.output[0]) if matrix.rank is None else matrix.rank
+        # Before version 7 it was in training mode where it did not say otherwise.
+        is_inference &= bool(attribute_of(user, "is_test", "i", self._opset >= 7))
+        rank = self.rank(node.output[0]) if matrix.rank is None else matrix.rank
         if not is_inference or not attribute_of(user, "spatial", "i", 1) or rank is None or matrix.axis != 1 - rank:
             return None
         parts = [self._along_rows(name, matrix._replace(axis=-1, rank=1)) for name in user.input[1:]]
         if len(parts) != 4 or any(part is None for part in parts):
             return None
         scale, offset, mean, variance = (part for part in parts if part is not None)
-        with np.errstate(all="ignore"):
-            times = scale / np.sqrt(variance + attribute_of(user, "epsilon", "f", _EPSILON))
+        times = scale / np.sqrt(variance + attribute_of(user, "epsilon", "f", _EPSILON))
         return _Fold(times, offset - mean * times)
 
     def _along_rows(self, name: str, matrix: "_Matrix") -> Rows | None:
@@ -274,11 +312,14 @@ class Normal:
             raise ValueError(f"node {called(node)!r}: {attribute} is {value}, but it must be finite")
         return value
 
-    def _rank(self, name: str) -> int | None:
-        if self._ranks is None:
-            types = inferred_types(self.file.without_numbers())
-            self._ranks = {value: len(sizes) for value, (_, sizes) in types.items()}
-        return self._ranks.get(name)
+    def rank(self, name: str) -> int | None:
+        """The number of axes of a value, where it is known."""
+        return len(self.shapes[name]) if name in self.shapes else None
+
+    @property
+    def _opset(self) -> int:
+        versions = [s.version for s in self.file.model.opset_import if s.domain in STANDARD_DOMAINS]
+        return max(versions, default=1)
 
     # Changes of the graph ---------------------------------------------------------------------------------------------
 
@@ -313,7 +354,8 @@ class Normal:
         """Give an input of a node new numbers, in the type of the stored constant `like`."""
         name = like if name is None else name
         roots = self.roots.get(name, self.constants.sources(name))
-        if node.input[at] != name or self.graph.only_user(name) is not node:
+        is_own = node.input[at] == name and self.graph.only_user(name) is node
+        if not is_own or name not in self.constants.stored:
             name = self._new_name(f"{name}/{node.output[0]}" if name in self.constants.stored else name)
         self._store(name, numbers, self.constants.stored[like].data_type)
         node.input[at] = name
@@ -329,6 +371,7 @@ class Normal:
         tensor = self.constants.stored.get(name)
         if tensor is None:
             tensor = self.file.model.graph.initializer.add(name=name)
+            allow_initialisers(self.file.model)
         tensor.dims[:] = numbers.shape
         tensor.data_type = data_type
         put_numbers(tensor, numbers)
@@ -343,36 +386,57 @@ class Normal:
                 nodes.append(node)
             if result in self._added:
                 nodes.append(self._added[result])
-        live, taken = self._live(nodes)
-        nodes = [
-            node
-            for node, is_live in zip(nodes, live, strict=True)
-            if is_live or not node.output or node.output[0] in self._idle
-        ]
+        live, taken = _live(graph, nodes, self._idle.results)
+        nodes = [node for node, is_live in zip(nodes, live, strict=True) if is_live]
         if len(nodes) != len(graph.node) or self._added:
             copies = [_copy(node) for node in nodes]
             del graph.node[:]
             graph.node.extend(copies)
-        tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle_names]
+        tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle.initialisers]
         if len(tensors) != len(graph.initializer):
+            # In old files initialisers are inputs too: without its numbers one would be asked for.
+            gone = {tensor.name for tensor in graph.initializer} - {tensor.name for tensor in tensors}
+            inputs = [_copy(value) for value in graph.input if value.name not in gone]
             copies = [_copy(tensor) for tensor in tensors]
-            del graph.initializer[:]
+            del graph.initializer[:], graph.input[:]
             graph.initializer.extend(copies)
+            graph.input.extend(inputs)
         self.constants.rebuild()
         self.graph = Graph(graph, self.constants)
 
-    def _live(self, nodes: "Sequence[NodeProto]") -> tuple[list[bool], set[str]]:
-        """Which nodes the outputs of the graph need, and the values that are taken."""
-        taken = set(self.graph.outputs)
-        for inner in inner_graphs(self.file.model.graph):
-            taken.update(output.name for output in inner.output)
-        live = [False] * len(nodes)
-        for at in range(len(nodes) - 1, -1, -1):
-            if not taken.isdisjoint(filter(None, nodes[at].output)):
-                live[at] = True
-                taken.update(nodes[at].input)
-                taken.update(name for inner in graphs_of(nodes[at]) for one in inner.node for name in one.input)
-        return live, taken
+
+class Idle:
+    """What nothing needs in a graph as it was given: it stays there.
+
+    Attributes
+    ----------
+    results : set of str
+        Of the nodes that no output of the graph needs.
+    initialisers : set of str
+        Those that no node takes.
+    """
+
+    def __init__(self, graph: "GraphProto") -> None:
+        nodes = list(graph.node)
+        live, _ = _live(graph, nodes, ())
+        self.results = {result_of(node) for node, is_live in zip(nodes, live, strict=True) if not is_live}
+        _, taken = _live(graph, nodes, self.results)
+        self.initialisers = {tensor.name for tensor in graph.initializer if tensor.name not in taken}
+
+
+def _live(graph: "GraphProto", nodes: "Sequence[NodeProto]", also: Collection[str]) -> tuple[list[bool], set[str]]:
+    """Which nodes the outputs of a graph need, or those of the results `also`; and the values that are taken."""
+    taken = {output.name for output in graph.output}
+    live = [False] * len(nodes)
+    for at in range(len(nodes) - 1, -1, -1):
+        node = nodes[at]
+        if not taken.isdisjoint(filter(None, node.output)) or result_of(node) in also:
+            live[at] = True
+            taken.update(node.input)
+            for inner in graphs_of(node):
+                taken.update(name for one in inner.node for name in one.input)
+                taken.update(output.name for output in inner.output)
+    return live, taken
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from compressor.importers.onnx_graph import attribute_of, called, is_standard
+from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.types.dense import GATES
@@ -59,8 +59,8 @@ class Operators:
         ValueError
             If its weights are malformed, or a recurrent operator lacks a matrix.
         """
-        if node.output[0] in self._normal.unfolded:
-            return self._normal.unfolded[node.output[0]]
+        if result_of(node) in self._normal.unfolded:
+            return self._normal.unfolded[result_of(node)]
         if node.op_type in RECURRENT:
             return self._recurrent(node)
         if node.op_type in ("Conv", "ConvTranspose"):
@@ -120,7 +120,7 @@ class Operators:
         user = None
         if node.op_type == "MatMul" or len(node.input) < 3 or not node.input[2]:
             user = self._graph.only_user(node.output[0])
-            if user is None or not is_standard(user, "Add"):
+            if user is None or not is_broadcast(user, "Add"):
                 return None
             name = user.input[1] if user.input[0] == node.output[0] else user.input[0]
         elif attribute_of(node, "beta", "f", 1.0) == 0:
@@ -132,7 +132,8 @@ class Operators:
         if found is None or found.transposed:
             return None
         shape = self._graph.shape(found.source)
-        if len(shape) < -axis or shape[axis] != n_rows or prod(shape) != n_rows:
+        most = max(-axis, self._normal.rank(node.output[0]) or 0)  # more axes would give the result more
+        if not -axis <= len(shape) <= most or shape[axis] != n_rows or prod(shape) != n_rows:
             return None
         if user is not None:
             self.with_bias[node.output[0]] = user.output[0]

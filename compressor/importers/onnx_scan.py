@@ -48,6 +48,8 @@ def check_memory(content: bytes, descriptor: Any) -> None:
                 length, begin = _varint(content, at, end)
                 at = begin + length
                 field = fields.get(number)
+                if field is not None and field.is_text and at <= end:
+                    _check_text(content[begin:at], begin)
                 # A list of what is still to be looked at in place of a recursion: messages may be nested any depth.
                 if at <= end and field is not None and field.message_type is not None:
                     waiting.append((field.message_type, begin, at))
@@ -67,8 +69,16 @@ def check_memory(content: bytes, descriptor: Any) -> None:
                 raise ValueError(f"its parts take more than the {limit} bytes of memory allowed for its {len(content)}")
 
 
+def _check_text(content: bytes, begin: int) -> None:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"no ONNX model: the string at byte {begin} is not UTF-8") from None
+
+
 class _Field(NamedTuple):
     message_type: Any  # descriptor, or None
+    is_text: bool
     is_packable: bool  # numbers that may stand one after another in one field
     is_fixed_size: bool  # numbers of 4 or 8 bytes, and no varints
 
@@ -78,7 +88,7 @@ def _fields(message: Any) -> dict[int, _Field]:
     # Types by their numbers in protobuf's FieldDescriptor.
     texts = {9, 10, 11, 12}  # string, group, message, bytes
     fixed = {1, 2, 6, 7, 15, 16}  # double, float, fixed64, fixed32, sfixed32, sfixed64
-    return {f.number: _Field(f.message_type, f.type not in texts, f.type in fixed) for f in message.fields}
+    return {f.number: _Field(f.message_type, f.type == 9, f.type not in texts, f.type in fixed) for f in message.fields}
 
 
 def _varint(content: bytes, at: int, end: int) -> tuple[int, int]:

@@ -44,7 +44,7 @@ class Weights:
     def read(self, stored: Callable[[str], Array]) -> NDArray[np.float32]:
         """The tensor, rounded to float32, from the stored numbers by their names."""
         found = np.empty(self.shape, np.float32)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             for there, here in self.pairs([stored(name) for name in self.sources], found):
                 here[...] = there
         return found
@@ -85,7 +85,7 @@ class Bias:
     def read(self, stored: Callable[[str], Array]) -> NDArray[np.float32]:
         """The bias, rounded to float32 once."""
         array = stored(self.source)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             if self.direction is None:
                 return np.asarray(array.reshape(-1), np.float32)
             halves: NDArray[np.float64] = array[self.direction].astype(np.float64).reshape(2, -1)

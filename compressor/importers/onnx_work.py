@@ -1,13 +1,12 @@
 """What the operators of an ONNX graph do for one another: multiply-accumulates, neighbours, activation functions."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from compressor.importers.onnx_fold import Shape, inferred_types
-from compressor.importers.onnx_graph import PASSED_ON, attribute_of, called, is_standard
+from compressor.importers.onnx_fold import Shape
+from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
 from compressor.types.network import PRODUCTS, Use
@@ -60,18 +59,22 @@ class Work:
         if node.op_type in _RECURRENT_GATES:
             return "none"  # its functions are its own
         result = self._result(node)
+        is_pooled = False
         while True:
             users = self._graph.users(result)
             if not users or self._graph.is_taken_elsewhere(result):
                 return OTHER_FUNCTION if users or result not in self._graph.outputs else "none"
             functions = {_FUNCTIONS.get(user.op_type, "") if is_standard(user, user.op_type) else "" for user in users}
-            if len(functions) == 1 and "" not in functions:
+            if len(functions) == 1 and "" not in functions and not is_pooled:
                 return functions.pop()
-            if all(is_standard(user, *PRODUCTS, *_POOLED) for user in users):
+            if all(is_standard(user, *PRODUCTS) for user in users):
                 return "none"
-            if len(users) != 1 or not is_standard(users[0], *PASSED_ON, *_RESHAPED, "Transpose"):
+            user = users[0]
+            is_moved = is_standard(user, *_RESHAPED, *_POOLED, "Transpose") or self._graph.is_passed_on(user)
+            if len(users) != 1 or not is_moved:
                 return OTHER_FUNCTION
-            result = users[0].output[0]
+            is_pooled |= is_standard(user, *_POOLED)
+            result = user.output[0]
 
     # Chains -----------------------------------------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Work:
             if use.tensors[0] in seen:
                 return f"{use.tensors[0]!r} is used twice, by {seen[use.tensors[0]].node!r} and {use.node!r}"
             seen[use.tensors[0]] = use
-        nodes = {node.output[0]: node for node in self._constants.nodes if node.output}
+        nodes = {result_of(node): node for node in self._constants.nodes}
         for before, after in pairwise(matrices):
             why = self._why_not(nodes[before.result], nodes[after.result], before.tensors[0], after.tensors[0])
             if why:
@@ -124,7 +127,7 @@ class Work:
                     return f"{made.op_type} {_label(made)!r} is between {first!r} and {second!r}"
             elif is_standard(made, *PRODUCTS):
                 return f"{second!r} takes the output of {_label(made)!r}, not that of {first!r}"
-            elif not is_standard(made, *PASSED_ON):
+            elif not self._graph.is_passed_on(made):
                 return f"{made.op_type} {_label(made)!r} is between {first!r} and {second!r}"
             name = made.input[0]
         return f"{second!r} does not take the output of {first!r}"
@@ -134,28 +137,17 @@ class Work:
 
     def _keeps_vectors(self, node: "NodeProto") -> bool:
         """Whether the last axis, along which the numbers of one product are, stays as it is."""
-        before, after = (self.shapes.get(name, ()) for name in (node.input[0], node.output[0]))
+        before, after = (self._normal.shapes.get(name, ()) for name in (node.input[0], node.output[0]))
         return bool(before) and bool(after) and before[-1] is not None and before[-1] == after[-1]
 
     # Multiply-accumulates ---------------------------------------------------------------------------------------------
-
-    @cached_property
-    def shapes(self) -> dict[str, Shape]:
-        """Shapes of the values, as far as they are known; sizes that the graph leaves open are 1."""
-        model = type(self._normal.file.model)()
-        model.CopyFrom(self._normal.file.without_numbers())
-        for value in model.graph.input:
-            for dim in value.type.tensor_type.shape.dim:
-                if not dim.HasField("dim_value"):
-                    dim.dim_value = 1
-        return {name: sizes for name, (_, sizes) in inferred_types(model).items()}
 
     def macs(self, node: "NodeProto") -> int | None:
         """Multiply-accumulates of an operator for one inference before pruning; None where a size is unknown.
 
         Sizes that the graph leaves open, such as the number of samples, count as 1.
         """
-        result = self.shapes.get(next(filter(None, node.output)))
+        result = self._normal.shapes.get(result_of(node))
         if result is None:
             return None
         operands = [self._shape_of(name) for name in node.input[:3]]
@@ -178,7 +170,7 @@ class Work:
 
     def _shape_of(self, name: str) -> Shape:
         stored = self._constants.stored.get(name)
-        return tuple(stored.dims) if stored is not None else self.shapes.get(name, ())
+        return tuple(stored.dims) if stored is not None else self._normal.shapes.get(name, ())
 
 
 def _label(node: "NodeProto") -> str:

@@ -1,13 +1,11 @@
 """`eie-compress` on ONNX models."""
 
 import numpy as np
+import onnx
 import pytest
 
 from compressor import load_compressed
 from compressor.importers import read_onnx
-from tests.extras import needs
-
-onnx = needs("onnx", "onnx")
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ def drawn(seed, *shape, dtype=np.float32):
 
 
 def model_of(nodes, initialisers, x, y, opset=OPSET):
-    """A model with one input of shape `x` and one output of shape `y`."""
+    """A model with one input of shape `x` and one output of shape `y`; None: of two axes."""
     tensors = [numpy_helper.from_array(array, name) for name, array in initialisers.items()]
+    y = [f"size_{i}" for i in range(2)] if y is None else y
     ends = [helper.make_tensor_value_info(*end) for end in (("x", TensorProto.FLOAT, x), ("y", TensorProto.FLOAT, y))]
     graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], tensors)
     return helper.make_model(
@@ -51,7 +52,7 @@ def lenet_5(dtype=np.float32):
 
 def recurrent(op="LSTM", direction="bidirectional", seed=0):
     """A recurrent layer over 4 steps and a matrix over its last states."""
-    n_gates, n_directions = {"LSTM": 4, "GRU": 3}[op], 2 if direction == "bidirectional" else 1
+    n_gates, n_directions = {"LSTM": 4, "GRU": 3, "RNN": 1}[op], 2 if direction == "bidirectional" else 1
     rows, width = n_gates * N_UNITS, n_directions * N_UNITS
     nodes = [
         helper.make_node(op, ["x", "W", "R", "B"], ["", "h"], "rnn", hidden_size=N_UNITS, direction=direction),

@@ -1,21 +1,19 @@
 """ONNX models in and out: what is read is what the graph computes with, and what is written computes with the rest."""
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx_models import N_INPUTS, N_UNITS, drawn, lenet_5, model_of, recurrent
 
+from benchmarks.onnx_layers import layer_errors
 from compressor import CompressedModel, compress_model
 from compressor.importers import read_onnx, write_onnx
 from compressor.storage.files import FormatError
 from tests.examples import examples
-from tests.extras import needs
-
-onnx = needs("onnx", "onnx")
-
-from onnx import helper, numpy_helper  # noqa: E402
-from onnx.reference import ReferenceEvaluator  # noqa: E402
-from onnx_models import N_INPUTS, N_UNITS, drawn, lenet_5, model_of, recurrent  # noqa: E402
 
 BIASES = ("conv1.bias", "conv2.bias", "fc1.bias", "fc2.bias", "B", "fcb", "b")
 
@@ -114,15 +112,17 @@ def test_alpha_and_beta_are_folded_into_weights_and_bias(tmp_path):
     assert np.array_equal(tensor.bias, drawn(2, 2) * np.float32(-2))
 
 
-def test_weights_with_an_alpha_that_others_use_too_stay_with_the_others(tmp_path):
+def test_weights_that_two_nodes_scale_differently_become_a_matrix_for_each(tmp_path):
     nodes = [
         helper.make_node("Gemm", ["x", "w"], ["a"], "first", alpha=2.0),
         helper.make_node("Gemm", ["a", "w"], ["b"], "second", alpha=3.0),
         helper.make_node("Gemm", ["b", "v"], ["y"], "third"),
     ]
     model = read(model_of(nodes, {"w": drawn(1, 3, 3), "v": drawn(2, 3, 2)}, (1, 3), (1, 2)), tmp_path)
-    assert [t.name for t in model.tensors] == ["third"]
-    assert list(model.others) == ["w"]
+    assert [t.name for t in model.tensors] == ["first", "second", "third"]
+    assert np.array_equal(model.tensors[0].weights, drawn(1, 3, 3).T * np.float32(2))
+    assert np.array_equal(model.tensors[1].weights, drawn(1, 3, 3).T * np.float32(3))
+    assert list(model.others) == []
 
 
 def test_a_beta_of_zero_means_no_bias(tmp_path):
@@ -131,11 +131,20 @@ def test_a_beta_of_zero_means_no_bias(tmp_path):
     assert others == ["b"]
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (4, 1), (4, 2)])
+@pytest.mark.parametrize("shape", [(4, 1), (4, 2)])
 def test_what_is_added_but_is_not_one_number_for_each_output_is_no_bias(shape, tmp_path):
     tensor, _, others = one(gemm({"w": drawn(1, 3, 2), "b": drawn(2, *shape)}, x=(4, 3), y=(4, 2)), tmp_path)
     assert tensor.bias is None
     assert others == ["b"]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2,), (1, 2)])
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+def test_what_is_added_to_each_output_is_its_bias_however_it_is_broadcast(shape, beta, tmp_path):
+    model = gemm({"w": drawn(1, 3, 2), "b": drawn(2, *shape)}, x=(4, 3), y=(4, 2), beta=beta)
+    tensor, _, others = one(model, tmp_path)
+    assert tensor.bias.tolist() == (np.broadcast_to(drawn(2, *shape), (1, 2))[0] * np.float32(beta)).tolist()
+    assert others == []
 
 
 @pytest.mark.parametrize(
@@ -149,17 +158,24 @@ def test_a_matmul_has_its_weights_on_either_side(inputs, shape, x, y, tmp_path):
     assert np.allclose(tensor.weights @ values.ravel(), outputs(model, values).ravel(), rtol=1e-5)
 
 
-def test_a_matmul_of_two_computed_values_and_one_of_a_stack_are_no_layers(tmp_path):
+def test_a_matmul_of_two_computed_values_is_no_layer_and_one_of_a_stack_is_a_layer_for_each_matrix(tmp_path):
     nodes = [
-        helper.make_node("MatMul", ["x", "x"], ["a"]),
+        helper.make_node("MatMul", ["x", "x"], ["a"], "square"),
         helper.make_node("MatMul", ["a", "stack"], ["b"]),
         helper.make_node("MatMul", ["b", "w"], ["y"], "fc"),
     ]
-    _, _, others = one(model_of(nodes, {"stack": drawn(1, 2, 3, 3), "w": drawn(2, 3, 3)}, (3, 3), (2, 3, 3)), tmp_path)
-    assert others == ["stack"]
+    source = model_of(nodes, {"stack": drawn(1, 2, 3, 3), "w": drawn(2, 3, 3)}, (3, 3), (2, 3, 3))
+    model = read(source, tmp_path)
+    assert [t.name for t in model.tensors] == ["stack.0", "stack.1", "fc"]
+    for at in (0, 1):
+        assert np.array_equal(model.tensors[at].weights, drawn(1, 2, 3, 3)[at].T)
+    assert [use.tensors for use in model.network.uses] == [("stack.0", "stack.1"), ("fc",)]
+    assert [(kept.name, kept.reason) for kept in model.network.kept] == [
+        ("square", "both operands are computed (attention)")
+    ]
 
 
-@pytest.mark.parametrize(("op", "name"), [("Relu", "relu"), ("Sigmoid", "sigmoid"), ("Tanh", "tanh"), ("Abs", "none")])
+@pytest.mark.parametrize(("op", "name"), [("Relu", "relu"), ("Sigmoid", "sigmoid"), ("Tanh", "tanh"), ("Abs", "host")])
 def test_the_activation_function_is_that_of_the_next_node(op, name, tmp_path):
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["a"]),
@@ -180,20 +196,34 @@ def test_a_result_that_two_nodes_take_has_neither_bias_nor_activation_function(t
         helper.make_node("Mul", ["c", "d"], ["y"]),
     ]
     tensor, activation, others = one(model_of(nodes, {"w": drawn(1, 3, 2), "b": drawn(2, 2)}, (1, 3), (1, 2)), tmp_path)
-    assert (tensor.bias, activation, others) == (None, "none", ["b"])
+    assert (tensor.bias, activation, others) == (None, "host", ["b"])
 
 
-def test_weights_that_two_nodes_share_are_read_once(tmp_path):
+@pytest.mark.parametrize(("second", "kept"), [("b", True), ("c", False)])
+def test_weights_that_two_nodes_share_are_read_once_and_a_bias_only_where_it_is_the_same(second, kept, tmp_path):
     nodes = [
         helper.make_node("Identity", ["w"], ["same"]),
         helper.make_node("Gemm", ["x", "w", "b"], ["a"], "first"),
-        helper.make_node("Gemm", ["a", "same", "c"], ["y"], "second", transB=1),
+        helper.make_node("Gemm", ["a", "same", second], ["y"], "second"),
     ]
-    model = model_of(nodes, {"w": drawn(1, 3, 3), "b": drawn(2, 3), "c": drawn(3, 3)}, (1, 3), (1, 3))
-    tensor, _, others = one(model, tmp_path)
+    source = model_of(nodes, {"w": drawn(1, 3, 3), "b": drawn(2, 3), "c": drawn(3, 3)}, (1, 3), (1, 3))
+    model = read(source, tmp_path)
+    (tensor,) = model.tensors
     assert tensor.name == "first"
-    assert np.array_equal(tensor.bias, drawn(2, 3))
-    assert others == ["c"]
+    assert [(use.node, use.tensors) for use in model.network.uses] == [("first", ("first",)), ("second", ("first",))]
+    assert (tensor.bias is not None) == kept
+    assert model.network.between == "'first' is used twice, by 'first' and 'second'"
+    assert set(model.others) == ({"c"} if kept else {"b", "c"})  # what is no bias stays beside the weights
+
+
+def test_weights_that_a_node_takes_transposed_are_another_matrix(tmp_path):
+    nodes = [
+        helper.make_node("Gemm", ["x", "w"], ["a"], "first"),
+        helper.make_node("Gemm", ["a", "w"], ["y"], "second", transB=1),
+    ]
+    model = read(model_of(nodes, {"w": drawn(1, 3, 3)}, (1, 3), (1, 3)), tmp_path)
+    assert [use.tensors for use in model.network.uses] == [("first",), ("second",)]
+    assert np.array_equal(model.tensors[0].weights, model.tensors[1].weights.T)
 
 
 def test_weights_of_a_constant_node_behind_a_transpose_are_read(tmp_path):
@@ -210,7 +240,7 @@ def test_weights_of_a_constant_node_behind_a_transpose_are_read(tmp_path):
 
 def test_names_are_unique_and_no_other_parameter_has_one(tmp_path):
     nodes = [helper.make_node("Gemm", [f"h{i}" if i else "x", f"w{i}"], [f"h{i + 1}"], "fc") for i in range(3)]
-    nodes.append(helper.make_node("Mul", ["h3", "fc_2"], ["y"]))
+    nodes.append(helper.make_node("Div", ["h3", "fc_2"], ["y"]))
     model = read(
         model_of(nodes, {**{f"w{i}": drawn(i, 3, 3) for i in range(3)}, "fc_2": drawn(4, 3)}, (1, 3), (1, 3)), tmp_path
     )
@@ -223,14 +253,20 @@ def test_other_parameters_are_the_finite_float_initialisers_that_are_no_weights(
     nodes = [
         helper.make_node("ConvTranspose", ["x", "up"], ["u"]),
         helper.make_node("Conv", ["u", "w"], ["a"], "conv"),
-        helper.make_node("BatchNormalization", ["a", *names], ["b"]),
+        helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("BatchNormalization", ["r", *names], ["b"]),
         helper.make_node("Max", ["b", "lowest"], ["c"]),
         helper.make_node("Reshape", ["c", "shape"], ["y"]),
     ]
-    others = {name: np.abs(drawn(i, 4)) for i, name in enumerate(names)} | {"up": drawn(6, 2, 3, 1, 1)}
-    more = {"w": drawn(5, 4, 3, 1, 1), "shape": np.array([-1]), "lowest": np.float32([-np.inf])}
+    others = {name: np.abs(drawn(i, 4)) for i, name in enumerate(names)}
+    more = {
+        "w": drawn(5, 4, 3, 1, 1),
+        "up": drawn(6, 2, 3, 1, 1),
+        "shape": np.array([-1]),
+        "lowest": np.float32([-np.inf]),
+    }
     model = read(model_of(nodes, others | more, (1, 2, 2, 2), (16,)), tmp_path)
-    assert [t.name for t in model.tensors] == ["conv"]
+    assert [t.name for t in model.tensors] == ["up", "conv"]
     assert {name: array.tolist() for name, array in model.others.items()} == {n: a.tolist() for n, a in others.items()}
 
 
@@ -256,61 +292,45 @@ def test_numbers_are_read_as_bytes_and_as_numbers(kind, raw, tmp_path):
 # Recurrent layers -----------------------------------------------------------------------------------------------------
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def lstm_in_numpy(w, r, xs):
-    """The last hidden state, from gates by their names."""
-    at = {gate: slice(k * N_UNITS, (k + 1) * N_UNITS) for k, gate in enumerate(w.gates)}
-    h, c = np.zeros(N_UNITS), np.zeros(N_UNITS)
-    for x in xs:
-        z = w.weights @ x + w.bias + r.weights @ h + r.bias
-        c = sigmoid(z[at["f"]]) * c + sigmoid(z[at["i"]]) * np.tanh(z[at["c"]])
-        h = sigmoid(z[at["o"]]) * np.tanh(c)
-    return h
-
-
-def gru_in_numpy(w, r, xs):
-    at = {gate: slice(k * N_UNITS, (k + 1) * N_UNITS) for k, gate in enumerate(w.gates)}
-    h = np.zeros(N_UNITS)
-    for x in xs:
-        a, b = w.weights @ x + w.bias, r.weights @ h
-        z = sigmoid(a[at["z"]] + b[at["z"]] + r.bias[at["z"]])
-        reset = sigmoid(a[at["r"]] + b[at["r"]] + r.bias[at["r"]])
-        new = np.tanh(a[at["h"]] + (r.weights[at["h"]] @ (reset * h)) + r.bias[at["h"]])
-        h = (1 - z) * new + z * h
-    return h
-
-
-@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
-@pytest.mark.parametrize(("op", "layer"), [("LSTM", lstm_in_numpy), ("GRU", gru_in_numpy)])
-def test_gates_directions_and_biases_are_those_the_graph_computes_with(op, layer, direction, tmp_path):
-    source = recurrent(op, direction)
-    tensors = {t.name: t for t in read(source, tmp_path).tensors}
-    xs = drawn(9, 4, N_INPUTS)
-    states = [layer(tensors["rnn.W"], tensors["rnn.R"], xs)]
-    if direction == "bidirectional":
-        assert list(tensors) == ["rnn.W", "rnn.R", "rnn.W_reverse", "rnn.R_reverse", "out"]
-        states.append(layer(tensors["rnn.W_reverse"], tensors["rnn.R_reverse"], xs[::-1]))
-    else:
-        assert list(tensors) == ["rnn.W", "rnn.R", "out"]
-    y = tensors["out"].weights @ np.concatenate(states) + tensors["out"].bias
-    assert np.allclose(y, outputs(source, xs[:, None])[0], rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
+def test_gates_directions_and_biases_are_those_the_graph_computes_with(op, direction, tmp_path):
+    path = saved(recurrent(op, direction), tmp_path)
+    model, errors = layer_errors(path, {"x": drawn(9, 4, 1, N_INPUTS)})
+    reverse = ["rnn_reverse"] if direction == "bidirectional" else []
+    assert [t.name for t in model.tensors] == ["rnn", *reverse, "out"]
+    assert [(error.node, error.error < 1e-6) for error in errors] == [("rnn", True), ("out", True)]
 
 
 def test_a_recurrent_layer_knows_its_kind_gates_and_activation_function(tmp_path):
-    for op, gates in (("LSTM", ("i", "o", "f", "c")), ("GRU", ("z", "r", "h"))):
+    for op, gates in (("LSTM", ("i", "o", "f", "c")), ("GRU", ("z", "r", "h")), ("RNN", ())):
         model = read(recurrent(op, "reverse"), tmp_path)
-        assert [(t.kind, t.gates) for t in model.tensors[:2]] == [(op.lower(), gates)] * 2
-        assert model.activations == ("none", "none", "none")
+        assert [(t.kind, t.gates) for t in model.tensors] == [(op.lower(), gates), ("linear", ())]
+        assert model.activations == ("none", "none")
 
 
-def test_the_bias_of_the_reverse_direction_is_its_own(tmp_path):
+def test_the_matrix_of_a_direction_is_w_beside_r(tmp_path):
     model = read(recurrent(), tmp_path)
-    b = drawn(3, 2, 8 * N_UNITS)
-    found = np.concatenate([t.bias for t in model.tensors[:4]]).reshape(2, -1)
-    assert np.array_equal(found, b)
+    for at in (0, 1):
+        found = model.tensors[at].weights
+        assert np.array_equal(found[:, :N_INPUTS], drawn(1, 2, 4 * N_UNITS, N_INPUTS)[at])
+        assert np.array_equal(found[:, N_INPUTS:], drawn(2, 2, 4 * N_UNITS, N_UNITS)[at])
+
+
+def test_the_bias_of_a_direction_is_the_sum_of_its_two(tmp_path):
+    model = read(recurrent(), tmp_path)
+    b = drawn(3, 2, 8 * N_UNITS).astype(np.float64).reshape(2, 2, -1)
+    assert np.array_equal([t.bias for t in model.tensors[:2]], b.sum(axis=1).astype(np.float32))
+
+
+def test_the_biases_of_a_gru_that_resets_after_its_product_stay_in_the_graph(tmp_path):
+    source = recurrent("GRU", "forward")
+    source.graph.node[0].attribute.add(name="linear_before_reset", type=2, i=1)
+    path = saved(source, tmp_path)
+    model, errors = layer_errors(path, {"x": drawn(9, 4, 1, N_INPUTS)})
+    assert model.tensors[0].bias is None
+    assert np.array_equal(model.others["B"], drawn(3, 1, 6 * N_UNITS))
+    assert max(error.error for error in errors) < 1e-6
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -371,8 +391,9 @@ def test_the_written_recurrent_graph_computes_with_the_decoded_weights(tmp_path)
     path = saved(recurrent(), tmp_path)
     model = compressed(path)
     write_onnx(model, path, tmp_path / "new.onnx")
-    w, r, w_reverse, r_reverse, fc = (t.dense() for t in model.tensors)
-    arrays = {"W": np.stack([w, w_reverse]), "R": np.stack([r, r_reverse]), "fc": fc}
+    forward, reverse, fc = (t.dense() for t in model.tensors)
+    both = np.stack([forward, reverse])
+    arrays = {"W": both[..., :N_INPUTS], "R": both[..., N_INPUTS:], "fc": fc}
     x = drawn(9, 4, 1, N_INPUTS)
     found = outputs(onnx.load(tmp_path / "new.onnx"), x)
     assert np.array_equal(found, outputs(with_arrays(recurrent(), arrays), x))
@@ -388,10 +409,11 @@ def test_all_but_the_weights_stays_byte_for_byte(make, tmp_path):
     for before, after in zip(old.graph.initializer, new.graph.initializer, strict=True):
         changed |= {before.name} if before.raw_data != after.raw_data else set()
         after.raw_data = before.raw_data
-    assert changed == {t.name for t in old.graph.initializer if t.name not in BIASES}
+    folded = "alpha" in {attribute.name for attribute in old.graph.node[0].attribute}
+    assert changed == {t.name for t in old.graph.initializer if folded or t.name not in BIASES}
     for node in new.graph.node:
         for attribute in node.attribute:
-            if attribute.name in ("alpha", "beta"):  # folded into weights that are new
+            if attribute.name in ("alpha", "beta"):  # folded into weights and bias
                 attribute.f = next(a.f for a in old.graph.node[0].attribute if a.name == attribute.name)
     assert new.SerializeToString() == path.read_bytes()
 
@@ -432,7 +454,7 @@ def coded(model, weights, biases=None, others=None):
 
 
 def test_biases_and_other_parameters_that_have_changed_are_written(tmp_path):
-    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["a"], "fc"), helper.make_node("Mul", ["a", "s"], ["y"])]
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["a"], "fc"), helper.make_node("Div", ["a", "s"], ["y"])]
     source = model_of(nodes, {"w": drawn(1, 3, 2), "b": drawn(2, 2), "s": drawn(3, 2)}, (1, 3), (1, 2))
     path = saved(source, tmp_path)
     new = coded(read_onnx(path), {"fc": drawn(4, 2, 3)}, {"fc": drawn(5, 2)}, {"s": drawn(6, 2)})
@@ -588,18 +610,32 @@ def test_many_tensors_of_the_same_bytes_are_refused(tmp_path):
 # What is refused ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("nodes", "match"),
-    [
-        ([("DequantizeLinear", ["q", "s"], "w"), ("MatMul", ["x", "w"], "y")], "'MatMul': its weights are quantised"),
-        ([("DequantizeLinear", ["q", "s"], "w"), ("MatMul", ["w", "x"], "y")], "'MatMul': its weights are quantised"),
-        ([("MatMulInteger", ["x", "q"], "y")], "MatMulInteger has quantised weights, which are not read"),
-    ],
-)
-def test_quantised_weights_are_refused_with_a_clear_word(nodes, match, tmp_path):
-    arrays = {"q": np.ones((3, 3), np.int8), "s": np.float32(0.1)}
-    made = [helper.make_node(op, inputs, [output]) for op, inputs, output in nodes]
-    refused(saved(model_of(made, arrays, (3, 3), (3, 3)), tmp_path), match)
+@pytest.mark.parametrize("inputs", [["x", "w"], ["w", "x"]])
+def test_weights_that_are_dequantised_are_read_as_the_numbers_they_stand_for(inputs, tmp_path):
+    q = np.arange(-4, 5, dtype=np.int8).reshape(3, 3)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"]),
+        helper.make_node("MatMul", inputs, ["y"], "fc"),
+    ]
+    source = model_of(nodes, {"q": q, "s": np.float32(0.1), "z": np.int8(1)}, (3, 3), (3, 3))
+    tensor, _, _ = one(source, tmp_path)
+    wanted = (q.astype(np.float32) - 1) * np.float32(0.1)
+    assert np.array_equal(tensor.weights, wanted.T if inputs[1] == "w" else wanted)
+
+
+def test_operators_on_quantised_weights_are_refused_by_name_unless_they_are_kept(tmp_path):
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"]),
+        helper.make_node("MatMulInteger", ["xq", "q"], ["a"], "quantised"),
+        helper.make_node("Cast", ["a"], ["b"], to=1),
+        helper.make_node("Gemm", ["b", "w"], ["y"], "fc"),
+    ]
+    source = model_of(nodes, {"q": np.ones((3, 3), np.int8), "w": drawn(1, 3, 2)}, (3, 3), (3, 2))
+    path = saved(source, tmp_path)
+    refused(path, "'quantised': MatMulInteger has quantised weights, which are not read")
+    model = read_onnx(path, keep=["quantised"])
+    assert [t.name for t in model.tensors] == ["fc"]
+    assert [(kept.name, kept.reason) for kept in model.network.kept] == [("quantised", "quantised (MatMulInteger)")]
 
 
 def test_quantised_values_that_are_computed_are_no_weights(tmp_path):

@@ -1,19 +1,17 @@
 """Damaged and forged ONNX files: each is one clear error or a model that passes every check, in bounded memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from damage import DAMAGES, accepted_within_limits
+from onnx_models import model_of, small
 
 from compressor import compress_model
 from compressor.importers import read_onnx, write_onnx
 from compressor.storage.files import FormatError
-from tests.extras import needs
-
-onnx = needs("onnx", "onnx")
-
-from onnx_models import small  # noqa: E402
 
 FEW, MANY = 120, 2000  # cases of each kind: in the plain run, and in the slow one
 EVIL_NUMBERS = [0, 1, 2, 3, -1, 7, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63)]
@@ -284,3 +282,192 @@ def test_large_models_are_read_within_the_limits(content, tmp_path):
     files = {name: model.SerializeToString() for name, model in models.items()}
     accepted = accepted_within_limits("read_onnx", content, files, tmp_path)
     assert accepted == set(models) - {"many nodes", "too many matrices"}
+
+
+# What is computed while a model is read -------------------------------------------------------------------------------
+
+
+def with_weights(nodes, initialisers, functions=(), domains=()):
+    """A product with weights ``w`` that other nodes compute."""
+    product = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], "fc")
+    model = model_of([*nodes, product], initialisers, (1, 2), None, 17)
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, 1) for domain in domains)
+    model.functions.extend(functions)
+    return model
+
+
+def integers(*values):
+    return np.array(values, np.int64)
+
+
+def enormous():
+    """Weights of terabytes of a few bytes, by every operator that makes much of little."""
+    node = onnx.helper.make_node
+    size, one = integers(2**20, 2**20), np.ones((1, 1), np.float32)
+    yield "Expand", with_weights([node("Expand", ["v", "s"], ["w"])], {"v": one, "s": size})
+    yield "Tile", with_weights([node("Tile", ["v", "s"], ["w"])], {"v": one, "s": size})
+    yield "ConstantOfShape", with_weights([node("ConstantOfShape", ["s"], ["w"])], {"s": size})
+    yield (
+        "Pad",
+        with_weights(
+            [node("Pad", ["v", "p"], ["w"])],
+            {"v": one, "p": integers(0, 0, 2**20, 2**20)},
+        ),
+    )
+    yield "Resize", with_weights([node("Resize", ["v", "", "", "s"], ["w"])], {"v": one, "s": size})
+    products = [node("MatMul", [f"p{i}", f"p{i}"], [f"p{i + 1}"]) for i in range(60)]
+    yield "powers", with_weights([*products, node("Identity", ["p60"], ["w"])], {"p0": np.ones((900, 900), np.float32)})
+    doubled = [node("Concat", [f"p{i}", f"p{i}"], [f"p{i + 1}"], axis=0) for i in range(40)]
+    yield "doubled", with_weights([*doubled, node("Identity", ["p40"], ["w"])], {"p0": one})
+    outer = [node("Einsum", ["v", "v"], ["w"], equation="i,j->ij")]
+    yield "outer product", with_weights(outer, {"v": np.ones(2**20, np.float32)})
+    ranges = [node("Range", ["a", "b", "c"], ["r"]), node("Unsqueeze", ["r", "axes"], ["w"])]
+    limits = {"a": np.float32(0), "b": np.float32(2**40), "c": np.float32(1), "axes": integers(0)}
+    yield "Range", with_weights(ranges, limits)
+
+
+def wild():
+    """Indices and sizes that no tensor has."""
+    node = onnx.helper.make_node
+    v = np.ones((2, 2), np.float32)
+    for at, size in enumerate(EVIL_NUMBERS):
+        yield f"Reshape {at}", with_weights([node("Reshape", ["v", "s"], ["w"])], {"v": v, "s": integers(size, -1)})
+        bounds = {"v": v, "s": integers(size), "e": integers(min(-size, 2**63 - 1)), "a": integers(0)}
+        yield f"Slice {at}", with_weights([node("Slice", ["v", "s", "e", "a", "s"], ["w"])], bounds)
+        yield f"Gather {at}", with_weights([node("Gather", ["v", "s"], ["w"])], {"v": v, "s": integers(size)})
+        yield f"Unsqueeze {at}", with_weights([node("Unsqueeze", ["v", "s"], ["w"])], {"v": v, "s": integers(size)})
+
+
+def function(name, nodes, domain="evil"):
+    return onnx.helper.make_function(
+        domain, name, ["a"], ["b"], nodes, [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("evil", 1)]
+    )
+
+
+def calling():
+    """Functions that make much of little."""
+    node = onnx.helper.make_node
+    call = [node("f40", ["v"], ["w"], domain="evil")]
+    v = {"v": np.ones((2, 2), np.float32)}
+
+    def twice(i):
+        return [node(f"f{i}", ["a"], ["t"], domain="evil"), node(f"f{i}", ["t"], ["b"], domain="evil")]
+
+    doubling = [function("f0", [node("Relu", ["a"], ["b"])])] + [function(f"f{i + 1}", twice(i)) for i in range(40)]
+    yield "doubling", with_weights(call, v, doubling, ["evil"])
+    circle = [function("f40", [node("f41", ["a"], ["b"], domain="evil")])]
+    circle.append(function("f41", [node("f40", ["a"], ["b"], domain="evil")]))
+    yield "circle", with_weights(call, v, circle, ["evil"])
+    itself = [function("f40", [node("f40", ["a"], ["b"], domain="evil")])]
+    yield "itself", with_weights(call, v, itself, ["evil"])
+    deep = [function("f0", [node("Relu", ["a"], ["b"])])]
+    deep += [function(f"f{i + 1}", [node(f"f{i}", ["a"], ["b"], domain="evil")]) for i in range(3000)]
+    yield "deep", with_weights([node("f3000", ["v"], ["w"], domain="evil")], v, deep, ["evil"])
+    constant = onnx.numpy_helper.from_array(np.ones((1000, 1000), np.float32), "c")
+    heavy = [node("Constant", [], ["c"], value=constant), node("Identity", ["a"], ["b"])]
+    often = [node("f", [f"h{i}"], [f"h{i + 1}"], domain="evil") for i in range(1000)]
+    yield (
+        "heavy",
+        with_weights([*often, node("Identity", ["h1000"], ["w"])], {"h0": v["v"]}, [function("f", heavy)], ["evil"]),
+    )
+
+
+def branching():
+    """Conditions within conditions, and after conditions."""
+    node = onnx.helper.make_node
+
+    def graph(nodes, output):
+        ends = [onnx.helper.make_tensor_value_info(output, 1, None)]
+        return onnx.helper.make_graph(nodes, "branch", [], ends)
+
+    truth = np.array(True)
+    inner = [node("Identity", ["v"], ["b0"])]
+    for i in range(25):
+        other = graph([node("Neg", ["v"], [f"n{i}"])], f"n{i}")
+        inner = [node("If", ["t"], [f"b{i + 1}"], then_branch=graph(inner, f"b{i}"), else_branch=other)]
+    v = np.ones((2, 2), np.float32)
+    yield "deep", with_weights([*inner, node("Identity", ["b25"], ["w"])], {"t": truth, "v": v})
+    many = []
+    for i in range(2000):
+        branch = graph([node("Identity", [f"b{i}"], ["same"])], "same")
+        many.append(node("If", ["t"], [f"b{i + 1}"], "if", then_branch=branch, else_branch=branch))
+    yield "many", with_weights([*many, node("Identity", ["b2000"], ["w"])], {"t": truth, "b0": v})
+    body = onnx.helper.make_graph(
+        [node("Identity", ["c_in"], ["c_out"]), node("Add", ["a_in", "a_in"], ["a_out"])],
+        "body",
+        [
+            onnx.helper.make_tensor_value_info("i", 7, []),
+            onnx.helper.make_tensor_value_info("c_in", 9, []),
+            onnx.helper.make_tensor_value_info("a_in", 1, None),
+        ],
+        [onnx.helper.make_tensor_value_info("c_out", 9, []), onnx.helper.make_tensor_value_info("a_out", 1, None)],
+    )
+    loop = node("Loop", ["n", "t", "v"], ["w"], body=body)
+    yield "loop", with_weights([loop], {"n": integers(2**62).reshape(()), "t": truth, "v": v})
+
+
+def backwards(n):
+    """A chain of `n` nodes of which every link is a weight, the longest way first."""
+    passing = [onnx.helper.make_node("Neg", [f"w{i}"], [f"w{i + 1}"]) for i in range(n)]
+    products = [onnx.helper.make_node("MatMul", [f"p{i + 1}", f"w{i}"], [f"p{i}"]) for i in reversed(range(1, n))]
+    model = with_weights([*passing, *products], {"w0": np.ones((2, 2), np.float32)})
+    model.graph.node[-1].input[0], model.graph.node[n].input[0] = "p1", "x"
+    model.graph.node[-1].input[1] = "w0"
+    return model
+
+
+@proc
+@pytest.mark.parametrize("attack", [enormous, wild, calling, branching], ids=lambda attack: attack.__name__)
+def test_what_is_computed_of_constants_is_bounded(attack, content, tmp_path):
+    files = {name: model.SerializeToString() for name, model in attack()}
+    accepted_within_limits("read_onnx", content, files, tmp_path)
+
+
+@proc
+def test_a_chain_of_weights_takes_no_time_that_grows_with_its_square(content, tmp_path):
+    files = {"backwards": backwards(3000).SerializeToString()}
+    accepted_within_limits("read_onnx", content, files, tmp_path, seconds=20)
+
+
+# The graph that a compressed model carries ----------------------------------------------------------------------------
+
+
+def forge_network(rng, content, network):
+    """The graph of a network with a damaged or a forged model in it, or with uses that it does not have."""
+    what = rng.integers(3)
+    if what == 0:
+        return replace(network, onnx=DAMAGES[rng.integers(len(DAMAGES))](rng, network.onnx))
+    if what == 1:
+        return replace(network, onnx=FORGERIES[rng.integers(len(FORGERIES))](rng, network.onnx))
+    uses = [network.uses[i] for i in rng.integers(0, len(network.uses), 3)]
+    uses[0] = replace(uses[0], result=str(rng.choice(NAMES)), tensors=uses[-1].tensors)
+    return replace(network, uses=tuple(uses))
+
+
+@sizes
+def test_a_forged_graph_of_a_compressed_model_is_refused_or_written(cases, content, tmp_path):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(content)
+    model = compress_model(read_onnx(path), 0.5, weight_bits=2)
+    messages = []
+    for case in range(cases):
+        forged = replace(model, network=forge_network(np.random.default_rng([200, case]), content, model.network))
+        try:
+            write_onnx(forged, None, tmp_path / "new.onnx")
+        except ValueError as error:
+            messages.append(str(error))
+        else:
+            onnx.load(tmp_path / "new.onnx")
+    assert 0 < len(messages) < cases
+    assert all(len(message) < 600 and "\n" not in message for message in messages)
+
+
+def test_a_graph_whose_tensors_are_larger_than_the_model_is_refused(content, tmp_path):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(content)
+    model = compress_model(read_onnx(path), 0.5, weight_bits=2)
+    forged = onnx.ModelProto.FromString(model.network.onnx)
+    next(tensor for tensor in forged.graph.initializer if tensor.name == "W").dims[:] = [2, 4, 2**40]
+    network = replace(model.network, onnx=forged.SerializeToString())
+    with pytest.raises(ValueError, match="network: its tensors have more numbers than the model"):
+        write_onnx(replace(model, network=network), None, tmp_path / "new.onnx")
