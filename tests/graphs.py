@@ -52,7 +52,10 @@ def with_images(model, shape, pool=POOL, function="Relu", more=(), **attributes)
         nodes.append(node(matrix, "Gemm", f"h{at}", f"g{at}", transB=1))
         last = at + 1 == len(matrices)
         nodes.append(helper.make_node("Identity" if last else "Relu", [f"g{at}"], ["y" if last else f"h{at + 1}"]))
-    ends = [helper.make_tensor_value_info(*end) for end in (("x", 1, ["n", *shape]), ("y", 1, None))]
+    ends = [
+        helper.make_tensor_value_info(*end)
+        for end in (("x", 1, ["n", *shape]), ("y", 1, ["n", model.tensors[-1].shape[0]]))
+    ]
     tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in arrays.items()]
     graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

@@ -270,10 +270,7 @@ class _Network:
                     f"tensors: {tensor.name!r} of kind {tensor.kind!r}, but there is none{kind} in the ONNX model"
                 )
             put.tensor(Part("", layer.kind, layer.weights, layer.bias), [tensor])
-        others = set(self._layers.others())
-        for name, values in model.others.items():
-            if name not in others:
-                raise ValueError(f"others: there is no initialiser {name!r} beside the weights")
+        for name, values in model.others.items():  # a layer that was kept is among them
             put.other(name, values)
         put.finish()
 
