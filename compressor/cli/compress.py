@@ -43,6 +43,10 @@ _DENSITY = (
 _QUALITY = "Keep what is at least so many standard deviations of its layer."
 _KEEP = "Patterns of layers to leave as they are; may be repeated."
 _TAKE = "Patterns of arrays that are layers, whatever names such as embedding say; may be repeated."
+_CHAIN = (
+    "Layers of a .eie file, one after another, each on the activated output of the one before. Default: as the graph "
+    "says."
+)
 _INDEX = "Bits of a run of zeros, 2 to 8; none: no index; best (default of .dcz): the smallest, measured. .eie: 4."
 _ACTIVATION = (
     "Activation function after a layer: none, relu, sigmoid or tanh. Only ONNX files tell; of others relu is assumed, "
@@ -70,6 +74,7 @@ def compress(
     ] = None,
     coder: Coder = None,
     index_bits: Annotated[str | None, option(CODING_PANEL, _INDEX, PER_LAYER)] = None,
+    chain: Annotated[str | None, option(CODING_PANEL, _CHAIN, "A,B,...")] = None,
     n_pe: Annotated[int | None, option(CODING_PANEL, "PEs of the machine, for .eie. Default: 64.", "N", min=1)] = None,
     shapes: Shapes = None,
     fix: Fix = None,
@@ -116,6 +121,8 @@ def compress(
     is_packed = suffix_of(out, (".dcz", ".eie"), "--out") == ".eie"
     if is_packed and given.coder:
         raise ValueError("--coder: means nothing for a .eie file, which is not coded")
+    if not is_packed and chain is not None:
+        raise ValueError("--chain: is for .eie files; eie-sim run --chain is for .dcz files")
     if not is_packed and n_pe is not None:
         raise ValueError("--n-pe: means nothing for a .dcz file, which is for any machine")
     if is_packed:
@@ -138,7 +145,7 @@ def compress(
     if model.network is not None:
         document["network"] = coverage_document(model.network, [tensor.name for tensor in model.tensors])
     if is_packed:
-        _pack(model, given, n_pe, out, document, printer, as_json)
+        _pack(model, given, n_pe, chain, out, document, printer, as_json)
     else:
         save_dcz(model, given, out, document, printer, as_json)
     if kept and model.network is not None and not as_json:
@@ -202,12 +209,14 @@ def _pack(
     model: "CompressedModel",
     given: "Settings",
     n_pe: int | None,
+    chain: str | None,
     out: Path,
     document: dict[str, Any],
     printer: "Printer",
     as_json: bool,
 ) -> None:
     """Write the matrices of `model` as a .eie file and print what they are."""
+    from compressor.checks import separated
     from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups, packed_row
     from compressor.storage.packed_file import save_model
@@ -220,6 +229,8 @@ def _pack(
         )
     chosen = model.select(*matrices)
     packed = chosen.pack(n_pe or _N_PE, _one_width(given))
+    if chain is not None:
+        packed = packed.chain(*filter(None, separated(chain)))
     save_model(packed, out)
     printer.note(f"wrote {out}")
     if left_out:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -65,6 +66,27 @@ class PackedModel:
     def __reduce__(self) -> tuple[type["PackedModel"], tuple[object, ...]]:
         parts = (self.layers, self.activations, dict(self.provenance), self.network, dict(self.others), self.chained)
         return PackedModel, parts
+
+    def chain(self, *names: str) -> "PackedModel":
+        """The model of these layers, each of which takes the activated output of the one before, because you say so.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or there twice, or a layer has other than as many inputs as the one before has outputs.
+        """
+        unknown = [name for name in names if name not in [layer.name for layer in self.layers]]
+        if unknown:
+            raise ValueError(
+                f"chain: {unknown[0]!r}, but the layers are {', '.join(layer.name for layer in self.layers)}"
+            )
+        functions = {layer.name: function for layer, function in zip(self.layers, self.activations, strict=True)}
+        layers = tuple(self[name] for name in names)
+        for before, after in pairwise(layers):
+            if before.n_rows != after.n_cols:
+                given = f"{before.name!r} before it {before.n_rows} outputs"
+                raise ValueError(f"chain: {after.name!r} has {after.n_cols} inputs, {given}")
+        return replace(self, layers=layers, activations=tuple(functions[name] for name in names), chained=True)
 
     def repack(self, n_pe: int | None = None, index_bits: int | None = None) -> "PackedModel":
         """Every layer repacked, as `PackedLayer.repack`."""

@@ -10,6 +10,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from compressor.checks import whole_number
+from compressor.importers.named_arrays import assumed_functions
 from compressor.types.model_checks import OTHER_FUNCTION
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
@@ -144,7 +145,10 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
     why = "each is to run alone" if options.chain is False else _why_no_chain(model, layers, options)
     if not why:
         job = chain_job(layers, [functions[name] for name in picked], origin, options, arch)
-        return replace(job, remarks=(*job.remarks, *_ends_before(model, picked[-1], functions[picked[-1]])))
+        assumed = [name for name in assumed_functions(model.provenance) if name in picked[:-1]]
+        notes = (Note(f"relu is assumed after {listed(assumed)}, for the file does not say"),) if assumed else ()
+        remarks = (*job.remarks, *_ends_before(model, picked[-1], functions[picked[-1]]))
+        return replace(job, notes=(*notes, *job.notes), remarks=remarks)
     if options.chain_names is not None:
         raise OptionError("chain", why)
     # Where a graph says that they are not a chain, to call them one is no cure.

@@ -156,3 +156,15 @@ def test_the_simulator_shows_what_would_run_before_anything_is_compressed(tmp_pa
     assert [product["runs_on"] for product in document["products"]] == ["machine", "machine"]
     refused = call(simulator, "info", source, "--preset", "eie-256pe-28nm")
     assert refused.exit_code == 2
+
+
+def test_matrices_without_a_graph_are_packed_as_the_chain_that_the_user_names(cli, fails, tmp_path):
+    np.savez(tmp_path / "net.npz", **{"b.weight": drawn(1, 8, 16), "a.weight": drawn(2, 4, 8)})
+    words = ["compress", tmp_path / "net.npz", "-o", tmp_path / "net.eie", "--density", "1"]
+    assert cli(*words).exit_code == 0
+    assert not load_model(tmp_path / "net.eie").chained
+    assert cli(*words, "--chain", "b,a").exit_code == 0
+    packed = load_model(tmp_path / "net.eie")
+    assert (packed.chained, [layer.name for layer in packed.layers]) == (True, ["b", "a"])
+    assert fails(*words, "--chain", "a,b") == "chain: 'b' has 16 inputs, 'a' before it 4 outputs"
+    assert fails(*words, "--chain", "a,c") == "chain: 'c', but the layers are b, a"
