@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS
-from compressor.importers.onnx_graph import called, graphs_of, is_standard, result_of
+from compressor.importers.onnx_graph import called, graphs_of, is_standard, module_of, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part
 from compressor.importers.onnx_tensors import is_float, is_wide
@@ -25,11 +25,12 @@ _QUANTISED = re.compile(
 )
 # Names that exporters give every operator of a kind.
 _SAYS_NOTHING = re.compile(
-    r"(node_)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution)?([123]d)?|convtranspose|lstm|gru|rnn)?(_?\d+)*",
+    r"/?(node_|p2o\.)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution|transpose)?([123]d)?|lstm|gru|rnn)?"
+    r"([._]*\d+)*",
     re.IGNORECASE,
 )
 _OF_A_LAYER = re.compile(
-    r"(?P<layer>.+)[./](weight|kernel)((_(ih|hh)_l0)|(_(ih|hh)(?P<which>_l\d+)))?(_reverse)?", re.DOTALL
+    r"(?P<layer>.+)[./](weight|kernel|w_0)((_(ih|hh)_l0)|(_(ih|hh)(?P<which>_l\d+)))?(_reverse)?", re.DOTALL
 )
 _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
@@ -222,7 +223,7 @@ class Layers:
     # Names ------------------------------------------------------------------------------------------------------------
 
     def _name(self, node: "NodeProto", parts: list[Part] | str) -> str:
-        """The node's own name where it says something, else that of the layer its weights belonged to."""
+        """The node's own name where it says something, else that of the layer or module it came from."""
         if node.name and not _SAYS_NOTHING.fullmatch(node.name):
             return node.name
         sources = parts[0].weights.sources if not isinstance(parts, str) else ()
@@ -231,7 +232,7 @@ class Layers:
                 match = _OF_A_LAYER.fullmatch(root)
                 if match is not None:
                     return match["layer"] + (match["which"] or "")
-        return node.name or (sources[0] if sources else node.op_type)
+        return module_of(node) or node.name or (sources[0] if sources else node.op_type)
 
     def _unique(self, name: str, initialisers: set[str]) -> str:
         # Sources that become tensors give their names up; other initialisers keep theirs.
