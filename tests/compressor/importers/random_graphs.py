@@ -21,16 +21,16 @@ class RandomGraph:
         self.x = self.rng.normal(size=self.shape).astype(np.float32)
         self.at = "x"
         for _ in range(self._up_to(1, 4)):
-            row_axis = self._convolution() if len(self.shape) == 4 else self._product()
+            row_axis = self._convolution() if self.n_axes else self._product()
             for _ in range(self._up_to(0, 3)):
                 self._follower(row_axis)
         self.model = self._made()
 
     def _first_shape(self):
-        kind = self._up_to(0, 4)
-        if kind < 2:
-            return [self._up_to(1, 2), 2 * self._up_to(1, 2), self._up_to(4, 6), self._up_to(4, 6)]
-        return [*([] if kind < 4 else [self._up_to(1, 2)]), self._up_to(1, 3), self._up_to(2, 5)]
+        self.n_axes = max(0, self._up_to(-2, 3))  # of convolutions; 0: products of matrices
+        if self.n_axes:
+            return [self._up_to(1, 2), 2 * self._up_to(1, 2), *(self._up_to(4, 6) for _ in range(self.n_axes))]
+        return [*([self._up_to(1, 2)] if self._perhaps(0.3) else []), self._up_to(1, 3), self._up_to(2, 5)]
 
     def _up_to(self, least, most):
         return int(self.rng.integers(least, most + 1))
@@ -84,23 +84,23 @@ class RandomGraph:
     def _convolution(self):
         groups = self._up_to(1, 2) if self.shape[1] % 2 == 0 else 1
         n_out = groups * self._up_to(1, 2)
-        kernel, strides, dilations = ([self._up_to(1, most) for _ in range(2)] for most in (3, 2, 2))
-        pads = [self._up_to(0, 1) for _ in range(4)]
+        kernel, strides, dilations = ([self._up_to(1, most) for _ in range(self.n_axes)] for most in (3, 2, 2))
+        pads = [self._up_to(0, 1) for _ in range(2 * self.n_axes)]
         attributes = {"group": groups, "strides": strides, "dilations": dilations, "pads": pads}
         extents = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
-        padded = [n + a + b for n, a, b in zip(self.shape[2:], pads[:2], pads[2:], strict=True)]
+        padded = [n + a + b for n, a, b in zip(self.shape[2:], pads[: self.n_axes], pads[self.n_axes :], strict=True)]
         if self._perhaps() and all(n >= e for n, e in zip(padded, extents, strict=True)):
             operator, weights = "Conv", self._few(n_out, self.shape[1] // groups, *kernel)
             sizes = [(n - e) // s + 1 for n, e, s in zip(padded, extents, strides, strict=True)]
         else:
             operator, weights = "ConvTranspose", self._few(self.shape[1], n_out // groups, *kernel)
-            attributes["pads"] = [0] * 4
+            attributes["pads"] = [0] * 2 * self.n_axes
             attributes["output_padding"] = extra = [self._up_to(0, s - 1) for s in strides]
             sizes = [s * (n - 1) + e + o for s, n, e, o in zip(strides, self.shape[2:], extents, extra, strict=True)]
         inputs = [self.at, self._constant(weights)]
         inputs += [self._constant(self._few(n_out))] if self._perhaps() else []
         self._now(self._node(operator, inputs, **attributes), [self.shape[0], n_out, *sizes])
-        return -3
+        return -1 - self.n_axes
 
     def _product(self):
         if len(self.shape) == 2 and self._perhaps():
@@ -168,3 +168,43 @@ class RandomGraph:
             [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in self.constants.items()],
         )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def random_recurrent(seed):
+    """A recurrent operator with options at random, and its inputs."""
+    rng = np.random.default_rng(seed)
+    operator = str(rng.choice(["LSTM", "GRU", "RNN"]))
+    direction = str(rng.choice(["forward", "reverse", "bidirectional"]))
+    n_gates, n_directions = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator], 1 + (direction == "bidirectional")
+    n_steps, n_samples, n_inputs, n_units = (int(rng.integers(1, most + 1)) for most in (4, 3, 4, 3))
+    states = (n_directions, n_samples, n_units)
+    arrays = {
+        "W": rng.normal(size=(n_directions, n_gates * n_units, n_inputs)),
+        "R": rng.normal(size=(n_directions, n_gates * n_units, n_units)),
+        "B": rng.normal(size=(n_directions, 2 * n_gates * n_units)),
+        "h0": rng.normal(size=states),
+        "c0": rng.normal(size=states),
+        "P": rng.normal(size=(n_directions, 3 * n_units)),
+    }
+    optional = ["B", "", "h0", *(["c0", "P"] if operator == "LSTM" else [])]
+    inputs = ["x", "W", "R", *(name if name and rng.random() < 0.5 else "" for name in optional)]
+    attributes = {"direction": direction, "hidden_size": n_units}
+    if rng.random() < 0.3:
+        attributes["clip"] = float(rng.choice([0.5, 2]))
+    if operator == "GRU":
+        attributes["linear_before_reset"] = int(rng.integers(2))
+    if operator == "LSTM" and "P" not in inputs and rng.random() < 0.3:
+        attributes["input_forget"] = 1
+    if rng.random() < 0.5:
+        n_functions = {"LSTM": 3, "GRU": 2, "RNN": 1}[operator] * n_directions
+        attributes["activations"] = [str(name) for name in rng.choice(["Sigmoid", "Tanh", "Relu"], n_functions)]
+    y = [n_steps, n_directions, n_samples, n_units]
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, ["y"], "rnn", **attributes)],
+        "recurrent",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [n_steps, n_samples, n_inputs])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, y)],
+        [numpy_helper.from_array(a.astype(np.float32), n) for n, a in arrays.items() if n in inputs],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    return model, {"x": rng.normal(size=(n_steps, n_samples, n_inputs)).astype(np.float32)}

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_graphs import RandomGraph
+from random_graphs import RandomGraph, random_recurrent
 
 from benchmarks.onnx_layers import layer_errors, session_of
 from compressor import compress_model
@@ -88,3 +88,17 @@ def test_every_product_is_in_one_list(seed, tmp_path_factory):
     assert sorted(uses) == sorted(products)
     assert {name for use in model.network.uses for name in use.tensors} == {t.name for t in model.tensors}
     assert [kept for kept in model.network.kept if kept.operator != "constant"] == []
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(seed=seeds)
+def test_any_recurrent_operator_computes_what_its_node_does(seed, tmp_path_factory):
+    model, feeds = random_recurrent(seed)
+    path = tmp_path_factory.mktemp("recurrent") / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    read, errors = layer_errors(path, feeds)
+    assert [error.node for error in errors] == ["rnn"]
+    assert errors[0].error < 1e-5
+    compressed = compress_model(read, 1.0, weight_bits=8)
+    write_onnx(compressed, None, path.with_name("written.onnx"))
+    agree(results_of(onnx.load(path.with_name("written.onnx")), feeds["x"]), results_of(model, feeds["x"]))
