@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _QUANTISED = re.compile(
     r"QLinear|Integer|DynamicQuantize|NBits|Bnb4|FpQ4|^Q(Gemm|Attention|MoE|Ordered)|BlockQuantized"
 )
+_MULTIPLIES = re.compile(r"Gemm|MatMul|Conv|LSTM|GRU|RNN|Einsum|Attention")
 # Names that exporters give every operator of a kind.
 _SAYS_NOTHING = re.compile(
     r"/?(node_|p2o\.)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution|transpose)?([123]d)?|lstm|gru|rnn)?"
@@ -115,6 +116,10 @@ class Layers:
         if not self.kept:
             return f"no weights: there is no {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]} with constant ones"
         reasons = "; ".join(f"{kept.name}: {kept.reason}" for kept in self.kept[:3])
+        if "condition is unknown" in reasons:
+            stored = self._constants.stored
+            inputs = ", ".join(i.name for i in self._normal.file.model.graph.input if i.name not in stored)
+            reasons += f"; fix an input it depends on (--fix NAME=VALUE) or its sizes (--shape NAME=1x2): {inputs:.300}"
         return f"no weights that are read: {reasons}"
 
     # Operators --------------------------------------------------------------------------------------------------------
@@ -252,7 +257,7 @@ class Layers:
             where += ", whose condition is unknown"
         for one in inner.node:
             constant = next((a.t for a in one.attribute if a.name == "value" and a.HasField("t")), None)
-            if one.op_type in PRODUCTS or (_QUANTISED.search(one.op_type) and one.domain not in STANDARD_DOMAINS):
+            if _MULTIPLIES.search(one.op_type):
                 self.kept.append(Kept(called(one), one.op_type, where, 0, None))
             elif one.op_type == "Constant" and constant is not None and is_wide(constant):
                 self.kept.append(Kept(one.output[0], "constant", where, prod(constant.dims), 0))
