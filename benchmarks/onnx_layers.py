@@ -59,6 +59,22 @@ def layer_errors(
     return model, [_error(use, node, of_use, values, result, graph) for use, node, of_use, result in pairs]
 
 
+def output_error(
+    path: Path, feeds: Arrays, fix: Mapping[str, Any] | None = None, shapes: Mapping[str, Sequence[int]] | None = None
+) -> float:
+    """The largest error of an output of the graph in normal form, over the larger of 1 and its largest number."""
+    file = OnnxFile(path)
+    normalise(file, fix or {}, shapes or {})
+    found, wanted = (run_with(model, feeds, set()) for model in (file.model, OnnxFile(path).model))
+    outputs = [output.name for output in file.model.graph.output]
+    return max(_relative(found[name], wanted[name]) for name in outputs)
+
+
+def _relative(found: NDArray[Any], wanted: NDArray[Any]) -> float:
+    largest = max(1.0, float(np.abs(wanted).max(initial=0)))
+    return float(np.abs(found.astype(np.float64) - wanted).max(initial=0)) / largest
+
+
 def run_with(model: ModelProto, feeds: Arrays, wanted: set[str]) -> dict[str, NDArray[Any]]:
     """Values of a graph, outputs or not, without optimisations; initialisers included."""
     observed = ModelProto()
@@ -112,5 +128,4 @@ def _error(
             found = last_states(found, use.attributes)
     if found.shape != wanted.shape:
         raise ValueError(f"{use.node}: shape {found.shape}, but ONNX Runtime's is {wanted.shape}")
-    largest = float(np.abs(wanted).max(initial=0))
-    return LayerError(use.node, use.operator, float(np.abs(found - wanted).max(initial=0)) / max(1, largest))
+    return LayerError(use.node, use.operator, _relative(found, wanted))

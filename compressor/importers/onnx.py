@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from compressor.importers.onnx_file import OnnxFile, parsed_model
 from compressor.importers.onnx_fold import Constants, stored_tensors
-from compressor.importers.onnx_graph import inner_graphs, is_standard, result_of
+from compressor.importers.onnx_graph import MODULES, inner_graphs, is_standard, result_of
 from compressor.importers.onnx_layers import Layers
 from compressor.importers.onnx_normal import Idle, Normal, normalise
 from compressor.importers.onnx_operators import Operators, Part
@@ -254,7 +254,9 @@ class _Network:
         del model.graph.value_info[:]
         for node in [*model.graph.node, *(node for inner in inner_graphs(model.graph) for node in inner.node)]:
             node.doc_string = ""
+            modules = [entry for entry in node.metadata_props if entry.key == MODULES]
             del node.metadata_props[:]
+            node.metadata_props.extend(modules)
         content: bytes = model.SerializeToString(deterministic=True)
         return content
 

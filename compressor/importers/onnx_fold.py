@@ -225,7 +225,8 @@ class Constants:
             [helper.make_empty_tensor_value_info(name)],
             [self._leaf(leaf) for leaf in sorted(closure.leaves - out)],
         )
-        model = ModelProto(ir_version=self._file.model.ir_version, graph=graph)
+        # Before version 4 every initialiser had to be an input.
+        model = ModelProto(ir_version=max(4, self._file.model.ir_version), graph=graph)
         model.opset_import.extend(self._file.model.opset_import)
         return model
 

@@ -97,6 +97,17 @@ def result_of(node: "NodeProto") -> str:
     return next(filter(None, node.output), "")
 
 
+MODULES = "pkg.torch.onnx.name_scopes"
+"""Where PyTorch's exporter notes the modules around a node: ``['', 'encoder', 'encoder.fc1', 'linear']``."""
+
+
+def module_of(node: "NodeProto") -> str:
+    """The PyTorch module that a node came from, where its exporter noted it; else empty."""
+    scopes = next((entry.value for entry in node.metadata_props if entry.key == MODULES), "")
+    names = scopes.strip("[]").split(", ")[:-1]  # the last is the node itself
+    return names[-1].strip("'\"") if names else ""
+
+
 def called(node: "NodeProto") -> str:
     """What a message calls a node."""
     return node.name or node.op_type

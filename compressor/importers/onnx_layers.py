@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS
-from compressor.importers.onnx_graph import called, graphs_of, is_standard, result_of
+from compressor.importers.onnx_graph import called, graphs_of, is_standard, module_of, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part
 from compressor.importers.onnx_tensors import is_float, is_wide
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 _QUANTISED = re.compile(
     r"QLinear|Integer|DynamicQuantize|NBits|Bnb4|FpQ4|^Q(Gemm|Attention|MoE|Ordered)|BlockQuantized"
 )
+_MULTIPLIES = re.compile(r"Gemm|MatMul|Conv|LSTM|GRU|RNN|Einsum|Attention")
 # Names that exporters give every operator of a kind.
 _SAYS_NOTHING = re.compile(
-    r"(node_)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution)?([123]d)?|convtranspose|lstm|gru|rnn)?(_?\d+)*",
+    r"/?(node_|p2o\.)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution|transpose)?([123]d)?|lstm|gru|rnn)?"
+    r"([._]*\d+)*",
     re.IGNORECASE,
 )
 _OF_A_LAYER = re.compile(
-    r"(?P<layer>.+)[./](weight|kernel)((_(ih|hh)_l0)|(_(ih|hh)(?P<which>_l\d+)))?(_reverse)?", re.DOTALL
+    r"(?P<layer>.+)[./](weight|kernel|w_0)((_(ih|hh)_l0)|(_(ih|hh)(?P<which>_l\d+)))?(_reverse)?", re.DOTALL
 )
 _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
@@ -114,6 +116,10 @@ class Layers:
         if not self.kept:
             return f"no weights: there is no {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]} with constant ones"
         reasons = "; ".join(f"{kept.name}: {kept.reason}" for kept in self.kept[:3])
+        if "condition is unknown" in reasons:
+            stored = self._constants.stored
+            inputs = ", ".join(i.name for i in self._normal.file.model.graph.input if i.name not in stored)
+            reasons += f"; fix an input it depends on (--fix NAME=VALUE) or its sizes (--shape NAME=1x2): {inputs:.300}"
         return f"no weights that are read: {reasons}"
 
     # Operators --------------------------------------------------------------------------------------------------------
@@ -223,7 +229,7 @@ class Layers:
     # Names ------------------------------------------------------------------------------------------------------------
 
     def _name(self, node: "NodeProto", parts: list[Part] | str) -> str:
-        """The node's own name where it says something, else that of the layer its weights belonged to."""
+        """The node's own name where it says something, else that of the layer or module it came from."""
         if node.name and not _SAYS_NOTHING.fullmatch(node.name):
             return node.name
         sources = parts[0].weights.sources if not isinstance(parts, str) else ()
@@ -232,7 +238,7 @@ class Layers:
                 match = _OF_A_LAYER.fullmatch(root)
                 if match is not None:
                     return match["layer"] + (match["which"] or "")
-        return node.name or (sources[0] if sources else node.op_type)
+        return module_of(node) or node.name or (sources[0] if sources else node.op_type)
 
     def _unique(self, name: str, initialisers: set[str]) -> str:
         # Sources that become tensors give their names up; other initialisers keep theirs.
@@ -252,7 +258,7 @@ class Layers:
             where += ", whose condition is unknown"
         for one in inner.node:
             constant = next((a.t for a in one.attribute if a.name == "value" and a.HasField("t")), None)
-            if one.op_type in PRODUCTS or (_QUANTISED.search(one.op_type) and one.domain not in STANDARD_DOMAINS):
+            if _MULTIPLIES.search(one.op_type):
                 self.kept.append(Kept(called(one), one.op_type, where, 0, None))
             elif one.op_type == "Constant" and constant is not None and is_wide(constant):
                 self.kept.append(Kept(one.output[0], "constant", where, prod(constant.dims), 0))

@@ -213,7 +213,9 @@ class Normal:
             is_plain &= beta == 1 and self._is_stored_bias(bias_name, matrix)
         has_bias &= beta != 0
         if not is_plain and not self._fits(node, matrix, fold):
-            raise ValueError(f"node {called(node)!r}: with alpha {alpha} and beta {beta} its weights are out of range")
+            raise ValueError(
+                f"node {called(node)!r}: with alpha {alpha:g} and beta {beta:g} its weights are out of range"
+            )
         followers: list[NodeProto] = []
         result = node.output[0]
         while (step := self._step(node, matrix, result)) is not None:
@@ -336,7 +338,8 @@ class Normal:
 
         weights = self.graph.stored(node.input[matrix.operand])
         assert weights is not None
-        column = shift.reshape(-1, 1) if matrix.axis == -2 else shift
+        is_column = matrix.axis == -2 and is_standard(node, "Gemm", "MatMul")
+        column = shift.reshape(-1, 1) if is_column else shift
         self._dropped.update(follower.output[0] for follower in followers)
         if node.op_type == "MatMul":
             last = followers[-1].output[0]
