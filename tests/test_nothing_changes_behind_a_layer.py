@@ -123,7 +123,7 @@ def test_a_batch_has_the_figures_of_its_inputs():
     [
         (lambda: simulate(a_layer(), np.ones(5), "eie-64pe-45nm"), "arch: 'eie-64pe-45nm' is no ArchConfig; preset"),
         (lambda: simulate("fc", np.ones(5)), "layer: 'fc' is no PackedLayer"),
-        (lambda: simulate_model(a_layer(), np.ones(5)), "model: PackedLayer.* is no PackedModel"),
+        (lambda: simulate_model(a_layer(), np.ones(5)), "model: PackedLayer.* is not a PackedModel"),
         (
             lambda: simulate(a_layer(), np.ones(5), ArchConfig(n_pe=2, weight_bits=2), engine=["fast"]),
             r"engine: \['fast'\], but it must be one of fast, reference",

@@ -40,7 +40,7 @@ def file_size(path: Path) -> int:
 
 
 FOREIGN_SUFFIXES = frozenset((
-    ".eie", ".dcz", ".onnx", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv",
+    ".eie", ".dcz", ".onnx", ".pt", ".pth", ".ckpt", ".npz", ".npy", ".safetensors", ".net", ".mtx", ".csv",
     ".json", ".toml",
 ))  # fmt: skip
 """Ends of the names of files that have a form of their own."""
