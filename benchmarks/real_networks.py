@@ -147,8 +147,7 @@ def measured(path: Path, package: str, seed: int = 0) -> Outcome:
         return Outcome(name, note=str(error).removeprefix(f"{path}: "))
     read_s = time.perf_counter() - began
     assert model.network is not None
-    sizes = {tensor.name: tensor.weights.size for tensor in model.tensors}
-    covered = model.network.coverage(sizes, sizes)
+    covered = model.network.coverage([tensor.name for tensor in model.tensors])
     unread = [f"{kept.name}: {kept.reason}" for kept in model.network.kept if kept.n_weights]
     layer_error = whole = None
     if case.shapes:

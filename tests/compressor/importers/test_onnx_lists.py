@@ -113,7 +113,7 @@ def test_what_is_kept_is_written_as_it_was(path, tmp_path):
 
 def test_the_fraction_that_is_read_counts_what_is_kept(path):
     read = read_onnx(path, keep=["quantised"])
-    covered = read.network.coverage({"fc": 100}, ["fc"])
+    covered = read.network.coverage(["fc"])
     assert (covered.products, covered.all_products) == (1, 9)
     assert (covered.weights, covered.all_weights) == (100, 1260)
 
