@@ -36,7 +36,7 @@ def info(
         refuse_shapes,
         suffix_of,
     )
-    from compressor.console.coverage import kept_lines
+    from compressor.console.coverage import kept_lines, model_bytes
     from compressor.console.packed_layers import packed_row
     from compressor.console.printer import Printer
     from compressor.storage.packed_file import load_model
@@ -58,22 +58,13 @@ def info(
     else:
         is_compressed = suffix in COMPRESSED_FILES
         document = _model(read_compressed(file, shapes) if is_compressed else read_dense(file, fix=fix, shape=shape))
-    document = {"file": str(file), "file_bytes": _bytes_of(file, suffix), **document}
+    document = {"file": str(file), "file_bytes": model_bytes(file), **document}
     if as_json:
         printer.json(document)
     else:
         _print(document, printer)
         if kept and "network" in document:
             printer.lines(["", *kept_lines([KeptPart(**one) for one in document["network"]["kept"]])])
-
-
-def _bytes_of(file: Path, suffix: str) -> int:
-    """Bytes of a model, with those of the files beside an ONNX file that hold its tensors."""
-    if suffix != ".onnx":
-        return file.stat().st_size
-    from compressor.importers.onnx_file import OnnxFile
-
-    return OnnxFile(file).size
 
 
 def _stored(file: Path, max_memory: int | None) -> dict[str, Any]:

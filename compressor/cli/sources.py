@@ -65,17 +65,13 @@ def read_dense(
             raise ValueError(f"{option}: is for ONNX files, whose graph has inputs")
     if take and is_onnx:
         raise ValueError(f"--take: means nothing for {file}, whose graph says what is a layer")
+    fixed, shapes = graph_inputs(fix, shape)
     readers: dict[str, Callable[[], DenseModel]] = {
-        ".onnx": lambda: _read_onnx(file, keep, fix, shape),
+        ".onnx": lambda: importers.read_onnx(file, keep=keep, fix=fixed, shapes=shapes),
         ".safetensors": lambda: importers.read_safetensors(file, keep=keep, take=take),
         ".npz": lambda: importers.read_npz(file, keep=keep, take=take),
     }
     return readers.get(suffix_of(file, DENSE_FILES), lambda: importers.read_pytorch(file, keep=keep, take=take))()
-
-
-def _read_onnx(file: Path, keep: Sequence[str], fix: Sequence[str] | None, shape: Sequence[str] | None) -> DenseModel:
-    fixed, shapes = graph_inputs(fix, shape)
-    return importers.read_onnx(file, keep=keep, fix=fixed, shapes=shapes)
 
 
 def read_compressed(file: Path, shapes_name: str | None = None, max_memory: int | None = None) -> CompressedModel:

@@ -1,6 +1,7 @@
 """How much of a network is compressed, and what is left as it is, in words and for JSON."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from compressor.console.printer import plural, printable
@@ -15,6 +16,15 @@ def middle(name: str) -> str:
     line = printable(name)
     half = (_LONGEST_NAME - 3) // 2
     return line if len(line) <= _LONGEST_NAME else f"{line[:half]}...{line[-half:]}"
+
+
+def model_bytes(file: Path) -> int:
+    """Bytes of a model, with those of the files beside an ONNX file that hold its tensors."""
+    if file.suffix.lower() != ".onnx":
+        return file.stat().st_size
+    from compressor.importers.onnx_file import OnnxFile
+
+    return OnnxFile(file).size
 
 
 def coverage_document(network: Network, names: Collection[str]) -> dict[str, Any]:

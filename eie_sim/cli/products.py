@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from compressor.console.coverage import coverage_document, kept_line, kept_lines, middle
+from compressor.console.coverage import coverage_document, kept_line, kept_lines, middle, model_bytes
 from compressor.console.graph_inputs import graph_inputs
 from compressor.console.grid import column, grid
 from compressor.console.printer import plural
@@ -34,7 +34,7 @@ def show_products(
     matrices = [name for use in network.uses if not use.operator.startswith("Conv") for name in use.tensors]
     document: dict[str, Any] = {
         "file": str(file),
-        "file_bytes": file.stat().st_size,
+        "file_bytes": model_bytes(file),
         "products": [_product(use, shapes) for use in network.uses],
         "chain": network.chains(matrices),
         "network": coverage_document(network, matrices),
