@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.importers.onnx_scan import COPIES
 from compressor.importers.onnx_tensors import shape_of
 from compressor.storage.files import memory_limit
 
@@ -25,7 +26,6 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """Where ONNX's own operators are."""
 
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
-_TOO_MUCH = "{name!r} follows from constants, but takes more memory than a file of this size may"
 _NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
 _SIZED = {
@@ -66,7 +66,7 @@ class Constants:
         self._arrays: dict[str, NDArray[Any] | NotFolded] = {}
         self._sizes: dict[str, NDArray[Any]] = {}
         # Attack: Expand and ConstantOfShape make terabytes of a few bytes.
-        self._left = memory_limit(file.size)
+        self._left = memory_limit(file.size) - COPIES * file.size
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -81,6 +81,18 @@ class Constants:
         """Take a value as stored in `tensor`; its numbers may be more exact than the tensor's type."""
         self.stored[name], self._arrays[name] = tensor, numbers
         self._known[name] = True
+
+    def take(self, n_bytes: int, name: str) -> None:
+        """Take memory for the numbers of a value.
+
+        Raises
+        ------
+        NotFolded
+            If a file of this size may not take so much.
+        """
+        self._left -= n_bytes
+        if self._left < 0:
+            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
 
     def producer(self, name: str) -> "NodeProto | None":
         """The node that computes a value."""
@@ -120,8 +132,7 @@ class Constants:
             return sizes
         if not self.is_constant(name):
             raise NotFolded(f"{name!r} is not a constant")
-        if self._left < 0:
-            raise NotFolded(_TOO_MUCH.format(name=name))
+        self.take(0, name)
         # Sizes first, in the order of the graph: shape inference must know their numbers.
         for at in self._closure(name).nodes:
             for size in set(self.computed_sizes(self.nodes[at])) - self._sizes.keys():
@@ -245,9 +256,7 @@ class Constants:
                 shape = inferred.get(output, (0, None))[1]
                 if shape is None or any(size is None for size in shape):
                     raise NotFolded(f"{name!r} follows from constants, but the size of {output!r} is unknown")
-                self._left -= _NODE_BYTES + 8 * prod(int(size or 0) for size in shape)
-        if self._left < 0:
-            raise NotFolded(_TOO_MUCH.format(name=name))
+                self.take(_NODE_BYTES + 8 * prod(int(size or 0) for size in shape), name)
 
 
 Shape = tuple[int | None, ...]

@@ -416,8 +416,23 @@ def backwards(n):
     return model
 
 
+def scaling():
+    """One matrix of 10 MB, and a thousand operators that scale what it gives, or that multiply with it and scale."""
+    w = {"w": np.ones((1600, 1600), np.float32), "f": np.float32([1.001])}
+    follow = [onnx.helper.make_node("Mul", [f"m{i}" if i else "m", "f"], [f"m{i + 1}"]) for i in range(5000)]
+    product = onnx.helper.make_node("MatMul", ["x", "w"], ["m"])
+    last = onnx.helper.make_node("Neg", ["m5000"], ["y"])
+    yield "followers", model_of([product, *follow, last], w, (1, 1600), None, 17)
+    gemms = [
+        onnx.helper.make_node("Gemm", [f"h{i}" if i else "x", "w"], [f"h{i + 1}"], alpha=1 + i / 1000)
+        for i in range(1, 1000)
+    ]
+    gemms[0].input[0], gemms[-1].output[0] = "x", "y"
+    yield "factors", model_of(gemms, w, (1, 1600), None, 17)
+
+
 @proc
-@pytest.mark.parametrize("attack", [enormous, wild, calling, branching], ids=lambda attack: attack.__name__)
+@pytest.mark.parametrize("attack", [scaling, enormous, wild, calling, branching], ids=lambda attack: attack.__name__)
 def test_what_is_computed_of_constants_is_bounded(attack, content, tmp_path):
     files = {name: model.SerializeToString() for name, model in attack()}
     accepted_within_limits("read_onnx", content, files, tmp_path)
