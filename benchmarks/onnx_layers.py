@@ -44,8 +44,7 @@ def layer_errors(
     """
     model = read_onnx(path, fix=fix, shapes=shapes)
     assert model.network is not None
-    file = OnnxFile(path)
-    normalise(file, fix or {}, shapes or {})
+    file = _normal_form(path, fix, shapes)
     graph = Graph(file.model.graph, Constants(file))
     nodes = {result_of(node): node for node in file.model.graph.node}
     tensors = {tensor.name: tensor for tensor in model.tensors}
@@ -63,11 +62,18 @@ def output_error(
     path: Path, feeds: Arrays, fix: Mapping[str, Any] | None = None, shapes: Mapping[str, Sequence[int]] | None = None
 ) -> float:
     """The largest error of an output of the graph in normal form, over the larger of 1 and its largest number."""
+    file, original = _normal_form(path, fix, shapes), OnnxFile(path)
+    original.embed_all()
+    found, wanted = (run_with(model, feeds, set()) for model in (file.model, original.model))
+    outputs = [output.name for output in original.model.graph.output]
+    return max(_relative(found[name], wanted[name]) for name in outputs)
+
+
+def _normal_form(path: Path, fix: Mapping[str, Any] | None, shapes: Mapping[str, Sequence[int]] | None) -> OnnxFile:
     file = OnnxFile(path)
     normalise(file, fix or {}, shapes or {})
-    found, wanted = (run_with(model, feeds, set()) for model in (file.model, OnnxFile(path).model))
-    outputs = [output.name for output in file.model.graph.output]
-    return max(_relative(found[name], wanted[name]) for name in outputs)
+    file.embed_all()
+    return file
 
 
 def _relative(found: NDArray[Any], wanted: NDArray[Any]) -> float:

@@ -156,8 +156,8 @@ def test_a_second_run_gives_the_same_files(tmp_path, monkeypatch, capsys):
 
 def test_a_missing_extra_is_one_line(capsys):
     def measure(_):
-        raise ImportError("ONNX files need the onnx library: pip install 'eie-sim[onnx]'")
+        raise ImportError("PyTorch models need PyTorch: pip install 'eie-sim[train]'")
 
     assert command("model_sizes", "", measure, []) == 2
-    line = "model_sizes: ONNX files need the onnx library: pip install 'eie-sim[onnx]'\n"
+    line = "model_sizes: PyTorch models need PyTorch: pip install 'eie-sim[train]'\n"
     assert capsys.readouterr().err == line

@@ -123,7 +123,7 @@ def write_onnx(model: CompressedModel, source: str | PathLike[str] | None, path:
     else:
         with errors_name(Path(source)):
             fix, shapes = given_inputs(model.provenance)
-            network = _Network(OnnxFile(Path(source)), (), fix, shapes)
+            network = _Network(OnnxFile(Path(source)), None, fix, shapes)
             network.put(model)
             file = network.file
             file.embed_all()
@@ -161,14 +161,14 @@ def decoded_onnx(model: CompressedModel) -> "ModelProto":
 
 def _filled(model: CompressedModel, network: Network) -> "ModelProto":
     proto = parsed_model(network.onnx)
-    stored = stored_tensors(proto.graph).values()
-    empty = [tensor for tensor in stored if is_float(tensor) and not has_numbers(tensor)]
+    stored = stored_tensors(proto.graph)
+    empty = {name: tensor for name, tensor in stored.items() if is_float(tensor) and not has_numbers(tensor)}
     held = sum(t.codes.size + 2 * (0 if t.bias is None else t.bias.size) for t in model.tensors)
     held += sum(array.size for array in model.others.values())
     # Attack: a graph of a few bytes whose tensors have shapes of terabytes. Two uses may have the same weights.
-    if sum(prod(shape_of(tensor)) for tensor in empty) > held * max(1, len(network.uses)):
+    if sum(prod(shape_of(tensor)) for tensor in empty.values()) > held * max(1, len(network.uses)):
         raise ValueError("network: its tensors have more numbers than the model")
-    for tensor in empty:
+    for tensor in empty.values():
         put_bytes(tensor, bytes(prod(shape_of(tensor)) * stored_type(tensor).itemsize))
     file = OnnxFile.of_model(proto, Path("network"))
     normal = Normal(file, Constants(file), Idle(proto.graph))
@@ -180,14 +180,17 @@ def _filled(model: CompressedModel, network: Network) -> "ModelProto":
         parts = operators.parts(node) if node is not None and is_standard(node, *PRODUCTS) else ""
         if isinstance(parts, str) or len(use.tensors) not in (len(parts), 2 * len(parts)):
             raise ValueError(f"network: its graph does not have the weights of {use.node!r}")
-        if lacking := [name for name in use.tensors if name not in tensors]:
-            raise ValueError(f"tensors: {lacking[0]!r} of the graph is not in the model, which holds a part of it")
-        given = [tensors[name] for name in use.tensors]
+        if missing := [name for name in use.tensors if name not in tensors]:
+            raise ValueError(
+                f"tensors: {missing[0]!r} of the graph is not in the model; name the ONNX model it is from"
+            )
         step = len(use.tensors) // len(parts)
         for at, part in enumerate(parts):
-            put.tensor(part, given[at * step : (at + 1) * step])
+            put.tensor(part, [tensors[name] for name in use.tensors[at * step : (at + 1) * step]])
     for name, values in model.others.items():
         put.other(name, values)
+    if unknown := sorted(empty.keys() - put.names()):
+        raise ValueError(f"network: {unknown[0]!r} has numbers neither in its graph nor in the model")
     put.finish()
     return proto
 
@@ -203,7 +206,7 @@ class _Network:
     """The layers of a model, and the file where their numbers stand."""
 
     def __init__(
-        self, file: OnnxFile, keep: Sequence[str], fix: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]
+        self, file: OnnxFile, keep: Sequence[str] | None, fix: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]
     ) -> None:
         self.file = file
         self._normal = normalise(file, fix, shapes)
@@ -292,6 +295,10 @@ class _Put:
             before = self._constants.array(name)
             self._arrays[name] = np.array(before, np.promote_types(before.dtype, np.float32), order="C")
         return self._arrays[name]
+
+    def names(self) -> set[str]:
+        """The stored constants that are given numbers."""
+        return set(self._arrays)
 
     def tensor(self, part: Part, tensors: Sequence[CodedTensor]) -> None:
         """Put a tensor, or W and R of a recurrent layer that are stored apart, in its place."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.importers.onnx_tensors import shape_of
+from compressor.importers.onnx_scan import COPIES
+from compressor.importers.onnx_tensors import is_float, shape_of, stored_type
 from compressor.storage.files import memory_limit
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """Where ONNX's own operators are."""
 
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
-_TOO_MUCH = "{name!r} follows from constants, but takes more memory than a file of this size may"
 _NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
 _SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
 _SIZED = {
@@ -66,7 +66,7 @@ class Constants:
         self._arrays: dict[str, NDArray[Any] | NotFolded] = {}
         self._sizes: dict[str, NDArray[Any]] = {}
         # Attack: Expand and ConstantOfShape make terabytes of a few bytes.
-        self._left = memory_limit(file.size)
+        self._left = memory_limit(file.size) - COPIES * file.size
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -79,8 +79,23 @@ class Constants:
 
     def put(self, name: str, tensor: "TensorProto", numbers: NDArray[Any]) -> None:
         """Take a value as stored in `tensor`; its numbers may be more exact than the tensor's type."""
-        self.stored[name], self._arrays[name] = tensor, numbers
+        self.stored[name] = tensor
+        self._arrays.pop(name, None)
+        if not is_float(tensor) or numbers.dtype != stored_type(tensor):
+            self._arrays[name] = numbers
         self._known[name] = True
+
+    def take(self, n_bytes: int, name: str) -> None:
+        """Take memory for the numbers of a value.
+
+        Raises
+        ------
+        NotFolded
+            If a file of this size may not take so much.
+        """
+        self._left -= n_bytes
+        if self._left < 0:
+            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
 
     def producer(self, name: str) -> "NodeProto | None":
         """The node that computes a value."""
@@ -120,8 +135,7 @@ class Constants:
             return sizes
         if not self.is_constant(name):
             raise NotFolded(f"{name!r} is not a constant")
-        if self._left < 0:
-            raise NotFolded(_TOO_MUCH.format(name=name))
+        self.take(0, name)
         # Sizes first, in the order of the graph: shape inference must know their numbers.
         for at in self._closure(name).nodes:
             for size in set(self.computed_sizes(self.nodes[at])) - self._sizes.keys():
@@ -237,17 +251,21 @@ class Constants:
         for leaf in closure.leaves:
             if leaf in self.stored:
                 inferred[leaf] = (self.stored[leaf].data_type, tuple(self.stored[leaf].dims))
+        at_once = n_numbers = 0
         for at in closure.nodes:
             node = self.nodes[at]
             if node.op_type in _SAME_SHAPE and node.input[0] in inferred:
                 inferred.setdefault(node.output[0], (1, inferred[node.input[0]][1]))
             for output in filter(None, node.output):
-                shape = inferred.get(output, (0, None))[1]
+                data_type, shape = inferred.get(output, (0, None))
                 if shape is None or any(size is None for size in shape):
                     raise NotFolded(f"{name!r} follows from constants, but the size of {output!r} is unknown")
-                self._left -= _NODE_BYTES + 8 * prod(int(size or 0) for size in shape)
-        if self._left < 0:
-            raise NotFolded(_TOO_MUCH.format(name=name))
+                n_numbers = prod(int(size or 0) for size in shape)
+                at_once += n_numbers * _number_bytes(data_type)
+        if at_once > self._left:
+            self.take(at_once, name)
+        # What is on the way is not kept.
+        self.take(_NODE_BYTES * len(closure.nodes) + 8 * n_numbers, name)
 
 
 Shape = tuple[int | None, ...]
@@ -347,6 +365,12 @@ def constant_of(node: "NodeProto") -> "TensorProto | None":
             made: TensorProto = numpy_helper.from_array(np.array(numbers, kind), node.output[0])
             return made
     return None
+
+
+def _number_bytes(data_type: int) -> int:
+    from onnx import helper
+
+    return helper.tensor_dtype_to_np_dtype(data_type).itemsize if data_type else 8
 
 
 def _can_be_folded(node: "NodeProto") -> bool:

@@ -62,7 +62,7 @@ class Graph:
             if tensor is not None:
                 return Stored(name, transposed) if is_float(tensor) else None
             producer = self.constants.producer(name)
-            if producer is None or producer.op_type not in ("Identity", "Transpose"):
+            if producer is None or not is_standard(producer, "Identity", "Transpose"):
                 return None
             name = producer.input[0]
             if producer.op_type == "Transpose":

@@ -63,8 +63,9 @@ class Layers:
     Parameters
     ----------
     normal : Normal
-    keep : sequence of str
-        Patterns of operators that are not to be compressed, by their own names or their layers'.
+    keep : sequence of str or None
+        Patterns of operators that are not to be compressed, by their own names or their layers'. None: there are none,
+        and quantised operators are left as they are.
 
     Attributes
     ----------
@@ -81,8 +82,9 @@ class Layers:
         If there are no weights, too many, or ones that are quantised or malformed; or a pattern matches nothing.
     """
 
-    def __init__(self, normal: Normal, keep: Sequence[str] = ()) -> None:
-        self._normal, self._keep, self._unmatched = normal, keep, set(keep)
+    def __init__(self, normal: Normal, keep: Sequence[str] | None = ()) -> None:
+        self._normal, self._keep, self._unmatched = normal, keep or (), set(keep or ())
+        self._refuses_quantised = keep is not None
         self._graph, self._constants = normal.graph, normal.constants
         self._operators = Operators(normal)
         self.work = Work(normal, self._operators.with_bias)
@@ -93,6 +95,7 @@ class Layers:
         self._by_weights: dict[Weights, int] = {}
         self._several: set[int] = set()
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the last that a name has had after it
         graph = normal.file.model.graph
         if graph.sparse_initializer:
             raise ValueError("sparse initialisers are not read")
@@ -134,8 +137,9 @@ class Layers:
             name = self._name(node, parts)
             if isinstance(parts, str):
                 self._leave(node, name, parts)
-            elif self._is_kept(name, node.name):
-                self._leave(node, name, "as asked (keep)")
+            elif self._is_kept(name, node.name, *(own := self._own_names(name, parts, initialisers))):
+                self._leave(node, own[0], "as asked (keep)")
+                self._names.update(own)  # another layer's name does not depend on what is kept
             else:
                 self._take(node, name, parts, initialisers)
             return
@@ -143,7 +147,7 @@ class Layers:
         if not matrices:
             return
         if _QUANTISED.search(node.op_type):
-            if not self._is_kept(called(node), node.output[0]):
+            if not self._is_kept(called(node), node.output[0]) and self._refuses_quantised:
                 raise ValueError(
                     f"node {called(node)!r}: {node.op_type} has quantised weights, which are not read; "
                     f"keep {called(node)!r} to leave it as it is"
@@ -173,7 +177,7 @@ class Layers:
     def _take(self, node: "NodeProto", name: str, parts: list[Part], initialisers: set[str]) -> None:
         names = []
         activation = self.work.activation(node)
-        for part in parts:
+        for part, own in zip(parts, self._own_names(name, parts, initialisers), strict=True):
             self._accounted.update(part.weights.sources)
             if part.bias is not None:
                 self._accounted.add(part.bias.source)
@@ -182,7 +186,7 @@ class Layers:
                 if len(self.found) == MAX_TENSORS:
                     raise ValueError(f"more than {MAX_TENSORS} weight tensors")
                 at = self._by_weights[part.weights] = len(self.found)
-                own = self._unique(name + part.ending, initialisers)
+                self._names.add(own)
                 self.found.append(Layer(own, part.kind, part.weights, part.bias, activation))
             else:  # a weight of several uses is stored once; a bias that they do not share stays in the graph
                 first = self.found[at]
@@ -240,14 +244,21 @@ class Layers:
                     return match["layer"] + (match["which"] or "")
         return module_of(node) or node.name or (sources[0] if sources else node.op_type)
 
-    def _unique(self, name: str, initialisers: set[str]) -> str:
-        # Sources that become tensors give their names up; other initialisers keep theirs.
-        own, number = name, 1
-        while own in self._names or (own in initialisers and own not in self._accounted):
-            number += 1
-            own = f"{name}_{number}"
-        self._names.add(own)
-        return own
+    def _own_names(self, name: str, parts: list[Part], initialisers: set[str]) -> list[str]:
+        """A name for each tensor of an operator that no other has, nor an initialiser that stays one."""
+        # Sources that become tensors give their names up.
+        sources = {source for part in parts for source in part.weights.sources}
+        names = []
+        for part in parts:
+            first = name + part.ending
+            number = self._numbers.get(first, 1)  # attack: ten thousand layers of one name
+            own = first if number == 1 else f"{first}_{number}"
+            while own in self._names or (own in initialisers and own not in self._accounted and own not in sources):
+                number += 1
+                own = f"{first}_{number}"
+            self._numbers[first] = number
+            names.append(own)
+        return names
 
     # What is kept -----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ and its bias: alpha and beta of a Gemm, batch normalisation, constant Mul, Add a
 model changes, and a model in normal form does not change at all.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,6 +51,7 @@ _OPERANDS: Mapping[str, tuple[int, ...]] = {
 }
 """Inputs of the machine operators that may be weights or biases."""
 
+_COPY_BYTES = 20  # of a number: as stored, exact until it is read, and as it is read
 _EPSILON = 1e-5  # of BatchNormalization where it says none
 
 
@@ -116,6 +117,7 @@ class Normal:
         self.graph = Graph(file.model.graph, constants)
         self.roots: dict[str, frozenset[str]] = {}
         self.unfolded: dict[str, str] = {}
+        self._scaled: dict[tuple[Any, ...], str] = {}  # names of matrices that were made of a source, by their factors
         self._dropped: set[str] = set()  # first outputs of nodes that are folded
         self._added: dict[str, NodeProto] = {}  # nodes that add a bias, by the first output of the node before
         self._results = [result_of(node) for node in constants.nodes]
@@ -177,13 +179,15 @@ class Normal:
             found = graph.stored(node.input[1])
             if found is None or found.transposed or len(graph.shape(found.source)) < 3:
                 return None
+            if not all(graph.shape(found.source)):
+                return None
             shape = graph.shape(found.source)
             transposed = node.op_type == "ConvTranspose"
             n_rows = shape[1] * int(attribute_of(node, "group", "i", 1)) if transposed else shape[0]
             return _Matrix(1, n_rows, 1 - len(shape), len(shape), 1 if transposed else 0)
         for at in (1, 0):
             found = graph.stored(node.input[at])
-            if found is None or len(graph.shape(found.source)) != 2:
+            if found is None or len(graph.shape(found.source)) != 2 or not all(graph.shape(found.source)):
                 continue
             flipped = node.op_type == "Gemm" and attribute_of(node, ("transA", "transB")[at], "i", 0)
             row_axis = int((at == 1) ^ bool(flipped) ^ found.transposed)
@@ -193,6 +197,7 @@ class Normal:
 
     def _fold_into(self, node: "NodeProto", matrix: "_Matrix") -> None:
         """Find what scales and shifts the rows of one operator, and make it part of its weights and bias."""
+        fits = self._bounds(node, matrix)
         fold = _Fold(np.ones(matrix.n_rows), np.zeros(matrix.n_rows))
         bias_name = node.input[2] if node.op_type != "MatMul" and len(node.input) > 2 else ""
         has_bias = bool(bias_name)
@@ -212,7 +217,7 @@ class Normal:
             fold = replace(fold, plus=beta * bias)
             is_plain &= beta == 1 and self._is_stored_bias(bias_name, matrix)
         has_bias &= beta != 0
-        if not is_plain and not self._fits(node, matrix, fold):
+        if not is_plain and not fits(fold):
             raise ValueError(
                 f"node {called(node)!r}: with alpha {alpha:g} and beta {beta:g} its weights are out of range"
             )
@@ -221,7 +226,7 @@ class Normal:
         while (step := self._step(node, matrix, result)) is not None:
             follower, then = step
             both = _Fold(fold.times * then.times, fold.plus * then.times + then.plus)
-            if not self._fits(node, matrix, both):
+            if not fits(both):
                 break
             fold = both
             followers.append(follower)
@@ -299,14 +304,19 @@ class Normal:
         found = self.graph.stored(name)
         return found is not None and prod(self.graph.shape(found.source)) == matrix.n_rows and not found.transposed
 
-    def _fits(self, node: "NodeProto", matrix: "_Matrix", fold: "_Fold") -> bool:
-        """Whether the new numbers are finite in the type of the weights."""
+    def _bounds(self, node: "NodeProto", matrix: "_Matrix") -> "Callable[[_Fold], bool]":
+        """Whether folded numbers are finite in the type of the weights."""
         found = self.graph.stored(node.input[matrix.operand])
         assert found is not None
-        largest = np.abs(matrix.scaled(self.constants.array(found.source), fold.times)).max(initial=0)
         most = {10: 65504.0}.get(self.constants.stored[found.source].data_type, float(np.finfo(np.float32).max))
-        numbers = np.append(fold.plus, largest)
-        return bool(np.isfinite(numbers).all() and np.abs(numbers).max() <= most)
+        largest: list[Rows] = []  # of each row; looked for once: a thousand operators may follow
+
+        def fits(fold: "_Fold") -> bool:
+            if not largest:
+                largest.append(matrix.largest(self.constants.array(found.source)))
+            return all(bool((np.abs(numbers) <= most).all()) for numbers in (fold.plus, largest[0] * fold.times))
+
+        return fits
 
     def _factor(self, node: "NodeProto", attribute: str) -> float:
         value = float(attribute_of(node, attribute, "f", 1.0))
@@ -330,8 +340,16 @@ class Normal:
             return
         found = self.graph.stored(node.input[matrix.operand])
         assert found is not None
+        key = (*found, matrix.row_axis, factors.tobytes())
+        if key in self._scaled:  # another use needs the same matrix
+            node.input[matrix.operand] = self._scaled[key]
+            return
+        if self.graph.only_user(found.source) is None:
+            # Attack: a thousand factors for one matrix, each of which makes a matrix of its own.
+            self.constants.take(_COPY_BYTES * prod(self.graph.shape(found.source)), node.input[matrix.operand])
         weights = matrix.scaled(self.constants.array(found.source).astype(np.float64), factors)
         self._give(node, matrix.operand, weights.T if found.transposed else weights, found.source)
+        self._scaled[key] = node.input[matrix.operand]
 
     def _put_bias(self, node: "NodeProto", matrix: "_Matrix", shift: Rows, followers: "Sequence[NodeProto]") -> None:
         from onnx import helper
@@ -475,12 +493,21 @@ class _Matrix(NamedTuple):
 
     def scaled(self, weights: NDArray[Any], factors: Rows) -> NDArray[Any]:
         """The stored matrix with each row times its factor."""
-        n_here = weights.shape[self.row_axis]
-        n_groups = self.n_rows // n_here  # above 1 of a ConvTranspose only, which has groups along axis 0
-        grouped = weights.reshape(n_groups, -1, *weights.shape[1:]) if n_groups > 1 else weights[None]
-        shape = [n_groups, *[1] * weights.ndim]
-        shape[1 + self.row_axis] = n_here
+        grouped = self._grouped(weights)
+        shape = [n if axis in (0, 1 + self.row_axis) else 1 for axis, n in enumerate(grouped.shape)]
         return (grouped * factors.reshape(shape)).reshape(weights.shape)
+
+    def largest(self, weights: NDArray[Any]) -> Rows:
+        """The largest magnitude of each row."""
+        grouped = self._grouped(weights)
+        others = tuple(axis for axis in range(grouped.ndim) if axis not in (0, 1 + self.row_axis))
+        found: Rows = np.maximum(grouped.max(axis=others), -grouped.min(axis=others)).astype(np.float64)
+        return found.reshape(-1)
+
+    def _grouped(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """The stored matrix with an axis of groups before its own: several of a ConvTranspose, else one."""
+        n_groups = self.n_rows // weights.shape[self.row_axis]
+        return weights.reshape(n_groups, -1, *weights.shape[1:]) if n_groups > 1 else weights[None]
 
 
 def _set_factor(node: "NodeProto", name: str) -> None:

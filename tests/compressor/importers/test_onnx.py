@@ -562,6 +562,8 @@ def test_weights_in_a_file_beside_the_model_are_read_and_taken_in_when_written(t
     other.mkdir()
     write_onnx(model, path, other / "new.onnx")
     assert np.array_equal(read_onnx(other / "new.onnx").tensors[2].weights, model.tensors[2].dense())
+    write_onnx(model, None, other / "whole.onnx")
+    assert np.array_equal(read_onnx(other / "whole.onnx").tensors[2].weights, model.tensors[2].dense())
     write_onnx(model.select("/conv1/Conv"), path, other / "new.onnx")
     assert np.array_equal(read_onnx(other / "new.onnx").tensors[2].weights, drawn(5, 20, 128))
 

@@ -132,6 +132,35 @@ def test_layers_that_are_kept_are_listed_as_asked(tmp_path):
         read_onnx(path, keep=["x*"])
 
 
+def test_the_name_of_a_layer_does_not_depend_on_what_is_kept(tmp_path):
+    nodes = [node("Gemm", [f"h{i}" if i else "x", f"w{i}"], [f"h{i + 1}"], "fc") for i in range(3)]
+    nodes[2].output[0] = "y"
+    path = tmp_path / "model.onnx"
+    model = model_of(nodes, {f"w{i}": drawn(i, 10, 10) for i in range(3)}, (1, 10), (1, 10))
+    path.write_bytes(model.SerializeToString())
+    read = read_onnx(path, keep=["fc_2"])
+    assert [tensor.name for tensor in read.tensors] == ["fc", "fc_3"]
+    assert [entry.name for entry in read.network.kept] == ["fc_2"]
+
+
+def test_a_model_beside_quantised_operators_is_written_into_its_source(path, tmp_path):
+    model = compress_model(read_onnx(path, keep=["quantised"]), 0.5, weight_bits=2)
+    write_onnx(model, path, tmp_path / "new.onnx")
+    (tensor,) = read_onnx(tmp_path / "new.onnx", keep=["quantised"]).tensors
+    assert np.array_equal(tensor.weights, model.tensors[0].dense())
+
+
+def test_a_part_of_a_network_is_no_whole_one(tmp_path):
+    nodes = [node("Gemm", ["x", "w"], ["a"], "fc1"), node("Gemm", ["a", "v"], ["y"], "fc2")]
+    path = tmp_path / "model.onnx"
+    model = model_of(nodes, {"w": drawn(1, 10, 10), "v": drawn(2, 10, 10)}, (1, 10), (1, 10))
+    path.write_bytes(model.SerializeToString())
+    compressed = compress_model(read_onnx(path), 0.5, weight_bits=2).select("fc2")
+    with pytest.raises(ValueError, match="tensors: 'fc1' of the graph is not in the model"):
+        write_onnx(compressed, None, tmp_path / "new.onnx")
+    write_onnx(compressed, path, tmp_path / "new.onnx")
+
+
 def test_a_graph_whose_layers_are_all_inside_a_condition_says_how_to_reach_them(tmp_path):
     model = everything()
     del model.graph.node[:-1]

@@ -257,6 +257,17 @@ def large(dtype):
     return model
 
 
+def dequantised():
+    """A matrix of 20 MB in 8 bits, dequantised and transposed."""
+    model = chain("MatMul", 1, ["w"])
+    helper, stored = onnx.helper, onnx.numpy_helper.from_array
+    model.graph.initializer[0].CopyFrom(stored(np.ones((4500, 4500), np.int8), "q"))
+    model.graph.initializer.append(stored(np.float32(0.5), "s"))
+    model.graph.node.insert(0, helper.make_node("DequantizeLinear", ["q", "s"], ["d"]))
+    model.graph.node.insert(1, helper.make_node("Transpose", ["d"], ["w"]))
+    return model
+
+
 proc = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured through /proc")
 
 
@@ -282,6 +293,15 @@ def test_large_models_are_read_within_the_limits(content, tmp_path):
     files = {name: model.SerializeToString() for name, model in models.items()}
     accepted = accepted_within_limits("read_onnx", content, files, tmp_path)
     assert accepted == set(models) - {"many nodes", "too many matrices"}
+
+
+def test_large_weights_of_8_bits_are_not_taken_for_an_attack(tmp_path):
+    """As float32 they take four times the bytes that the file has."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(dequantised().SerializeToString())
+    (tensor,) = read_onnx(path).tensors
+    assert tensor.shape == (4500, 4500)
+    assert (tensor.weights == 0.5).all()
 
 
 # What is computed while a model is read -------------------------------------------------------------------------------
@@ -416,8 +436,23 @@ def backwards(n):
     return model
 
 
+def scaling():
+    """One matrix of 10 MB, and a thousand operators that scale what it gives, or that multiply with it and scale."""
+    w = {"w": np.ones((1600, 1600), np.float32), "f": np.float32([1.001])}
+    follow = [onnx.helper.make_node("Mul", [f"m{i}" if i else "m", "f"], [f"m{i + 1}"]) for i in range(5000)]
+    product = onnx.helper.make_node("MatMul", ["x", "w"], ["m"])
+    last = onnx.helper.make_node("Neg", ["m5000"], ["y"])
+    yield "followers", model_of([product, *follow, last], w, (1, 1600), None, 17)
+    gemms = [
+        onnx.helper.make_node("Gemm", [f"h{i}" if i else "x", "w"], [f"h{i + 1}"], alpha=1 + i / 1000)
+        for i in range(1, 1000)
+    ]
+    gemms[0].input[0], gemms[-1].output[0] = "x", "y"
+    yield "factors", model_of(gemms, w, (1, 1600), None, 17)
+
+
 @proc
-@pytest.mark.parametrize("attack", [enormous, wild, calling, branching], ids=lambda attack: attack.__name__)
+@pytest.mark.parametrize("attack", [scaling, enormous, wild, calling, branching], ids=lambda attack: attack.__name__)
 def test_what_is_computed_of_constants_is_bounded(attack, content, tmp_path):
     files = {name: model.SerializeToString() for name, model in attack()}
     accepted_within_limits("read_onnx", content, files, tmp_path)

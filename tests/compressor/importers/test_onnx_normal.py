@@ -468,6 +468,38 @@ def test_other_float_types_are_folded_and_written_as_they_are(kind, tmp_path):
     assert np.array_equal(read.tensors[0].bias, b.astype(np.float32))
 
 
+def test_an_addition_of_an_old_version_along_an_axis_is_no_bias_though_the_sizes_fit(tmp_path):
+    nodes = [
+        node("Conv", ["x", "w"], ["a"], "conv"),
+        node("Add", ["a", "b"], ["y"], axis=1, broadcast=1),  # along the channels, not along the last axis
+    ]
+    model = model_of(nodes, {"w": drawn(1, 4, 2, 1, 1), "b": drawn(2, 4)}, (1, 2, 4, 4), (1, 4, 4, 4), 6)
+    read = read_onnx(saved(model, tmp_path))
+    assert read.tensors[0].bias is None
+    assert read.activations == ("host",)
+    assert list(read.others) == ["b"]
+
+
+@pytest.mark.parametrize("is_test", [0, 1])
+def test_a_batch_normalisation_of_an_old_version_says_that_it_is_in_use(is_test, tmp_path):
+    model = normalised("Conv", drawn(1, 4, 2, 1, 1), (1, 2, 4, 4), (1, 4, 4, 4))
+    model.opset_import[0].version = 6
+    model.graph.node[1].attribute.add(name="is_test", type=2, i=is_test)
+    read = read_onnx(saved(model, tmp_path))
+    assert set(read.others) == (set() if is_test else set(NORMALISATION))
+
+
+def test_an_operator_of_another_domain_is_not_taken_for_onnx_s_own(tmp_path):
+    nodes = [node("Transpose", ["v"], ["w"], domain="own"), node("MatMul", ["x", "w"], ["a"], "fc")]
+    nodes.append(node("MatMul", ["a", "u"], ["y"], "last"))
+    initialisers = {"v": drawn(1, 10, 10), "u": drawn(2, 10, 10)}
+    model = model_of(nodes, initialisers, (1, 10), (1, 10), 17)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    read = read_onnx(saved(model, tmp_path))
+    assert [tensor.name for tensor in read.tensors] == ["last"]
+    assert "follows from constants, but" in kept(read)["fc"]
+
+
 # The graph that is kept -----------------------------------------------------------------------------------------------
 
 
