@@ -14,7 +14,7 @@ def chain_of(*names, between=""):
     """The graph of matrices that run one after another, or that `between` keeps from it; its ONNX model is empty."""
     ends = ["x", *names, "y"]
     uses = [
-        Use(name, "Gemm", f"{name}/result", (name,), (1,), {}, (ends[at],), (ends[at + 2],), None)
+        Use(name, "Gemm", 1, f"{name}/result", (name,), (1,), {}, (ends[at],), (ends[at + 2],), None)
         for at, name in enumerate(names)
     ]
     return Network(b"\x08\x08", tuple(uses), (), between)

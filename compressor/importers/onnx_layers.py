@@ -33,6 +33,7 @@ _SAYS_NOTHING = re.compile(
 _OF_A_LAYER = re.compile(
     r"(?P<layer>.+)[./](weight|kernel|w_0)((_(ih|hh)_l0)|(_(ih|hh)(?P<which>_l\d+)))?(_reverse)?", re.DOTALL
 )
+_EITHER_SIDE = ("Gemm", "MatMul")  # weights may be the first or the second operand
 _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
     "Conv": {"auto_pad": "NOTSET", "group": 1},
@@ -100,6 +101,9 @@ class Layers:
         if graph.sparse_initializer:
             raise ValueError("sparse initialisers are not read")
         initialisers = {tensor.name for tensor in graph.initializer}
+        for node in graph.node:  # names first: an operator is fed by those before it, and feeds those after it
+            if is_standard(node, *PRODUCTS) and result_of(node):
+                self.work.labels[result_of(node)] = self._name(node, self._operators.parts(node))
         for node in graph.node:
             self._look_at(node, initialisers)
         if self._unmatched:
@@ -196,8 +200,9 @@ class Layers:
             names.append(self.found[at].name)
         self.uses.append(
             Use(
-                node=called(node) if node.name else name,
+                node=name,
                 operator=node.op_type,
+                operand=0 if is_standard(node, *_EITHER_SIDE) and self._graph.stored(node.input[1]) is None else 1,
                 result=result_of(node),
                 tensors=tuple(names),
                 sizes=tuple(prod(part.weights.shape) for part in parts),

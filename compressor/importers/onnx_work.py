@@ -28,12 +28,18 @@ class Work:
     normal : Normal
     with_bias : mapping of str to str
         As of `compressor.importers.onnx_operators.Operators`.
+
+    Attributes
+    ----------
+    labels : dict of str to str
+        What operators are called in messages, by their results; those that are not in it by their own names.
     """
 
     def __init__(self, normal: Normal, with_bias: Mapping[str, str]) -> None:
         self._normal = normal
         self._graph, self._constants = normal.graph, normal.constants
         self._with_bias = with_bias
+        self.labels: dict[str, str] = {}
 
     # Neighbours -------------------------------------------------------------------------------------------------------
 
@@ -41,14 +47,18 @@ class Work:
         """What computes the inputs of a node: operators, or inputs of the graph."""
         names = [name for name in node.input if name and not self._constants.is_constant(name)]
         producers = [(name, self._constants.producer(name)) for name in names]
-        return tuple(dict.fromkeys(name if made is None else _label(made) for name, made in producers))
+        return tuple(dict.fromkeys(name if made is None else self._label(made) for name, made in producers))
 
     def feeds(self, node: "NodeProto") -> tuple[str, ...]:
         """What takes the results of a node: operators, or outputs of the graph."""
         results = [self._result(node), *node.output[1:]]
-        users = [_label(user) for name in filter(None, results) for user in self._graph.users(name)]
+        users = [self._label(user) for name in filter(None, results) for user in self._graph.users(name)]
         ends = [name for name in results if name in self._graph.outputs]
         return tuple(dict.fromkeys([*users, *ends]))
+
+    def _label(self, node: "NodeProto") -> str:
+        """An operator for people, also where it has no name."""
+        return self.labels.get(result_of(node), node.name or f"{called(node)} {result_of(node)}")
 
     def _result(self, node: "NodeProto") -> str:
         """The result of an operator with its bias."""
@@ -86,7 +96,7 @@ class Work:
         matrices = [use for use in uses if any(kinds[name] != "conv" for name in use.tensors)]
         seen: dict[str, Use] = {}
         for use in matrices:
-            if use.operator in _RECURRENT_GATES and len(matrices) > 1:
+            if use.operator in _RECURRENT_GATES:
                 return f"{use.operator} {use.node!r} runs over time"
             if len(use.tensors) > 1:
                 return f"{use.node!r} multiplies with a stack of {len(use.tensors)} matrices"
@@ -111,7 +121,7 @@ class Work:
             if len(self._graph.users(name)) > 1 or self._graph.is_taken_elsewhere(name):
                 made = self._constants.producer(name)
                 taken = len(self._graph.users(name)) + self._graph.is_taken_elsewhere(name)
-                what = "an input of the graph" if made is None else f"the result of {_label(made)!r}"
+                what = "an input of the graph" if made is None else f"the result of {self._label(made)!r}"
                 return f"{second!r} takes {what}, which is taken {taken} times (branches)"
             if name == start:
                 return ""
@@ -120,15 +130,16 @@ class Work:
                 return f"{second!r} takes {name!r}, an input of the graph, not the output of {first!r}"
             if is_standard(made, *_FUNCTIONS):
                 if function:
-                    return f"two functions, {function!r} and {_label(made)!r}, are between {first!r} and {second!r}"
-                function = _label(made)
+                    both = f"{function!r} and {self._label(made)!r}"
+                    return f"two functions, {both}, are between {first!r} and {second!r}"
+                function = self._label(made)
             elif is_standard(made, *_RESHAPED):
                 if not self._keeps_vectors(made):
-                    return f"{made.op_type} {_label(made)!r} is between {first!r} and {second!r}"
+                    return f"{made.op_type} {self._label(made)!r} is between {first!r} and {second!r}"
             elif is_standard(made, *PRODUCTS):
-                return f"{second!r} takes the output of {_label(made)!r}, not that of {first!r}"
+                return f"{second!r} takes the output of {self._label(made)!r}, not that of {first!r}"
             elif not self._graph.is_passed_on(made):
-                return f"{made.op_type} {_label(made)!r} is between {first!r} and {second!r}"
+                return f"{made.op_type} {self._label(made)!r} is between {first!r} and {second!r}"
             name = made.input[0]
         return f"{second!r} does not take the output of {first!r}"
 
@@ -171,11 +182,6 @@ class Work:
     def _shape_of(self, name: str) -> Shape:
         stored = self._constants.stored.get(name)
         return tuple(stored.dims) if stored is not None else self._normal.shapes.get(name, ())
-
-
-def _label(node: "NodeProto") -> str:
-    """A node for people, also where it has no name."""
-    return node.name or (f"{called(node)} {node.output[0]}" if node.output else called(node))
 
 
 def _product(sizes: Shape) -> int | None:

@@ -26,6 +26,8 @@ class Use:
         Name of the operator for people.
     operator : str
         ONNX operator, one of `PRODUCTS`.
+    operand : int
+        Input of the operator that holds the weights, from 0; of a recurrent operator W.
     result : str
         Name of its first output in the graph, which identifies the operator.
     tensors : tuple of str
@@ -45,6 +47,7 @@ class Use:
 
     node: str
     operator: str
+    operand: int
     result: str
     tensors: tuple[str, ...]
     sizes: tuple[int, ...]
@@ -214,6 +217,7 @@ _USE = {field.name: (str, list, dict, int, type(None)) for field in fields(Use)}
     **dict.fromkeys(("node", "operator", "result"), str),
     **dict.fromkeys(("tensors", "sizes", "fed_by", "feeds"), list),
     "attributes": dict,
+    "operand": int,
 }
 _KEPT: Mapping[str, Any] = {
     **dict.fromkeys(("name", "operator", "reason"), str),

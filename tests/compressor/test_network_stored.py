@@ -18,7 +18,7 @@ from tests.examples import examples
 
 
 def use(node, tensors, sizes, operator="Gemm", macs=None):
-    return Use(node, operator, f"{node}_out", tensors, sizes, {"transB": 1, "pads": [0, 1]}, ("x",), ("y",), macs)
+    return Use(node, operator, 1, f"{node}_out", tensors, sizes, {"transB": 1, "pads": [0, 1]}, ("x",), ("y",), macs)
 
 
 NETWORK = Network(
