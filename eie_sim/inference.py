@@ -4,7 +4,7 @@ Fully connected layers run on the machine, cycle for cycle. Convolutions before 
 same arithmetic (`eie_sim.convolution`) and cost no cycles.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,7 @@ def classify(
     arch: ArchConfig,
     engine: str = "fast",
     progress: Callable[[str, int, int], object] | None = None,
+    chain: Sequence[str] | None = None,
 ) -> Classification:
     """Run B inputs through a network and compare its answers with the right ones.
 
@@ -94,6 +95,8 @@ def classify(
         As for `eie_sim.simulate`.
     progress : function of (layer, done, total), or None
         Called when a layer is done.
+    chain : sequence of str, or None
+        Of a model without a graph: its matrices in the order in which they run.
 
     Returns
     -------
@@ -125,6 +128,8 @@ def classify(
 
     matrices, inputs = on_the_host(model, values, arch, tell_convolution)
     packed = matrices.pack(arch.n_pe, arch.index_bits)
+    if chain is not None and model.network is None:
+        packed = packed.chain(*chain)
     results = []
     for batch in run_layers(packed, inputs, arch, engine):
         results.append(batch)
@@ -132,7 +137,7 @@ def classify(
         largest.append(_magnitude(batch.output))
         tell(batch.layer)
     assert results[-1].output is not None
-    answers = activate(matrices.activations[-1], results[-1].output)
+    answers = activate(packed.activations[-1], results[-1].output)
     return Classification(arch, tuple(results), answers.argmax(axis=1).astype(np.int64), right, max(largest))
 
 

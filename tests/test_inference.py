@@ -19,6 +19,9 @@ from tests.graphs import POOL, with_images
 ARCH = preset("eie-64pe-45nm").replace(n_pe=8)
 
 
+CHAIN = ("ip1", "ip2")
+
+
 def small_network(seed=0):
     rng = np.random.default_rng(seed)
     weights = {"ip1": rng.normal(size=(20, 36)), "ip2": rng.normal(size=(5, 20))}
@@ -39,17 +42,17 @@ def images(n=6, seed=1):
 @pytest.mark.parametrize("arithmetic", ["float32", "fixed16"])
 def test_each_input_takes_the_cycles_and_gets_the_answer_it_would_have_alone(arithmetic):
     arch, model = ARCH.replace(arithmetic=arithmetic), small_network()
-    found = classify(model, images(), np.arange(6) % 5, arch)
+    found = classify(model, images(), np.arange(6) % 5, arch, chain=CHAIN)
     for at, image in enumerate(images()):
-        alone = simulate_model(model.pack(8), image.ravel(), arch)
+        alone = simulate_model(model.pack(8).chain(*CHAIN), image.ravel(), arch)
         assert found.cycles[at] == alone.cycles
         assert found.predicted[at] == alone.output.argmax()
         assert found.time_us[at] == pytest.approx(alone.time_us)
 
 
 def test_accuracy_is_right_answers_over_all():
-    found = classify(small_network(), images(), np.zeros(6, int), ARCH)
-    right = classify(small_network(), images(), found.predicted, ARCH)
+    found = classify(small_network(), images(), np.zeros(6, int), ARCH, chain=CHAIN)
+    right = classify(small_network(), images(), found.predicted, ARCH, chain=CHAIN)
     assert right.accuracy == 1.0
     assert found.correct == int((found.predicted == 0).sum())
     assert "6 of 6 right" in repr(right)
@@ -101,13 +104,63 @@ def test_the_answers_are_those_of_the_graph(tmp_path):
         ({"pool": POOL | {"kernel_shape": [3, 3]}}, "'conv1' is not followed by 2 x 2 max-pooling"),
         ({"pool": POOL | {"pads": [1, 1, 1, 1]}}, "'conv1' is not followed by 2 x 2 max-pooling"),
         ({"pool": POOL | {"ceil_mode": 1}}, "'conv1' is not followed by 2 x 2 max-pooling"),
-        ({"function": "Elu"}, "Elu 'r' is not run"),
+        ({"function": "Elu"}, "'conv1' is not followed by 2 x 2 max-pooling"),
         ({"more": [onnx.helper.make_node("Transpose", ["p"], ["more"], perm=[0, 2, 3, 1])]}, "Transpose 'more'"),
     ],
 )
 def test_a_network_that_would_be_computed_as_another_is_refused(graph, match):
     with pytest.raises(ValueError, match=match):
         classify(with_convolution(**graph), images(), np.zeros(6, int), ARCH)
+
+
+def with_nodes(*nodes, before="x", after=None, **graph):
+    """The network with `nodes` put in behind the value `before`, the last of them making `after`."""
+    model = with_convolution(**graph)
+    proto = onnx.ModelProto.FromString(model.network.onnx)
+    at = next(i for i, node in enumerate(proto.graph.node) if before in node.input)
+    for node in proto.graph.node:
+        for number, name in enumerate(node.input):
+            if name == before:
+                node.input[number] = nodes[-1].output[0]
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend([*kept[:at], *nodes, *kept[at:]])
+    return replace(model, network=replace(model.network, onnx=proto.SerializeToString()))
+
+
+def made(operator, *inputs, **attributes):
+    return onnx.helper.make_node(operator, list(inputs), ["new"], **attributes)
+
+
+@pytest.mark.parametrize(
+    ("node", "before", "match"),
+    [
+        (made("Relu", "x"), "x", "Relu 'new' stands before 'conv1'"),
+        (made("Add", "x", "picture"), "x", "Add 'new' stands before 'conv1'"),
+        (made("Add", "c", "map"), "c", "'conv1' is not followed by"),
+        (made("Sigmoid", "r"), "r", "'conv1' is not followed by"),
+        (made("Tanh", "p"), "p", "Tanh 'new' stands before 'ip1'"),
+        (made("Softmax", "p"), "p", "Softmax 'new' stands before 'ip1'"),
+        (made("Add", "p", "map"), "p", "Add 'new' stands before 'ip1'"),
+        (made("Add", "r", "map"), "r", "'conv1' is not followed by"),
+        (made("Softmax", "g1", axis=0), "g1", "Softmax 'new' stands behind 'ip2'"),
+    ],
+)
+def test_nothing_of_the_graph_is_skipped(node, before, match):
+    with pytest.raises(ValueError, match=match):
+        classify(with_nodes(node, before=before), images(), np.zeros(6, int), ARCH)
+
+
+def test_pooling_that_pads_by_itself_is_another():
+    with pytest.raises(ValueError, match="'conv1' is not followed by 2 x 2 max-pooling"):
+        classify(with_convolution(pool=POOL | {"auto_pad": "SAME_UPPER"}), images(), np.zeros(6, int), ARCH)
+
+
+def test_matrices_without_a_graph_run_in_the_order_that_is_named_alone():
+    with pytest.raises(
+        ValueError, match=r"nothing says in which order they run; PackedModel.chain\('ip1', 'ip2', ...\) does"
+    ):
+        classify(small_network(), images(), np.zeros(6, int), ARCH)
 
 
 def test_a_convolution_without_a_graph_is_refused():
@@ -136,11 +189,11 @@ def test_the_packaged_network_reads_handwritten_digits_through_the_machine(arith
 
 
 def test_the_fraction_bits_hold_every_sum_of_the_float_run():
-    exact = classify(small_network(), images(), np.zeros(6, int), ARCH)
-    found = classify(small_network(), images(), np.zeros(6, int), in_fixed_point(exact))
+    exact = classify(small_network(), images(), np.zeros(6, int), ARCH, chain=CHAIN)
+    found = classify(small_network(), images(), np.zeros(6, int), in_fixed_point(exact), chain=CHAIN)
     assert sum(int(layer.counts.saturations.sum()) for layer in found.layers) == 0
     tight = in_fixed_point(exact).replace(act_frac_bits=in_fixed_point(exact).act_frac_bits + 2)
-    cut = classify(small_network(), images(), np.zeros(6, int), tight)
+    cut = classify(small_network(), images(), np.zeros(6, int), tight, chain=CHAIN)
     assert sum(int(layer.counts.saturations.sum()) for layer in cut.layers) > 0
 
 

@@ -61,8 +61,6 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
     paper = _PAPER
     if any(row.stored.endswith("dense") for row in account.rows):
         paper += " It has no dense mode: of layers that the file stores without an index it takes the best i."
-    if account.n_others:
-        paper += " It counts the compressed layers alone."
     for groups, remark in ((_paper_groups(account), paper), (_file_groups(account), _FILE)):
         table = grid(groups, printer.out.width, printer.out)
         printer.lines([*table.lines, ""])
@@ -73,7 +71,9 @@ def print_accounting(account: Accounting, printer: Printer) -> None:
     total = account.total.paper
     summary = Text.assemble(
         (f"{times(account.file_rate)} smaller", "bold"),
-        f": {plural(account.file_bytes, 'byte')} of {account.dense_bytes:,}; by the paper's rule ",
+        f": {plural(account.file_bytes, 'byte')} of {account.dense_bytes:,}; ",
+        "layers alone " if account.n_others else "",
+        "by the paper's rule ",
         (times(total.huffman_rate), "bold"),
         f" (P {times(total.kept)}, P+Q {times(total.shared_rate)})",
     )

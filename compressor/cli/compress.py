@@ -266,7 +266,7 @@ def _one_width(given: "Settings") -> int:
 
 
 def _remark(model: "CompressedModel", out: Path) -> str:
-    size = f"{out.stat().st_size:,} bytes, as the machine holds them"
+    size = f"{out.stat().st_size:,} bytes (pointers of 32 bits, where the machine's have 16)"
     biased = [(tensor.bias_error(), tensor.name, tensor.bias) for tensor in model.tensors if tensor.bias is not None]
     if not biased:
         return f"{size}."

@@ -8,14 +8,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS
-from compressor.importers.onnx_graph import called, graphs_of, is_standard, module_of, result_of
+from compressor.importers.onnx_graph import attribute_of, called, graphs_of, is_standard, module_of, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part
 from compressor.importers.onnx_tensors import is_float, is_wide
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.importers.onnx_work import Work
 from compressor.types.model_checks import OTHER_FUNCTION
-from compressor.types.network import PRODUCTS, Kept, Use
+from compressor.types.network import PRODUCTS, RECURRENT, Kept, Use
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -103,7 +103,16 @@ class Layers:
         initialisers = {tensor.name for tensor in graph.initializer}
         for node in graph.node:  # names first: an operator is fed by those before it, and feeds those after it
             if is_standard(node, *PRODUCTS) and result_of(node):
-                self.work.labels[result_of(node)] = self._name(node, self._operators.parts(node))
+                parts = self._operators.parts(node)
+                self.work.labels[result_of(node)] = self._name(node, parts)
+                adds = node.op_type not in RECURRENT and len(node.input) > 2 and bool(node.input[2])
+                if (
+                    adds
+                    and attribute_of(node, "beta", "f", 1.0)
+                    and not isinstance(parts, str)
+                    and parts[0].bias is None
+                ):
+                    self.work.without_bias.add(result_of(node))
         for node in graph.node:
             self._look_at(node, initialisers)
         if self._unmatched:

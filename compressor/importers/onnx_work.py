@@ -1,11 +1,12 @@
 """What the operators of an ONNX graph do for one another: multiply-accumulates, neighbours, activation functions."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from compressor.importers.onnx_fold import Shape
+from compressor.importers.onnx_fold import Shape, inferred_types
 from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
@@ -33,6 +34,9 @@ class Work:
     ----------
     labels : dict of str to str
         What operators are called in messages, by their results; those that are not in it by their own names.
+    without_bias : set of str
+        Results of operators that add what is not the bias of a tensor: it varies from product to product, is computed,
+        or is not shared by all uses of the weights.
     """
 
     def __init__(self, normal: Normal, with_bias: Mapping[str, str]) -> None:
@@ -40,6 +44,7 @@ class Work:
         self._graph, self._constants = normal.graph, normal.constants
         self._with_bias = with_bias
         self.labels: dict[str, str] = {}
+        self.without_bias: set[str] = set()
 
     # Neighbours -------------------------------------------------------------------------------------------------------
 
@@ -68,6 +73,8 @@ class Work:
         """The activation function after an operator; "host" where something else follows it."""
         if node.op_type in _RECURRENT_GATES:
             return "none"  # its functions are its own
+        if result_of(node) in self.without_bias:
+            return OTHER_FUNCTION
         result = self._result(node)
         is_pooled = False
         while True:
@@ -98,6 +105,8 @@ class Work:
         for use in matrices:
             if use.operator in _RECURRENT_GATES:
                 return f"{use.operator} {use.node!r} runs over time"
+            if use.result in self.without_bias:
+                return f"{use.tensors[0]!r} adds what is not a bias of its own"
             if len(use.tensors) > 1:
                 return f"{use.node!r} multiplies with a stack of {len(use.tensors)} matrices"
             if use.tensors[0] in seen:
@@ -117,6 +126,9 @@ class Work:
         function = ""
         if self._weights_first(before) != self._weights_first(after):
             return f"{first!r} has its weights on the other side of the product than {second!r}"
+        flag = "transB" if self._weights_first(after) else "transA"
+        if after.op_type == "Gemm" and attribute_of(after, flag, "i", 0):
+            return f"{flag} of {second!r} transposes the output of {first!r}"
         for _ in range(len(self._constants.nodes)):
             if len(self._graph.users(name)) > 1 or self._graph.is_taken_elsewhere(name):
                 made = self._constants.producer(name)
@@ -134,7 +146,7 @@ class Work:
                     return f"two functions, {both}, are between {first!r} and {second!r}"
                 function = self._label(made)
             elif is_standard(made, *_RESHAPED):
-                if not self._keeps_vectors(made):
+                if self._weights_first(after) or not self._keeps_vectors(made):
                     return f"{made.op_type} {self._label(made)!r} is between {first!r} and {second!r}"
             elif is_standard(made, *PRODUCTS):
                 return f"{second!r} takes the output of {self._label(made)!r}, not that of {first!r}"
@@ -148,8 +160,13 @@ class Work:
 
     def _keeps_vectors(self, node: "NodeProto") -> bool:
         """Whether the last axis, along which the numbers of one product are, stays as it is."""
-        before, after = (self._normal.shapes.get(name, ()) for name in (node.input[0], node.output[0]))
+        before, after = (self._known_shapes.get(name, ()) for name in (node.input[0], node.output[0]))
         return bool(before) and bool(after) and before[-1] is not None and before[-1] == after[-1]
+
+    @cached_property
+    def _known_shapes(self) -> dict[str, Shape]:
+        """Shapes as the graph has them, whatever its open sizes are."""
+        return {name: sizes for name, (_, sizes) in inferred_types(self._normal.file.without_numbers()).items()}
 
     # Multiply-accumulates ---------------------------------------------------------------------------------------------
 

@@ -105,9 +105,9 @@ class Network:
     def chains(self, names: Sequence[str]) -> bool:
         """Whether the matrices `names`, in this order, take each the activated output of the one before."""
         order = [name for use in self.uses if use.operator not in _CONVOLUTIONS for name in use.tensors]
-        if self.between or not set(names) <= set(order):
+        if self.between or not names or not set(names) <= set(order):
             return False
-        first = order.index(names[0]) if names else 0
+        first = order.index(names[0])
         return order[first : first + len(names)] == list(names)
 
     def coverage(self, names: Collection[str]) -> "Coverage":
@@ -156,6 +156,9 @@ class Network:
             for what in ("tensors", "fed_by", "feeds"):
                 if not all(isinstance(name, str) for name in use[what]):
                     raise ValueError(f"use {number}: {what} must be a list of names")
+            if not use["tensors"]:
+                raise ValueError(f"use {number}: tensors must name one at least")
+            _check_attributes(number, use["attributes"])
             for size in use["sizes"]:
                 whole_number(f"sizes of use {number}", size, 0, _MOST)
             if len(use["sizes"]) != len(use["tensors"]):
@@ -194,9 +197,10 @@ class Coverage(NamedTuple):
     unknown: int
 
     def __str__(self) -> str:
+        # Without those of some products there is no fraction of all.
         macs = f"{percentage(self.macs, self.all_macs)} of the multiply-accumulates"
         if self.unknown:
-            macs += f" (unknown for {self.unknown} of {self.all_products} products)"
+            macs = f"multiply-accumulates unknown for {self.unknown} of {self.all_products} products"
         return (
             f"{self.products} of {self.all_products} products, "
             f"{percentage(self.weights, self.all_weights)} of the weights, {macs}"
@@ -232,6 +236,19 @@ def _check(what: str, found: Any, kinds: Mapping[str, Any]) -> None:
     for key, kind in kinds.items():
         if not isinstance(found[key], kind):
             raise ValueError(f"{what}: {key} is {found[key]!r:.100}")
+
+
+def _check_attributes(number: int, attributes: dict[str, Any]) -> None:
+    """Check attributes of a use as far as they are read: numbers, strings, and lists of them."""
+    for name, value in attributes.items():
+        of_integers = name in ("strides", "dilations", "pads", "kernel_shape")
+        items = value if isinstance(value, list) else [value]
+        fits = isinstance(value, list) or not of_integers
+        kinds: Any = int if of_integers else (int, float, str)
+        if (isinstance(value, list) != of_integers and of_integers) or not all(
+            isinstance(item, kinds) for item in items
+        ):
+            raise ValueError(f"use {number}: attribute {name!r} is {value!r:.100}")
 
 
 def _count(what: str, found: Any) -> int | None:

@@ -153,8 +153,13 @@ def check_chain(model: PackedModel) -> None:
     """
     if not isinstance(model, PackedModel):
         raise ValueError(f"model: {model!r} is not a PackedModel")
-    if model.network is not None and not model.chained:
-        raise ValueError(f"model: its layers are not a chain: {model.network.between or 'it lacks some of the graph'}")
+    if not model.chained:
+        if model.network is None:
+            names = ", ".join(repr(layer.name) for layer in model.layers[:2])
+            why = f"nothing says in which order they run; PackedModel.chain({names}, ...) does"
+        else:
+            why = model.network.between or "they are not neighbours in its graph"
+        raise ValueError(f"model: its layers are not a chain: {why}")
     broken = break_in_chain(model.layers)
     if broken is not None:
         before, after = broken

@@ -93,7 +93,7 @@ def to_markdown(report: RunReport) -> str:
 
 def means_of(report: RunReport) -> str:
     """What the figures of `headline` are."""
-    return "whole inferences, all layers one after another" if report.chained else "geometric means over the layers"
+    return "all of these layers, one after another" if report.chained else "geometric means over the layers"
 
 
 def _list(heading: str, texts: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from compressor.types.network import RECURRENT
+from compressor.types.network import RECURRENT, percentage
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.origin import Origin
@@ -57,12 +57,20 @@ class ModelFile(ABC):
             return replace(job, notes=(*stored.notes, *job.notes))
         part = [Note(f"on the machine: {network.coverage(job.names)} of {self.path.name}")]
         here = [use for use in network.uses if not set(use.tensors).isdisjoint(job.names)]
-        if steps := [use.node for use in here if use.operator in RECURRENT]:
-            part.append(Note(f"{listed(steps)}: one product of [W R] and (x, h); the steps over time are not run"))
-        # More multiply-accumulates than weights: the rows of a batch, of a sequence, or a weight of several uses.
+        steps = [use.tensors[0] for use in here if use.operator in RECURRENT]
+        # More multiply-accumulates than weights: the rows of a batch or of a sequence; or a weight of several uses.
+        names = [name for use in here for name in use.tensors]
         many = [use.tensors[0] for use in here if use.operator not in RECURRENT and (use.macs or 0) > sum(use.sizes)]
+        many += sorted({name for name in names if names.count(name) > 1} - set(many))
+        if steps:
+            part.append(Note(f"{listed(steps)}: one product of [W R] and (x, h); the steps over time are not run"))
         if many:
             part.append(Note(f"{listed(many)}: several products an inference; one is run for each input vector"))
+        work = network.coverage(job.names)
+        if (steps or many) and not work.unknown:
+            once = sum({name: size for use in here for name, size in zip(use.tensors, use.sizes, strict=True)}.values())
+            share = percentage(min(once, work.all_macs), work.all_macs)
+            part.append(Note(f"an input vector for each layer is {share} of the multiply-accumulates of an inference"))
         return replace(job, notes=(*stored.notes, *part, *job.notes))
 
     def reader(self) -> "ModelFile":

@@ -141,18 +141,23 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
     if len(layers) == 1:
         (layer,) = layers
         named = layer if options.name is None else replace(layer, name=options.name)
-        return one_layer_job(named, origin, options, arch, sampled_as=layer.name)
+        job = one_layer_job(named, origin, options, arch, sampled_as=layer.name)
+        return replace(job, remarks=(*job.remarks, *_ends_before(model, layer.name, functions[layer.name])))
     why = "each is to run alone" if options.chain is False else _why_no_chain(model, layers, options)
     if not why:
         job = chain_job(layers, [functions[name] for name in picked], origin, options, arch)
         assumed = [name for name in assumed_functions(model.provenance) if name in picked[:-1]]
         notes = (Note(f"relu is assumed after {listed(assumed)}, for the file does not say"),) if assumed else ()
         remarks = (*job.remarks, *_ends_before(model, picked[-1], functions[picked[-1]]))
+        if model.network is not None and not model.network.chains(picked):
+            other = model.network.between or "these are not neighbours in it"
+            notes += (Note(f"its graph says otherwise ({other}): what is between the layers is left out, as asked"),)
+            remarks += ("This chain is not that of the graph: what is between the layers there is left out.",)
         return replace(job, notes=(*notes, *job.notes), remarks=remarks)
     if options.chain_names is not None:
         raise OptionError("chain", why)
     # Where a graph says that they are not a chain, to call them one is no cure.
-    cure = Cure("chain", f"{listed(picked, ',')} runs them one after another") if model.network is None else None
+    cure = _cure_of_a_set(layers) if model.network is None else None
     if options.acts is not None:
         raise OptionError("acts", f"the layers are not a chain ({why})", Cure("layers", "picks one"))
     notes = () if options.chain is False else (Note(f"not a chain ({why}): each layer gets inputs of its own", cure),)
@@ -171,6 +176,14 @@ def listed(names: Sequence[str], comma: str = ", ") -> str:
 
 
 _MOST_NAMES = 6
+
+
+def _cure_of_a_set(layers: Sequence[PackedLayer]) -> Cure:
+    """What makes a chain of matrices of which nothing says in which order they run."""
+    names = [layer.name for layer in layers]
+    if break_in_chain(layers) is None and len(names) <= _MOST_NAMES:
+        return Cure("chain", f"{','.join(names)} runs them one after another")
+    return Cure("chain", "A,B,... names layers that run one after another")
 
 
 def _why_no_chain(model: PackedModel, layers: Sequence[PackedLayer], options: LoadOptions) -> str:
@@ -192,7 +205,11 @@ def _why_no_chain(model: PackedModel, layers: Sequence[PackedLayer], options: Lo
         return f"{after.name} has {after.n_cols} inputs, {before.name} before it {before.n_rows} outputs"
     functions = {layer.name: function for layer, function in zip(model.layers, model.activations, strict=True)}
     odd = [name for name in names[:-1] if functions[name] == OTHER_FUNCTION]
-    return f"what follows {odd[0]} is not one of the machine's functions" if odd else ""
+    if not odd:
+        return ""
+    uses = [] if model.network is None else [use for use in model.network.uses if odd[0] in use.tensors]
+    follows = ", ".join(f"{name!r}" for use in uses for name in use.feeds) or "what follows in its graph"
+    return f"{follows} after {odd[0]} is not one of the machine's functions, relu, sigmoid and tanh"
 
 
 def _ends_before(model: PackedModel, last: str, function: str) -> tuple[str, ...]:

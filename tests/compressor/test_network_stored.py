@@ -112,7 +112,7 @@ def test_fractions_are_of_the_whole_network():
     found = NETWORK.coverage(["fc1"])
     assert str(found) == "1 of 3 products, 12.0 % of the weights, 12.0 % of the multiply-accumulates"
     unknown = replace(NETWORK, kept=(*NETWORK.kept, Kept("c", "Conv", "computed", 0, None)))
-    assert "unknown for 1 of 4 products" in str(unknown.coverage(["fc1"]))
+    assert "multiply-accumulates unknown for 1 of 4 products" in str(unknown.coverage(["fc1"]))
 
 
 @settings(max_examples=examples(200))
@@ -137,6 +137,10 @@ def test_a_percentage_reads_0_or_100_only_where_it_is_exactly_that(part, whole):
         (lambda d: d["network"]["uses"][0].update(macs=-1), "macs of use 0"),
         (lambda d: d["network"]["kept"][0].update(n_weights=2**63), "n_weights of kept 0"),
         (lambda d: d["network"].update(between=None), "between is None"),
+        (lambda d: d["network"]["uses"][0].update(tensors=[], sizes=[]), "use 0: tensors must name one at least"),
+        (lambda d: d["network"]["uses"][0].update(attributes={"strides": [[1]]}), "use 0: attribute 'strides'"),
+        (lambda d: d["network"]["uses"][0].update(attributes={"strides": 2}), "use 0: attribute 'strides'"),
+        (lambda d: d["network"]["uses"][0].update(attributes={"group": None}), "use 0: attribute 'group'"),
         (lambda d: d.update(network=None), "network"),
     ],
 )

@@ -113,6 +113,20 @@ def test_matrices_without_a_graph_run_one_after_another_only_where_the_caller_sa
     assert [layer.name for layer in backwards.chain.layers] == ["fc2", "fc1"]
 
 
+def test_a_chain_that_the_graph_does_not_have_runs_as_asked_and_says_what_it_leaves_out(folder):
+    job = load(of_a_graph(folder, "Add 'res' is between 'fc1' and 'fc2'", "other"), chain="fc1,fc2")
+    assert "its graph says otherwise (Add 'res' is between 'fc1' and 'fc2')" in str(job.notes)
+    assert "This chain is not that of the graph" in job.remarks[-1]
+
+
+def test_a_weight_that_is_used_twice_says_that_one_use_runs(folder):
+    tensors = load_compressed(of_a_graph(folder)).tensors[:1]
+    network = chain_of("fc1", "again", between="'fc1' is used twice")
+    twice = replace(network, uses=tuple(replace(use, tensors=("fc1",)) for use in network.uses))
+    save_compressed(CompressedModel(tensors, ("relu",), network=twice), folder / "twice.dcz")
+    assert "fc1: several products an inference; one is run" in str(load(folder / "twice.dcz").notes)
+
+
 def test_layers_that_are_not_neighbours_are_not_a_chain(folder):
     layers = [pack_codes(np.ones((40, 40), np.uint8), BOOK, n_pe=4, name=name) for name in "abc"]
     save_model(PackedModel(layers, ("relu", "relu", "none")), folder / "three.eie")
@@ -124,7 +138,9 @@ def test_a_function_that_the_machine_lacks_is_never_skipped(folder):
     tensors = load_compressed(of_a_graph(folder)).tensors
     path = folder / "clip.dcz"
     save_compressed(CompressedModel(tensors, ("host", "none")), path)
-    with pytest.raises(OptionError, match=r"chain: what follows fc1 is not one of the machine's functions"):
+    with pytest.raises(
+        OptionError, match=r"chain: what follows in its graph after fc1 is not one of the machine's functions"
+    ):
         load(path, chain="fc1,fc2")
     network = chain_of("fc1", "fc2")
     save_compressed(CompressedModel(tensors, ("relu", "host"), network=network), path)
