@@ -240,9 +240,23 @@ class _Network:
         producer = f"{model.producer_name} {model.producer_version}".strip()
         provenance = {"source": f"ONNX {self.file.path.name}"} | ({"producer": producer} if producer else {})
         layers = self._layers
-        network = Network(self._stripped(others), tuple(layers.uses), tuple(layers.kept), layers.between)
+        network = Network(
+            self._stripped(others), tuple(layers.uses), tuple(layers.kept), layers.between, self._open_sizes()
+        )
         functions = tuple(layer.activation for layer in layers.found)
         return DenseModel(tuple(tensors), functions, provenance | self._given, others, network)
+
+    def _open_sizes(self) -> tuple[str, ...]:
+        """Sizes of inputs that the graph leaves open, but for the first axis: that is the samples."""
+        stored = self._normal.constants.stored
+        inputs = [value for value in self.file.model.graph.input if value.name not in stored]
+        dims = {value.name: list(value.type.tensor_type.shape.dim)[1:] for value in inputs}
+        return tuple(
+            f"{name}[{axis}]"
+            for name, sizes in dims.items()
+            for axis, dim in enumerate(sizes, start=1)
+            if not dim.HasField("dim_value")
+        )
 
     def _stripped(self, others: Mapping[str, object]) -> bytes:
         """The model without the numbers that the tensors and the others hold, and without its comments."""

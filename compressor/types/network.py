@@ -13,6 +13,7 @@ RECURRENT = ("LSTM", "GRU", "RNN")
 """Those of them that run over time."""
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
+_MOST_SIZES = 4  # open ones in a line
 _MOST = 2**62  # of a count
 
 
@@ -95,12 +96,15 @@ class Network:
     between : str
         What stands between the matrices, so that they are not a chain; empty where each matrix takes the output of
         the one before, through its activation function.
+    open_sizes : tuple of str
+        Sizes of inputs that the graph leaves open, but for the first axis, such as ``"x[1]"``; they count as 1.
     """
 
     onnx: bytes
     uses: tuple[Use, ...]
     kept: tuple[Kept, ...]
     between: str = ""
+    open_sizes: tuple[str, ...] = ()
 
     def chains(self, names: Sequence[str]) -> bool:
         """Whether the matrices `names`, in this order, take each the activated output of the one before."""
@@ -124,6 +128,7 @@ class Network:
             macs=sum(macs or 0 for macs, taken in of_uses if taken),
             all_macs=sum(macs or 0 for macs in known),
             unknown=sum(macs is None for macs in known),
+            open_sizes=self.open_sizes,
         )
 
     def plain(self) -> dict[str, Any]:
@@ -132,6 +137,7 @@ class Network:
             "uses": [asdict(use) | {"attributes": dict(use.attributes)} for use in self.uses],
             "kept": [asdict(kept) for kept in self.kept],
             "between": self.between,
+            "open_sizes": list(self.open_sizes),
         }
 
     @classmethod
@@ -149,7 +155,9 @@ class Network:
         ValueError
             If it is something else.
         """
-        _check("network", found, {"uses": list, "kept": list, "between": str})
+        _check("network", found, {"uses": list, "kept": list, "between": str, "open_sizes": list})
+        if not all(isinstance(size, str) for size in found["open_sizes"]):
+            raise ValueError("network: open_sizes must be a list of names")
         uses = []
         for number, use in enumerate(found["uses"]):
             _check(f"use {number}", use, _USE)
@@ -171,7 +179,7 @@ class Network:
             macs = _count(f"macs of kept {number}", kept["macs"])
             weights = whole_number(f"n_weights of kept {number}", kept["n_weights"], 0, _MOST)
             keeps.append(Kept(**{**kept, "macs": macs, "n_weights": weights}))
-        return cls(onnx, tuple(uses), tuple(keeps), found["between"])
+        return cls(onnx, tuple(uses), tuple(keeps), found["between"], tuple(found["open_sizes"]))
 
 
 class Coverage(NamedTuple):
@@ -186,6 +194,8 @@ class Coverage(NamedTuple):
         Multiply-accumulates of one inference, where they are known.
     unknown : int
         Operators whose multiply-accumulates are unknown.
+    open_sizes : tuple of str
+        As of `Network`.
     """
 
     products: int
@@ -195,12 +205,15 @@ class Coverage(NamedTuple):
     macs: int
     all_macs: int
     unknown: int
+    open_sizes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         # Without those of some products there is no fraction of all.
         macs = f"{percentage(self.macs, self.all_macs)} of the multiply-accumulates"
         if self.unknown:
             macs = f"multiply-accumulates unknown for {self.unknown} of {self.all_products} products"
+        elif self.open_sizes:
+            macs += f" (with 1 for the open sizes {', '.join(self.open_sizes[:_MOST_SIZES])})"
         return (
             f"{self.products} of {self.all_products} products, "
             f"{percentage(self.weights, self.all_weights)} of the weights, {macs}"
@@ -245,9 +258,7 @@ def _check_attributes(number: int, attributes: dict[str, Any]) -> None:
         items = value if isinstance(value, list) else [value]
         fits = isinstance(value, list) or not of_integers
         kinds: Any = int if of_integers else (int, float, str)
-        if (isinstance(value, list) != of_integers and of_integers) or not all(
-            isinstance(item, kinds) for item in items
-        ):
+        if not fits or not all(isinstance(item, kinds) for item in items):
             raise ValueError(f"use {number}: attribute {name!r} is {value!r:.100}")
 
 

@@ -53,7 +53,7 @@ def show_products(
     ]
     table = grid(groups, printer.out.width, printer.out)
     printer.lines([Text.assemble((printable(str(file)), "bold"), ": ", title), "", *table.lines, ""])
-    printer.remark(f"On the machine: {network.coverage(matrices)}. Sizes that the graph leaves open count as 1.")
+    printer.remark(f"On the machine: {network.coverage(matrices)}.")
     if left := kept_line(network):
         printer.remark(f"{left[:1].upper()}{left[1:]}.")
     if len(matrices) > 1:

@@ -147,13 +147,13 @@ def model_job(model: PackedModel, origin: Origin, options: LoadOptions, arch: Ar
     if not why:
         job = chain_job(layers, [functions[name] for name in picked], origin, options, arch)
         assumed = [name for name in assumed_functions(model.provenance) if name in picked[:-1]]
-        notes = (Note(f"relu is assumed after {listed(assumed)}, for the file does not say"),) if assumed else ()
+        said = [Note(f"relu is assumed after {listed(assumed)}, for the file does not say")] if assumed else []
         remarks = (*job.remarks, *_ends_before(model, picked[-1], functions[picked[-1]]))
         if model.network is not None and not model.network.chains(picked):
             other = model.network.between or "these are not neighbours in it"
-            notes += (Note(f"its graph says otherwise ({other}): what is between the layers is left out, as asked"),)
+            said.append(Note(f"its graph says otherwise ({other}): what is between the layers is left out, as asked"))
             remarks += ("This chain is not that of the graph: what is between the layers there is left out.",)
-        return replace(job, notes=(*notes, *job.notes), remarks=remarks)
+        return replace(job, notes=(*said, *job.notes), remarks=remarks)
     if options.chain_names is not None:
         raise OptionError("chain", why)
     # Where a graph says that they are not a chain, to call them one is no cure.
