@@ -24,7 +24,10 @@ def compressed(cli, tmp_path):
 
 def test_the_file_is_the_one_that_the_library_writes(cli, files, tmp_path):
     result = cli("compress", files / "network.npz", "-o", tmp_path / "cli.dcz", "--density", "0.3")
-    told, wrote = result.stderr.splitlines()
+    normalised, told, wrote = result.stderr.splitlines()
+    assert normalised.startswith(
+        "eie-compress: note: not relu alone after fc1 (norm.weight comes before the next layer)"
+    )
     assert told.startswith("eie-compress: note: the file does not say which activation functions it has: relu is assum")
     assert wrote == f"eie-compress: note: wrote {tmp_path / 'cli.dcz'}"
     model = compress_model(read_npz(files / "network.npz"), 0.3, weight_bits=4)
@@ -314,3 +317,13 @@ def test_after_a_failure_what_was_there_is_there_still(fails, files, tmp_path):
     assert "fits no layer" in fails("compress", files / "network.npz", "-o", tmp_path / "x.dcz", "--density", "fc9=1")
     assert (tmp_path / "x.dcz").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["x.dcz"]
+
+
+def test_info_says_which_activation_functions_are_assumed(cli, files, tmp_path):
+    options = ("--density", "0.3", "--activation", "fc1=relu")
+    assert cli("compress", files / "network.npz", "-o", tmp_path / "x.dcz", *options).exit_code == 0
+    lines = cli("info", tmp_path / "x.dcz").stdout.splitlines()
+    ends = {line.split()[0]: line.rstrip() for line in lines if line.split()}
+    assert ends["conv1"].endswith(" relu (assumed)")
+    assert ends["fc1"].endswith(" relu")
+    assert ends["fc2"].endswith(" none")
