@@ -26,7 +26,7 @@ from compressor.importers.meaning import (
     turned_back,
     weight_name,
 )
-from compressor.importers.stored_parts import PARTS, joined, parts_of, split
+from compressor.importers.stored_parts import PARTS, joined, parts_of, scale_of, split
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import TORCH_GATES, DenseModel, DenseTensor
 from compressor.types.model_checks import OTHER_FUNCTION
@@ -58,6 +58,9 @@ BIAS_NAMES = "bias_names"
 BIAS_SHAPES = "bias_shapes"
 """Key of the provenance: the shape of each bias that is stored as a row or a column, as a JSON object."""
 
+ONE_AXIS = "one_axis_kernels"
+"""Key of the provenance: the arrays of three axes that are read as convolutions by their names, as a JSON list."""
+
 NOT_FINITE = "not_finite_arrays"
 """Key of the provenance: the arrays that were left out because a number in them is not finite, as a JSON list."""
 
@@ -77,6 +80,7 @@ def dense_model_of(
     take: Sequence[str] = (),
     kept: Mapping[str, str] | None = None,
     transposed: Sequence[str] = (),
+    eight_bits: Collection[str] = (),
 ) -> DenseModel:
     """A network of named arrays, such as a PyTorch state dict.
 
@@ -116,6 +120,8 @@ def dense_model_of(
         Where types say what is not a layer, as those of a module do: the reasons. No name is judged then.
     transposed : sequence of str
         With `kept`: the weights that are stored (inputs, outputs).
+    eight_bits : collection of str
+        Arrays that were stored in 8 bits; those with a scale are refused.
 
     Raises
     ------
@@ -131,7 +137,7 @@ def dense_model_of(
     ([('fc', 'linear', (1, 2))], ['norm.weight'])
     """
     given = {name: np.asarray(array) for name, array in arrays.items()}
-    found, stored = joined(given, lambda name: any(fnmatchcase(name, pattern) for pattern in keep))
+    found, stored = joined(given, lambda name: any(fnmatchcase(name, pattern) for pattern in keep), eight_bits)
     numbers = {name: array for name, array in found.items() if array.dtype.kind == "f"}
     aliases = {name: list(parts) for name, parts in parts_of(stored).items()}
     for other, name in noted_ties(provenance or {}).items():
@@ -165,6 +171,8 @@ def dense_model_of(
     reasons: dict[str, list[str]] = {}
     for name, why in (meaning.kept | {name: why for name, why in integers.items() if found[name].ndim > 1}).items():
         reasons.setdefault(why, []).append(name)
+    if scales := [scale for name in weights if (scale := scale_of(name, others)) is not None]:
+        reasons.setdefault("called a scale, but the weights are not quantised: not multiplied in", []).extend(scales)
     told = {
         ASSUMED: assumed,
         BARE_NAMES: [name for name, tensor in weights.items() if weight_name(tensor) != name],
@@ -174,6 +182,7 @@ def dense_model_of(
         NORMALISED: normalised,
         NOT_FINITE: left_out,
         SKIPPED: skipped,
+        ONE_AXIS: [t.name for t, name in zip(tensors, weights, strict=True) if kept is None and found[name].ndim == 3],
         TRANSPOSED: [name for name in weights if name in meaning.transposed],
     }
     notes = {key: json.dumps(names) for key, names in told.items() if names}
@@ -230,6 +239,11 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
         lines.append(f"stored in two parts: {_some(list(parts))}")
     if names := _noted(provenance, TRANSPOSED):
         lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
+    if names := _noted(provenance, ONE_AXIS):
+        lines.append(
+            f"three axes, read as a convolution over one axis: {_some(names)}; --keep NAME if it is the weight of a "
+            "Bilinear layer"
+        )
     by_reason: dict[str, list[str]] = {}
     skipped, not_finite = (dict.fromkeys(_noted(provenance, key)) for key in (SKIPPED, NOT_FINITE))
     reasons = kept_because(provenance)
@@ -249,7 +263,7 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     return lines
 
 
-READING_KEYS = frozenset((BIAS_NAMES, BIAS_SHAPES, KEPT_BECAUSE, NORMALISED, NOT_FINITE, PARTS, TRANSPOSED))
+READING_KEYS = frozenset((BIAS_NAMES, BIAS_SHAPES, KEPT_BECAUSE, NORMALISED, NOT_FINITE, ONE_AXIS, PARTS, TRANSPOSED))
 """Keys of the provenance that `reading_notes` says in words, or that only writers need."""
 
 _NAMED = 4  # arrays of a note

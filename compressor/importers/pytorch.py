@@ -248,7 +248,14 @@ def _key_of_state_dict(found: Mapping[str, Any]) -> str | None:
     # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
     inner = [key for key, value in found.items() if isinstance(value, Mapping) and _tensors_in(value)]
     layers = [key for key in inner if any(tensor.dim() > 1 for tensor in _tensors_in(found[key]).values())]
-    for keys in ([key for key in _STATE_DICT_KEYS if key in inner][:1], inner, layers):
+    usual = [key for key in _STATE_DICT_KEYS if key in inner][:1]
+    for key, other in ((key, other) for key in usual for other in layers):
+        # Values are not compared: strides of 0 could make that take for ever.
+        if _layout(found[other]) == _layout(found[key]) and _identities(found[other]) != _identities(found[key]):
+            raise ValueError(
+                f"source: {key!r} and {other!r} hold two versions of the same tensors; save or pass one of them alone"
+            )
+    for keys in (usual, inner, layers):
         if len(keys) == 1:
             return keys[0]
     if inner:
@@ -268,6 +275,14 @@ def _as_state_dict(items: Mapping[str, Any], like: object) -> dict[str, Any]:
 
 def _tensors_in(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _layout(state: Mapping[str, Any]) -> dict[str, object]:
+    return {name: tuple(tensor.shape) for name, tensor in _tensors_in(state).items()}
+
+
+def _identities(state: Mapping[str, Any]) -> dict[str, object]:
+    return {name: _identity(tensor) for name, tensor in _tensors_in(state).items()}
 
 
 def _check_packed(state: Mapping[str, Any]) -> None:
@@ -321,7 +336,10 @@ def _model_of_tensors(
     if limit is not None:  # of a file, so nobody else has them, and they need not be copied
         for array in arrays.values():
             array.flags.writeable = False
-    return dense_model_of(arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep, take=take)
+    return dense_model_of(
+        arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep, take=take,
+        eight_bits=[name for name, t in distinct.items() if t.is_floating_point() and t.element_size() == 1],
+    )  # fmt: skip
 
 
 def _ties(distinct: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, str]:

@@ -306,3 +306,11 @@ def test_relu_is_not_assumed_where_a_normalisation_comes_before_the_next_layer(b
 def test_what_comes_before_the_first_layer_and_other_vectors_change_no_function():
     arrays = {"norm.weight": np.ones(3), "fc1.weight": np.ones((4, 3)), "fc1.bias": np.ones(4), "steps": np.ones(4)}
     assert dense_model_of({**arrays, "fc2.weight": np.ones((4, 4))}).activations == ("relu", "none")
+
+
+def test_three_axes_may_be_those_of_a_bilinear_layer():
+    model = dense_model_of({"mix.weight": np.ones((5, 3, 4)), "mix.bias": np.ones(5), "fc.weight": np.ones((2, 5))})
+    assert kinds(model) == {"mix": "conv", "fc": "linear"}
+    assert reading_notes(model.provenance) == [
+        "three axes, read as a convolution over one axis: mix; --keep NAME if it is the weight of a Bilinear layer"
+    ]

@@ -443,6 +443,10 @@ def test_of_several_state_dicts_the_usual_one_is_read_or_all_are_named(tmp_path)
     assert len(read_pytorch(saved({"ema": state, "model": state}, tmp_path)).tensors) == 4
     stated = {"net": state, "scaler": {"scale": torch.tensor(2.0)}}
     assert len(read_pytorch(saved(stated, tmp_path)).tensors) == 4
+    two = {"ema": {name: tensor + 1 for name, tensor in state.items()}, "model": state}
+    with pytest.raises(FormatError, match="source: 'model' and 'ema' hold two versions of the same tensors; save or"):
+        read_pytorch(saved(two, tmp_path))
+    assert len(read_pytorch(saved({"model": state, "head": {"w": torch.ones(2, 2)}}, tmp_path)).tensors) == 4
     with pytest.raises(FormatError, match="source: 'net', 'ema' each hold tensors; save or pass one of them alone"):
         read_pytorch(saved({"net": state, "ema": state}, tmp_path))
 
@@ -519,6 +523,14 @@ def test_a_pickle_of_more_than_tensors_is_one_error_and_is_not_run(found, tmp_pa
         read_pytorch(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert capsys.readouterr().out == ""
+
+
+def test_a_number_of_numpy_in_a_checkpoint_is_refused_with_the_cure(tmp_path):
+    path = saved({"net": lenet_5().state_dict(), "accuracy": np.float64(0.9)}, tmp_path)
+    with pytest.raises(
+        FormatError, match=r"save the module's state_dict\(\) alone, or NumPy's numbers with float\(\)$"
+    ):
+        read_pytorch(path)
 
 
 def test_a_file_of_the_old_format_and_a_bare_pickle_are_refused(tmp_path):
