@@ -255,7 +255,7 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
         lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
     if normalised := _names_of_names(provenance, NORMALISED):
         each = _some([f"{name} ({array} comes before the next layer)" for name, array in normalised.items()])
-        lines.append(f"not relu alone after {each}: the host computes it; --activation gives another function")
+        lines.append(f"activation function not assumed to be relu after {each}: left to the host; --activation sets it")
     if not_finite:
         lines.append(f"left out, for they are not finite: {_some(list(not_finite))}")
     if integers := [f"{name} ({reasons[name]})" for name in reasons if name in skipped]:

@@ -297,8 +297,8 @@ def test_relu_is_not_assumed_where_a_normalisation_comes_before_the_next_layer(b
     assert model.activations == ("host", "relu", "none")
     assert assumed_functions(model.provenance) == ["fc2"]
     assert (
-        f"not relu alone after fc1 ({between} comes before the next layer): the host computes it; "
-        "--activation gives another function"
+        f"activation function not assumed to be relu after fc1 ({between} comes before the next layer): left to the "
+        "host; --activation sets it"
     ) in reading_notes(model.provenance)
     assert reading_notes(with_assumed(model.provenance, ["fc1"])) == []
 
