@@ -37,8 +37,8 @@ _FILE = (
 )
 _OUT = "The file to write: .dcz, a compressed model; .eie, its matrices packed for the machine."
 _DENSITY = (
-    "Share of the weights to keep. NAME: a layer, a kind (conv) or a pattern (fc*); the last one that fits counts, and "
-    "X alone is for all that none fits. A name with a comma is put into double quotes."
+    "Fraction of the weights to keep. NAME: a layer, a kind (conv) or a pattern (fc*); the last one that fits counts, "
+    "and X alone is for all that none fits. A name with a comma is put into double quotes."
 )
 _QUALITY = "Keep what is at least so many standard deviations of its layer."
 _KEEP = "Patterns of layers to leave as they are; may be repeated."

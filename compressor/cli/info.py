@@ -132,11 +132,12 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
     from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups
     from compressor.console.printer import plural, printable
-    from compressor.importers.named_arrays import READING_KEYS, reading_notes
+    from compressor.importers.named_arrays import READING_KEYS, assumed_functions, reading_notes
 
     layers = document["layers"]
     title = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"
-    groups = packed_groups(layers) if "entries" in layers[0] else _groups(layers)
+    assumed = assumed_functions(document["provenance"])
+    groups = packed_groups(layers) if "entries" in layers[0] else _groups(layers, assumed)
     table = grid(groups, printer.out.width, printer.out)
     printer.lines([Text.assemble((printable(document["file"]), "bold"), ": ", title), "", *table.lines, ""])
     if left_out := table.remark("--json"):
@@ -169,7 +170,7 @@ def _shape(sizes: list[int]) -> str:
     return "x".join(map(str, sizes))
 
 
-def _groups(layers: list[dict[str, Any]]) -> list["Group"]:
+def _groups(layers: list[dict[str, Any]], assumed: Sequence[str]) -> list["Group"]:
     from compressor.console.grid import column
     from compressor.console.printer import short
 
@@ -186,5 +187,6 @@ def _groups(layers: list[dict[str, Any]]) -> list["Group"]:
         groups.append(column("bits", bits, 1))
     if "coders" in layers[0]:
         groups.append(column("coded", [" + ".join(x["coders"]) for x in layers], 3, left=True))
-    groups.append(column("activation", [x["activation"] for x in layers], 2, left=True))
+    functions = [x["activation"] + (" (assumed)" if x["name"] in assumed else "") for x in layers]
+    groups.append(column("activation", functions, 2, left=True))
     return groups

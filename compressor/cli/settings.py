@@ -84,7 +84,7 @@ class Settings:
         if not any(way in self.pairs for way in PRUNING):
             raise ValueError(
                 "--density: must be given, or --threshold or --quality: one value for all layers, such as 0.1, or "
-                "name=value pairs"
+                "name=value pairs; --density 1 keeps every weight that is not zero"
             )
 
     def check_coder(self) -> None:
@@ -109,7 +109,9 @@ class Settings:
             if len(ways) != 1:
                 said = f"{' and '.join(map(option_of, ways))} say" if ways else "nothing says"
                 one = ", ".join(map(option_of, PRUNING))
-                raise ValueError(f"{said} how {name!r} is to be pruned, but one of {one} must")
+                way = next(iter(ways or (way for way in PRUNING if way in self.pairs)))
+                cure = "" if ways else f"; {option_of(way)} {_quoted(name)}=X, or X alone for all others, does"
+                raise ValueError(f"{said} how {name!r} is to be pruned, but one of {one} must{cure}")
         sharing = {name: dict.fromkeys(kinds, usual) | values.get(name, {}) for name, usual in DEFAULTS.items()}
         return {
             **{way: _short(values[way], kinds) if way in values else None for way in PRUNING},
@@ -133,6 +135,11 @@ def _short(values: Mapping[str, Any], kinds: Mapping[str, str]) -> Any:
     """`values`, or one alone where all layers have the same, which reads better in the provenance."""
     several = set(values.values())
     return several.pop() if len(values) == len(kinds) and len(several) == 1 else values
+
+
+def _quoted(name: str) -> str:
+    """The name of a layer as it is written in a pair."""
+    return f'"{name}"' if "," in name else name
 
 
 def option_of(name: str) -> str:

@@ -141,7 +141,10 @@ def check_like(out: Path, like: Path | None, has_graph: bool) -> None:
     suffix = suffix_of(out, UNPACKED_FILES, "--out")
     suffix = ".pt" if suffix in _TORCH_FILES else suffix
     if like is None and suffix in _NEED_LIKE and not (suffix == ".onnx" and has_graph):
-        raise ValueError(f"--like: must name the original for a {suffix} file, which gives {_NEED_LIKE[suffix]}")
+        raise ValueError(
+            f"--like: must name the original for a {suffix} file, which gives {_NEED_LIKE[suffix]}; "
+            ".npz and .safetensors need none"
+        )
     if like is not None and suffix == ".net":
         raise ValueError("--like: means nothing for a .net file")
 

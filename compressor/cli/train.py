@@ -31,7 +31,7 @@ _DATA = (
 )
 _HOLD_OUT = "Measure errors on so many of the training images, to choose settings by; the test images stay unseen."
 _DSD = "Dense-sparse-dense training first: prune this share of the weights, retrain, let them come back, retrain."
-_DENSITY = "Share of the weights to keep, as for compress; published: those of the Deep Compression tables."
+_DENSITY = "Fraction of the weights to keep, as for compress; published: those of the Deep Compression tables."
 _BITS = "Bits of a code, 1 to 8. Default: 5; the machine takes 4."
 
 

@@ -24,6 +24,7 @@ KEPT_TABLES = {
 _LAYERS_ALL_THE_SAME = ("embed_out", "*unembed", "*embed*proj*")  # such as the output layer of GPT-NeoX
 
 MASK = "mask"
+SCALE = "scale or statistics"
 
 KEPT_PARAMETERS = {
     MASK: ("*mask", "*masks"),
@@ -31,7 +32,7 @@ KEPT_PARAMETERS = {
     "token": ("*token", "*tokens"),
     "positions": ("*pos_emb*", "*position*", "*pos_enc*", "*rel_pos*", "pe", "*_cached", "*freqs*", "*grid"),
     "embedding": ("*embed", "*embeds", "*embedding", "*embeddings"),
-    "scale or statistics": ("*scale", "*scales", "*gamma", "*beta", "*_mean", "*_std", "*_var"),
+    SCALE: ("*scale", "*scales", "*gamma", "*beta", "*_mean", "*_std", "*_var", "*_variance"),
 }  # fmt: skip
 """Arrays with a name of their own that are not layers."""
 
@@ -163,6 +164,11 @@ def kept_by_name(name: str, n_axes: int) -> str | None:
         return _first_match(own, KEPT_PARAMETERS)
     is_layer = n_axes != 2 or any(fnmatchcase(own, pattern) for pattern in _LAYERS_ALL_THE_SAME)
     return None if is_layer else _first_match(own, KEPT_TABLES)
+
+
+def is_scale(name: str) -> bool:
+    """Whether a vector of this name, not a bias, is the scale or the statistics of a normalisation, or of a PReLU."""
+    return is_called_weight(name) or kept_by_name(name, 1) == SCALE
 
 
 def _why_no_kernel(name: str, array: NDArray[Any], n_biases: int | None) -> str | None:

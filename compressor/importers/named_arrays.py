@@ -7,7 +7,7 @@ through.
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,15 +19,17 @@ from compressor.importers.meaning import (
     MASK,
     Meaning,
     bias_names,
+    is_scale,
     kept_by_name,
     meaning_of,
     turned,
     turned_back,
     weight_name,
 )
-from compressor.importers.stored_parts import PARTS, joined, parts_of, split
+from compressor.importers.stored_parts import PARTS, joined, parts_of, scale_of, split
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import TORCH_GATES, DenseModel, DenseTensor
+from compressor.types.model_checks import OTHER_FUNCTION
 
 BARE_NAMES = "bare_array_names"
 """Key of the provenance: the weights that are named as their array is, without ``.weight``, as a JSON list."""
@@ -37,6 +39,9 @@ SKIPPED = "skipped_arrays"
 
 ASSUMED = "assumed_relu"
 """Key of the provenance: the tensors whose activation function no name tells, taken for "relu", as a JSON list."""
+
+NORMALISED = "normalised_layers"
+"""Key of the provenance: for each tensor whose function is not taken for "relu", the array that speaks against it."""
 
 TIED = "tied_arrays"
 """Key of the provenance: for each array that is another one too, that one's name, as a JSON object."""
@@ -52,6 +57,9 @@ BIAS_NAMES = "bias_names"
 
 BIAS_SHAPES = "bias_shapes"
 """Key of the provenance: the shape of each bias that is stored as a row or a column, as a JSON object."""
+
+ONE_AXIS = "one_axis_kernels"
+"""Key of the provenance: the arrays of three axes that are read as convolutions by their names, as a JSON list."""
 
 NOT_FINITE = "not_finite_arrays"
 """Key of the provenance: the arrays that were left out because a number in them is not finite, as a JSON list."""
@@ -72,6 +80,7 @@ def dense_model_of(
     take: Sequence[str] = (),
     kept: Mapping[str, str] | None = None,
     transposed: Sequence[str] = (),
+    eight_bits: Collection[str] = (),
 ) -> DenseModel:
     """A network of named arrays, such as a PyTorch state dict.
 
@@ -98,8 +107,9 @@ def dense_model_of(
         In the order of the network. float64 is rounded to float32.
     provenance : mapping of str to str, or None
     activations : sequence of str, or None
-        Activation function after each tensor. None: no name tells it, and it is taken for "relu", but "none" after the
-        last and after gate matrices; ``provenance["assumed_relu"]`` names the tensors of the former.
+        Activation function after each tensor. None: the arrays do not give it, and it is taken for "relu", but "none"
+        after the last and after gate matrices, and "host" where the array of a normalisation or the like lies before
+        the next layer; ``provenance["assumed_relu"]`` and ``provenance["normalised_layers"]`` name the tensors.
     keep : sequence of str
         Patterns (`fnmatch`) of arrays or tensors that go to `others`, whatever their names say.
     order : sequence of str, or None
@@ -110,6 +120,8 @@ def dense_model_of(
         Where types say what is not a layer, as those of a module do: the reasons. No name is judged then.
     transposed : sequence of str
         With `kept`: the weights that are stored (inputs, outputs).
+    eight_bits : collection of str
+        Arrays that were stored in 8 bits; those with a scale are refused.
 
     Raises
     ------
@@ -125,7 +137,7 @@ def dense_model_of(
     ([('fc', 'linear', (1, 2))], ['norm.weight'])
     """
     given = {name: np.asarray(array) for name, array in arrays.items()}
-    found, stored = joined(given, lambda name: any(fnmatchcase(name, pattern) for pattern in keep))
+    found, stored = joined(given, lambda name: any(fnmatchcase(name, pattern) for pattern in keep), eight_bits)
     numbers = {name: array for name, array in found.items() if array.dtype.kind == "f"}
     aliases = {name: list(parts) for name, parts in parts_of(stored).items()}
     for other, name in noted_ties(provenance or {}).items():
@@ -144,29 +156,48 @@ def dense_model_of(
         weight = _floats(name, turned(weight) if name in meaning.transposed else weight, f"--keep {name} leaves it out")
         kind, gates = _kind(name, weight, found)
         tensors.append(DenseTensor(weights[name], weight, kind, bias, gates))
-    assumed = []
-    if activations is None:
-        # Outputs are compared as they are; a recurrent layer applies its own functions, between its gates.
-        activations = ["none" if t is tensors[-1] or t.kind in TORCH_GATES else "relu" for t in tensors]
-        assumed = [t.name for t, function in zip(tensors, activations, strict=True) if function != "none"]
     others, left_out = _kept(numbers, meaning)
+    assumed, normalised = [], {}
+    if activations is None:
+        normalised = _normalised(found, weights, others)
+        # Outputs are compared as they are; a recurrent layer applies its own functions, between its gates.
+        unknown = [t.name for t in tensors[:-1] if t.kind not in TORCH_GATES]
+        normalised = {name: array for name, array in normalised.items() if name in unknown}
+        assumed = [name for name in unknown if name not in normalised]
+        usual = dict.fromkeys(assumed, "relu") | dict.fromkeys(normalised, OTHER_FUNCTION)
+        activations = [usual.get(t.name, "none") for t in tensors]
     skipped = [name for name in found if found[name].dtype.kind != "f"]
     integers = {name: f"{found[name].dtype} numbers" for name in skipped if found[name].dtype.kind != "b"}
     reasons: dict[str, list[str]] = {}
     for name, why in (meaning.kept | {name: why for name, why in integers.items() if found[name].ndim > 1}).items():
         reasons.setdefault(why, []).append(name)
+    if scales := [scale for name in weights if (scale := scale_of(name, others)) is not None]:
+        reasons.setdefault("called a scale, but the weights are not quantised: not multiplied in", []).extend(scales)
     told = {
         ASSUMED: assumed,
         BARE_NAMES: [name for name, tensor in weights.items() if weight_name(tensor) != name],
         BIAS_NAMES: {name: bias for name, bias in meaning.biases.items() if bias_names(name)[0] != bias},
         BIAS_SHAPES: {bias: found[bias].shape for bias in meaning.biases.values() if found[bias].ndim > 1},
         KEPT_BECAUSE: reasons,
+        NORMALISED: normalised,
         NOT_FINITE: left_out,
         SKIPPED: skipped,
+        ONE_AXIS: [t.name for t, name in zip(tensors, weights, strict=True) if kept is None and found[name].ndim == 3],
         TRANSPOSED: [name for name in weights if name in meaning.transposed],
     }
     notes = {key: json.dumps(names) for key, names in told.items() if names}
     return DenseModel(tuple(tensors), tuple(activations), {**(provenance or {}), **stored, **notes}, others)
+
+
+def _normalised(names: Iterable[str], weights: Mapping[str, str], others: Mapping[str, Any]) -> dict[str, str]:
+    """The tensors behind which, in the order of `names`, a normalisation or the like comes, and its first array."""
+    found: dict[str, str] = {}
+    last = None
+    for name in names:
+        last = weights.get(name, last)
+        if last is not None and name in others and others[name].ndim < 2 and is_scale(name):
+            found.setdefault(last, name)
+    return found
 
 
 def _kept(numbers: Mapping[str, NDArray[Any]], meaning: Meaning) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
@@ -208,6 +239,11 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
         lines.append(f"stored in two parts: {_some(list(parts))}")
     if names := _noted(provenance, TRANSPOSED):
         lines.append(f"stored (inputs, outputs), read transposed: {_some(names)}")
+    if names := _noted(provenance, ONE_AXIS):
+        lines.append(
+            f"three axes, read as a convolution over one axis: {_some(names)}; --keep NAME if it is the weight of a "
+            "Bilinear layer"
+        )
     by_reason: dict[str, list[str]] = {}
     skipped, not_finite = (dict.fromkeys(_noted(provenance, key)) for key in (SKIPPED, NOT_FINITE))
     reasons = kept_because(provenance)
@@ -217,6 +253,9 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     if by_reason:
         each = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
         lines.append(f"kept as they are: {each}; --take NAME makes a layer of one")
+    if normalised := _names_of_names(provenance, NORMALISED):
+        each = _some([f"{name} ({array} comes before the next layer)" for name, array in normalised.items()])
+        lines.append(f"activation function not assumed to be relu after {each}: left to the host; --activation sets it")
     if not_finite:
         lines.append(f"left out, for they are not finite: {_some(list(not_finite))}")
     if integers := [f"{name} ({reasons[name]})" for name in reasons if name in skipped]:
@@ -224,7 +263,7 @@ def reading_notes(provenance: Mapping[str, str]) -> list[str]:
     return lines
 
 
-READING_KEYS = frozenset((BIAS_NAMES, BIAS_SHAPES, KEPT_BECAUSE, NOT_FINITE, PARTS, TRANSPOSED))
+READING_KEYS = frozenset((BIAS_NAMES, BIAS_SHAPES, KEPT_BECAUSE, NORMALISED, NOT_FINITE, ONE_AXIS, PARTS, TRANSPOSED))
 """Keys of the provenance that `reading_notes` says in words, or that only writers need."""
 
 _NAMED = 4  # arrays of a note
@@ -404,9 +443,11 @@ def with_assumed(provenance: Mapping[str, str], told: Collection[str]) -> dict[s
     ValueError
         As for `assumed_functions`.
     """
-    left = [name for name in assumed_functions(provenance) if name not in told]
-    others = {key: value for key, value in provenance.items() if key != ASSUMED}
-    return {**others, ASSUMED: json.dumps(left)} if left else others
+    assumed = [name for name in assumed_functions(provenance) if name not in told]
+    normalised = {n: array for n, array in _names_of_names(provenance, NORMALISED).items() if n not in told}
+    others = {key: value for key, value in provenance.items() if key not in (ASSUMED, NORMALISED)}
+    left: dict[str, Any] = {ASSUMED: assumed, NORMALISED: normalised}
+    return others | {key: json.dumps(names) for key, names in left.items() if names}
 
 
 def _noted(provenance: Mapping[str, str], key: str) -> list[str]:

@@ -7,9 +7,9 @@ Of a state dict, names, shapes and biases say it (`compressor.importers.named_ar
 """
 
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import takewhile
 from os import PathLike
 from pathlib import Path
 from pickle import UnpicklingError
@@ -33,6 +33,7 @@ from compressor.importers.torch_file import check_torch_file
 from compressor.storage.files import errors_name, memory_limit, replacing
 from compressor.types.coded import CompressedModel
 from compressor.types.dense import DenseModel
+from compressor.types.model_checks import OTHER_FUNCTION
 
 try:
     import torch
@@ -52,7 +53,17 @@ _WEIGHTS: tuple[tuple[tuple[type[nn.Module], ...], tuple[str, ...]], ...] = (
 """Modules, and how the names of their weights begin."""
 
 _ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
-_NOTHING_AT_INFERENCE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+_SAME_NUMBERS: tuple[type[nn.Module], ...] = (
+    *(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.Flatten, nn.Unflatten),
+)
+"""Modules that change no number at inference."""
+_POOLING: tuple[type[nn.Module], ...] = (
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+)
+"""Modules that the host runs after a convolution, as it runs the convolution itself."""
 _STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")  # where most checkpoints keep it
 _NO_LAYERS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     ((nn.Embedding, nn.EmbeddingBag), "embedding table"),
@@ -85,8 +96,10 @@ def read_pytorch(source: Source, *, keep: Sequence[str] = (), take: Sequence[str
         Names, kinds, gates and biases as `dense_model_of` gives them; every type of floating-point number becomes
         float32. Tensors that share their memory are read once, a layer's weights before others, and
         ``provenance["tied_arrays"]`` has their other names. The activation function of a layer in an ``nn.Sequential``
-        is that of the module after it, dropout apart, and "none" where that is another; of any other layer it is taken
-        for "relu", as `dense_model_of` does. Buffers of a module that are not finite, such as masks, are left out and
+        is that of the module after it; "none" before another layer and at the end of the network; "host" where other
+        modules follow, such as LeakyReLU, BatchNorm1d or two functions, and where the layer is used twice. Dropout,
+        Flatten and pooling after a convolution do not count. Of any other layer it is taken for "relu", as
+        `dense_model_of` does. Buffers of a module that are not finite, such as masks, are left out and
         named in ``provenance["not_finite_arrays"]``.
 
     Raises
@@ -235,7 +248,14 @@ def _key_of_state_dict(found: Mapping[str, Any]) -> str | None:
     # A checkpoint may have a tensor beside its state dict, but no state dict has a mapping in it.
     inner = [key for key, value in found.items() if isinstance(value, Mapping) and _tensors_in(value)]
     layers = [key for key in inner if any(tensor.dim() > 1 for tensor in _tensors_in(found[key]).values())]
-    for keys in ([key for key in _STATE_DICT_KEYS if key in inner][:1], inner, layers):
+    usual = [key for key in _STATE_DICT_KEYS if key in inner][:1]
+    for key, other in ((key, other) for key in usual for other in layers):
+        # Values are not compared: strides of 0 could make that take for ever.
+        if _layout(found[other]) == _layout(found[key]) and _identities(found[other]) != _identities(found[key]):
+            raise ValueError(
+                f"source: {key!r} and {other!r} hold two versions of the same tensors; save or pass one of them alone"
+            )
+    for keys in (usual, inner, layers):
         if len(keys) == 1:
             return keys[0]
     if inner:
@@ -255,6 +275,14 @@ def _as_state_dict(items: Mapping[str, Any], like: object) -> dict[str, Any]:
 
 def _tensors_in(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _layout(state: Mapping[str, Any]) -> dict[str, object]:
+    return {name: tuple(tensor.shape) for name, tensor in _tensors_in(state).items()}
+
+
+def _identities(state: Mapping[str, Any]) -> dict[str, object]:
+    return {name: _identity(tensor) for name, tensor in _tensors_in(state).items()}
 
 
 def _check_packed(state: Mapping[str, Any]) -> None:
@@ -308,7 +336,10 @@ def _model_of_tensors(
     if limit is not None:  # of a file, so nobody else has them, and they need not be copied
         for array in arrays.values():
             array.flags.writeable = False
-    return dense_model_of(arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep, take=take)
+    return dense_model_of(
+        arrays, provenance={"source": source, **_ties(distinct, tensors)}, keep=keep, take=take,
+        eight_bits=[name for name, t in distinct.items() if t.is_floating_point() and t.element_size() == 1],
+    )  # fmt: skip
 
 
 def _ties(distinct: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -443,15 +474,52 @@ def _pruned(part: nn.Module) -> dict[str, Tensor]:
 
 
 def _following(module: nn.Module) -> dict[str, str]:
-    """The activation functions of layers in an ``nn.Sequential`` that have a module after them."""
-    found = {}
-    for prefix, sequence in module.named_modules():
-        if isinstance(sequence, nn.Sequential):
-            working = [(n, m) for n, m in sequence.named_children() if not isinstance(m, _NOTHING_AT_INFERENCE)]
-            for (name, layer), (_, after) in pairwise(working):
-                if isinstance(layer, _WEIGHTS[0][0]):
-                    found[f"{prefix}.{name}" if prefix else name] = _ACTIVATIONS.get(type(after), "none")
+    """The activation functions of the layers in an ``nn.Sequential``, where the modules of it say which."""
+    found: dict[str, str] = {}
+    for prefix, part in module.named_modules():  # outer ones first, which know what follows on inner ones
+        if not _is_sequence(part):
+            continue
+        steps = list(_steps(prefix, part))
+        uses = Counter(_weight_id(step) for _, step in steps)
+        for at, (name, layer) in enumerate(steps):
+            if isinstance(layer, _WEIGHTS[0][0]) or _is_transposed(layer):
+                function = _function_after(layer, [step for _, step in steps[at + 1 :]], part is module)
+                if uses[_weight_id(layer)] > 1:  # other modules follow on each use
+                    function = OTHER_FUNCTION
+                if function is not None:
+                    found.setdefault(name, function)
     return found
+
+
+def _is_sequence(part: nn.Module) -> bool:
+    return isinstance(part, nn.Sequential) and type(part).forward is nn.Sequential.forward
+
+
+def _steps(prefix: str, sequence: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+    """The modules that change numbers, in the order in which they run, each as often as it does."""
+    for name, part in sequence._modules.items():
+        whole = f"{prefix}.{name}" if prefix else name
+        if part is not None and _is_sequence(part):
+            yield from _steps(whole, part)
+        elif part is not None and not isinstance(part, _SAME_NUMBERS):
+            yield whole, part
+
+
+def _weight_id(part: nn.Module) -> int:
+    """The same for layers that share their weight."""
+    weight = part._parameters.get("weight")
+    return id(part if weight is None else weight)
+
+
+def _function_after(layer: nn.Module, steps: Sequence[nn.Module], is_whole: bool) -> str | None:
+    """The function between a layer and the next of `steps` with weights; None where `steps` do not say it."""
+    every = tuple(kind for kinds, _ in _WEIGHTS for kind in kinds)
+    between = list(takewhile(lambda step: not isinstance(step, every) and not _is_transposed(step), steps))
+    is_matrix = isinstance(layer, nn.Linear) or _is_transposed(layer)
+    functions = [step for step in between if is_matrix or not isinstance(step, _POOLING)]
+    if not functions:
+        return "none" if is_whole or len(between) < len(steps) else None
+    return _ACTIVATIONS.get(type(functions[0]), OTHER_FUNCTION) if len(functions) == 1 else OTHER_FUNCTION
 
 
 def _state_of(like: Source) -> dict[str, Any]:

@@ -73,7 +73,10 @@ def read_safetensors(
         file = read_container(Path(path), _RULES, mapped=False)
         arrays = {spec.name: _array(spec, file.part(spec)) for spec in file.specs}
         source = {"source": f"safetensors {Path(path).name}"}
-        return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order, take=take)
+        return dense_model_of(
+            arrays, provenance=source, activations=activations, keep=keep, order=order, take=take,
+            eight_bits=[spec.name for spec in file.specs if spec.dtype in FLOAT8],
+        )  # fmt: skip
 
 
 def write_safetensors(

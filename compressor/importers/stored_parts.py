@@ -11,7 +11,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +37,9 @@ class _Parts(NamedTuple):
     norm_shape: tuple[int, ...] = ()
 
 
-def joined(arrays: Arrays, is_kept: Callable[[str], bool]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def joined(
+    arrays: Arrays, is_kept: Callable[[str], bool], eight_bits: Collection[str] = ()
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """`arrays` with the weights themselves in place of their parts, and the note that `split` needs.
 
     Parameters
@@ -45,6 +47,8 @@ def joined(arrays: Arrays, is_kept: Callable[[str], bool]) -> tuple[dict[str, ND
     arrays : mapping of str to ndarray
     is_kept : function of name
         Whether the user keeps the array of this name as it is: nothing of it is refused then.
+    eight_bits : collection of str
+        Floating-point arrays that were stored in 8 bits, so that a scale belongs to them.
 
     Raises
     ------
@@ -55,6 +59,9 @@ def joined(arrays: Arrays, is_kept: Callable[[str], bool]) -> tuple[dict[str, ND
     begins = {parts.first: plain for plain, parts in found.items()}
     rest = {parts.second for parts in found.values()}
     whole: dict[str, NDArray[Any]] = {}
+    for name in arrays:
+        if not is_kept(name):
+            _check_refused(name, arrays, eight_bits)
     for name, array in arrays.items():
         if name in begins:
             whole[begins[name]] = _value(begins[name], found[begins[name]], arrays)
@@ -112,7 +119,6 @@ def _found(arrays: Arrays, is_kept: Callable[[str], bool]) -> dict[str, _Parts]:
         match = _PARAMETRISED.fullmatch(name)
         if match is not None and not is_kept(name):
             parametrised.setdefault((match["module"], match["name"]), []).append(match["part"])
-        _check_refused(name, arrays, is_kept)
     for (module, own), parts in parametrised.items():
         prefix = f"{module}parametrizations.{own}."
         if sorted(parts) != ["original0", "original1"]:
@@ -127,16 +133,22 @@ def _found(arrays: Arrays, is_kept: Callable[[str], bool]) -> dict[str, _Parts]:
     return found
 
 
-def _check_refused(name: str, arrays: Arrays, is_kept: Callable[[str], bool]) -> None:
-    """Refuse old-style spectral norm, and 8-bit weights whose scale is apart."""
+def scale_of(name: str, arrays: Collection[str]) -> str | None:
+    """The name of the array that is called the scale of the weight `name`."""
+    return next((name + end for end in _SCALES if name + end in arrays and "weight" in _last(name)), None)
+
+
+def _check_refused(name: str, arrays: Arrays, eight_bits: Collection[str]) -> None:
+    """Refuse old-style spectral norm, and integers or 8-bit numbers whose scale is apart."""
     plain = name.removesuffix("_orig")
-    if plain != name and f"{plain}_u" in arrays and not is_kept(name):
+    if plain != name and f"{plain}_u" in arrays:
         raise ValueError(
             f"array {name!r}: spectral norm, for {plain + '_u'!r} is there too: its weight does not follow from the "
             f"names; call torch.nn.utils.remove_spectral_norm before saving, or leave it out with --keep '{plain}_*'"
         )
-    scale = next((name + end for end in _SCALES if name + end in arrays), None)
-    if scale is not None and "weight" in _last(name) and arrays[name].ndim > 1 and not is_kept(name):
+    scale = scale_of(name, arrays)
+    is_quantised = arrays[name].dtype.kind in "iu" or name in eight_bits
+    if scale is not None and is_quantised and arrays[name].ndim > 1:
         raise ValueError(
             f"array {name!r}: must be multiplied by its scale {scale!r}, which no two writers store alike; save the "
             f"weights as float32 or float16, or leave it out with --keep '{name}*'"

@@ -197,5 +197,6 @@ def _allowed(called: str) -> str:
         raise _Refused(f"it holds a {_OTHER_TENSORS[called]} tensor; only dense tensors of numbers are read")
     raise _Refused(
         f"no plain state dict: it holds {called.replace(' ', '.')!r:.200}, but only tensors are read; "
-        "save the module's state_dict()"
+        "save the module's state_dict() alone"
+        + (", or NumPy's numbers with float()" if called.startswith("numpy") else "")
     )

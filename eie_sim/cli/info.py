@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 _FILE = "A packed model (.eie); or an ONNX model (.onnx) or a compressed one (.dcz), to see what of it would run."
 
 
+_DENSE = "not a packed model; eie-compress info shows a trained network, eie-compress compress FILE -o X.eie packs it"
+_CURES = {
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".npz", ".safetensors"), _DENSE),
+    ".csv": "not a packed model; eie-sim run simulates a topology of SCALE-Sim",
+    ".mtx": "not a packed model; eie-sim run simulates a sparse matrix",
+}
+"""What to do with files that are not packed models."""
+
+
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE.eie", help=_FILE, show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE, show_default=False)],
     fix: Fix = None,
     shape: Shape = None,
     kept: Kept = False,
@@ -51,7 +60,12 @@ def info(
         raise ValueError(f"{file}: a compressed model; eie-compress info shows what is in it")
     printer = Printer()
     machine = chosen_machine(preset, arch, settings, printer.note)
-    model = load_model(file)
+    try:
+        model = load_model(file)
+    except ValueError:
+        if (cure := _CURES.get(file.suffix.lower())) is None:
+            raise
+        raise ValueError(f"{file}: {cure}") from None
     packings = {(layer.n_pe, layer.index_bits) for layer in model.layers}
     asked = preset or arch or any(setting.startswith(("n_pe=", "index_bits=")) for setting in settings or ())
     if asked and packings != {(machine.n_pe, machine.index_bits)}:

@@ -18,7 +18,10 @@ GOOD, FAIR = 2.5, 5.0
 
 _STATISTICS = ("min", "median", "max")
 
-_BATCH = "min, median and max over the input vectors of a layer; each begins on an empty machine."
+_BATCH = (
+    "all vectors: the sum over the input vectors of a layer that were run; min, median and max: of one of them. Each "
+    "begins on an empty machine."
+)
 
 Format = Callable[[float], str]
 
@@ -185,9 +188,15 @@ def _batch_groups(results: Results) -> list[Group]:
             cells.append([Text(form(closing[which]) if closing else "", "bold") for which in _STATISTICS])
         return Group(title, _STATISTICS, cells, rank)
 
+    summed = [*per_layer.values(), *([results.totals] if totals else [])]
+    sums = [
+        [Text(form(sum(_number(row[name]) for row in rows))) for name, form in (("cycles", _whole), ("time_us", _time))]
+        for rows in summed
+    ]
     return [
         _layer_group(list(per_layer), "total" if totals else None),
         Group("vectors", ("",), counts),
+        Group("all vectors", ("cycles", "time us"), sums),
         group("cycles", "cycles", _whole),
         group("time_us", "time us", _time, 1),
         group("load_balance", "load balance %", _percent, 2),

@@ -138,7 +138,8 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
     if layer.packing != arch.packing:
         for field, packed, has in zip(("n_pe", "weight_bits", "index_bits"), layer.packing, arch.packing, strict=True):
             if packed != has:
-                hint = "" if field == "weight_bits" else f" (layer.repack({field}={has}) packs it anew)"
+                bits = f" (set weight_bits = {packed})"
+                hint = bits if field == "weight_bits" else f" (layer.repack({field}={has}) packs it anew)"
                 raise ValueError(
                     f"{field}: layer {layer.name!r} is packed for {packed}, but the machine has {has}{hint}"
                 )

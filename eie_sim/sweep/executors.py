@@ -51,7 +51,8 @@ def leave_a_process_that_begins() -> None:
     """
     # What multiprocessing itself looks at before it refuses to start a process here.
     if getattr(current_process(), "_inheriting", False):
-        sys.exit(f"run_sweep: called by a process that is still importing the script; {_CURE}")
+        # The process that started this one says what to do.
+        sys.exit("run_sweep: called by a process that is still importing the script")
 
 
 class Processes:

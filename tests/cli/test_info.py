@@ -92,8 +92,24 @@ def test_info_of_a_compressed_model_without_a_graph_says_which_command_shows_it(
     )
 
 
-def test_info_of_a_topology_says_that_it_is_no_eie_file(fails, files):
-    assert ": no .eie file: it begins with b'Layer, M'" in fails("info", files / "topology.csv")
+@pytest.mark.parametrize("name", ["x.pt", "x.npz", "x.safetensors"])
+def test_info_of_a_trained_network_says_which_command_shows_it(fails, tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK-of-some-archive")
+    assert fails("info", tmp_path / name).endswith(
+        f"{name}: not a packed model; eie-compress info shows a trained network, eie-compress compress FILE -o X.eie "
+        "packs it"
+    )
+
+
+def test_info_of_a_topology_says_which_command_runs_it(fails, files):
+    assert fails("info", files / "topology.csv").endswith(
+        "topology.csv: not a packed model; eie-sim run simulates a topology of SCALE-Sim"
+    )
+
+
+def test_info_reads_a_packed_model_by_any_name(cli, files, tmp_path):
+    (tmp_path / "x.bin").write_bytes((files / "chain.eie").read_bytes())
+    assert cli("info", tmp_path / "x.bin").exit_code == 0
 
 
 def test_presets_shows_every_parameter_with_its_source(cli):

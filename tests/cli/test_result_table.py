@@ -107,8 +107,20 @@ def test_a_figure_the_paper_does_not_give_is_a_dash(shown):
 def test_a_batch_shows_min_median_and_max(shown):
     rows = [row("fc", n, cycles=cycles, time_us=cycles / 800) for n, cycles in enumerate([500, 100, 300])]
     lines = shown(Results(rows, {}, "fast"), 100)
-    assert lines[3].split()[:8] == ["layer", "vectors", *["min", "median", "max"] * 2]
-    assert lines[5].split()[:8] == ["fc", "3", "100", "300", "500", "0.125", "0.375", "0.625"]
+    assert lines[3].split()[:11] == ["layer", "vectors", "cycles", "time", "us", *["min", "median", "max"] * 2]
+    assert lines[5].split()[:10] == ["fc", "3", "900", "1.12", "100", "300", "500", "0.125", "0.375", "0.625"]
+
+
+def test_a_layer_of_many_vectors_is_summed_beside_a_layer_of_one(shown):
+    rows = [row("conv", n, cycles=100, time_us=0.125) for n in range(784)] + [row("fc", cycles=4000, time_us=5.0)]
+    for width in (60, 100):
+        lines = shown(Results(rows, {}, "fast"), width)
+        assert "all vectors" in lines[2]
+        assert lines[5].split()[:4] == ["conv", "784", "78,400", "98.00"]
+        assert lines[6].split()[:4] == ["fc", "1", "4,000", "5.00"]
+    rows = [row(layer, n, cycles=100, time_us=2.0) for layer in ("fc1", "fc2") for n in range(3)]
+    total = shown(Results(rows, {}, "fast", chained=True), 100)[7]
+    assert total.split()[:3] == ["total", "600", "12.00"]
 
 
 def test_a_chain_ends_with_its_total(shown):

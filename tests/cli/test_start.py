@@ -63,7 +63,7 @@ def test_help_takes_little_time():
         (["run", "--sed", "3"], "No such option: --sed"),
         (["run", "--seed", "many"], "Invalid value for '--seed'"),
         (["run", "--seed", "-1"], "Invalid value for '--seed'"),
-        (["info"], "Missing argument 'FILE.eie'"),
+        (["info"], "Missing argument 'FILE'"),
         (["presets", "all"], "unexpected extra argument"),
     ],
 )

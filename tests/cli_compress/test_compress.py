@@ -24,7 +24,8 @@ def compressed(cli, tmp_path):
 
 def test_the_file_is_the_one_that_the_library_writes(cli, files, tmp_path):
     result = cli("compress", files / "network.npz", "-o", tmp_path / "cli.dcz", "--density", "0.3")
-    told, wrote = result.stderr.splitlines()
+    normalised, told, wrote = result.stderr.splitlines()
+    assert "not assumed to be relu after fc1 (norm.weight comes before the next layer): left to the host" in normalised
     assert told.startswith("eie-compress: note: the file does not say which activation functions it has: relu is assum")
     assert wrote == f"eie-compress: note: wrote {tmp_path / 'cli.dcz'}"
     model = compress_model(read_npz(files / "network.npz"), 0.3, weight_bits=4)
@@ -235,12 +236,15 @@ def test_a_compressed_model_is_packed_for_the_paper_s_machine(cli, files, tmp_pa
     ("options", "message"),
     [
         ([], "--density: must be given, or --threshold or --quality"),
+        ([], "--density 1 keeps every weight that is not zero"),
         (["--density", "2"], "--density: 2, but it must be above 0 and at most 1"),
         (["--density", "much"], "--density: 'much' is not a number"),
         (["--density", "0.1,=2"], "--density: '0.1,=2', but it must be a value or pairs name=value"),
         (["--density", "0.1,fc9=1"], "--density: 'fc9' fits no layer; there are conv1, fc1, fc2"),
         (["--density", "fc=1,conv=1"], "--density: 'fc' fits no layer"),
         (["--density", "conv=1"], "nothing says how 'fc1' is to be pruned"),
+        (["--density", "conv=1"], "; --density fc1=X, or X alone for all others, does"),
+        (["--quality", "fc1=1"], "; --quality conv1=X, or X alone for all others, does"),
         (["--density", "1", "--quality", "fc2=1"], "--density and --quality say how 'fc2' is to be pruned"),
         (["--density", "1", "--weight-bits", "9"], "--weight-bits: 9, but it must be 1 to 8"),
         (["--density", "1", "--weight-bits", "2.5"], "--weight-bits: '2.5' is not a whole number"),
@@ -314,3 +318,13 @@ def test_after_a_failure_what_was_there_is_there_still(fails, files, tmp_path):
     assert "fits no layer" in fails("compress", files / "network.npz", "-o", tmp_path / "x.dcz", "--density", "fc9=1")
     assert (tmp_path / "x.dcz").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["x.dcz"]
+
+
+def test_info_says_which_activation_functions_are_assumed(cli, files, tmp_path):
+    options = ("--density", "0.3", "--activation", "fc1=relu")
+    assert cli("compress", files / "network.npz", "-o", tmp_path / "x.dcz", *options).exit_code == 0
+    lines = cli("info", tmp_path / "x.dcz").stdout.splitlines()
+    ends = {line.split()[0]: line.rstrip() for line in lines if line.split()}
+    assert ends["conv1"].endswith(" relu (assumed)")
+    assert ends["fc1"].endswith(" relu")
+    assert ends["fc2"].endswith(" none")

@@ -136,7 +136,7 @@ def test_info_shows_a_trained_network(cli, files):
     assert [row["name"] for row in document["layers"]] == ["conv1", "fc1", "fc2"]
     assert document["others"] == {"norm.weight": [20]}
     lines = cli("info", files / "network.npz").stdout.splitlines()
-    assert lines[4].split() == ["conv1", "conv", "4x1x3x3", "+", "bias", "36", "100.00", "relu"]
+    assert lines[4].split() == ["conv1", "conv", "4x1x3x3", "+", "bias", "36", "100.00", "relu", "(assumed)"]
     assert "Not compressed: norm.weight 20." in lines
 
 

@@ -49,6 +49,7 @@ def test_what_is_not_compressed_comes_back_as_it_was(cli, compressed, files, tmp
     ("out", "like", "message"),
     [
         ("x.pt", None, "--like: must name the original for a .pt file"),
+        ("x.pt", None, "; .npz and .safetensors need none"),
         ("x.pth", None, "--like: must name the original for a .pt file"),
         ("x.onnx", None, "--like: must name the original for a .onnx file, which gives the graph"),
         ("x.net", "network.npz", "--like: means nothing for a .net file"),

@@ -141,7 +141,7 @@ def test_a_dry_run_counts_and_estimates_and_writes_nothing(sweep, folder):
     assert "About " in text
     found = told(sweep("run", folder / "small.toml", "--dry-run", "--json"))
     assert found.pop("seconds_of_one_process") >= 0
-    assert found == {"points": 8, "there": 0, "missing": 8, "simulations": 4}
+    assert found == {"points": 8, "there": 0, "failed": 0, "missing": 8, "simulations": 4}
     assert sorted(folder.iterdir()) == before
 
 
@@ -407,8 +407,23 @@ def test_machines_that_ran_different_things_are_not_compared_and_why_is_told(swe
 def test_a_dry_run_counts_what_failed_when_it_is_to_be_tried_again(sweep, folder):
     space = tiny.toml(folder / "f.toml", workload="a.eie#nowhere", n_pe=[2, 4])
     sweep("run", space, "--jobs", 1)
-    assert told(sweep("run", space, "--dry-run", "--json"))["missing"] == 0
+    found = told(sweep("run", space, "--dry-run", "--json"))
+    assert (found["missing"], found["failed"]) == (0, 2)
+    assert "(2 failed before; --retry-failed computes them again)" in shown(sweep("run", space, "--dry-run"))
     assert told(sweep("run", space, "--dry-run", "--retry-failed", "--json"))["missing"] == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_sweep_whose_points_all_fail_has_failed(sweep, folder, options):
+    space = tiny.toml(folder / "f.toml", workload="a.eie", n_pe=[2, 4], weight_bits=[5])
+    for _ in range(2):  # computed, and then there already
+        result = sweep("run", space, "--jobs", 1, *options)
+        assert result.exit_code == 1
+        assert result.stderr.count("points failed") == 1
+        assert (
+            "all 2 points failed, the most with: weight_bits: layer 'fc' is packed for 4, but the machine has 5 (set "
+            "weight_bits = 4)"
+        ) in result.stderr
 
 
 def test_a_search_without_any_value_says_so(sweep, folder):

@@ -199,7 +199,7 @@ def test_a_failing_point_is_recorded_with_its_error_and_stops_nothing(tmp_path, 
         if width == 7:  # no machine: an entry is wider
             assert "spmat_width_bits: 7" in error
         elif bits == 5:
-            assert error == "weight_bits: layer 'fc' is packed for 4, but the machine has 5"
+            assert error == "weight_bits: layer 'fc' is packed for 4, but the machine has 5 (set weight_bits = 4)"
         elif node == 22:
             assert "22" in error
         assert (status, cycles is None) == (("failed", True) if error else ("done", False))

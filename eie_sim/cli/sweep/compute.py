@@ -11,9 +11,11 @@ from eie_sim.cli.sweep.shared import SpaceFile, Target
 
 if TYPE_CHECKING:
     from eie_sim.cli.console import Printer
+    from eie_sim.sweep.run import Summary
     from eie_sim.sweep.space import Space
 
-INTERRUPTED = 130
+ALL_FAILED, INTERRUPTED = 1, 130
+"""Exit codes."""
 
 _JOBS = "Processes; 1: this one alone. Default: as many as there are cores."
 _DASK = "Address of a Dask scheduler (extra: distributed), such as tcp://host:8786, whose workers compute."
@@ -62,9 +64,19 @@ def run(
             raise typer.Exit(INTERRUPTED) from None
     with Store(target) as opened:
         rows, errors = len(opened), list(failures(opened)) if summary.failed else []
+    all_failed = 0 < summary.points == summary.failed
     if as_json:
         printer.json({**summary.__dict__, "store": str(target), "rows": rows})
-        return
+    else:
+        _print_summary(summary, rows, target, printer)
+        for error, number in errors[1 if all_failed else 0 : _MOST_ERRORS]:
+            printer.warn(f"{number:,} points failed: {error}")
+    if all_failed:
+        printer.warn(f"all {summary.points:,} points failed, the most with: {errors[0][0]}")
+        raise typer.Exit(ALL_FAILED)
+
+
+def _print_summary(summary: "Summary", rows: int, target: Path, printer: "Printer") -> None:
     tried = summary.points - summary.there
     failed_before = summary.failed - (tried - summary.done)
     there = f"{summary.there:,} were there" + (f" ({failed_before:,} of them failed before)" if failed_before else "")
@@ -76,8 +88,6 @@ def run(
             f"{rows:,} rows in {target}",
         ]
     )
-    for error, number in errors[:_MOST_ERRORS]:
-        printer.warn(f"{number:,} points failed: {error}")
     if failed_before:
         printer.note("--retry-failed computes points again that failed before")
 
@@ -89,12 +99,18 @@ _MOST_ERRORS = 5
 def _dry_run(wanted: "Space", target: Path, retry_failed: bool, as_json: bool, printer: "Printer") -> None:
     from eie_sim.sweep.plan import plan_for
     from eie_sim.sweep.run import estimate
+    from eie_sim.sweep.store import Store, is_begun
 
     planned = plan_for(wanted, target, retry_failed)
     estimated = estimate(planned)
+    failed = 0
+    if is_begun(target):
+        with Store(target) as opened:
+            failed = len(opened.failed_keys().intersection(planned.keys))
     found = {
         "points": planned.distinct,
         "there": planned.there,
+        "failed": failed,
         "missing": len(planned.missing),
         "simulations": planned.simulations(),
         "seconds_of_one_process": round(estimated.seconds, 1),
@@ -102,9 +118,11 @@ def _dry_run(wanted: "Space", target: Path, retry_failed: bool, as_json: bool, p
     if as_json:
         printer.json(found)
         return
+    before = f" ({failed:,} failed before{'' if retry_failed else '; --retry-failed computes them again'})"
+    there = f"{planned.there:,} of them in {target}{before if failed else ''}"
     printer.lines(
         [
-            f"{planned.distinct:,} points, {planned.there:,} of them in {target}; {len(planned.missing):,} missing, "
+            f"{planned.distinct:,} points, {there}; {len(planned.missing):,} missing, "
             f"which need {found['simulations']:,} simulations.",
             f"About {_duration(estimated.seconds)} for one process"
             + (", estimated by computing a few of them." if estimated.tried else "."),

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from compressor import CodedTensor, CompressedModel, DenseModel, DenseTensor, compress_model
 from compressor.importers import named_arrays as module
-from compressor.importers.named_arrays import changed_arrays, dense_model_of, kept_because, named_arrays
+from compressor.importers.named_arrays import (
+    assumed_functions,
+    changed_arrays,
+    dense_model_of,
+    kept_because,
+    named_arrays,
+    reading_notes,
+    with_assumed,
+)
 from tests.examples import examples
 
 
@@ -274,3 +282,35 @@ def test_only_what_differs_as_float32_is_a_change():
 def test_an_array_with_no_place_is_refused(current, match):
     with pytest.raises(ValueError, match=match):
         changed_arrays(dense_model_of({"fc.weight": numbers(1, 2)}), current)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        *("norm1.weight", "bn.running_mean", "layer_norm/gamma:0", "batch_normalization/moving_variance:0"),
+        *("act.weight", "1.weight", "rms.scale"),
+    ],
+)
+def test_relu_is_not_assumed_where_a_normalisation_comes_before_the_next_layer(between):
+    arrays = {"fc1.weight": np.ones((4, 3)), "fc1.bias": np.ones(4), between: np.ones(4), "fc2.weight": np.ones((4, 4))}
+    model = dense_model_of({**arrays, "fc3.weight": np.ones((2, 4)), "last_norm.weight": np.ones(2)})
+    assert model.activations == ("host", "relu", "none")
+    assert assumed_functions(model.provenance) == ["fc2"]
+    assert (
+        f"activation function not assumed to be relu after fc1 ({between} comes before the next layer): left to the "
+        "host; --activation sets it"
+    ) in reading_notes(model.provenance)
+    assert reading_notes(with_assumed(model.provenance, ["fc1"])) == []
+
+
+def test_what_comes_before_the_first_layer_and_other_vectors_change_no_function():
+    arrays = {"norm.weight": np.ones(3), "fc1.weight": np.ones((4, 3)), "fc1.bias": np.ones(4), "steps": np.ones(4)}
+    assert dense_model_of({**arrays, "fc2.weight": np.ones((4, 4))}).activations == ("relu", "none")
+
+
+def test_three_axes_may_be_those_of_a_bilinear_layer():
+    model = dense_model_of({"mix.weight": np.ones((5, 3, 4)), "mix.bias": np.ones(5), "fc.weight": np.ones((2, 5))})
+    assert kinds(model) == {"mix": "conv", "fc": "linear"}
+    assert reading_notes(model.provenance) == [
+        "three axes, read as a convolution over one axis: mix; --keep NAME if it is the weight of a Bilinear layer"
+    ]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
-from compressor.importers.named_arrays import kept_because, named_arrays
+from compressor.importers.named_arrays import assumed_functions, kept_because, named_arrays
 from compressor.storage.files import FormatError
 from tests.examples import examples
 from tests.extras import needs
@@ -106,9 +106,74 @@ def test_a_module_is_read_by_its_types(tmp_path):
 
 
 def test_the_activation_function_is_that_of_the_module_after_it():
-    assert read_pytorch(lenet_5()).activations == ("none", "none", "tanh", "none")
-    layers = [nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.Identity(), nn.Sigmoid(), nn.Linear(2, 2), nn.GELU()]
-    assert read_pytorch(nn.Sequential(*layers, nn.Linear(2, 2))).activations == ("relu", "sigmoid", "none", "none")
+    assert read_pytorch(lenet_5()).activations == ("none", "host", "tanh", "none")
+    layers = [
+        nn.Linear(2, 2),
+        nn.ReLU(),
+        nn.Linear(2, 2),
+        nn.Identity(),
+        nn.Sigmoid(),
+        nn.Linear(2, 2),
+        nn.Linear(2, 2),
+    ]
+    assert read_pytorch(nn.Sequential(*layers)).activations == ("relu", "sigmoid", "none", "none")
+
+
+class _Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(5, 5)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        *([nn.LeakyReLU()], [nn.ReLU6()], [nn.GELU()], [nn.Softmax(-1)], [nn.Hardtanh()], [nn.PReLU()]),
+        *([nn.BatchNorm1d(5)], [nn.LayerNorm(5)], [_Residual()], [nn.AvgPool1d(3, 1, 1)]),
+        *([nn.ReLU(), nn.BatchNorm1d(5)], [nn.ReLU(), nn.Tanh()], [nn.Dropout(), nn.Sequential(nn.ELU())]),
+    ],
+    ids=lambda between: "-".join(type(part).__name__ for part in between),
+)
+def test_what_is_no_function_of_the_machine_is_the_hosts(between):
+    model = read_pytorch(nn.Sequential(nn.Linear(4, 5), *between, nn.Linear(5, 3)))
+    assert (model.activations[0], model.activations[-1]) == ("host", "none")
+    assert "0" not in assumed_functions(model.provenance)
+
+
+def test_at_the_end_of_the_network_too():
+    assert read_pytorch(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3), nn.Softmax(-1))).activations == (
+        "relu",
+        "host",
+    )
+
+
+def test_what_follows_on_an_inner_sequential_is_seen_and_the_hosts_work_on_a_convolution_is_not():
+    inner = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3), nn.MaxPool2d(2))
+    head = nn.Sequential(nn.Flatten(), nn.Linear(8, 5))
+    whole = nn.Sequential(inner, nn.Tanh(), head, nn.Sigmoid(), nn.Linear(5, 3))
+    model = read_pytorch(whole)
+    assert model.activations == ("relu", "tanh", "sigmoid", "none")
+    assert assumed_functions(model.provenance) == []
+
+
+def test_a_layer_that_is_used_twice_is_followed_by_what_the_machine_does_not_have():
+    twice = nn.Linear(4, 4)
+    tied = nn.Linear(4, 4)
+    tied.weight = twice.weight
+    for again in (twice, tied):
+        model = read_pytorch(nn.Sequential(twice, nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), again, nn.Linear(4, 2)))
+        assert model.activations == ("host", "relu", "none")
+
+
+def test_what_follows_at_the_end_of_an_inner_sequential_of_another_module_is_assumed():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.last = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 4)), nn.Linear(4, 4)
+
+    model = read_pytorch(Net())
+    assert model.activations == ("host", "relu", "none")
+    assert assumed_functions(model.provenance) == ["body.2"]
 
 
 def test_outside_of_a_sequential_it_is_relu_but_none_of_the_last_and_of_recurrent_layers():
@@ -196,7 +261,7 @@ def test_a_forged_note_of_ties_takes_no_memory():
 
 def test_functions_that_nothing_tells_are_noted():
     told = read_pytorch(lenet_5().state_dict()).provenance["assumed_relu"]
-    assert json.loads(told) == ["conv1", "conv2", "fc1"]
+    assert json.loads(told) == ["conv1", "fc1"]
     assert "assumed_relu" not in read_pytorch(lenet_5()).provenance
 
 
@@ -378,6 +443,10 @@ def test_of_several_state_dicts_the_usual_one_is_read_or_all_are_named(tmp_path)
     assert len(read_pytorch(saved({"ema": state, "model": state}, tmp_path)).tensors) == 4
     stated = {"net": state, "scaler": {"scale": torch.tensor(2.0)}}
     assert len(read_pytorch(saved(stated, tmp_path)).tensors) == 4
+    two = {"ema": {name: tensor + 1 for name, tensor in state.items()}, "model": state}
+    with pytest.raises(FormatError, match="source: 'model' and 'ema' hold two versions of the same tensors; save or"):
+        read_pytorch(saved(two, tmp_path))
+    assert len(read_pytorch(saved({"model": state, "head": {"w": torch.ones(2, 2)}}, tmp_path)).tensors) == 4
     with pytest.raises(FormatError, match="source: 'net', 'ema' each hold tensors; save or pass one of them alone"):
         read_pytorch(saved({"net": state, "ema": state}, tmp_path))
 
@@ -454,6 +523,14 @@ def test_a_pickle_of_more_than_tensors_is_one_error_and_is_not_run(found, tmp_pa
         read_pytorch(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert capsys.readouterr().out == ""
+
+
+def test_a_number_of_numpy_in_a_checkpoint_is_refused_with_the_cure(tmp_path):
+    path = saved({"net": lenet_5().state_dict(), "accuracy": np.float64(0.9)}, tmp_path)
+    with pytest.raises(
+        FormatError, match=r"save the module's state_dict\(\) alone, or NumPy's numbers with float\(\)$"
+    ):
+        read_pytorch(path)
 
 
 def test_a_file_of_the_old_format_and_a_bare_pickle_are_refused(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compressor import CompressedModel, compress_model
 from compressor.importers import read_npz, read_safetensors, write_npz, write_safetensors
-from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays
+from compressor.importers.named_arrays import changed_arrays, dense_model_of, named_arrays, reading_notes
 from tests.examples import examples
 from tests.extras import needs
 
@@ -202,7 +202,14 @@ def states():
             parametrizations.orthogonal(nn.Linear(4, 4)).state_dict(),
             r"'weight' has a parametrisation that is not a weight norm",
         ),
-        "scaled": ({"weight": torch.ones(2, 2), "weight_scale_inv": torch.ones(1, 1)}, "multiplied by its scale"),
+        "scaled": (
+            {"weight": torch.ones(2, 2).to(torch.float8_e4m3fn), "weight_scale_inv": torch.ones(1, 1)},
+            "multiplied by its scale",
+        ),
+        "scaled integers": (
+            {"weight": torch.ones(2, 2).to(torch.int8), "weight_scale": torch.ones(1)},
+            "multiplied by its scale",
+        ),
         "soft mask": (
             {"weight_orig": torch.ones(2, 2), "weight_mask": torch.full((2, 2), 0.5)},
             r"'weight_mask': 0\.5 in a mask of 0 and 1",
@@ -228,6 +235,16 @@ def test_what_does_not_follow_from_the_names_is_refused_with_a_cure_that_helps(c
     kept = "a.parametrizations*" if any("parametrizations" in name for name in state) else "a.weight*"
     model = read_pytorch({**inside, "fc.weight": torch.ones(2, 2)}, keep=[kept])
     assert [t.name for t in model.tensors] == ["fc"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_scale_beside_float_weights_is_kept_and_not_multiplied_in(dtype):
+    state = {"fc.weight": torch.full((3, 2), 0.5, dtype=dtype), "fc.weight_scale": torch.full((1,), 8.0)}
+    model = read_pytorch(state)
+    assert np.array_equal(model.tensors[0].weights, np.full((3, 2), 0.5))
+    assert list(model.others) == ["fc.weight_scale"]
+    (note,) = reading_notes(model.provenance)
+    assert note.startswith("kept as they are: fc.weight_scale (called a scale, but the weights are not quantised")
 
 
 def test_a_module_with_spectral_norm_is_read_as_it_computes():
