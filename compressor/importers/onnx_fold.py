@@ -232,8 +232,15 @@ class Constants:
         for leaf in sorted(out):
             tensor = self.stored[leaf]
             inputs.append(helper.make_tensor_value_info(leaf, tensor.data_type, shape_of(tensor)))
+        nodes = []
+        for at in closure.nodes:
+            node = type(self.nodes[at])()
+            node.CopyFrom(self.nodes[at])
+            # ONNX Runtime crashes on some nodes with an output that has no name (Split).
+            node.output[:] = [output or f"{name}/{at}/{number}" for number, output in enumerate(node.output)]
+            nodes.append(node)
         graph = helper.make_graph(
-            [self.nodes[at] for at in closure.nodes],
+            nodes,
             "constants",
             inputs,
             [helper.make_empty_tensor_value_info(name)],

@@ -79,6 +79,8 @@ class Operators:
         is_gemm = node.op_type == "Gemm"
         if not all(shape):
             return "its weights are empty"
+        if not shape:
+            return "its weights are a single number"
         if is_gemm and len(shape) != 2:
             raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a matrix has 2 dimensions")
         if len(shape) == 1:
@@ -88,7 +90,10 @@ class Operators:
         stack, matrix = shape[:-2], shape[-2:]
         matrix = matrix[::-1] if layout == "transposed" else matrix
         if not stack:
-            return [Part("", "linear", Weights((source,), layout, matrix), self._bias(node, matrix[0], -1 - (at == 0)))]
+            rank = 2 if is_gemm else self._normal.rank(node.output[0])
+            # A vector times weights on the left has one axis, the rows.
+            axis = -2 if at == 0 and rank != 1 else -1
+            return [Part("", "linear", Weights((source,), layout, matrix), self._bias(node, matrix[0], axis, rank))]
         if prod(stack) > MAX_TENSORS:
             return f"a stack of {prod(stack)} matrices, but at most {MAX_TENSORS} are read"
         return [
@@ -113,9 +118,9 @@ class Operators:
                 raise ValueError(f"node {called(node)!r}: {shape[0]} inputs do not make {groups} groups")
             n_outputs, n_inputs = shape[1] * groups, shape[0] // groups
             weights = Weights((found.source,), "conv transpose", (n_outputs, n_inputs, *shape[2:]), (), groups)
-        return [Part("", "conv", weights, self._bias(node, weights.shape[0], 1 - len(shape)))]
+        return [Part("", "conv", weights, self._bias(node, weights.shape[0], 1 - len(shape), len(shape)))]
 
-    def _bias(self, node: "NodeProto", n_rows: int, axis: int) -> Bias | None:
+    def _bias(self, node: "NodeProto", n_rows: int, axis: int, rank: int | None) -> Bias | None:
         """The bias of an operator: its own, or the constant of an ``Add`` that alone takes its result."""
         user = None
         if node.op_type == "MatMul" or len(node.input) < 3 or not node.input[2]:
@@ -132,7 +137,7 @@ class Operators:
         if found is None or found.transposed:
             return None
         shape = self._graph.shape(found.source)
-        most = max(-axis, self._normal.rank(node.output[0]) or 0)  # more axes would give the result more
+        most = 1 if rank is None else rank  # more axes would give the result more
         if not -axis <= len(shape) <= most or shape[axis] != n_rows or prod(shape) != n_rows:
             return None
         if user is not None:
@@ -155,7 +160,12 @@ class Operators:
                     f"an {node.op_type} needs W and R"
                 )
         n_gates = GATES[kind]
-        n_units = attribute_of(node, "hidden_size", "i", 0) or self._graph.shape(found["W"])[1:2][0] // n_gates
+        shape = self._graph.shape(found["W"])
+        if len(shape) != 3:
+            raise ValueError(f"node {called(node)!r}: W has shape {shape}, but it must have 3 axes")
+        n_units = attribute_of(node, "hidden_size", "i", shape[1] // n_gates)
+        if n_units < 1:
+            raise ValueError(f"node {called(node)!r}: hidden_size is {n_units}, but it must be at least 1")
         n_rows = n_gates * n_units
         wanted: dict[str, tuple[int | None, ...]] = {
             "W": (n_directions, n_rows, None),
