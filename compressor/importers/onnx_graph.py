@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants
 from compressor.importers.onnx_tensors import is_float, shape_of
+from compressor.types.network import PRODUCTS
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -40,6 +41,12 @@ class Graph:
         for inner in inner_graphs(graph):
             self._inside.update(name for node in inner.node for name in node.input)
             self._inside.update(output.name for output in inner.output)
+
+    def products(self) -> "Iterator[NodeProto]":
+        """The machine operators that are not computed from constants alone, in the order of the graph."""
+        for node in self.constants.nodes:
+            if is_standard(node, *PRODUCTS) and result_of(node) and not self.constants.is_constant(result_of(node)):
+                yield node
 
     def users(self, name: str) -> "list[NodeProto]":
         """The nodes that take a value, once for each time they take it."""

@@ -377,6 +377,29 @@ class Normal:
         if followers:
             node.output[0] = followers[-1].output[0]
 
+    def give_copy(self, node: "NodeProto", at: int) -> str:
+        """Give an input of a node a constant of its own, with the numbers of the stored one that it is; its name.
+
+        Raises
+        ------
+        NotFolded
+            If a file of this size may not take so much memory.
+        """
+        found = self.graph.stored(node.input[at])
+        assert found is not None
+        numbers = self.constants.array(found.source)
+        self.constants.take(_COPY_BYTES * numbers.size, found.source)
+        name = self._new_name(f"{found.source}/{result_of(node)}")
+        self._store(name, numbers.T if found.transposed else numbers, self.constants.stored[found.source].data_type)
+        node.input[at] = name
+        self.roots[name] = self.roots.get(found.source, frozenset({found.source}))
+        return name
+
+    def rebuild(self) -> None:
+        """Look at the graph anew, after it has changed."""
+        self.constants.rebuild()
+        self.graph = Graph(self.file.model.graph, self.constants)
+
     def _give(self, node: "NodeProto", at: int, numbers: NDArray[Any], like: str, name: str | None = None) -> None:
         """Give an input of a node new numbers, in the type of the stored constant `like`."""
         name = like if name is None else name
@@ -428,8 +451,7 @@ class Normal:
             del graph.initializer[:], graph.input[:]
             graph.initializer.extend(copies)
             graph.input.extend(inputs)
-        self.constants.rebuild()
-        self.graph = Graph(graph, self.constants)
+        self.rebuild()
 
 
 class Idle:

@@ -1,10 +1,12 @@
 """The weights of the machine operators of an ONNX graph in normal form: where each tensor's numbers are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, result_of
+from compressor.importers.onnx_fold import NotFolded
+from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.types.dense import GATES
@@ -72,7 +74,15 @@ class Operators:
                 return self._matrix(node, at, found.source, found.transposed)
         if any(self._constants.is_constant(name) for name in node.input[:2]):
             return "its constant operand holds other than floating-point numbers"
-        return "both operands are computed (attention)"
+        return self._computed(node.input[:2], "both operands are computed (attention)")
+
+    def _computed(self, names: Sequence[str], reason: str) -> str:
+        """Why an operator has no constant weights: `reason`, or that they are sparse."""
+        for name in names:
+            made = self._constants.producer(name)
+            if made is not None and is_standard(made, "Constant"):
+                return f"its operand {name!r} is a Constant with {made.attribute[0].name}, which is not read"
+        return reason
 
     def _matrix(self, node: "NodeProto", at: int, source: str, behind_transpose: bool) -> list[Part] | str:
         shape = self._graph.shape(source)
@@ -104,7 +114,7 @@ class Operators:
     def _convolution(self, node: "NodeProto") -> list[Part] | str:
         found = self._graph.stored(node.input[1])
         if found is None:
-            return "its weights are computed"
+            return self._computed(node.input[1:2], "its weights are computed")
         shape = self._graph.shape(found.source)
         if len(shape) < 3 or found.transposed:
             raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a convolution has at least 3 sizes")
@@ -152,7 +162,7 @@ class Operators:
         sources = {what: self._graph.stored(name) for what, name in zip("WRB", names, strict=True) if name}
         found = {what: stored.source for what, stored in sources.items() if stored is not None}
         if "W" not in found and "R" not in found:
-            return "its weights are computed"
+            return self._computed(names[:2], "its weights are computed")
         for what in "WR":
             if what not in found:
                 raise ValueError(
@@ -192,6 +202,50 @@ class Operators:
             )
             for at in range(n_directions)
         ]
+
+
+def separate_layouts(normal: Normal) -> None:
+    """Give a stored constant that operators need as different tensors another one for each of them after the first.
+
+    A tensor that is compressed alone has values of its own: one stored constant cannot hold those of two.
+    """
+    operators = Operators(normal)
+    first: dict[str, tuple[Weights, int]] = {}
+    copies: dict[tuple[object, ...], str] = {}
+    biases: list[tuple[NodeProto, int, str]] = []
+    stored = normal.graph.stored
+    for node in normal.graph.products():
+        parts = operators.parts(node)
+        if isinstance(parts, str):
+            continue
+        whole = replace(parts[0].weights, part=())
+        for number, source in enumerate(whole.sources):
+            if first.setdefault(source, (whole, number)) == (whole, number):
+                continue
+            is_first_operand = is_standard(node, "Gemm", "MatMul") and stored(node.input[1]) is None
+            at = 0 if is_first_operand else 1 + number
+            key = (source, whole, number, stored(node.input[at]))
+            if key in copies:
+                node.input[at] = copies[key]
+                continue
+            try:
+                copies[key] = normal.give_copy(node, at)
+            except NotFolded as error:
+                normal.unfolded[result_of(node)] = str(error)
+        if parts[0].bias is not None:
+            added = normal.graph.only_user(node.output[0]) if node.output[0] in operators.with_bias else None
+            taker = node if added is None else added
+            at = next(
+                at
+                for at in range(2 if added is None else 0, len(taker.input))
+                if (one := stored(taker.input[at])) is not None and one.source == parts[0].bias.source
+            )
+            biases.append((taker, at, parts[0].bias.source))
+    for node, at, source in biases:
+        if source in first:
+            copies[source, node.output[0]] = normal.give_copy(node, at)
+    if copies:
+        normal.rebuild()
 
 
 def _indices(sizes: Sequence[int]) -> list[tuple[int, ...]]:
