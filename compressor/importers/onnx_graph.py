@@ -1,6 +1,6 @@
 """The values of an ONNX graph and who takes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants
@@ -130,14 +130,36 @@ def is_broadcast(node: "NodeProto", *operators: str) -> bool:
     return is_standard(node, *operators) and all(attribute.name != "axis" for attribute in node.attribute)
 
 
+def copy_of(message: Any) -> Any:
+    """A copy of a protobuf message."""
+    new = type(message)()
+    new.CopyFrom(message)
+    return new
+
+
+def graphs_in(node: "NodeProto") -> "Iterator[GraphProto]":
+    """The graphs within a node, without those within theirs."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
 def graphs_of(node: "NodeProto") -> "Iterator[GraphProto]":
     """The graphs within a node, and within theirs."""
     waiting = [node]
     while waiting:
-        for attribute in waiting.pop().attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield inner
-                waiting += inner.node
+        for inner in graphs_in(waiting.pop()):
+            yield inner
+            waiting += inner.node
+
+
+def all_nodes(nodes: "Iterable[NodeProto]") -> "Iterator[NodeProto]":
+    """Nodes, and those of the graphs within them."""
+    for node in nodes:
+        yield node
+        for inner in graphs_of(node):
+            yield from inner.node
 
 
 def inner_graphs(graph: "GraphProto") -> "Iterator[GraphProto]":

@@ -130,10 +130,22 @@ class Layers:
             return f"no weights: there is no {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]} with constant ones"
         reasons = "; ".join(f"{kept.name}: {kept.reason}" for kept in self.kept[:3])
         if "condition is unknown" in reasons:
-            stored = self._constants.stored
-            inputs = ", ".join(i.name for i in self._normal.file.model.graph.input if i.name not in stored)
+            inputs = ", ".join(self._inputs_of_conditions())
             reasons += f"; fix an input it depends on (--fix NAME=VALUE) or its sizes (--shape NAME=1x2): {inputs:.300}"
         return f"no weights that are read: {reasons}"
+
+    def _inputs_of_conditions(self) -> list[str]:
+        """The inputs of the graph that the conditions of its ``If`` follow from."""
+        waiting = [node.input[0] for node in self._constants.nodes if is_standard(node, "If")]
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                made = self._constants.producer(name)
+                waiting += made.input if made is not None else ()
+        inputs = [value.name for value in self._normal.file.model.graph.input]
+        return [name for name in inputs if name in seen and name not in self._constants.stored] or inputs
 
     # Operators --------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from compressor.importers.onnx_graph import (
     Graph,
     attribute_of,
     called,
+    copy_of,
     graphs_of,
     is_broadcast,
     is_standard,
@@ -439,15 +440,15 @@ class Normal:
         live, taken = _live(graph, nodes, self._idle.results)
         nodes = [node for node, is_live in zip(nodes, live, strict=True) if is_live]
         if len(nodes) != len(graph.node) or self._added:
-            copies = [_copy(node) for node in nodes]
+            copies = [copy_of(node) for node in nodes]
             del graph.node[:]
             graph.node.extend(copies)
         tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle.initialisers]
         if len(tensors) != len(graph.initializer):
             # In old files initialisers are inputs too: without its numbers one would be asked for.
             gone = {tensor.name for tensor in graph.initializer} - {tensor.name for tensor in tensors}
-            inputs = [_copy(value) for value in graph.input if value.name not in gone]
-            copies = [_copy(tensor) for tensor in tensors]
+            inputs = [copy_of(value) for value in graph.input if value.name not in gone]
+            copies = [copy_of(tensor) for tensor in tensors]
             del graph.initializer[:], graph.input[:]
             graph.initializer.extend(copies)
             graph.input.extend(inputs)
@@ -543,9 +544,3 @@ def _set_factor(node: "NodeProto", name: str) -> None:
     for attribute in node.attribute:
         if attribute.name == name:
             attribute.f = 1.0
-
-
-def _copy(message: Any) -> Any:
-    new = type(message)()
-    new.CopyFrom(message)
-    return new
