@@ -38,6 +38,9 @@ _MOST_ROUNDS = 20  # of shape inference; attack: a long chain of sizes, each of 
 _SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
 
 
+TOO_MUCH = "more memory than a file of this size may"
+
+
 class NotFolded(ValueError):
     """A value follows from constants, but its numbers cannot be computed; the message says why."""
 
@@ -93,9 +96,9 @@ class Constants:
         NotFolded
             If a file of this size may not take so much.
         """
+        if n_bytes > self._left:
+            raise NotFolded(f"{name!r} follows from constants, but takes {TOO_MUCH}")
         self._left -= n_bytes
-        if self._left < 0:
-            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
 
     def producer(self, name: str) -> "NodeProto | None":
         """The node that computes a value."""

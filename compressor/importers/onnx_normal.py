@@ -21,7 +21,14 @@ from compressor.importers.onnx_branches import (
     set_shapes,
     take_branches,
 )
-from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants, NotFolded, constant_of, settled_shapes
+from compressor.importers.onnx_fold import (
+    STANDARD_DOMAINS,
+    TOO_MUCH,
+    Constants,
+    NotFolded,
+    constant_of,
+    settled_shapes,
+)
 from compressor.importers.onnx_graph import (
     Graph,
     attribute_of,
@@ -168,8 +175,12 @@ class Normal:
         """Fold what follows a machine operator into its weights and its bias."""
         for node in self.constants.nodes:
             matrix = self._matrix_of(node)
-            if matrix is not None:
+            if matrix is None:
+                continue
+            try:
                 self._fold_into(node, matrix)
+            except NotFolded:  # before anything of the graph has changed
+                self.unfolded[result_of(node)] = f"its scaled weights take {TOO_MUCH}"
 
     # What is folded ---------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from compressor.importers.onnx_fold import NotFolded
+from compressor.importers.onnx_fold import TOO_MUCH, NotFolded
 from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_weights import Bias, Weights
@@ -230,8 +230,8 @@ def separate_layouts(normal: Normal) -> None:
                 continue
             try:
                 copies[key] = normal.give_copy(node, at)
-            except NotFolded as error:
-                normal.unfolded[result_of(node)] = str(error)
+            except NotFolded:
+                normal.unfolded[result_of(node)] = f"its weights, apart from those of {source!r}, take {TOO_MUCH}"
         if parts[0].bias is not None:
             added = normal.graph.only_user(node.output[0]) if node.output[0] in operators.with_bias else None
             taker = node if added is None else added

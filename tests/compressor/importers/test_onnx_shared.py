@@ -177,3 +177,18 @@ def test_every_kind_of_product_inside_a_graph_of_a_node_is_listed(tmp_path):
     model = model_of(nodes, {"a": A}, [2, 10], ["n", "m"], 17)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     assert {"sum", "integers", "fused", "attention", "experts"} <= kept(read_onnx(saved(model, tmp_path))).keys()
+
+
+def test_copies_of_one_matrix_take_no_more_memory_than_a_file_may(tmp_path):
+    nodes, factors = [], {}
+    for at in range(30):
+        names = [f"h{at}" if at else "x", f"m{at}", f"s{at}", f"h{at + 1}"]
+        nodes += [node("MatMul", [names[0], "a"], [names[1]], f"fc{at}"), node("Mul", names[1:3], [names[3]])]
+        factors[names[2]] = np.float32(2 + at)
+    nodes[-1].output[0] = "y"
+    read = read_onnx(saved(model_of(nodes, {"a": drawn(1, 1000, 1000), **factors}, [1, 1000], [1, 1000], 17), tmp_path))
+    reasons = kept(read)
+    assert 2 < len(read.tensors) < 20
+    assert len(read.tensors) + len(reasons) == 30
+    assert reasons["fc29"] == ("its scaled weights take more memory than a file of this size may", 0)
+    assert sum(n_weights for _, n_weights in reasons.values()) in (0, 1_000_000)
