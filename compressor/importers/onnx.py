@@ -15,7 +15,6 @@ Operators: the ONNX operator specification, https://onnx.ai/onnx/operators/.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -58,7 +57,7 @@ FIXED, SHAPES = "onnx_fixed_inputs", "onnx_input_shapes"
 def read_onnx(
     path: str | PathLike[str],
     *,
-    keep: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
     fix: Mapping[str, Any] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> DenseModel:
@@ -68,7 +67,7 @@ def read_onnx(
     ----------
     path : str or path
         Files that it names for its weights must lie in its own folder.
-    keep : sequence of str
+    keep : str or sequence of str
         Patterns (`fnmatch`) of layers or operators that are not to be compressed.
     fix : mapping of str to number, bool, sequence or str, or None
         Values of inputs of the graph, such as ``{"sr": 16000}``; what follows from them is constant.
@@ -89,7 +88,10 @@ def read_onnx(
     OSError
         If it cannot be read.
     """
+    keep = [keep] if isinstance(keep, str) else list(keep)
     with errors_name(Path(path)):
+        if wrong := [pattern for pattern in keep if not isinstance(pattern, str)]:
+            raise ValueError(f"keep: {wrong[0]!r} is not a pattern; give names as strings")
         return _Network(OnnxFile(Path(path)), keep, fix or {}, shapes or {}).dense_model()
 
 
@@ -346,7 +348,7 @@ class _Put:
         if array.shape != values.shape:
             raise ValueError(f"tensor {name!r}: shape {array.shape}, but the model's is {values.shape}")
         array[...] = np.where(array.astype(np.float32) == values, array, values)
-        self._checks.append((name, partial(_stored_as, name), values))
+        self._checks.append((name, lambda stored: stored(name), values))
 
     def finish(self) -> None:
         """Write what has changed.
@@ -381,10 +383,6 @@ def in_onnx_order(tensor: CodedTensor, rows: NDArray[np.float32]) -> NDArray[np.
         )
     blocks = np.split(rows, len(names))
     return np.concatenate([blocks[names.index(gate)] for gate in wanted])
-
-
-def _stored_as(name: str, stored: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
-    return stored(name)
 
 
 def _text_of(value: Any) -> str:

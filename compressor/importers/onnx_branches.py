@@ -3,15 +3,17 @@
 Afterwards the operators of functions, and of the branches that are taken, are in the graph itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compressor.checks import whole_number
 from compressor.importers.onnx_fold import Constants, NotFolded, settled_shapes
-from compressor.importers.onnx_graph import inner_graphs, is_standard, result_of
+from compressor.importers.onnx_graph import all_nodes, copy_of, graphs_in, inner_graphs, is_standard, result_of
 from compressor.importers.onnx_scan import COPIES
+from compressor.importers.onnx_tensors import is_float_type
 from compressor.storage.files import memory_limit
 
 if TYPE_CHECKING:
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from compressor.importers.onnx_file import OnnxFile
 
 _NODE_BYTES = 600  # of memory that a node takes at least
+_LARGEST = 2**31 - 1  # size of an axis that may be given
 _MOST_ROUNDS = 100  # of shape inference; attack: a chain of conditions, of which each depends on a shape after the last
 _LONGEST_TEXT = 1000  # of a value that is fixed
+_NO_NUMBERS = (0, 8)  # types of elements: undefined, strings
 
 
 def inline_functions(model: "ModelProto", size: int) -> None:
@@ -48,7 +52,7 @@ def inline_functions(model: "ModelProto", size: int) -> None:
 
     def size_of(nodes: Any, calls: tuple[tuple[str, str], ...]) -> int:
         total = 0
-        for node in _all_nodes(nodes):
+        for node in all_nodes(nodes):
             key = (node.domain, node.op_type)
             if key in bodies and key not in sizes:
                 if key in calls:
@@ -85,12 +89,23 @@ def fix_inputs(model: "ModelProto", fix: Mapping[str, Any]) -> None:
 
     for name, value in fix.items():
         found = _input_named(model, name, "fix")
+        if not found.type.HasField("tensor_type") or found.type.tensor_type.elem_type in _NO_NUMBERS:
+            kind_of = str(found.type.WhichOneof("value")).removesuffix("_type")
+            raise ValueError(
+                f"fix: {name} is a {'string' if kind_of == 'tensor' else kind_of}, but only numbers can be fixed"
+            )
         kind = helper.tensor_dtype_to_np_dtype(found.type.tensor_type.elem_type)
         shown = f"{value!r:.100}"
         try:
             numbers = _numbers_in(value) if isinstance(value, str) else value
             array = np.asarray(numbers)
-            fits = array.dtype.kind in "biuf" and np.array_equal(array.astype(kind), array)
+            with np.errstate(all="ignore"):
+                rounded = array.astype(kind)
+                if is_float_type(found.type.tensor_type.elem_type):  # any number, as long as it is not out of range
+                    same = not np.isnan(array).any() and np.array_equal(np.isinf(rounded), np.isinf(array))
+                else:
+                    same = np.array_equal(rounded, array)
+            fits = array.dtype.kind in "biuf" and same
         except (ValueError, TypeError, OverflowError):
             fits = False
         if not fits:
@@ -118,8 +133,10 @@ def set_shapes(model: "ModelProto", shapes: Mapping[str, Sequence[int]]) -> None
     """
     for name, sizes in shapes.items():
         shape = _input_named(model, name, "shape").type.tensor_type.shape
-        if not all(isinstance(size, int) and size >= 0 for size in sizes):
-            raise ValueError(f"shape: {name}={sizes!r:.100}, but it must be sizes such as 1x576")
+        try:
+            sizes = [whole_number(name, size, 0, _LARGEST) for size in sizes]
+        except (TypeError, ValueError):
+            raise ValueError(f"shape: {name}={sizes!r:.100}, but it must be sizes such as 1x576") from None
         if shape.dim and len(shape.dim) != len(sizes):
             raise ValueError(f"shape: {name} has {len(shape.dim)} axes, but {'x'.join(map(str, sizes))} {len(sizes)}")
         for at, size in enumerate(sizes):
@@ -137,9 +154,10 @@ def take_branches(file: "OnnxFile", constants: Constants) -> None:
         taken = {at: branch for at, node in enumerate(graph.node) if (branch := _branch_taken(node, constants))}
         if taken:
             names = _all_names(graph)
+            labels = {node.name: 1 for node in graph.node}
             nodes: list[NodeProto] = []
             for at, node in enumerate(graph.node):
-                nodes += _inlined(node, taken[at], graph, names) if at in taken else [_copy(node)]
+                nodes += _inlined(node, taken[at], graph, names, labels) if at in taken else [copy_of(node)]
             del graph.node[:]
             graph.node.extend(nodes)
         else:  # sizes may decide: they are looked for only where something waits for them
@@ -165,56 +183,57 @@ def _branch_taken(node: "NodeProto", constants: Constants) -> "GraphProto | None
     return branch if is_sound else None
 
 
-def _inlined(node: "NodeProto", branch: "GraphProto", graph: "GraphProto", names: set[str]) -> "list[NodeProto]":
-    """The operators of the branch that is taken; its initialisers go to `graph`, its names to `names`."""
+def _inlined(
+    node: "NodeProto", branch: "GraphProto", graph: "GraphProto", names: set[str], labels: dict[str, int]
+) -> "list[NodeProto]":
+    """The operators of the branch that is taken; its initialisers go to `graph`.
+
+    Names of its values go to `names`, those of its operators to `labels`, with the last number after them.
+    """
     from onnx import helper
 
     inside = _renamed(branch, f"{node.name or result_of(node)}/", names)
+    for one in inside.node:  # ONNX Runtime refuses two operators of one name
+        first, number = one.name, labels.get(one.name, 0)
+        while first and one.name in labels:
+            number += 1
+            one.name = f"{first}_{number}"
+        labels[first] = number  # attack: ten thousand operators of one name
+        labels.setdefault(one.name, 1)
     graph.initializer.extend(inside.initializer)
     # An output of a branch may be a value from outside, or come twice: it is passed on by name.
     passed = [(inner.name, outer) for inner, outer in zip(inside.output, node.output, strict=True) if outer]
-    return [*map(_copy, inside.node), *(helper.make_node("Identity", [inner], [outer]) for inner, outer in passed)]
+    return [*map(copy_of, inside.node), *(helper.make_node("Identity", [inner], [outer]) for inner, outer in passed)]
 
 
 def _all_names(graph: "GraphProto") -> set[str]:
     """Names of the values of a graph and of those within it."""
     graphs = [graph, *inner_graphs(graph)]
     names = {value.name for one in graphs for value in (*one.input, *one.initializer)}
-    return names | {name for node in _all_nodes(graph.node) for name in node.output}
+    return names | {name for node in all_nodes(graph.node) for name in node.output}
 
 
 def _renamed(branch: "GraphProto", prefix: str, taken: set[str]) -> "GraphProto":
     """A copy of a branch in which no value has a name that is taken; its own are added to these."""
-    inside: GraphProto = _copy(branch)
+    inside: GraphProto = copy_of(branch)
     own = {tensor.name for tensor in inside.initializer} | {o for node in inside.node for o in node.output if o}
     while any(prefix + name in taken for name in own):
         prefix += "_"
     taken.update(prefix + name for name in own)
     names = {name: prefix + name for name in own}
-    for node in _all_nodes(inside.node):
+    for node in all_nodes(inside.node):
         for field in (node.input, node.output):
             for at, name in enumerate(field):
                 if name in names:
                     field[at] = names[name]
-        for attribute in node.attribute:
-            for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                for output in graph.output:
-                    output.name = names.get(output.name, output.name)
+        for graph in graphs_in(node):
+            for output in graph.output:
+                output.name = names.get(output.name, output.name)
     for tensor in inside.initializer:
         tensor.name = names[tensor.name]
     for output in inside.output:
         output.name = names.get(output.name, output.name)
     return inside
-
-
-def _all_nodes(nodes: Any) -> "Iterator[NodeProto]":
-    waiting = [nodes]
-    while waiting:
-        for node in waiting.pop():
-            yield node
-            for attribute in node.attribute:
-                waiting += [attribute.g.node] if attribute.HasField("g") else []
-                waiting += [graph.node for graph in attribute.graphs]
 
 
 def _input_named(model: "ModelProto", name: str, option: str) -> "ValueInfoProto":
@@ -239,9 +258,3 @@ def _number(text: str) -> float | int:
         return int(text)
     except ValueError:
         return float(text)
-
-
-def _copy(message: Any) -> Any:
-    new = type(message)()
-    new.CopyFrom(message)
-    return new

@@ -38,6 +38,9 @@ _MOST_ROUNDS = 20  # of shape inference; attack: a long chain of sizes, each of 
 _SAME_SHAPE = ("QuantizeLinear", "DequantizeLinear")  # in com.microsoft too, which shape inference does not know
 
 
+TOO_MUCH = "more memory than a file of this size may"
+
+
 class NotFolded(ValueError):
     """A value follows from constants, but its numbers cannot be computed; the message says why."""
 
@@ -93,9 +96,9 @@ class Constants:
         NotFolded
             If a file of this size may not take so much.
         """
+        if n_bytes > self._left:
+            raise NotFolded(f"{name!r} follows from constants, but takes {TOO_MUCH}")
         self._left -= n_bytes
-        if self._left < 0:
-            raise NotFolded(f"{name!r} follows from constants, but takes more memory than a file of this size may")
 
     def producer(self, name: str) -> "NodeProto | None":
         """The node that computes a value."""
@@ -232,8 +235,15 @@ class Constants:
         for leaf in sorted(out):
             tensor = self.stored[leaf]
             inputs.append(helper.make_tensor_value_info(leaf, tensor.data_type, shape_of(tensor)))
+        nodes = []
+        for at in closure.nodes:
+            node = type(self.nodes[at])()
+            node.CopyFrom(self.nodes[at])
+            # ONNX Runtime crashes on some nodes with an output that has no name (Split).
+            node.output[:] = [output or f"{name}/{at}/{number}" for number, output in enumerate(node.output)]
+            nodes.append(node)
         graph = helper.make_graph(
-            [self.nodes[at] for at in closure.nodes],
+            nodes,
             "constants",
             inputs,
             [helper.make_empty_tensor_value_info(name)],

@@ -1,10 +1,11 @@
 """The values of an ONNX graph and who takes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants
 from compressor.importers.onnx_tensors import is_float, shape_of
+from compressor.types.network import PRODUCTS
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -40,6 +41,12 @@ class Graph:
         for inner in inner_graphs(graph):
             self._inside.update(name for node in inner.node for name in node.input)
             self._inside.update(output.name for output in inner.output)
+
+    def products(self) -> "Iterator[NodeProto]":
+        """The machine operators that are not computed from constants alone, in the order of the graph."""
+        for node in self.constants.nodes:
+            if is_standard(node, *PRODUCTS) and result_of(node) and not self.constants.is_constant(result_of(node)):
+                yield node
 
     def users(self, name: str) -> "list[NodeProto]":
         """The nodes that take a value, once for each time they take it."""
@@ -123,14 +130,36 @@ def is_broadcast(node: "NodeProto", *operators: str) -> bool:
     return is_standard(node, *operators) and all(attribute.name != "axis" for attribute in node.attribute)
 
 
+def copy_of(message: Any) -> Any:
+    """A copy of a protobuf message."""
+    new = type(message)()
+    new.CopyFrom(message)
+    return new
+
+
+def graphs_in(node: "NodeProto") -> "Iterator[GraphProto]":
+    """The graphs within a node, without those within theirs."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
 def graphs_of(node: "NodeProto") -> "Iterator[GraphProto]":
     """The graphs within a node, and within theirs."""
     waiting = [node]
     while waiting:
-        for attribute in waiting.pop().attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield inner
-                waiting += inner.node
+        for inner in graphs_in(waiting.pop()):
+            yield inner
+            waiting += inner.node
+
+
+def all_nodes(nodes: "Iterable[NodeProto]") -> "Iterator[NodeProto]":
+    """Nodes, and those of the graphs within them."""
+    for node in nodes:
+        yield node
+        for inner in graphs_of(node):
+            yield from inner.node
 
 
 def inner_graphs(graph: "GraphProto") -> "Iterator[GraphProto]":

@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from math import prod
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
 from compressor.importers.onnx_fold import STANDARD_DOMAINS
 from compressor.importers.onnx_graph import attribute_of, called, graphs_of, is_standard, module_of, result_of
 from compressor.importers.onnx_normal import Normal
-from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part
+from compressor.importers.onnx_operators import MAX_TENSORS, Operators, Part, separate_layouts
 from compressor.importers.onnx_tensors import is_float, is_wide
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.importers.onnx_work import Work
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _QUANTISED = re.compile(
     r"QLinear|Integer|DynamicQuantize|NBits|Bnb4|FpQ4|^Q(Gemm|Attention|MoE|Ordered)|BlockQuantized"
 )
-_MULTIPLIES = re.compile(r"Gemm|MatMul|Conv|LSTM|GRU|RNN|Einsum|Attention")
+_MULTIPLIES = re.compile(r"Gemm|MatMul|Conv|LSTM|GRU|RNN|Einsum|Attention|MoE")
+_MULTIPLIES_ALL = ("Einsum", "FusedMatMul", "MatMul", "TransposeMatMul")  # each of their inputs is an operand
 # Names that exporters give every operator of a kind.
 _SAYS_NOTHING = re.compile(
     r"/?(node_|p2o\.)?(n|op|node|gemm|matmul|mm|addmm|bmm|linear|conv(olution|transpose)?([123]d)?|lstm|gru|rnn)?"
@@ -84,6 +85,7 @@ class Layers:
     """
 
     def __init__(self, normal: Normal, keep: Sequence[str] | None = ()) -> None:
+        separate_layouts(normal)
         self._normal, self._keep, self._unmatched = normal, keep or (), set(keep or ())
         self._refuses_quantised = keep is not None
         self._graph, self._constants = normal.graph, normal.constants
@@ -93,6 +95,8 @@ class Layers:
         self.uses: list[Use] = []
         self.kept: list[Kept] = []
         self._accounted: set[str] = set()  # stored constants that are in a list
+        self._held: dict[int, list[str]] = {}  # those that entries of `kept` hold, by their numbers
+        self._asked: dict[str, str] = {}  # names of the layers that are kept as asked, by their weights
         self._by_weights: dict[Weights, int] = {}
         self._several: set[int] = set()
         self._names: set[str] = set()
@@ -101,25 +105,23 @@ class Layers:
         if graph.sparse_initializer:
             raise ValueError("sparse initialisers are not read")
         initialisers = {tensor.name for tensor in graph.initializer}
-        for node in graph.node:  # names first: an operator is fed by those before it, and feeds those after it
-            if is_standard(node, *PRODUCTS) and result_of(node):
-                parts = self._operators.parts(node)
-                self.work.labels[result_of(node)] = self._name(node, parts)
-                adds = node.op_type not in RECURRENT and len(node.input) > 2 and bool(node.input[2])
-                if (
-                    adds
-                    and attribute_of(node, "beta", "f", 1.0)
-                    and not isinstance(parts, str)
-                    and parts[0].bias is None
-                ):
-                    self.work.without_bias.add(result_of(node))
+        for node in self._graph.products():  # names first: an operator is fed by those before it
+            parts = self._operators.parts(node)
+            self.work.labels[result_of(node)] = self._name(node, parts)
+            adds = node.op_type not in RECURRENT and len(node.input) > 2 and bool(node.input[2])
+            adds = adds and attribute_of(node, "beta", "f", 1.0) != 0
+            if adds and not isinstance(parts, str) and parts[0].bias is None:
+                self.work.without_bias.add(result_of(node))
         for node in graph.node:
             self._look_at(node, initialisers)
         if self._unmatched:
             there = [layer.name for layer in self.found] + [kept.name for kept in self.kept]
             raise ValueError(f"keep: no layer matches {min(self._unmatched)!r}; there are {', '.join(there):.400}")
+        self._keep_shared()
         if not self.found:
             raise ValueError(self._nothing())
+        self._count_held()
+        self._keep_readers()
         self._keep_constants()
         self.between = self.work.between(self.uses, {layer.name: layer.kind for layer in self.found})
 
@@ -133,10 +135,22 @@ class Layers:
             return f"no weights: there is no {', '.join(PRODUCTS[:-1])} or {PRODUCTS[-1]} with constant ones"
         reasons = "; ".join(f"{kept.name}: {kept.reason}" for kept in self.kept[:3])
         if "condition is unknown" in reasons:
-            stored = self._constants.stored
-            inputs = ", ".join(i.name for i in self._normal.file.model.graph.input if i.name not in stored)
+            inputs = ", ".join(self._inputs_of_conditions())
             reasons += f"; fix an input it depends on (--fix NAME=VALUE) or its sizes (--shape NAME=1x2): {inputs:.300}"
         return f"no weights that are read: {reasons}"
+
+    def _inputs_of_conditions(self) -> list[str]:
+        """The inputs of the graph that the conditions of its ``If`` follow from."""
+        waiting = [node.input[0] for node in self._constants.nodes if is_standard(node, "If")]
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                made = self._constants.producer(name)
+                waiting += made.input if made is not None else ()
+        inputs = [value.name for value in self._normal.file.model.graph.input]
+        return [name for name in inputs if name in seen and name not in self._constants.stored] or inputs
 
     # Operators --------------------------------------------------------------------------------------------------------
 
@@ -152,6 +166,7 @@ class Layers:
                 self._leave(node, name, parts)
             elif self._is_kept(name, node.name, *(own := self._own_names(name, parts, initialisers))):
                 self._leave(node, own[0], "as asked (keep)")
+                self._asked |= {source: own[0] for part in parts for source in part.weights.sources}
                 self._names.update(own)  # another layer's name does not depend on what is kept
             else:
                 self._take(node, name, parts, initialisers)
@@ -172,20 +187,20 @@ class Layers:
             self._leave(node, called(node), "Einsum is not an operator of the machine")
 
     def _matrices(self, node: "NodeProto") -> list[str]:
-        """The constants of two axes or more that a node takes."""
+        """The constants of two axes or more that a node takes; of one axis where they are sure to be its operands."""
+        fewest = 1 if node.op_type in _MULTIPLIES_ALL else 2
         found = []
         for name in filter(None, node.input):
             if self._constants.is_constant(name):
                 sources = [name] if name in self._constants.stored else self._constants.sources(name)
-                found += [s for s in sources if s in self._constants.stored and len(self._constants.stored[s].dims) > 1]
+                stored = self._constants.stored
+                found += [source for source in sources if source in stored and len(stored[source].dims) >= fewest]
         return found
 
     def _leave(self, node: "NodeProto", name: str, reason: str) -> None:
-        """Put a node into the list of what is kept, with the constants it alone accounts for."""
-        own = [source for source in self._matrices(node) if source not in self._accounted]
-        self._accounted.update(own)
-        n_weights = sum(prod(self._constants.stored[source].dims) for source in set(own))
-        self.kept.append(Kept(name, node.op_type, reason, n_weights, self.work.macs(node)))
+        """Put a node into the list of what is kept."""
+        self._held[len(self.kept)] = self._matrices(node)
+        self.kept.append(Kept(name, node.op_type, reason, 0, self.work.macs(node)))
 
     def _take(self, node: "NodeProto", name: str, parts: list[Part], initialisers: set[str]) -> None:
         names = []
@@ -232,6 +247,8 @@ class Layers:
             found |= {"kernel_shape": kernel, "strides": ones, "dilations": ones, "pads": [0, 0] * len(kernel)}
         for attribute in node.attribute:
             value = _value(attribute)
+            if any(isinstance(n, float) and not isfinite(n) for n in (value if isinstance(value, list) else [value])):
+                raise ValueError(f"node {called(node)!r}: {attribute.name} is {value}, but it must be finite")
             if value is not None:
                 found[attribute.name] = value
         if node.op_type in _FUNCTIONS:
@@ -290,6 +307,45 @@ class Layers:
         for tensor in inner.initializer:
             if is_wide(tensor):
                 self.kept.append(Kept(tensor.name, "constant", where, prod(tensor.dims), 0))
+
+    def _keep_shared(self) -> None:
+        """Keep every use of weights that one use is to keep: there is one constant, which stays as it is."""
+        owners = {layer.name: self._asked.get(layer.weights.sources[0], "") for layer in self.found}
+        for use in self.uses:
+            if owner := owners[use.tensors[0]]:
+                reason = f"its weights are those of {owner!r}, which is kept as asked"
+                self.kept.append(Kept(use.node, use.operator, reason, 0, use.macs))
+        self.uses = [use for use in self.uses if not owners[use.tensors[0]]]
+        self.found = [layer for layer in self.found if not owners[layer.name]]
+
+    def _count_held(self) -> None:
+        """Count the constants of what is kept, each once, and none that is compressed."""
+        counted = self.sources()
+        for number, sources in self._held.items():
+            own = set(sources) - counted
+            counted |= own
+            n_weights = sum(prod(self._constants.stored[source].dims) for source in own)
+            self.kept[number] = replace(self.kept[number], n_weights=n_weights)
+        self._accounted = counted
+
+    def _keep_readers(self) -> None:
+        """List the compressed constants that other operators read too, which then get the decoded values."""
+        products = {use.result for use in self.uses}
+        for source in dict.fromkeys(source for layer in self.found for source in layer.weights.sources):
+            readers = []
+            waiting = [source]
+            while waiting:
+                name = waiting.pop()
+                if self._graph.is_taken_elsewhere(name):
+                    readers.append("an output or a graph within a node")
+                for user in self._graph.users(name):
+                    if self._constants.is_constant(result_of(user)):
+                        waiting += filter(None, user.output)
+                    elif result_of(user) not in products:
+                        readers.append(f"{user.op_type} {called(user)!r}")
+            if readers:
+                reason = f"compressed; also read by {', '.join(dict.fromkeys(readers)):.300}, with the decoded values"
+                self.kept.append(Kept(source, "constant", reason, 0, 0))
 
     def _keep_constants(self) -> None:
         """List the constants that might be weights and that no operator of a list accounts for."""

@@ -21,11 +21,19 @@ from compressor.importers.onnx_branches import (
     set_shapes,
     take_branches,
 )
-from compressor.importers.onnx_fold import STANDARD_DOMAINS, Constants, NotFolded, constant_of, settled_shapes
+from compressor.importers.onnx_fold import (
+    STANDARD_DOMAINS,
+    TOO_MUCH,
+    Constants,
+    NotFolded,
+    constant_of,
+    settled_shapes,
+)
 from compressor.importers.onnx_graph import (
     Graph,
     attribute_of,
     called,
+    copy_of,
     graphs_of,
     is_broadcast,
     is_standard,
@@ -105,7 +113,9 @@ class Normal:
     constants : Constants
     graph : Graph
     shapes : dict of str to tuple of (int or None)
-        Of the values, as far as they are known; sizes that the graph leaves open are 1.
+        Of the values, as far as they are known, for multiply-accumulates: sizes that the graph leaves open are 1.
+    exact_shapes : dict of str to tuple of (int or None)
+        Of the values, None for a size that the graph leaves open.
     roots : dict of str to frozenset of str
         The stored constants of the original that each stored weight and bias follows from.
     unfolded : dict of str to str
@@ -123,11 +133,13 @@ class Normal:
         self._results = [result_of(node) for node in constants.nodes]
         self._idle = idle
         model = file.without_numbers()
-        for value in model.graph.input:
-            for dim in value.type.tensor_type.shape.dim:
-                if not dim.HasField("dim_value") or dim.dim_value < 0:
-                    dim.dim_value = 1
+        dims = [dim for value in model.graph.input for dim in value.type.tensor_type.shape.dim]
+        is_open = [dim for dim in dims if not dim.HasField("dim_value") or dim.dim_value < 0]
+        for dim in is_open:
+            dim.dim_value = 1
         self.shapes = settled_shapes(model, Constants(file))
+        # A size of 1 is not the same as any size: a Squeeze drops the axis, and the rank is another.
+        self.exact_shapes = settled_shapes(file.without_numbers(), Constants(file)) if is_open else self.shapes
 
     def store_operands(self) -> None:
         """Store the weights and biases of machine operators that follow from constants."""
@@ -163,8 +175,12 @@ class Normal:
         """Fold what follows a machine operator into its weights and its bias."""
         for node in self.constants.nodes:
             matrix = self._matrix_of(node)
-            if matrix is not None:
+            if matrix is None:
+                continue
+            try:
                 self._fold_into(node, matrix)
+            except NotFolded:  # before anything of the graph has changed
+                self.unfolded[result_of(node)] = f"its scaled weights take {TOO_MUCH}"
 
     # What is folded ---------------------------------------------------------------------------------------------------
 
@@ -192,7 +208,10 @@ class Normal:
             flipped = node.op_type == "Gemm" and attribute_of(node, ("transA", "transB")[at], "i", 0)
             row_axis = int((at == 1) ^ bool(flipped) ^ found.transposed)
             n_rows = graph.shape(found.source)[row_axis]
-            return _Matrix(at, n_rows, -1 if at == 1 else -2, 2 if node.op_type == "Gemm" else None, row_axis)
+            rank = 2 if node.op_type == "Gemm" else self.rank(node.output[0])
+            if at == 0 and rank is None:
+                return None  # the rows are axis -2, but of a vector's product axis -1
+            return _Matrix(at, n_rows, -2 if at == 0 and rank != 1 else -1, rank, row_axis)
         return None
 
     def _fold_into(self, node: "NodeProto", matrix: "_Matrix") -> None:
@@ -223,7 +242,7 @@ class Normal:
             )
         followers: list[NodeProto] = []
         result = node.output[0]
-        while (step := self._step(node, matrix, result)) is not None:
+        while (step := self._step(matrix, result)) is not None:
             follower, then = step
             both = _Fold(fold.times * then.times, fold.plus * then.times + then.plus)
             if not fits(both):
@@ -243,19 +262,18 @@ class Normal:
             _set_factor(node, "beta")
             self._put_bias(node, matrix, fold.plus, followers)
 
-    def _step(self, node: "NodeProto", matrix: "_Matrix", result: str) -> "tuple[NodeProto, _Fold] | None":
+    def _step(self, matrix: "_Matrix", result: str) -> "tuple[NodeProto, _Fold] | None":
         """The next operator that scales and shifts each row, and how."""
         user = self.graph.only_user(result)
         if user is None:
             return None
         if is_standard(user, "BatchNormalization") and user.input[0] == result:
-            fold = self._normalisation(node, matrix, user)
+            fold = self._normalisation(matrix, user)
             return None if fold is None else (user, fold)
         if not is_broadcast(user, "Mul", "Add", "Sub"):
             return None
         first = user.input[0] == result
-        rank = self.rank(node.output[0]) if matrix.rank is None else matrix.rank
-        values = self._along_rows(user.input[1 if first else 0], matrix._replace(rank=rank))
+        values = self._along_rows(user.input[1 if first else 0], matrix)
         if values is None:
             return None
         ones, zeros = np.ones(matrix.n_rows), np.zeros(matrix.n_rows)
@@ -265,13 +283,13 @@ class Normal:
             return user, _Fold(ones, values)
         return user, (_Fold(ones, -values) if first else _Fold(-ones, values))
 
-    def _normalisation(self, node: "NodeProto", matrix: "_Matrix", user: "NodeProto") -> "_Fold | None":
+    def _normalisation(self, matrix: "_Matrix", user: "NodeProto") -> "_Fold | None":
         """What a batch normalisation does, where its axis 1 is the rows (network contract, section 1)."""
         is_inference = not attribute_of(user, "training_mode", "i", 0) and not any(user.output[1:])
         # Before version 7 it was in training mode where it did not say otherwise.
         is_inference &= bool(attribute_of(user, "is_test", "i", self._opset >= 7))
-        rank = self.rank(node.output[0]) if matrix.rank is None else matrix.rank
-        if not is_inference or not attribute_of(user, "spatial", "i", 1) or rank is None or matrix.axis != 1 - rank:
+        is_along_rows = matrix.rank is not None and matrix.axis == 1 - matrix.rank
+        if not is_inference or not attribute_of(user, "spatial", "i", 1) or not is_along_rows:
             return None
         parts = [self._along_rows(name, matrix._replace(axis=-1, rank=1)) for name in user.input[1:]]
         if len(parts) != 4 or any(part is None for part in parts):
@@ -289,7 +307,7 @@ class Normal:
         except NotFolded:
             return None
         # More axes than the result has would give the result more axes; a result of unknown rank has one at least.
-        most = max(1, -matrix.axis) if matrix.rank is None else matrix.rank
+        most = 1 if matrix.rank is None else matrix.rank
         if array.dtype.kind != "f" or array.ndim > most:
             return None
         if array.size == 1:
@@ -326,7 +344,7 @@ class Normal:
 
     def rank(self, name: str) -> int | None:
         """The number of axes of a value, where it is known."""
-        return len(self.shapes[name]) if name in self.shapes else None
+        return len(self.exact_shapes[name]) if name in self.exact_shapes else None
 
     @property
     def _opset(self) -> int:
@@ -371,6 +389,29 @@ class Normal:
         if followers:
             node.output[0] = followers[-1].output[0]
 
+    def give_copy(self, node: "NodeProto", at: int) -> str:
+        """Give an input of a node a constant of its own, with the numbers of the stored one that it is; its name.
+
+        Raises
+        ------
+        NotFolded
+            If a file of this size may not take so much memory.
+        """
+        found = self.graph.stored(node.input[at])
+        assert found is not None
+        numbers = self.constants.array(found.source)
+        self.constants.take(_COPY_BYTES * numbers.size, found.source)
+        name = self._new_name(f"{found.source}/{result_of(node)}")
+        self._store(name, numbers.T if found.transposed else numbers, self.constants.stored[found.source].data_type)
+        node.input[at] = name
+        self.roots[name] = self.roots.get(found.source, frozenset({found.source}))
+        return name
+
+    def rebuild(self) -> None:
+        """Look at the graph anew, after it has changed."""
+        self.constants.rebuild()
+        self.graph = Graph(self.file.model.graph, self.constants)
+
     def _give(self, node: "NodeProto", at: int, numbers: NDArray[Any], like: str, name: str | None = None) -> None:
         """Give an input of a node new numbers, in the type of the stored constant `like`."""
         name = like if name is None else name
@@ -410,20 +451,19 @@ class Normal:
         live, taken = _live(graph, nodes, self._idle.results)
         nodes = [node for node, is_live in zip(nodes, live, strict=True) if is_live]
         if len(nodes) != len(graph.node) or self._added:
-            copies = [_copy(node) for node in nodes]
+            copies = [copy_of(node) for node in nodes]
             del graph.node[:]
             graph.node.extend(copies)
         tensors = [t for t in graph.initializer if t.name in taken or t.name in self._idle.initialisers]
         if len(tensors) != len(graph.initializer):
             # In old files initialisers are inputs too: without its numbers one would be asked for.
             gone = {tensor.name for tensor in graph.initializer} - {tensor.name for tensor in tensors}
-            inputs = [_copy(value) for value in graph.input if value.name not in gone]
-            copies = [_copy(tensor) for tensor in tensors]
+            inputs = [copy_of(value) for value in graph.input if value.name not in gone]
+            copies = [copy_of(tensor) for tensor in tensors]
             del graph.initializer[:], graph.input[:]
             graph.initializer.extend(copies)
             graph.input.extend(inputs)
-        self.constants.rebuild()
-        self.graph = Graph(graph, self.constants)
+        self.rebuild()
 
 
 class Idle:
@@ -480,7 +520,7 @@ class _Matrix(NamedTuple):
     axis : int
         Of the outputs in the operator's result, counted from the last.
     rank : int or None
-        Of the result, where the operator says it.
+        Of the result, where it is known.
     row_axis : int
         Of the rows in the stored matrix; 1 of a ConvTranspose, where they are the rows of a group.
     """
@@ -515,9 +555,3 @@ def _set_factor(node: "NodeProto", name: str) -> None:
     for attribute in node.attribute:
         if attribute.name == name:
             attribute.f = 1.0
-
-
-def _copy(message: Any) -> Any:
-    new = type(message)()
-    new.CopyFrom(message)
-    return new

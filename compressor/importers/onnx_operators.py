@@ -1,10 +1,12 @@
 """The weights of the machine operators of an ONNX graph in normal form: where each tensor's numbers are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, result_of
+from compressor.importers.onnx_fold import TOO_MUCH, NotFolded
+from compressor.importers.onnx_graph import attribute_of, called, is_broadcast, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.importers.onnx_weights import Bias, Weights
 from compressor.types.dense import GATES
@@ -72,13 +74,23 @@ class Operators:
                 return self._matrix(node, at, found.source, found.transposed)
         if any(self._constants.is_constant(name) for name in node.input[:2]):
             return "its constant operand holds other than floating-point numbers"
-        return "both operands are computed (attention)"
+        return self._computed(node.input[:2], "both operands are computed (attention)")
+
+    def _computed(self, names: Sequence[str], reason: str) -> str:
+        """Why an operator has no constant weights: `reason`, or that they are sparse."""
+        for name in names:
+            made = self._constants.producer(name)
+            if made is not None and is_standard(made, "Constant"):
+                return f"its operand {name!r} is a Constant with {made.attribute[0].name}, which is not read"
+        return reason
 
     def _matrix(self, node: "NodeProto", at: int, source: str, behind_transpose: bool) -> list[Part] | str:
         shape = self._graph.shape(source)
         is_gemm = node.op_type == "Gemm"
         if not all(shape):
             return "its weights are empty"
+        if not shape:
+            return "its weights are a single number"
         if is_gemm and len(shape) != 2:
             raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a matrix has 2 dimensions")
         if len(shape) == 1:
@@ -88,7 +100,10 @@ class Operators:
         stack, matrix = shape[:-2], shape[-2:]
         matrix = matrix[::-1] if layout == "transposed" else matrix
         if not stack:
-            return [Part("", "linear", Weights((source,), layout, matrix), self._bias(node, matrix[0], -1 - (at == 0)))]
+            rank = 2 if is_gemm else self._normal.rank(node.output[0])
+            # A vector times weights on the left has one axis, the rows.
+            axis = -2 if at == 0 and rank != 1 else -1
+            return [Part("", "linear", Weights((source,), layout, matrix), self._bias(node, matrix[0], axis, rank))]
         if prod(stack) > MAX_TENSORS:
             return f"a stack of {prod(stack)} matrices, but at most {MAX_TENSORS} are read"
         return [
@@ -99,7 +114,7 @@ class Operators:
     def _convolution(self, node: "NodeProto") -> list[Part] | str:
         found = self._graph.stored(node.input[1])
         if found is None:
-            return "its weights are computed"
+            return self._computed(node.input[1:2], "its weights are computed")
         shape = self._graph.shape(found.source)
         if len(shape) < 3 or found.transposed:
             raise ValueError(f"node {called(node)!r}: weights of shape {shape}, but a convolution has at least 3 sizes")
@@ -113,9 +128,9 @@ class Operators:
                 raise ValueError(f"node {called(node)!r}: {shape[0]} inputs do not make {groups} groups")
             n_outputs, n_inputs = shape[1] * groups, shape[0] // groups
             weights = Weights((found.source,), "conv transpose", (n_outputs, n_inputs, *shape[2:]), (), groups)
-        return [Part("", "conv", weights, self._bias(node, weights.shape[0], 1 - len(shape)))]
+        return [Part("", "conv", weights, self._bias(node, weights.shape[0], 1 - len(shape), len(shape)))]
 
-    def _bias(self, node: "NodeProto", n_rows: int, axis: int) -> Bias | None:
+    def _bias(self, node: "NodeProto", n_rows: int, axis: int, rank: int | None) -> Bias | None:
         """The bias of an operator: its own, or the constant of an ``Add`` that alone takes its result."""
         user = None
         if node.op_type == "MatMul" or len(node.input) < 3 or not node.input[2]:
@@ -132,7 +147,7 @@ class Operators:
         if found is None or found.transposed:
             return None
         shape = self._graph.shape(found.source)
-        most = max(-axis, self._normal.rank(node.output[0]) or 0)  # more axes would give the result more
+        most = 1 if rank is None else rank  # more axes would give the result more
         if not -axis <= len(shape) <= most or shape[axis] != n_rows or prod(shape) != n_rows:
             return None
         if user is not None:
@@ -147,7 +162,7 @@ class Operators:
         sources = {what: self._graph.stored(name) for what, name in zip("WRB", names, strict=True) if name}
         found = {what: stored.source for what, stored in sources.items() if stored is not None}
         if "W" not in found and "R" not in found:
-            return "its weights are computed"
+            return self._computed(names[:2], "its weights are computed")
         for what in "WR":
             if what not in found:
                 raise ValueError(
@@ -155,7 +170,12 @@ class Operators:
                     f"an {node.op_type} needs W and R"
                 )
         n_gates = GATES[kind]
-        n_units = attribute_of(node, "hidden_size", "i", 0) or self._graph.shape(found["W"])[1:2][0] // n_gates
+        shape = self._graph.shape(found["W"])
+        if len(shape) != 3:
+            raise ValueError(f"node {called(node)!r}: W has shape {shape}, but it must have 3 axes")
+        n_units = attribute_of(node, "hidden_size", "i", shape[1] // n_gates)
+        if n_units < 1:
+            raise ValueError(f"node {called(node)!r}: hidden_size is {n_units}, but it must be at least 1")
         n_rows = n_gates * n_units
         wanted: dict[str, tuple[int | None, ...]] = {
             "W": (n_directions, n_rows, None),
@@ -182,6 +202,50 @@ class Operators:
             )
             for at in range(n_directions)
         ]
+
+
+def separate_layouts(normal: Normal) -> None:
+    """Give a stored constant that operators need as different tensors another one for each of them after the first.
+
+    A tensor that is compressed alone has values of its own: one stored constant cannot hold those of two.
+    """
+    operators = Operators(normal)
+    first: dict[str, tuple[Weights, int]] = {}
+    copies: dict[tuple[object, ...], str] = {}
+    biases: list[tuple[NodeProto, int, str]] = []
+    stored = normal.graph.stored
+    for node in normal.graph.products():
+        parts = operators.parts(node)
+        if isinstance(parts, str):
+            continue
+        whole = replace(parts[0].weights, part=())
+        for number, source in enumerate(whole.sources):
+            if first.setdefault(source, (whole, number)) == (whole, number):
+                continue
+            is_first_operand = is_standard(node, "Gemm", "MatMul") and stored(node.input[1]) is None
+            at = 0 if is_first_operand else 1 + number
+            key = (source, whole, number, stored(node.input[at]))
+            if key in copies:
+                node.input[at] = copies[key]
+                continue
+            try:
+                copies[key] = normal.give_copy(node, at)
+            except NotFolded:
+                normal.unfolded[result_of(node)] = f"its weights, apart from those of {source!r}, take {TOO_MUCH}"
+        if parts[0].bias is not None:
+            added = normal.graph.only_user(node.output[0]) if node.output[0] in operators.with_bias else None
+            taker = node if added is None else added
+            at = next(
+                at
+                for at in range(2 if added is None else 0, len(taker.input))
+                if (one := stored(taker.input[at])) is not None and one.source == parts[0].bias.source
+            )
+            biases.append((taker, at, parts[0].bias.source))
+    for node, at, source in biases:
+        if source in first:
+            copies[source, node.output[0]] = normal.give_copy(node, at)
+    if copies:
+        normal.rebuild()
 
 
 def _indices(sizes: Sequence[int]) -> list[tuple[int, ...]]:

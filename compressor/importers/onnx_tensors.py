@@ -70,7 +70,12 @@ def is_wide(tensor: "TensorProto") -> bool:
 
 def is_float(tensor: "TensorProto") -> bool:
     """Whether `tensor` holds floating-point numbers that are read."""
-    return tensor.data_type in _TYPES
+    return is_float_type(tensor.data_type)
+
+
+def is_float_type(data_type: int) -> bool:
+    """Whether a type of ONNX is one of floating-point numbers that are read."""
+    return data_type in _TYPES
 
 
 def shape_of(tensor: "TensorProto") -> tuple[int, ...]:
