@@ -4,7 +4,6 @@ Three things are checked, each in a file of its own: what the message takes in m
 it names (`onnx_external`), and that a tensor has the bytes that its shape needs (`onnx_tensors`).
 """
 
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,15 @@ from numpy.typing import NDArray
 
 from compressor.importers.onnx_external import ExternalData
 from compressor.importers.onnx_scan import check_memory
-from compressor.importers.onnx_tensors import Floats, all_tensors, floats_of, is_external, numbers_of, put_bytes
+from compressor.importers.onnx_tensors import (
+    Floats,
+    all_tensors,
+    floats_of,
+    is_external,
+    is_large,
+    numbers_of,
+    put_bytes,
+)
 from compressor.storage.files import file_size, replacing
 
 if TYPE_CHECKING:
@@ -117,12 +124,12 @@ class OnnxFile:
         large = {}
         for node in graph.node:
             constant = next((a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"), None)
-            if constant is not None and prod(constant.dims) > _SMALL:
+            if constant is not None and is_large(constant):
                 large[node.output[0]] = constant
             else:
                 model.graph.node.append(node)
         for tensor in graph.initializer:
-            if prod(tensor.dims) > _SMALL:
+            if is_large(tensor):
                 large[tensor.name] = tensor
             else:
                 model.graph.initializer.append(self.embedded(tensor))
@@ -149,9 +156,6 @@ class OnnxFile:
             raise ValueError(f"the model takes {size} bytes, but an ONNX file has at most {MAX_BYTES}")
         with replacing(path) as file:
             file.write(self.model.SerializeToString(deterministic=True))
-
-
-_SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
 
 
 def _check_structure(model: bytes | str) -> None:

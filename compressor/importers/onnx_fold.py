@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.importers.onnx_scan import COPIES
-from compressor.importers.onnx_tensors import is_float, shape_of, stored_type
+from compressor.importers.onnx_tensors import is_float, is_large, shape_of, stored_type
 from compressor.storage.files import memory_limit
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """Where ONNX's own operators are."""
 
 _DRAWN = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
+_COPY_BYTES = 24  # of a number: as stored twice, exact until it is read, as it is read, and on the way
 _NODE_BYTES = 2000  # of memory that a node stands for; attack: a chain of nodes of which every link is a weight
-_SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
 _SIZED = {
     **dict.fromkeys(("ConstantOfShape", "Range"), 0),
     **dict.fromkeys(("Expand", "Pad", "Reshape", "Resize", "Slice"), 1),
@@ -96,8 +96,22 @@ class Constants:
         NotFolded
             If a file of this size may not take so much.
         """
-        if n_bytes > self._left:
+        # Attack: a chain of weights. What is refused counts too, so that the rest is refused without a look at it.
+        self._left -= n_bytes
+        if self._left < 0:
             raise NotFolded(f"{name!r} follows from constants, but takes {TOO_MUCH}")
+
+    def take_copy(self, name: str) -> None:
+        """Take memory for a copy of a stored constant; one that is refused leaves the memory to others.
+
+        Raises
+        ------
+        NotFolded
+            If a file of this size may not take so much.
+        """
+        n_bytes = _COPY_BYTES * prod(self.stored[name].dims)
+        if n_bytes > self._left:
+            raise NotFolded(f"a copy of {name!r} takes {TOO_MUCH}")
         self._left -= n_bytes
 
     def producer(self, name: str) -> "NodeProto | None":
@@ -256,7 +270,7 @@ class Constants:
 
     def _check_sizes(self, closure: _Closure, name: str) -> None:
         """Refuse to compute more than the memory that a file of this size may take."""
-        large = [leaf for leaf in closure.leaves if leaf in self.stored and prod(self.stored[leaf].dims) > _SMALL]
+        large = [leaf for leaf in closure.leaves if leaf in self.stored and is_large(self.stored[leaf])]
         inferred = inferred_types(self._model_of(closure, name, large))
         for leaf in closure.leaves:
             if leaf in self.stored:

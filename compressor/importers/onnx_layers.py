@@ -302,7 +302,7 @@ class Layers:
             constant = next((a.t for a in one.attribute if a.name == "value" and a.HasField("t")), None)
             if _MULTIPLIES.search(one.op_type):
                 self.kept.append(Kept(called(one), one.op_type, where, 0, None))
-            elif one.op_type == "Constant" and constant is not None and is_wide(constant):
+            elif is_standard(one, "Constant") and constant is not None and is_wide(constant):
                 self.kept.append(Kept(one.output[0], "constant", where, prod(constant.dims), 0))
         for tensor in inner.initializer:
             if is_wide(tensor):

@@ -59,7 +59,6 @@ _OPERANDS: Mapping[str, tuple[int, ...]] = {
 }
 """Inputs of the machine operators that may be weights or biases."""
 
-_COPY_BYTES = 20  # of a number: as stored, exact until it is read, and as it is read
 _EPSILON = 1e-5  # of BatchNormalization where it says none
 
 
@@ -364,7 +363,7 @@ class Normal:
             return
         if self.graph.only_user(found.source) is None:
             # Attack: a thousand factors for one matrix, each of which makes a matrix of its own.
-            self.constants.take(_COPY_BYTES * prod(self.graph.shape(found.source)), node.input[matrix.operand])
+            self.constants.take_copy(found.source)
         weights = matrix.scaled(self.constants.array(found.source).astype(np.float64), factors)
         self._give(node, matrix.operand, weights.T if found.transposed else weights, found.source)
         self._scaled[key] = node.input[matrix.operand]
@@ -400,7 +399,7 @@ class Normal:
         found = self.graph.stored(node.input[at])
         assert found is not None
         numbers = self.constants.array(found.source)
-        self.constants.take(_COPY_BYTES * numbers.size, found.source)
+        self.constants.take_copy(found.source)
         name = self._new_name(f"{found.source}/{result_of(node)}")
         self._store(name, numbers.T if found.transposed else numbers, self.constants.stored[found.source].data_type)
         node.input[at] = name

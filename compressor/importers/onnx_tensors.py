@@ -31,6 +31,7 @@ _TYPES = {  # by their numbers in onnx.TensorProto.DataType
 _BFLOAT16 = 16
 _MAYBE_WEIGHTS = frozenset({*_TYPES, 2, 3, *range(17, 24)})  # and uint8, int8, and those of 8 or 4 bits
 _FEW = 64  # elements of a constant that need not be accounted for
+_SMALL = 4096  # elements: sizes, axes and the like, whose numbers shape inference may need
 _EXTERNAL = 1  # onnx.TensorProto.DataLocation
 
 
@@ -66,6 +67,11 @@ def is_external(tensor: "TensorProto") -> bool:
 def is_wide(tensor: "TensorProto") -> bool:
     """Whether `tensor` may be weights: numbers of 8 bits or with a binary point, more than 64 over two axes or more."""
     return tensor.data_type in _MAYBE_WEIGHTS and prod(tensor.dims) > _FEW and sum(n > 1 for n in tensor.dims) > 1
+
+
+def is_large(tensor: "TensorProto") -> bool:
+    """Whether `tensor` has more numbers than shape inference may need: it is no list of sizes, axes or the like."""
+    return prod(shape_of(tensor)) > _SMALL
 
 
 def is_float(tensor: "TensorProto") -> bool:

@@ -176,7 +176,7 @@ class Work:
         Sizes that the graph leaves open, such as the number of samples, count as 1.
         """
         result = self._normal.shapes.get(result_of(node))
-        if result is None:
+        if result is None or not is_standard(node, *PRODUCTS):
             return None
         operands = [self._shape_of(name) for name in node.input[:3]]
         per_output: int | None = None

@@ -192,3 +192,12 @@ def test_copies_of_one_matrix_take_no_more_memory_than_a_file_may(tmp_path):
     assert len(read.tensors) + len(reasons) == 30
     assert reasons["fc29"] == ("its scaled weights take more memory than a file of this size may", 0)
     assert sum(n_weights for _, n_weights in reasons.values()) in (0, 1_000_000)
+
+
+def test_a_product_of_another_domain_is_not_counted_as_one_of_onnx_itself(tmp_path):
+    nodes = [node("MatMul", ["x", "b"], ["h"], "own", domain="own"), node("MatMul", ["h", "a"], ["y"], "fc")]
+    model = model_of(nodes, {"a": A, "b": drawn(2, 10, 10)}, [2, 10], [2, 10], 17)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.graph.value_info.append(helper.make_tensor_value_info("h", 1, [2, 10]))
+    (entry,) = read_onnx(saved(model, tmp_path)).network.kept
+    assert (entry.reason, entry.macs) == ("own.MatMul is not an operator of ONNX itself", None)
