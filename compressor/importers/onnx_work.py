@@ -1,12 +1,11 @@
 """What the operators of an ONNX graph do for one another: multiply-accumulates, neighbours, activation functions."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from compressor.importers.onnx_fold import Shape, inferred_types
+from compressor.importers.onnx_fold import Shape
 from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
@@ -160,13 +159,8 @@ class Work:
 
     def _keeps_vectors(self, node: "NodeProto") -> bool:
         """Whether the last axis, along which the numbers of one product are, stays as it is."""
-        before, after = (self._known_shapes.get(name, ()) for name in (node.input[0], node.output[0]))
+        before, after = (self._normal.exact_shapes.get(name, ()) for name in (node.input[0], node.output[0]))
         return bool(before) and bool(after) and before[-1] is not None and before[-1] == after[-1]
-
-    @cached_property
-    def _known_shapes(self) -> dict[str, Shape]:
-        """Shapes as the graph has them, whatever its open sizes are."""
-        return {name: sizes for name, (_, sizes) in inferred_types(self._normal.file.without_numbers()).items()}
 
     # Multiply-accumulates ---------------------------------------------------------------------------------------------
 
