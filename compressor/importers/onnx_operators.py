@@ -81,7 +81,8 @@ class Operators:
         for name in names:
             made = self._constants.producer(name)
             if made is not None and is_standard(made, "Constant"):
-                return f"its operand {name!r} is a Constant with {made.attribute[0].name}, which is not read"
+                kind = made.attribute[0].name if made.attribute else "nothing in it"  # a forged graph may say so
+                return f"its operand {name!r} is a Constant with {kind}, which is not read"
         return reason
 
     def _matrix(self, node: "NodeProto", at: int, source: str, behind_transpose: bool) -> list[Part] | str:

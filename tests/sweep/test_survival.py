@@ -103,16 +103,22 @@ def first_rows(store: Path, at_least: int = 1, seconds: float = 60) -> int:
 # Killed ---------------------------------------------------------------------------------------------------------------
 
 
+MOSTLY = 0.8
+
+
 def killed_and_resumed(sweep, folder: Path, kills: int, jobs: int, seed: int) -> int:
     """Kill sweeps at random moments, on as many stores as it takes; how often one was killed with some of its rows."""
     rng, killed, midway, number = random.Random(seed), 0, 0, 0
     while killed < kills:
-        store, ended = folder / f"{number}.sqlite", False
+        store, ended, found = folder / f"{number}.sqlite", False, 0
         number += 1
         while not ended:
             with running("-c", WAITS_FOR_A_LINE, sweep.file, store, jobs) as child:
                 started(child)
                 if killed < kills:
+                    # Processes take seconds to begin, and nothing is stored before: most moments are after that.
+                    if jobs > 1 and found < sweep.points and rng.random() < MOSTLY:
+                        first_rows(store, found + 1)
                     time.sleep(rng.uniform(0, sweep.seconds / (2 if jobs == 1 else 1)))
                     child.kill()
                 told = child.stdout.read()
