@@ -374,7 +374,7 @@ def _kind(name: str, weight: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -
         return "conv", ()
     gates: Mapping[str, tuple[str, ...]] = TORCH_GATES
     if torch := _TORCH_RECURRENT.fullmatch(name):
-        # An LSTM with a projection: hidden states have its size, and only the projection tells the number of units.
+        # An LSTM with a projection: hidden states have its size, and only the projection has the number of units.
         layer, which = torch["layer"], torch["which"]
         inner = arrays.get(f"{layer}weight_hr{which}", arrays.get(f"{layer}weight_hh{which}"))
         units = inner.shape[1] if inner is not None and inner.ndim == 2 else 0

@@ -98,7 +98,6 @@ class Layers:
         self._held: dict[int, list[str]] = {}  # those that entries of `kept` hold, by their numbers
         self._asked: dict[str, str] = {}  # names of the layers that are kept as asked, by their weights
         self._by_weights: dict[Weights, int] = {}
-        self._several: set[int] = set()
         self._names: set[str] = set()
         self._numbers: dict[str, int] = {}  # the last that a name has had after it
         graph = normal.file.model.graph

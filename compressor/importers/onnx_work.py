@@ -9,7 +9,7 @@ from compressor.importers.onnx_fold import Shape
 from compressor.importers.onnx_graph import attribute_of, called, is_standard, result_of
 from compressor.importers.onnx_normal import Normal
 from compressor.types.model_checks import OTHER_FUNCTION
-from compressor.types.network import PRODUCTS, Use
+from compressor.types.network import PRODUCTS, RECURRENT, Use
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _FUNCTIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 _RESHAPED = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")  # each number goes on as it is
 _POOLED = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
-_RECURRENT_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
 class Work:
@@ -70,7 +69,7 @@ class Work:
 
     def activation(self, node: "NodeProto") -> str:
         """The activation function after an operator; "host" where something else follows it."""
-        if node.op_type in _RECURRENT_GATES:
+        if node.op_type in RECURRENT:
             return "none"  # its functions are its own
         if result_of(node) in self.without_bias:
             return OTHER_FUNCTION
@@ -102,7 +101,7 @@ class Work:
         matrices = [use for use in uses if any(kinds[name] != "conv" for name in use.tensors)]
         seen: dict[str, Use] = {}
         for use in matrices:
-            if use.operator in _RECURRENT_GATES:
+            if use.operator in RECURRENT:
                 return f"{use.operator} {use.node!r} runs over time"
             if use.result in self.without_bias:
                 return f"{use.tensors[0]!r} adds what is not a bias of its own"
@@ -185,7 +184,7 @@ class Work:
             data, kernel = operands[0], operands[1]
             both = None if not data or not kernel else (_product(data), _product(kernel[1:]))
             return None if both is None or None in both else prod(size for size in both if size is not None)
-        elif node.op_type in _RECURRENT_GATES:
+        elif node.op_type in RECURRENT:
             return _recurrent_macs(operands)
         outputs = _product(result)
         return None if per_output is None or outputs is None else outputs * per_output

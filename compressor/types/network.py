@@ -12,7 +12,9 @@ PRODUCTS = ("Gemm", "MatMul", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
 RECURRENT = ("LSTM", "GRU", "RNN")
 """Those of them that run over time."""
 
-_CONVOLUTIONS = ("Conv", "ConvTranspose")
+CONVOLUTIONS = ("Conv", "ConvTranspose")
+"""Those of them that run on the host."""
+
 _MOST_SIZES = 4  # open ones in a line
 _MOST = 2**62  # of a count
 
@@ -108,7 +110,7 @@ class Network:
 
     def chains(self, names: Sequence[str]) -> bool:
         """Whether the matrices `names`, in this order, take each the activated output of the one before."""
-        order = [name for use in self.uses if use.operator not in _CONVOLUTIONS for name in use.tensors]
+        order = [name for use in self.uses if use.operator not in CONVOLUTIONS for name in use.tensors]
         if self.between or not names or not set(names) <= set(order):
             return False
         first = order.index(names[0])

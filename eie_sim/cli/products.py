@@ -10,7 +10,7 @@ from compressor.console.coverage import coverage_document, kept_line, kept_lines
 from compressor.console.graph_inputs import graph_inputs
 from compressor.console.grid import column, grid
 from compressor.console.printer import plural
-from compressor.types.network import RECURRENT, Network, Use
+from compressor.types.network import CONVOLUTIONS, RECURRENT, Network, Use
 from eie_sim.cli.console import Printer, printable
 
 _HOST = "host: convolutions do not run on the machine yet"
@@ -31,7 +31,7 @@ def show_products(
     """
     printer = Printer()
     network, shapes = _read(file, fix, shape)
-    matrices = [name for use in network.uses if not use.operator.startswith("Conv") for name in use.tensors]
+    matrices = [name for use in network.uses if use.operator not in CONVOLUTIONS for name in use.tensors]
     document: dict[str, Any] = {
         "file": str(file),
         "file_bytes": model_bytes(file),
@@ -88,7 +88,7 @@ def _read(
 
 def _product(use: Use, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     shape = "x".join(map(str, shapes.get(use.tensors[0], ())))
-    where = _HOST if use.operator.startswith("Conv") else "machine"
+    where = _HOST if use.operator in CONVOLUTIONS else "machine"
     return {
         "name": use.tensors[0] if len(use.tensors) == 1 else use.node,
         "operator": use.operator,

@@ -216,11 +216,11 @@ def tell_inputs(workload: Workload, printer: Printer) -> None:
     """Say of inputs from a file that they are not like what a ReLU gives, in one line."""
     if workload.origin.inputs != "file":
         return
-    told = ["some are negative"] * bool(workload.acts.min() < 0) + ["none is 0"] * bool(workload.acts.all())
-    if told:
+    odd = ["some are negative"] * bool(workload.acts.min() < 0) + ["none is 0"] * bool(workload.acts.all())
+    if odd:
         printer.note(
-            f"layer {workload.layer.name!r}: of its inputs {' and '.join(told)}: right for an image, not for the "
-            "outputs of a ReLU, of which none is negative and most layers have zeros, which EIE skips"
+            f"layer {workload.layer.name!r}: of its inputs {' and '.join(odd)}: right for an image, but outputs of a "
+            "ReLU are never negative, and most of its layers have zeros, which EIE skips"
         )
 
 

@@ -213,7 +213,7 @@ def over_inputs(rows: Sequence[Row]) -> list[Row]:
     """
     groups: dict[tuple[Cell, ...], list[Row]] = {}
     for row in rows:
-        # What tells rows apart beside the input is in words, but for the batch size of a baseline.
+        # What distinguishes rows beside the input is in words, but for the batch size of a baseline.
         names = (cell for name, cell in row.items() if isinstance(cell, str) or name == "batch")
         groups.setdefault(tuple(names), []).append(row)
     if all(len(group) == 1 for group in groups.values()):
