@@ -43,7 +43,7 @@ class FixedPoint:
     def of(
         cls, arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.floating], has_bias: bool
     ) -> "FixedPoint":
-        """The arithmetic of `arch` for a codebook and one input vector; the 1 that a bias multiplies is an input."""
+        """The arithmetic of `arch` for a codebook and one input vector; the 1 of a bias column is an input."""
         bits = arch.number_bits
         if bits is None:
             raise ValueError(f"arithmetic: {arch.arithmetic} is not fixed point")
@@ -62,6 +62,10 @@ class FixedPoint:
     def activations(self, acts: NDArray[np.floating]) -> NDArray[np.int64]:
         """Activations as integers; int64, their shape."""
         return quantise(acts, self.bits, self.act_frac_bits)
+
+    def accumulators(self, values: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Values that accumulators are preloaded with, as integers; int64, their shape."""
+        return quantise(values, self.acc_bits, self.act_frac_bits)
 
     def values(self, accumulators: NDArray[np.int64]) -> NDArray[np.float64]:
         """The numbers that accumulators stand for; float64, their shape."""
@@ -87,7 +91,8 @@ def quantise(values: NDArray[np.floating], bits: int, frac_bits: int) -> NDArray
     """`values` rounded half to even to `bits`-bit integers with `frac_bits` fraction bits, cut to the range."""
     top = 1 << (bits - 1)
     scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))
-    return np.clip(scaled, -top, top - 1).astype(np.int64)
+    # Cut once more as integers: float64 has no number as near to a large `top` as top - 1.
+    return np.minimum(np.clip(scaled, -top, top - 1).astype(np.int64), top - 1)
 
 
 @kernel

@@ -66,6 +66,8 @@ class Counts(_Lasting, Generic[Scalar]):
     busy_cycles, bubble_cycles, starved_cycles, fill_cycles, drain_cycles : ndarray
         Classes of a PE's cycles: an entry issued; an empty column; nothing to do; before its first activation; after
         its last. The five sum to the run's cycles.
+    bias_writes : ndarray
+        Destination registers written with a bias before the first cycle; 0 where the bias is a column.
     """
 
     broadcasts: Scalar
@@ -85,6 +87,7 @@ class Counts(_Lasting, Generic[Scalar]):
     starved_cycles: Integers
     fill_cycles: Integers
     drain_cycles: Integers
+    bias_writes: Integers
 
     def __repr__(self) -> str:
         sums = ", ".join(f"{f.name}={np.sum(getattr(self, f.name))}" for f in fields(self))
@@ -98,14 +101,14 @@ class Counts(_Lasting, Generic[Scalar]):
         "acc_reads",
         "acc_writes",
     )
-    """The events that cost tables price; classes of cycles never are."""
+    """The events that cost tables price; classes of cycles never are. `bias_writes` cost what `acc_writes` do."""
 
     SCALARS: ClassVar[tuple[str, ...]] = ("broadcasts", "broadcast_stalls", "scan_bubbles", "idle_cycles")
     """The fields that count for the whole machine."""
 
     def __getattr__(self, name: str) -> Any:
         # Called for what is not there yet: the rows of `result_of_table`, each of which becomes an array of its own
-        # when somebody reads it first. Making all 13 takes 2.5 us, two thirds of a warm call on a layer of 64 x 16.
+        # when somebody reads it first. Making all 14 takes 2.5 us, two thirds of a warm call on a layer of 64 x 16.
         place = _PLACES.get(name)
         if place is None or "_table" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

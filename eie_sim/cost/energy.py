@@ -13,6 +13,7 @@ from compressor.types.packed_format import POINTER_BYTES
 from compressor.types.packed_model import PackedModel
 from eie_sim import paper
 from eie_sim.arch import ArchConfig, preset
+from eie_sim.capacity import stored_pointers
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
 from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
@@ -20,6 +21,9 @@ from eie_sim.result import Counts, ModelResult, SimResult
 
 CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"
 """Causes of energy that are no events of a unit."""
+
+BIAS_WRITES = "bias_writes"
+"""An event that has no price of its own: it is an accumulator write."""
 
 NJ_A_PJ = 1e-3
 
@@ -185,7 +189,7 @@ def energy(
     """
     if not isinstance(result, SimResult):
         raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; batch[i] is one")
-    events = {event: int(np.sum(getattr(result.counts, event))) for event in Counts.EVENTS}
+    events = {event: int(np.sum(getattr(result.counts, event))) for event in (*Counts.EVENTS, BIAS_WRITES)}
     return energy_of_events(result.layer, result.arch, result.cycles, events, table, rule, dram_bytes)
 
 
@@ -206,7 +210,7 @@ def energy_of_events(
     arch : ArchConfig
     cycles : int
     events : mapping of str to int
-        Number of each of `eie_sim.result.Counts.EVENTS`, over all PEs.
+        Number of each of `eie_sim.result.Counts.EVENTS`, over all PEs, and of `bias_writes` where there are any.
     table, rule, dram_bytes
         As for `energy`.
 
@@ -230,6 +234,8 @@ def energy_of_events(
         # A broadcast is an event of the machine, and an entry in the queue of every PE.
         count = events[price.event] * (arch.n_pe if price.event == "broadcasts" else 1)
         rows.append(EnergyRow(price.unit, price.event, count, price.pj))
+        if price.event == "acc_writes" and events.get(BIAS_WRITES):
+            rows.append(EnergyRow(price.unit, BIAS_WRITES, events[BIAS_WRITES], price.pj))
     rows += [EnergyRow(unit, CLOCK, cycles * arch.n_pe, pj) for unit, pj in priced.clock_pj.items()]
     # 1 mW for 1 us is 1 nJ.
     rows += [EnergyRow(unit, LEAKAGE, time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
@@ -306,9 +312,10 @@ def missing_bytes(layers: PackedLayer | PackedModel, arch: ArchConfig) -> tuple[
     free = np.full(arch.n_pe, places, np.int64)  # entries differ from PE to PE; pointers are as many in each
     missing = []
     for layer in (layers,) if isinstance(layers, PackedLayer) else layers.layers:
-        entries = np.asarray(layer.entries_per_pe, np.int64)
+        stored = stored_pointers(layer, arch)
+        entries = np.asarray(stored[-1], np.int64)
         entry_bytes = int(np.sum(-(-np.maximum(entries - free, 0) * entry_bits // 8)))
-        n_pointers = int(layer.pointers.shape[0])
+        n_pointers = len(stored)
         missing.append(entry_bytes + max(n_pointers - pointers, 0) * POINTER_BYTES * layer.n_pe)
         free, pointers = np.maximum(free - entries, 0), max(pointers - n_pointers, 0)
     return tuple(missing)

@@ -175,7 +175,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     and the base of the free edges. All edges here are counted from the start, but those in `state` and in `_serve` from
     the base, which moves before a number outgrows its word.
     """
-    n_pe, lanes, n_cols, has_bias, depth, row_shift, _ = timing
+    n_pe, lanes, n_cols, has_bias, depth, row_shift, _, _ = timing
     address, first_row, last_row, fillers = flat
     word = state.dtype.type
     in_row = word((1 << max(row_shift, 0)) - 1)
@@ -240,7 +240,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
 @inlined
 def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
     """Fill the table of counts from the final state and what `_run_timing` returned; returns the cycles."""
-    n_pe, lanes, _, _, _, row_shift, entries_per_row = timing
+    n_pe, lanes, _, _, _, row_shift, entries_per_row, preloaded = timing
     load, fill, _, _, drained, base = ends
     cycles = max(load, drained)
     for k in range(n_pe):
@@ -264,6 +264,7 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: 
         table[10 * n_pe + k] = cycles - fill - drain - entries - empty  # starved
         table[11 * n_pe + k] = fill
         table[12 * n_pe + k] = drain
+        table[13 * n_pe + k] = (preloaded + n_pe - 1 - k) // n_pe  # rows i with i mod n_pe == k
     if row_shift < 0:
         _count_row_reads(columns, n_pe, lanes, flat[0], entries_per_row, table[n_pe : 2 * n_pe])
     return cycles
@@ -278,8 +279,9 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     acts : float32 or int64 (n_cols,)
     timing : tuple of int
         What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
-        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row. A plain
-        tuple, because numba takes long to recognise any other kind at a call.
+        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row; and the
+        rows of which the accumulators are preloaded. A plain tuple, because numba takes long to recognise any other
+        kind at a call.
     flat : tuple of ndarray
         `PreparedLayer.by_lane`, or `by_lane_wide`.
     columns : int32 (n_cols + 1,), or (0,) when they are not asked for
@@ -294,7 +296,7 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     broadcasts, cycles, stalls, scan bubbles : int
         -1 broadcasts: an input is not finite, and nothing was counted.
     """
-    _, lanes, n_cols, has_bias, _, _, _ = timing
+    _, lanes, n_cols, has_bias, _, _, _, _ = timing
     found = columns if len(columns) else np.empty(n_cols + 1, np.int32)
     n_inputs = _find_active(acts, found)
     if n_inputs < 0:
@@ -325,7 +327,7 @@ def accumulate_float32(acts: Arg, columns: Arg, indptr: Arg, words: Arg, codeboo
     """Add up products in float32, each rounded before it is added, in the order of the entries.
 
     `columns` as `run_counts` left them (of the broadcasts alone), `indptr` and `words` the two real_* arrays of the
-    `PreparedLayer`, `sums` zeros, in stored order.
+    `PreparedLayer`, `sums` what the accumulators start at, in stored order.
     """
     code_mask, shift = np.uint64(len(codebook) - 1), np.uint64(0)
     while (len(codebook) >> shift) > 1:

@@ -128,8 +128,8 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
     Raises
     ------
     ValueError
-        When one is of another type, n_pe, weight_bits or index_bits differ, or it does not fit and ``strict_capacity``
-        is set.
+        When one is of another type, n_pe, weight_bits or index_bits differ, the layer's bias is not in the form that
+        the machine takes, or it does not fit and ``strict_capacity`` is set.
     """
     if not isinstance(layer, PackedLayer):
         raise ValueError(f"layer: {layer!r} is no PackedLayer")
@@ -142,6 +142,10 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
                 raise ValueError(
                     f"{field}: layer {layer.name!r} is packed for {packed}, but the machine has {has}{hint}"
                 )
+    if layer.bias is not None and not (layer.has_bias or arch.preloads_bias):
+        raise ValueError(
+            f"bias: layer {layer.name!r} has a bias but no column of it; a machine with bias='preload' takes it"
+        )
     if check_capacity(layer, arch):
         # Neither can change, so the next call need not look again; the last machine is enough for a loop over inputs.
         _CHECKED.keep(layer, arch)

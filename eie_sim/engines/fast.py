@@ -17,7 +17,7 @@ from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines import _kernels
 from eie_sim.engines.layer_cache import LayerCache
-from eie_sim.engines.prepared import PreparedLayer, prepared
+from eie_sim.engines.prepared import prepared
 from eie_sim.engines.protocol import Inputs
 from eie_sim.fixed_point import FixedPoint
 from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, result_of_table
@@ -58,6 +58,9 @@ class _Plan(NamedTuple):
     """Numbers in the table of counts."""
 
     in_fixed_point: bool
+    broadcasts_bias: bool
+    starts: NDArray[np.float32] | None
+    """What accumulators are preloaded with, in stored order of rows; None: with 0."""
 
 
 _PLANS: LayerCache[_Plan] = LayerCache()
@@ -109,7 +112,7 @@ def _run_and_more(
     active: NDArray[Any] = values
     if plan.in_fixed_point:
         acts = as_floats("acts", acts, np.float64)
-        fixed = FixedPoint.of(plan.arch, layer.codebook, acts, layer.has_bias)
+        fixed = FixedPoint.of(plan.arch, layer.codebook, acts, plan.broadcasts_bias)
         values = fixed.activations(acts)
         # The timing asks of an input only whether it is zero: in the type of the floats, for one compiled kernel.
         active = _read_only((values != 0).astype(np.float32))
@@ -118,8 +121,8 @@ def _run_and_more(
     if broadcasts < 0:
         as_floats("acts", acts)  # says which input is not finite
     columns = columns[:broadcasts]
-    sums = _sums(layer, prepared(layer), columns, values, fixed, table) if output else None
-    times = _schedule(layer, columns, push[:broadcasts].copy(), cycles) if schedule else None
+    sums = _sums(layer, plan, columns, values, fixed, table) if output else None
+    times = _schedule(layer, plan, columns, push[:broadcasts].copy(), cycles) if schedule else None
     return result_of_table(ran, table, sums, times, plan.arch, layer, NAME)
 
 
@@ -132,21 +135,22 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def _sums(
     layer: PackedLayer,
-    streamed: PreparedLayer,
+    plan: _Plan,
     columns: NDArray[np.int32],
     values: NDArray[Any],
     fixed: FixedPoint | None,
     table: NDArray[np.int64],
 ) -> NDArray[Any]:
     """The outputs in original order of rows; puts the saturations into the table of counts."""
+    streamed = prepared(layer)
     entries = (streamed.real_indptr, streamed.real_entries)
     if fixed is None:
-        sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32)
+        sums: NDArray[Any] = np.zeros(layer.n_rows, np.float32) if plan.starts is None else plan.starts.copy()
         _kernels.accumulate_float32(values, columns, *entries, layer.codebook, sums)
         return _in_original_order(layer, sums)
     one = fixed.activations(np.ones(1, np.float32))[0]
     rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
-    totals = np.zeros(layer.n_rows, np.int64)
+    totals = np.zeros(layer.n_rows, np.int64) if plan.starts is None else fixed.accumulators(plan.starts)
     saturations = table.reshape(len(PER_PE), -1)[PER_PE.index("saturations")]
     _kernels.accumulate_fixed(values, one, columns, *entries, fixed.weights(layer.codebook), rule, totals, saturations)
     return _in_original_order(layer, fixed.values(totals))
@@ -161,13 +165,20 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     per_row = min(arch.entries_per_spmat_row, _MOST_CYCLES)  # more than any layer here has
     shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
     depth = min(arch.act_queue_depth, _MOST_CYCLES)
-    numbers = (layer.n_pe, streamed.lanes, layer.n_cols, int(layer.has_bias), depth, shift, per_row)
+    broadcasts_bias = arch.broadcasts_bias(layer)
+    starts = layer.preloaded_bias() if arch.preloads_bias else None
+    if starts is not None and layer.row_permutation is not None:
+        starts = starts[layer.row_permutation]
+    preloaded = 0 if starts is None else layer.n_rows
+    lanes, columns = streamed.lanes, layer.n_cols
+    numbers = (layer.n_pe, lanes, columns, int(broadcasts_bias), depth, shift, per_row, preloaded)
     # A PE is behind the broadcast by what its queue can hold; the kernel keeps half the range of a word for that.
     behind = (depth + 2) * streamed.longest
     last_row_ends = layer.entries_of_fullest_pe + (per_row if shift > 0 else 1)
     narrow = behind <= _MOST_BEHIND and last_row_ends <= _LARGEST_ADDRESS
     streams = streamed.by_lane if narrow else streamed.by_lane_wide
-    return _Plan(arch, numbers, streams, len(PER_PE) * layer.n_pe, arch.number_bits is not None)
+    table = len(PER_PE) * layer.n_pe
+    return _Plan(arch, numbers, streams, table, arch.number_bits is not None, broadcasts_bias, starts)
 
 
 def _in_original_order(layer: PackedLayer, sums: NDArray[Any]) -> NDArray[Any]:
@@ -178,12 +189,14 @@ def _in_original_order(layer: PackedLayer, sums: NDArray[Any]) -> NDArray[Any]:
     return sums
 
 
-def _schedule(layer: PackedLayer, columns: NDArray[np.int32], push: NDArray[np.int64], cycles: int) -> Schedule:
+def _schedule(
+    layer: PackedLayer, plan: _Plan, columns: NDArray[np.int32], push: NDArray[np.int64], cycles: int
+) -> Schedule:
     rows = -(-layer.n_cols // layer.n_pe)
     pop_cycle = np.empty((layer.n_pe, len(columns)), np.int64)
     entries = np.empty_like(pop_cycle)
     _kernels.expand_schedule(columns, push, layer.pointers, pop_cycle, entries)
     column = columns.astype(np.int64)
-    if layer.has_bias:
+    if plan.broadcasts_bias:
         column[-1] = rows * layer.n_pe
-    return Schedule(column, push, pop_cycle, entries, layer.n_pe, rows, layer.has_bias, cycles)
+    return Schedule(column, push, pop_cycle, entries, layer.n_pe, rows, plan.broadcasts_bias, cycles)
