@@ -5,6 +5,7 @@ the rounding, nor the accumulator's width: those are this project's. A number of
 stands for ``integer * 2**-f``; an accumulator has the fraction bits of the activations.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,10 @@ class FixedPoint:
     ----------
     bits : int
         Bits of a number.
-    weight_frac_bits, act_frac_bits : int
-        Fraction bits of the codebook and of activations, accumulators and outputs.
+    weight_frac_bits : int
+        Fraction bits of the codebook.
+    act_frac_bits : int, or ndarray of int32, shape (B, 1)
+        Fraction bits of activations, accumulators and outputs: of all vectors, or of each of B.
     acc_bits : int
         Bits of the accumulator.
     half_even : bool
@@ -35,7 +38,7 @@ class FixedPoint:
 
     bits: int
     weight_frac_bits: int
-    act_frac_bits: int
+    act_frac_bits: int | NDArray[np.int32]
     acc_bits: int
     half_even: bool
 
@@ -43,14 +46,18 @@ class FixedPoint:
     def of(
         cls, arch: ArchConfig, codebook: NDArray[np.float32], acts: NDArray[np.floating], has_bias: bool
     ) -> "FixedPoint":
-        """The arithmetic of `arch` for a codebook and one input vector; the 1 of a bias column is an input."""
+        """The arithmetic of `arch` for a codebook and one vector or B; the 1 of a bias column is an input."""
         bits = arch.number_bits
         if bits is None:
             raise ValueError(f"arithmetic: {arch.arithmetic} is not fixed point")
-        weight_frac, act_frac = arch.weight_frac_bits, arch.act_frac_bits
+        weight_frac = arch.weight_frac_bits
+        act_frac: int | NDArray[np.int32] | None = arch.act_frac_bits
         if weight_frac is None:
             weight_frac = most_frac_bits(float(codebook.min()), float(codebook.max()), bits)
-        if act_frac is None:
+        if act_frac is None and acts.ndim == 2:
+            act_frac = np.empty((len(acts), 1), np.int32)
+            _frac_bits_of_each(acts, bits, has_bias, act_frac)
+        elif act_frac is None:
             top = max(float(acts.max()), 1.0) if has_bias else float(acts.max())
             act_frac = most_frac_bits(float(acts.min()), top, bits)
         return cls(bits, weight_frac, act_frac, arch.acc_bits or bits, arch.rounding == "half_even")
@@ -72,7 +79,8 @@ class FixedPoint:
         return np.ldexp(accumulators.astype(np.float64), -self.act_frac_bits)
 
 
-def most_frac_bits(low: float, high: float, bits: int) -> int:
+@kernel
+def most_frac_bits(low: Arg, high: Arg, bits: Arg) -> Arg:
     """The largest number of fraction bits with which `bits`-bit integers still hold ``low .. high``, rounded.
 
     ``bits - 1`` when both are 0. It may exceed `bits` (small numbers) or be negative (large ones).
@@ -80,14 +88,23 @@ def most_frac_bits(low: float, high: float, bits: int) -> int:
     size = max(abs(low), abs(high))
     if size == 0:
         return bits - 1
-    frac = bits - 1 - int(np.frexp(size)[1]) + 1  # one too many unless `low` is a negative power of two
+    frac = bits - 1 - math.frexp(size)[1] + 1  # one too many unless `low` is a negative power of two
     top = 1 << (bits - 1)
     while np.rint(np.ldexp(high, frac)) > top - 1 or np.rint(np.ldexp(low, frac)) < -top:
         frac -= 1
     return frac
 
 
-def quantise(values: NDArray[np.floating], bits: int, frac_bits: int) -> NDArray[np.int64]:
+@kernel
+def _frac_bits_of_each(acts: Arg, bits: Arg, has_bias: Arg, frac_bits: Arg) -> None:
+    for b in range(len(acts)):
+        low, high = acts[b, 0], max(acts[b, 0], 1.0) if has_bias else acts[b, 0]
+        for j in range(1, acts.shape[1]):
+            low, high = min(low, acts[b, j]), max(high, acts[b, j])
+        frac_bits[b, 0] = most_frac_bits(low, high, bits)
+
+
+def quantise(values: NDArray[np.floating], bits: int, frac_bits: int | NDArray[np.int32]) -> NDArray[np.int64]:
     """`values` rounded half to even to `bits`-bit integers with `frac_bits` fraction bits, cut to the range."""
     top = 1 << (bits - 1)
     scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))

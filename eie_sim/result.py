@@ -325,6 +325,13 @@ def result_of_table(
     return result
 
 
+def batch_counts(ran: Integers, tables: Integers) -> BatchCounts:
+    """The counts of a batch: what `result_of_table` takes, of B vectors: (B, 4) and (B, len(PER_PE), n_pe)."""
+    broadcasts, cycles, stalls, bubbles = ran.T.copy()
+    idle = cycles - broadcasts - stalls - bubbles
+    return Counts(broadcasts, stalls, bubbles, idle, *(tables[:, place] for place in range(len(PER_PE))))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchResult(_Lasting):
     """One layer on one machine with B input vectors, one after another; each from an empty machine.

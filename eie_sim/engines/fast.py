@@ -4,7 +4,6 @@ It shares no code with the reference machine. What depends on the layer alone is
 lives; nothing that depends on the inputs is kept.
 """
 
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +14,13 @@ from compressor.checks import as_floats
 from compressor.jit import in_threads
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
-from eie_sim.engines import _kernels
+from eie_sim.engines import _batch_kernels, _kernels
+from eie_sim.engines._lanes import LANES
 from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.engines.prepared import prepared
 from eie_sim.engines.protocol import Inputs
 from eie_sim.fixed_point import FixedPoint
-from eie_sim.result import PER_PE, BatchCounts, BatchResult, Counts, Schedule, SimResult, result_of_table
+from eie_sim.result import PER_PE, BatchResult, Schedule, SimResult, batch_counts, result_of_table
 
 NAME = "fast"
 
@@ -39,6 +39,12 @@ _SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
 _NO_COLUMNS, _NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int64)
 
 _COUNT = np.dtype(np.int64)
+
+# Vectors of a chunk times numbers of the layer (entries, rows, columns), about: a few milliseconds, so that calls of
+# kernels cost little and cores come out even.
+_NUMBERS_OF_A_CHUNK = 2**23
+
+_MOST_LANES_OF_A_CHUNK = 256
 
 # More than the edges that fill and drain a machine.
 _PIPELINE = 16
@@ -70,10 +76,7 @@ def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedu
     """Run one input vector; see `eie_sim.engines.protocol.Engine`."""
     # In a run out of a cold cache, the way to the kernel takes as long as the kernel does: every object on it is a page
     # of memory to find. So the way is short, and the plan of the machine that ran last is kept.
-    plan = _PLANS.get(layer)
-    if plan is None or plan.arch is not arch:
-        plan = _make_plan(layer, arch)
-        _PLANS.keep(layer, plan)
+    plan = _plan(layer, arch)
     table = np.empty(plan.counts, _COUNT)
     if output or schedule or plan.in_fixed_point:
         return _run_and_more(layer, acts, plan, table, output, schedule)
@@ -85,20 +88,83 @@ def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedu
     return result_of_table(ran, table, None, None, arch, layer, NAME)
 
 
+def _plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
+    plan = _PLANS.get(layer)
+    if plan is None or plan.arch is not arch:
+        plan = _make_plan(layer, arch)
+        _PLANS.keep(layer, plan)
+    return plan
+
+
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.protocol.Engine`."""
-    prepared(layer)  # once, before the threads
-    runs = in_threads(lambda vector: run(layer, vector, arch, output, False), acts)
-    cycles = np.array([one.cycles for one in runs], np.int64)
-    names = [field.name for field in fields(Counts)]
-    empty = {name: np.zeros((0,) if name in Counts.SCALARS else (0, layer.n_pe), np.int64) for name in names}
-    stacked = {name: np.array([getattr(one.counts, name) for one in runs], np.int64) for name in names}
-    counts: BatchCounts = Counts(**(stacked if runs else empty))
-    sums: NDArray[Any] | None = None
-    if output:
-        kind = np.float64 if arch.number_bits else np.float32
-        sums = np.array([one.output for one in runs], kind).reshape(len(runs), layer.n_rows)
-    return BatchResult(cycles, sums, counts, arch, layer.name, layer.n_rows, layer.n_cols, NAME, __version__)
+    plan = _plan(layer, arch)
+    work = _BatchWork(
+        ran=np.empty((len(acts), 4), np.int64),
+        tables=np.empty((len(acts), plan.counts), np.int64),
+        sums=np.empty((len(acts), layer.n_rows), np.float64 if plan.in_fixed_point else np.float32) if output else None,
+    )
+    vectors = _read_only(acts)
+    step = _vectors_of_a_chunk(layer)
+    chunks = [slice(at, at + step) for at in range(0, len(acts), step)]
+    in_threads(lambda chunk: _run_chunk(layer, plan, vectors, chunk, work), chunks)
+    counts = batch_counts(work.ran, work.tables.reshape(len(acts), len(PER_PE), layer.n_pe))
+    sizes = (layer.name, layer.n_rows, layer.n_cols)
+    return BatchResult(work.ran[:, 1].copy(), work.sums, counts, arch, *sizes, NAME, __version__)
+
+
+class _BatchWork(NamedTuple):
+    """What the chunks of a batch fill, each its own vectors."""
+
+    ran: NDArray[np.int64]
+    tables: NDArray[np.int64]
+    sums: NDArray[Any] | None
+
+
+def _vectors_of_a_chunk(layer: PackedLayer) -> int:
+    """How many vectors go through the kernels at once: fixed by the layer, so that nothing depends on the cores."""
+    numbers = layer.n_entries + layer.n_cols + layer.n_rows
+    return LANES * min(max(_NUMBERS_OF_A_CHUNK // (LANES * numbers), 1), _MOST_LANES_OF_A_CHUNK)
+
+
+def _run_chunk(layer: PackedLayer, plan: _Plan, acts: Inputs, chunk: slice, work: _BatchWork) -> None:
+    values: NDArray[Any] = acts[chunk]
+    active, fixed = values, None
+    if plan.in_fixed_point:
+        fixed = FixedPoint.of(plan.arch, layer.codebook, values, plan.broadcasts_bias)
+        values = fixed.activations(values)
+        active = _read_only((values != 0).astype(np.float32))
+    tables = work.tables[chunk]
+    _batch_kernels.count_each(active, plan.numbers, plan.streams, work.ran[chunk], tables)
+    if work.sums is None:
+        return
+    streamed = prepared(layer)
+    entries = (int(plan.broadcasts_bias), streamed.real_indptr, streamed.real_entries)
+    if fixed is None:
+        zero = np.zeros(layer.n_rows, np.float32) if plan.starts is None else plan.starts
+        _batch_kernels.sums_float32(values, *entries, layer.codebook, zero, _order(layer), work.sums[chunk])
+        return
+    ones = np.broadcast_to(fixed.activations(np.ones((1, 1), np.float32)).ravel(), len(values)).copy()
+    starts = np.zeros((1, layer.n_rows), np.int64)
+    if plan.starts is not None:
+        starts = fixed.accumulators(plan.starts[np.newaxis])
+    rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
+    # What the narrow sums of the kernel hold.
+    narrow = fixed.bits <= 16 and fixed.acc_bits <= 31 and 0 <= fixed.weight_frac_bits <= 30
+    lanes = np.empty((layer.n_rows, LANES), np.int32 if narrow else np.int64)
+    totals = np.empty((len(values), layer.n_rows), np.int64)
+    saturations = np.empty((len(values), layer.n_pe), np.int64)
+    _batch_kernels.sums_fixed(
+        values, ones, *entries, fixed.weights(layer.codebook), rule, starts, _order(layer), lanes,
+        totals, saturations,
+    )  # fmt: skip
+    work.sums[chunk] = fixed.values(totals)
+    tables.reshape(len(values), len(PER_PE), -1)[:, PER_PE.index("saturations")] = saturations
+
+
+def _order(layer: PackedLayer) -> NDArray[np.uint32]:
+    """Original row of each stored one."""
+    return np.arange(layer.n_rows, dtype=np.uint32) if layer.row_permutation is None else layer.row_permutation
 
 
 def _run_and_more(

@@ -43,7 +43,8 @@ class PreparedLayer:
     real_indptr : ndarray of int64, shape (columns + 1,)
         Real entries of column ``j`` are ``real_entries[real_indptr[j] : real_indptr[j + 1]]``.
     real_entries : ndarray of unsigned int, shape (n_real,)
-        ``row << weight_bits | code``, `row` in stored order; PE after PE inside a column.
+        ``row << weight_bits | code``, `row` in stored order; rows rise inside a column. A column adds to each row once,
+        so that no order inside it changes a sum; in this one, sums are walked along their cache lines.
     build_seconds : float
         What deriving it took.
     """
@@ -119,19 +120,31 @@ def _gather(
     start: Arg,
     stop: Arg,
     weight_bits: Arg,
+    rows_per_pe: Arg,
     real_indptr: Arg,
     real_entries: Arg,
 ) -> None:
     n_pe = pointers.shape[1]
+    place = np.empty(rows_per_pe, np.int64)  # of the next entry of each local row: a counting sort
     for j in range(start, stop):
+        place[:] = 0
+        for k in range(n_pe):
+            local = -1
+            for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
+                local += int(runs[e]) + 1
+                place[local] += codes[e] != 0
         at = real_indptr[j]
+        for local in range(rows_per_pe):
+            found = place[local]
+            place[local] = at
+            at += found
         for k in range(n_pe):
             local = -1
             for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
                 local += int(runs[e]) + 1
                 if codes[e] != 0:
-                    real_entries[at] = ((local * n_pe + k) << weight_bits) | int(codes[e])
-                    at += 1
+                    real_entries[place[local]] = ((local * n_pe + k) << weight_bits) | int(codes[e])
+                    place[local] += 1
 
 
 _PREPARED: LayerCache[PreparedLayer] = LayerCache()
@@ -179,7 +192,8 @@ def _derive(layer: PackedLayer) -> PreparedLayer:
     real_entries = np.empty(real_indptr[-1], np.promote_types(np.min_scalar_type(largest_word), np.uint16))
 
     def gather(chunk: tuple[int, int]) -> None:
-        _gather(layer.codes, layer.runs, layer.pointers, base, *chunk, layer.weight_bits, real_indptr, real_entries)
+        widths = (layer.weight_bits, rows_per_pe)
+        _gather(layer.codes, layer.runs, layer.pointers, base, *chunk, *widths, real_indptr, real_entries)
 
     in_threads(gather, chunks)
     narrow = max(int(per_pe.max()), columns) <= np.iinfo(np.uint16).max
