@@ -39,17 +39,74 @@ def count_each(acts: Arg, timing: Arg, flat: Arg, ran: Arg, tables: Arg) -> None
 
 
 @kernel
-def count_together(acts: Arg, timing: Arg, flat: Arg, ran: Arg, total: Arg) -> None:
-    """As `count_each`, but counters are added to `total`, int64 (len(PER_PE) * n_pe,)."""
-    columns, no_push, table = (
-        np.empty(acts.shape[1] + 1, np.int32),
-        np.empty(0, np.int64),
-        np.empty(len(total), np.int64),
-    )
+def count_together(acts: Arg, times: Arg, timing: Arg, flat: Arg, ran: Arg, total: Arg) -> None:
+    """As `count_each`, but the counters of a vector are added to `total`, `times` times, int64 (B,)."""
+    columns, no_push = np.empty(acts.shape[1] + 1, np.int32), np.empty(0, np.int64)
+    table = np.empty(len(total), np.int64)
     for b in range(len(acts)):
         ran[b, 0], ran[b, 1], ran[b, 2], ran[b, 3] = run_counts(acts[b], timing, flat, columns, no_push, table)
         for at in range(len(total)):
-            total[at] += table[at]
+            total[at] += times[b] * table[at]
+
+
+@inlined
+def _hash(words: Arg, factors: Arg) -> Arg:
+    found = np.uint64(0)
+    for j in range(len(words)):  # a sum of products: its order is free, so that the vector units can have it
+        found += np.uint64(words[j]) * factors[j]
+    return found ^ (found >> np.uint64(32))
+
+
+@inlined
+def _same(a: Arg, b: Arg) -> Arg:
+    j = 0
+    while j < len(a) and a[j] == b[j]:
+        j += 1
+    return j == len(a)
+
+
+@kernel
+def find_distinct(words: Arg, firsts: Arg, which: Arg) -> int:
+    """Find the vectors that repeat.
+
+    Parameters
+    ----------
+    words : uint32 or uint64 (B, n_cols)
+        The bits of the inputs.
+    firsts : int64 (B,)
+        Out: the first of each kind of vector.
+    which : int64 (B,)
+        Out: the kind of each vector, a place in `firsts`.
+
+    Returns
+    -------
+    int
+        Kinds.
+    """
+    factors, factor = np.empty(words.shape[1], np.uint64), np.uint64(1)
+    for j in range(len(factors)):
+        factor = factor * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)  # Knuth's, for MMIX
+        factors[j] = factor | np.uint64(1)
+    size = 2
+    while size < 2 * len(words):
+        size *= 2
+    slots, hashes = np.empty(size, np.int64), np.empty(len(words), np.uint64)
+    for at in range(size):
+        slots[at] = -1
+    kinds = 0
+    for b in range(len(words)):
+        key = _hash(words[b], factors)
+        place = np.int64(key & np.uint64(size - 1))  # signed: numba makes a float of an unsigned number and another
+        while slots[place] >= 0:
+            kind = slots[place]
+            if hashes[kind] == key and _same(words[firsts[kind]], words[b]):
+                break
+            place = (place + 1) & (size - 1)
+        if slots[place] < 0:
+            slots[place], firsts[kinds], hashes[kinds] = kinds, b, key
+            kinds += 1
+        which[b] = slots[place]
+    return kinds
 
 
 @inlined

@@ -20,7 +20,7 @@ from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.engines.prepared import prepared
 from eie_sim.engines.protocol import Inputs
 from eie_sim.fixed_point import FixedPoint
-from eie_sim.result import PER_PE, BatchResult, Schedule, SimResult, batch_counts, result_of_table
+from eie_sim.result import PER_PE, BatchResult, KeptCounts, Schedule, SimResult, batch_counts, result_of_table
 
 NAME = "fast"
 
@@ -96,29 +96,61 @@ def _plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     return plan
 
 
-def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
+def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, counts: KeptCounts) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.protocol.Engine`."""
     plan = _plan(layer, arch)
+    times = np.ones(len(acts), np.int64)
+    firsts, which = np.empty(len(acts), np.int64), np.empty(len(acts), np.int64)
+    n_distinct = _batch_kernels.find_distinct(_as_words(acts), firsts, which)
+    repeated = 2 * n_distinct <= len(acts)
+    if repeated:
+        acts, times = acts[firsts[:n_distinct]], np.bincount(which, minlength=n_distinct).astype(np.int64)
+    kind = np.float64 if plan.in_fixed_point else np.float32
     work = _BatchWork(
         ran=np.empty((len(acts), 4), np.int64),
-        tables=np.empty((len(acts), plan.counts), np.int64),
-        sums=np.empty((len(acts), layer.n_rows), np.float64 if plan.in_fixed_point else np.float32) if output else None,
+        tables=np.empty((len(acts), plan.counts), np.int64) if counts == "each" else None,
+        sums=np.empty((len(acts), layer.n_rows), kind) if output else None,
     )
-    vectors = _read_only(acts)
-    step = _vectors_of_a_chunk(layer)
+    vectors, step = _read_only(acts), _vectors_of_a_chunk(layer)
     chunks = [slice(at, at + step) for at in range(0, len(acts), step)]
-    in_threads(lambda chunk: _run_chunk(layer, plan, vectors, chunk, work), chunks)
-    counts = batch_counts(work.ran, work.tables.reshape(len(acts), len(PER_PE), layer.n_pe))
-    sizes = (layer.name, layer.n_rows, layer.n_cols)
-    return BatchResult(work.ran[:, 1].copy(), work.sums, counts, arch, *sizes, NAME, __version__)
+    totals = in_threads(lambda chunk: _run_chunk(layer, plan, vectors[chunk], times[chunk], work.of(chunk)), chunks)
+    if repeated:
+        work = work.of(which)
+    tables = work.tables
+    if counts == "sum":
+        tables = sum(totals, np.zeros(plan.counts, np.int64))
+    if tables is not None:
+        tables = tables.reshape(*tables.shape[:-1], len(PER_PE), layer.n_pe)
+    return BatchResult(
+        cycles=work.ran[:, 1].copy(),
+        output=work.sums,
+        counts=batch_counts(work.ran, tables),
+        arch=arch,
+        layer=layer.name,
+        n_rows=layer.n_rows,
+        n_cols=layer.n_cols,
+        engine=NAME,
+        version=__version__,
+        kept=counts,
+    )
 
 
 class _BatchWork(NamedTuple):
-    """What the chunks of a batch fill, each its own vectors."""
+    """What the chunks of a batch fill, each its own vectors; None is not asked for."""
 
     ran: NDArray[np.int64]
-    tables: NDArray[np.int64]
+    tables: NDArray[np.int64] | None
     sums: NDArray[Any] | None
+
+    def of(self, vectors: slice | NDArray[np.int64]) -> "_BatchWork":
+        """That of some of the vectors."""
+        tables = None if self.tables is None else self.tables[vectors]
+        return _BatchWork(self.ran[vectors], tables, None if self.sums is None else self.sums[vectors])
+
+
+def _as_words(acts: Inputs) -> NDArray[np.unsignedinteger[Any]]:
+    """The bits of the inputs: vectors are the same only where these are."""
+    return _read_only(acts.view(np.uint32 if acts.itemsize == 4 else np.uint64))
 
 
 def _vectors_of_a_chunk(layer: PackedLayer) -> int:
@@ -127,23 +159,29 @@ def _vectors_of_a_chunk(layer: PackedLayer) -> int:
     return LANES * min(max(_NUMBERS_OF_A_CHUNK // (LANES * numbers), 1), _MOST_LANES_OF_A_CHUNK)
 
 
-def _run_chunk(layer: PackedLayer, plan: _Plan, acts: Inputs, chunk: slice, work: _BatchWork) -> None:
-    values: NDArray[Any] = acts[chunk]
+def _run_chunk(
+    layer: PackedLayer, plan: _Plan, acts: Inputs, times: NDArray[np.int64], work: _BatchWork
+) -> NDArray[np.int64]:
+    """Run the vectors of a chunk; their counters summed, each vector's `times` times, where `work` keeps none."""
+    values: NDArray[Any] = acts
     active, fixed = values, None
     if plan.in_fixed_point:
-        fixed = FixedPoint.of(plan.arch, layer.codebook, values, plan.broadcasts_bias)
-        values = fixed.activations(values)
+        fixed = FixedPoint.of(plan.arch, layer.codebook, acts, plan.broadcasts_bias)
+        values = fixed.activations(acts)
         active = _read_only((values != 0).astype(np.float32))
-    tables = work.tables[chunk]
-    _batch_kernels.count_each(active, plan.numbers, plan.streams, work.ran[chunk], tables)
+    total = np.zeros(plan.counts, np.int64)
+    if work.tables is None:
+        _batch_kernels.count_together(active, times, plan.numbers, plan.streams, work.ran, total)
+    else:
+        _batch_kernels.count_each(active, plan.numbers, plan.streams, work.ran, work.tables)
     if work.sums is None:
-        return
+        return total
     streamed = prepared(layer)
     entries = (int(plan.broadcasts_bias), streamed.real_indptr, streamed.real_entries)
     if fixed is None:
         zero = np.zeros(layer.n_rows, np.float32) if plan.starts is None else plan.starts
-        _batch_kernels.sums_float32(values, *entries, layer.codebook, zero, _order(layer), work.sums[chunk])
-        return
+        _batch_kernels.sums_float32(values, *entries, layer.codebook, zero, _order(layer), work.sums)
+        return total
     ones = np.broadcast_to(fixed.activations(np.ones((1, 1), np.float32)).ravel(), len(values)).copy()
     starts = np.zeros((1, layer.n_rows), np.int64)
     if plan.starts is not None:
@@ -152,14 +190,17 @@ def _run_chunk(layer: PackedLayer, plan: _Plan, acts: Inputs, chunk: slice, work
     # What the narrow sums of the kernel hold.
     narrow = fixed.bits <= 16 and fixed.acc_bits <= 31 and 0 <= fixed.weight_frac_bits <= 30
     lanes = np.empty((layer.n_rows, LANES), np.int32 if narrow else np.int64)
-    totals = np.empty((len(values), layer.n_rows), np.int64)
+    sums = np.empty((len(values), layer.n_rows), np.int64)
     saturations = np.empty((len(values), layer.n_pe), np.int64)
     _batch_kernels.sums_fixed(
-        values, ones, *entries, fixed.weights(layer.codebook), rule, starts, _order(layer), lanes,
-        totals, saturations,
-    )  # fmt: skip
-    work.sums[chunk] = fixed.values(totals)
-    tables.reshape(len(values), len(PER_PE), -1)[:, PER_PE.index("saturations")] = saturations
+        values, ones, *entries, fixed.weights(layer.codebook), rule, starts, _order(layer), lanes, sums, saturations
+    )
+    work.sums[:] = fixed.values(sums)
+    place = PER_PE.index("saturations")
+    total.reshape(len(PER_PE), -1)[place] = times @ saturations
+    if work.tables is not None:
+        work.tables.reshape(len(values), len(PER_PE), -1)[:, place] = saturations
+    return total
 
 
 def _order(layer: PackedLayer) -> NDArray[np.uint32]:

@@ -97,6 +97,16 @@ def test_energy_is_counts_times_prices(case):
         assert report.by_cause_nj[price.event] == pytest.approx(events * price.pj * 1e-3)
 
 
+def test_a_batch_of_summed_counters_costs_what_its_vectors_do():
+    acts = np.array([[1, 0, 2], [0, 0, 0], [3, 1, 1]], np.float32)
+    arch = ArchConfig(n_pe=2)
+    whole = energy(simulate_batch(SMALL, acts, arch, counts="sum"), dram_bytes=3 * 40)
+    alone = [energy(simulate(SMALL, vector, arch), dram_bytes=40) for vector in acts]
+    assert whole.total_nj == pytest.approx(sum(report.total_nj for report in alone))
+    assert whole.time_us == pytest.approx(sum(report.time_us for report in alone))
+    assert whole.macs == sum(report.macs for report in alone)
+
+
 def test_a_preloaded_bias_costs_an_accumulator_write_a_row():
     layer = pack_codes(np.ones((5, 3), np.uint8), np.arange(16, dtype=np.float32), n_pe=2, bias=np.ones(5))
     result = simulate(layer, np.ones(3), ArchConfig(n_pe=2, bias="preload"))
