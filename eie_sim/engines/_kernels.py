@@ -29,8 +29,8 @@ _BLOCK_STATE = 7 * _BLOCK
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
 
-_AHEAD = 6
-"""Broadcasts ahead whose cache lines are asked for: about one memory latency."""
+AHEAD = 6
+"""Broadcasts ahead whose cache lines are asked for, where they may be in memory: about its latency."""
 
 
 @inlined
@@ -55,6 +55,7 @@ def _serve(
     width: Arg,
     wake: Arg,
     in_row: Arg,
+    row_address: Arg,
     address: Arg,
     first_row: Arg,
     last_row: Arg,
@@ -63,7 +64,7 @@ def _serve(
 
     ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
     the length of a column there, ``wake`` the first edge at which a waiting PE can take it, ``in_row`` has the bits of
-    an address that tell the place in an SRAM row. Edges are counted from the base of `_run_timing`.
+    a `row_address` that tell the place in an SRAM row. Edges are counted from the base of `_run_timing`.
     """
     word = state.dtype.type
     latest, none, one = word(0), word(0), word(1)
@@ -83,30 +84,13 @@ def _serve(
         # Rows are told by the address at which they start. Those of `begin` up to `stop` are read, but for what is
         # below `buffered`: rows only rise, and max() stands for "if it walks", without a masked store that would hold
         # up the next broadcast's load.
-        stop = word(((end - walks) | in_row) + one)
+        stop = word(((row_address[at + width + k] - walks) | in_row) + one)
         stop = stop if entries != none else none
         buffered = state[offset + _ROW + k]
         state[offset + _ROW + k] = max(buffered, stop)
-        start = max(buffered, word(begin & ~in_row))
+        start = max(buffered, word(row_address[at + k] & ~in_row))
         state[offset + _READS + k] = word(state[offset + _READS + k] + word(max(stop, start) - start))
     return latest
-
-
-@inlined
-def _count_row_reads(columns: Arg, n_pe: Arg, lanes: Arg, address: Arg, entries_per_row: Arg, reads: Arg) -> None:
-    """Row reads where the entries in an SRAM row are no power of two, so that `_serve` cannot count them."""
-    buffered = np.empty(n_pe, np.int64)
-    for k in range(n_pe):  # numba compiles a loop sooner than np.full and a slice
-        buffered[k] = -1
-        reads[k] = 0
-    for j in range(len(columns)):
-        at = columns[j] * lanes
-        for k in range(n_pe):
-            begin, end = int(address[at + k]), int(address[at + lanes + k])
-            if end > begin:
-                first_read, last_read = begin // entries_per_row, (end - 1) // entries_per_row
-                reads[k] += last_read - max(buffered[k], first_read - 1)
-                buffered[k] = last_read
 
 
 @inlined
@@ -175,10 +159,10 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     and the base of the free edges. All edges here are counted from the start, but those in `state` and in `_serve` from
     the base, which moves before a number outgrows its word.
     """
-    n_pe, lanes, n_cols, has_bias, depth, row_shift, _, _ = timing
-    address, first_row, last_row, fillers = flat
+    n_pe, lanes, n_cols, has_bias, depth, row_shift, _, ahead = timing
+    row_address, address, first_row, last_row, fillers = flat
     word = state.dtype.type
-    in_row = word((1 << max(row_shift, 0)) - 1)
+    in_row = word((1 << row_shift) - 1)
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
@@ -205,8 +189,8 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             pop[j] = max(edge + 1, latest)  # of the PE that is free last, and all others pop no later
             stalls += edge - earliest
             # The machine that runs this foresees neighbours by itself.
-            if j + _AHEAD < len(columns) and columns[j + _AHEAD] != columns[j + _AHEAD - 1] + 1:
-                _ask_for(columns[j + _AHEAD], lanes, address, first_row, last_row, fillers)
+            if ahead > 0 and j + ahead < len(columns) and columns[j + ahead] != columns[j + ahead - 1] + 1:
+                _ask_for(columns[j + ahead], lanes, address, first_row, last_row, fillers)
             if edge + 1 - base >= largest:
                 _move_base(state, lanes, edge - base)
                 base = edge
@@ -214,8 +198,9 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             for b in range(blocks):
                 skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
                 n = min(width - skip, np.uint64(_BLOCK))
+                here, there = at + skip, before + skip
                 free = _serve(
-                    state, offset, at + skip, before + skip, n, width, wake, in_row, address, first_row, last_row
+                    state, offset, here, there, n, width, wake, in_row, row_address, address, first_row, last_row
                 )
                 last_free = max(last_free, free)
                 if keep_fillers:
@@ -238,9 +223,9 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
 
 
 @inlined
-def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
+def _settle(columns: Arg, timing: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
     """Fill the table of counts from the final state and what `_run_timing` returned; returns the cycles."""
-    n_pe, lanes, _, _, _, row_shift, entries_per_row, preloaded = timing
+    n_pe, _, _, _, _, row_shift, preloaded, _ = timing
     load, fill, _, _, drained, base = ends
     cycles = max(load, drained)
     for k in range(n_pe):
@@ -252,7 +237,7 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: 
         drain = cycles - base - int(state[at + _FREE]) + 1
         # In the order of `eie_sim.result.PER_PE`.
         table[k] = len(columns)  # every broadcast is a read of both pointers
-        table[n_pe + k] = int(state[at + _READS]) >> max(row_shift, 0)
+        table[n_pe + k] = int(state[at + _READS]) >> row_shift
         table[2 * n_pe + k] = entries
         table[3 * n_pe + k] = fillers
         table[4 * n_pe + k] = entries - fillers  # writes
@@ -265,8 +250,6 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: 
         table[11 * n_pe + k] = fill
         table[12 * n_pe + k] = drain
         table[13 * n_pe + k] = (preloaded + n_pe - 1 - k) // n_pe  # rows i with i mod n_pe == k
-    if row_shift < 0:
-        _count_row_reads(columns, n_pe, lanes, flat[0], entries_per_row, table[n_pe : 2 * n_pe])
     return cycles
 
 
@@ -279,11 +262,13 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     acts : float32 or int64 (n_cols,)
     timing : tuple of int
         What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
-        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row; and the
-        rows of which the accumulators are preloaded. A plain tuple, because numba takes long to recognise any other
-        kind at a call.
+        of the row addresses in an SRAM row; the rows of which the accumulators are preloaded; and how many broadcasts
+        ahead memory is asked for, 0 for never. A plain tuple, because numba takes long to recognise any other kind at a
+        call.
     flat : tuple of ndarray
-        `PreparedLayer.by_lane`, or `by_lane_wide`.
+        Row addresses, and `PreparedLayer.by_lane`, or `by_lane_wide`. Row addresses are the addresses where a power of
+        two of entries is in an SRAM row; else ``2 * row``, one more within the row: as many rows begin and end between
+        two of them, and a shift tells the row instead of a division.
     columns : int32 (n_cols + 1,), or (0,) when they are not asked for
         Out: pointer column of each broadcast; with a bias, the last one is the bias.
     push : int64 (n_cols + 1,), or (0,) when they are not asked for
@@ -306,7 +291,7 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     sent = found[:broadcasts]
     state = _new_state(lanes, flat[0].dtype.type)
     ends = _run_timing(sent, n_inputs, timing, flat, state, push)
-    cycles = _settle(sent, timing, flat, state, ends, table)
+    cycles = _settle(sent, timing, state, ends, table)
     return int(broadcasts), int(cycles), int(ends[2]), int(ends[3])
 
 

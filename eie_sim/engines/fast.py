@@ -32,8 +32,8 @@ _MOST_BEHIND = 2**15 - 1
 
 _LARGEST_ADDRESS = 2**16 - 1
 
-# Entries in an SRAM row for which the kernel shifts instead of dividing.
-_SHIFTED_ROWS = frozenset(1 << shift for shift in range(16))
+# Bytes of a layer's streams that are still in a cache when the next vector of a batch asks for them.
+_CACHED_BYTES = 2**23
 
 # Given to the kernel where nobody asks for them.
 _NO_COLUMNS, _NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int64)
@@ -59,6 +59,9 @@ class _Plan(NamedTuple):
 
     streams: tuple[NDArray[Any], ...]
     """The layer in words that are wide enough, as `run_counts` takes it."""
+
+    batch_numbers: tuple[int, ...]
+    """`numbers` where the vector before has brought the layer into a cache."""
 
     counts: int
     """Numbers in the table of counts."""
@@ -171,9 +174,9 @@ def _run_chunk(
         active = _read_only((values != 0).astype(np.float32))
     total = np.zeros(plan.counts, np.int64)
     if work.tables is None:
-        _batch_kernels.count_together(active, times, plan.numbers, plan.streams, work.ran, total)
+        _batch_kernels.count_together(active, times, plan.batch_numbers, plan.streams, work.ran, total)
     else:
-        _batch_kernels.count_each(active, plan.numbers, plan.streams, work.ran, work.tables)
+        _batch_kernels.count_each(active, plan.batch_numbers, plan.streams, work.ran, work.tables)
     if work.sums is None:
         return total
     streamed = prepared(layer)
@@ -269,8 +272,6 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
     streamed = prepared(layer)
-    per_row = min(arch.entries_per_spmat_row, _MOST_CYCLES)  # more than any layer here has
-    shift = per_row.bit_length() - 1 if per_row in _SHIFTED_ROWS else -1
     depth = min(arch.act_queue_depth, _MOST_CYCLES)
     broadcasts_bias = arch.broadcasts_bias(layer)
     starts = layer.preloaded_bias() if arch.preloads_bias else None
@@ -278,14 +279,30 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
         starts = starts[layer.row_permutation]
     preloaded = 0 if starts is None else layer.n_rows
     lanes, columns = streamed.lanes, layer.n_cols
-    numbers = (layer.n_pe, lanes, columns, int(broadcasts_bias), depth, shift, per_row, preloaded)
     # A PE is behind the broadcast by what its queue can hold; the kernel keeps half the range of a word for that.
     behind = (depth + 2) * streamed.longest
-    last_row_ends = layer.entries_of_fullest_pe + (per_row if shift > 0 else 1)
+    per_row = min(arch.entries_per_spmat_row, layer.n_entries + 1)  # then all entries are in one row
+    shift = per_row.bit_length() - 1
+    shifted = 1 << shift == per_row
+    last_row_ends = layer.entries_of_fullest_pe + max(per_row, 2)
     narrow = behind <= _MOST_BEHIND and last_row_ends <= _LARGEST_ADDRESS
-    streams = streamed.by_lane if narrow else streamed.by_lane_wide
+    by_lane = streamed.by_lane if narrow else streamed.by_lane_wide
+    streams = (by_lane[0] if shifted else _row_addresses(by_lane[0], per_row), *by_lane)
+    numbers = (layer.n_pe, lanes, columns, int(broadcasts_bias), depth, shift if shifted else 1, preloaded)
+    cached = sum(stream.nbytes for stream in by_lane) <= _CACHED_BYTES
+    ahead = _kernels.AHEAD
     table = len(PER_PE) * layer.n_pe
-    return _Plan(arch, numbers, streams, table, arch.number_bits is not None, broadcasts_bias, starts)
+    for_batches = (*numbers, 0 if cached else ahead)
+    in_fixed_point = arch.number_bits is not None
+    return _Plan(arch, (*numbers, ahead), streams, for_batches, table, in_fixed_point, broadcasts_bias, starts)
+
+
+def _row_addresses(address: NDArray[Any], per_row: int) -> NDArray[Any]:
+    """Addresses by which a shift tells the SRAM row; see `_kernels.run_counts`."""
+    row, within = np.divmod(address, address.dtype.type(per_row))
+    found = np.asarray(2 * row + (within != 0), address.dtype)
+    found.flags.writeable = False
+    return found
 
 
 def _in_original_order(layer: PackedLayer, sums: NDArray[Any]) -> NDArray[Any]:
