@@ -23,6 +23,8 @@ from eie_sim.fixed_point import multiply, saturate
 _BLOCK = 64
 """PEs of one block of state, whose rows lie one after another."""
 
+_WHOLE_BLOCK = np.uint64(_BLOCK)
+
 _FREE, _WALKS, _ENTRIES, _FILLERS, _BYPASS, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
 _BLOCK_STATE = 7 * _BLOCK
 
@@ -199,9 +201,16 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
                 skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
                 n = min(width - skip, np.uint64(_BLOCK))
                 here, there = at + skip, before + skip
-                free = _serve(
-                    state, offset, here, there, n, width, wake, in_row, row_address, address, first_row, last_row
-                )
+                # A whole block, as in a machine of 64 PEs, has a length that the compiler knows: a third quicker.
+                if n == _WHOLE_BLOCK:
+                    free = _serve(
+                        state, offset, here, there, _WHOLE_BLOCK, width, wake, in_row, row_address, address, first_row,
+                        last_row,
+                    )  # fmt: skip
+                else:
+                    free = _serve(
+                        state, offset, here, there, n, width, wake, in_row, row_address, address, first_row, last_row
+                    )
                 last_free = max(last_free, free)
                 if keep_fillers:
                     _count_fillers(state, offset, at + skip, n, fillers)
