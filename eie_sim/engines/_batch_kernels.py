@@ -11,7 +11,7 @@ import numpy as np
 
 from compressor.jit import Arg, inlined, kernel
 from eie_sim.engines._kernels import accumulate_fixed, accumulate_float32, run_counts
-from eie_sim.engines._lanes import LANES, add_products, add_saturating, multiply_narrow
+from eie_sim.engines._lanes import LANES, add_products, add_saturating, in_cache_lines, multiply_narrow
 from eie_sim.fixed_point import multiply
 
 _ALONE = 4
@@ -185,7 +185,8 @@ def sums_float32(
     """
     n_cols, n_rows, code_bits = acts.shape[1], len(starts), _bits_of(codebook)
     columns, one = np.empty(n_cols + 1, np.int32), np.empty(n_rows, np.float32)
-    inputs, sums = np.empty((n_cols + 1, LANES), np.float32), np.empty((n_rows, LANES), np.float32)
+    inputs = in_cache_lines((n_cols + 1) * LANES, np.float32).reshape((n_cols + 1, LANES))
+    sums = in_cache_lines(n_rows * LANES, np.float32).reshape((n_rows, LANES))
     for lane in range(LANES):
         inputs[n_cols, lane] = 1
     for begin in range(0, len(acts), LANES):
@@ -252,7 +253,8 @@ def sums_fixed(
     narrow, top = sums.itemsize == 4, (1 << (acc_bits - 1)) - 1
     below_half, odd = (1 << (shift - 1)) - 1 if narrow and half_even and shift > 0 else 0, int(half_even and shift > 0)
     columns, one = np.empty(n_cols + 1, np.int32), np.empty(n_rows, np.int64)
-    inputs, products = np.empty((n_cols + 1, LANES), sums.dtype), np.empty((len(weights), LANES), sums.dtype)
+    inputs = in_cache_lines((n_cols + 1) * LANES, sums.dtype).reshape((n_cols + 1, LANES))
+    products = in_cache_lines(len(weights) * LANES, sums.dtype).reshape((len(weights), LANES))
     cut, short_weights = np.empty((n_pe, LANES), np.int32), np.empty(len(weights), sums.dtype)
     for code in range(len(weights)):
         short_weights[code] = number(weights[code])

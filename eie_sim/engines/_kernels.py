@@ -6,17 +6,20 @@ not overlap. Words are as wide as the addresses of the layer, mostly 16 bits: tw
 would give. What a PE keeps between broadcasts:
 
     FREE     the edge at which its pointer read is next free (``f`` of the contract), counted from a moving base
+    BYPASS   bypasses
+    FILLERS  fillers walked
     WALKS    broadcasts with an entry in this PE
     ENTRIES  entries walked
-    FILLERS  fillers among them
-    BYPASS   bypasses
     READS    entries in the sparse-matrix rows read
     ROW      the address after the row in the row buffer, 0 when it is empty
+
+The last four do not depend on timing: `tally` counts them for many broadcasts at once.
 """
 
 import numpy as np
 
 from compressor.jit import Arg, inlined, kernel
+from eie_sim.engines._lanes import LANES, in_cache_lines, tally, tally_pair
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
@@ -25,11 +28,14 @@ _BLOCK = 64
 
 _WHOLE_BLOCK = np.uint64(_BLOCK)
 
-_FREE, _WALKS, _ENTRIES, _FILLERS, _BYPASS, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
+_FREE, _BYPASS, _FILLERS, _WALKS, _ENTRIES, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
 _BLOCK_STATE = 7 * _BLOCK
 
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
+
+_TALLIED = 64
+"""Broadcasts after which `tally` looks at them."""
 
 AHEAD = 6
 """Broadcasts ahead whose cache lines are asked for, where they may be in memory: about its latency."""
@@ -56,8 +62,6 @@ def _serve(
     n: Arg,
     width: Arg,
     wake: Arg,
-    in_row: Arg,
-    row_address: Arg,
     address: Arg,
     first_row: Arg,
     last_row: Arg,
@@ -65,15 +69,14 @@ def _serve(
     """One broadcast in one block of `n` PEs; returns the edge at which the last of them is free again.
 
     ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
-    the length of a column there, ``wake`` the first edge at which a waiting PE can take it, ``in_row`` has the bits of
-    a `row_address` that tell the place in an SRAM row. Edges are counted from the base of `_run_timing`.
+    the length of a column there, ``wake`` the first edge at which a waiting PE can take it. Edges are counted from the
+    base of `_run_timing`.
     """
     word = state.dtype.type
-    latest, none, one = word(0), word(0), word(1)
+    latest, one = word(0), word(1)
     for k in range(n):
         begin, end = address[at + k], address[at + width + k]
         entries = word(end - begin)
-        walks = word(entries != none)
         free = state[offset + _FREE + k]
         # Two issues in a row to one accumulator: a bypass. The marks of first_row and last_row match nothing.
         same = first_row[at + k] == last_row[before + k]
@@ -81,17 +84,6 @@ def _serve(
         free = word(max(free, wake) + max(entries, one))
         state[offset + _FREE + k] = free
         latest = max(latest, free)
-        state[offset + _WALKS + k] = word(state[offset + _WALKS + k] + walks)
-        state[offset + _ENTRIES + k] = word(state[offset + _ENTRIES + k] + entries)
-        # Rows are told by the address at which they start. Those of `begin` up to `stop` are read, but for what is
-        # below `buffered`: rows only rise, and max() stands for "if it walks", without a masked store that would hold
-        # up the next broadcast's load.
-        stop = word(((row_address[at + width + k] - walks) | in_row) + one)
-        stop = stop if entries != none else none
-        buffered = state[offset + _ROW + k]
-        state[offset + _ROW + k] = max(buffered, stop)
-        start = max(buffered, word(row_address[at + k] & ~in_row))
-        state[offset + _READS + k] = word(state[offset + _READS + k] + word(max(stop, start) - start))
     return latest
 
 
@@ -119,7 +111,7 @@ def _count_fillers(state: Arg, offset: Arg, at: Arg, n: Arg, fillers: Arg) -> No
 @inlined
 def _new_state(lanes: Arg, word: Arg) -> Arg:
     """The state of `lanes` PEs before the first cycle, in numbers of the type `word`."""
-    state = np.empty((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
+    state = in_cache_lines((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
     for at in range(len(state)):
         state[at] = 0
     for lane in range(lanes):
@@ -164,7 +156,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     n_pe, lanes, n_cols, has_bias, depth, row_shift, _, ahead = timing
     row_address, address, first_row, last_row, fillers = flat
     word = state.dtype.type
-    in_row = word((1 << row_shift) - 1)
+    in_row = (1 << row_shift) - 1
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
@@ -172,6 +164,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     pop = np.empty(len(columns), np.int32)  # the latest pop of each broadcast
     before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
     keep_push, keep_fillers = len(push) > 0, len(fillers) > 0
+    tallied = 0
     j, load, stalls, bubbles, latest, first, edge, base, drained = 0, 1, 0, 0, 1, 0, 0, 0, 0
     for r in range(rows):
         # The bias is a row of its own (scan rule 5); the packed layer keeps it as column n_cols.
@@ -203,14 +196,9 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
                 here, there = at + skip, before + skip
                 # A whole block, as in a machine of 64 PEs, has a length that the compiler knows: a third quicker.
                 if n == _WHOLE_BLOCK:
-                    free = _serve(
-                        state, offset, here, there, _WHOLE_BLOCK, width, wake, in_row, row_address, address, first_row,
-                        last_row,
-                    )  # fmt: skip
+                    free = _serve(state, offset, here, there, _WHOLE_BLOCK, width, wake, address, first_row, last_row)
                 else:
-                    free = _serve(
-                        state, offset, here, there, n, width, wake, in_row, row_address, address, first_row, last_row
-                    )
+                    free = _serve(state, offset, here, there, n, width, wake, address, first_row, last_row)
                 last_free = max(last_free, free)
                 if keep_fillers:
                     _count_fillers(state, offset, at + skip, n, fillers)
@@ -222,6 +210,16 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             last_lane_pushed, pushed = columns[j] == row_end - 1, True
             earliest = edge + 1
             j += 1
+        # What is counted apart is still in a cache then.
+        if j - tallied >= _TALLIED or r == rows - 1:
+            length, apart = lanes // LANES, _BLOCK // LANES
+            for lane in range(0, lanes, 2 * LANES):
+                pe, place = lane // LANES, int(_place(lane) + _WALKS) // LANES
+                if lane + LANES < lanes:
+                    tally_pair(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
+                else:
+                    tally(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
+            tallied = j
         if r < rows - 1:
             if pushed and last_lane_pushed:  # the next row loads at the same edge (scan rule 3)
                 load = edge

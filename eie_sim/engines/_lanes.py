@@ -1,8 +1,8 @@
-"""The sums of `LANES` input vectors side by side: for each entry, one vector instruction adds to all of them.
+"""Vector instructions: the sums of `LANES` input vectors side by side, and the counters of `LANES` PEs.
 
 Written in LLVM's own terms, because the loops that numba compiles do not become such instructions: the compiler cannot
-prove that sums and entries are different memory. Where kernels run as plain Python, arrays of `LANES` numbers do the
-same.
+prove that what is read and what is written are different memory. Where kernels run as plain Python, arrays of `LANES`
+numbers do the same.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from compressor.jit import JIT
+from compressor.jit import JIT, Arg, inlined
+from eie_sim.engines._prefetch import CACHE_LINE_BYTES
 
 LANES = 16
 """Vectors side by side: of float32, one cache line for each row of the layer."""
@@ -22,6 +23,14 @@ LANES = 16
 _INDEX, _BIT = ir.IntType(64), ir.IntType(1)
 
 Generator = tuple[Any, Callable[..., Any]]
+
+
+@inlined
+def in_cache_lines(size: Arg, number: Arg) -> Arg:
+    """New memory for `size` numbers of a type, from the beginning of a cache line on: no vector is in two of them."""
+    memory = np.empty(size + CACHE_LINE_BYTES, number)
+    skip = -memory.ctypes.data % CACHE_LINE_BYTES // memory.itemsize
+    return memory[skip : skip + size]
 
 
 class _Code:
@@ -32,10 +41,13 @@ class _Code:
     builder : llvmlite's IRBuilder
     arguments : list
         Those of the call: the data of arrays, and int64 for integers.
+    width : int
+        Numbers in a vector.
     """
 
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any, width: int = LANES) -> None:
         self.builder = builder
+        self.width = width
         self.arguments = [
             context.make_array(kind)(context, builder, value).data
             if isinstance(kind, types.Array)
@@ -48,11 +60,11 @@ class _Code:
         return self.builder.load(self.builder.gep(data, [at]))
 
     def lanes(self, data: Any, row: Any) -> tuple[Any, int]:
-        """Pointer to the `LANES` numbers of a row, and what their address is a multiple of."""
+        """Pointer to the numbers from a row of `LANES` on, and what their address is a multiple of."""
         number = data.type.pointee
         first = self.builder.gep(data, [self.builder.mul(row, _INDEX(LANES))])
-        width = number.width // 8 if isinstance(number, ir.IntType) else 4
-        return self.builder.bitcast(first, ir.VectorType(number, LANES).as_pointer()), width
+        number_bytes = number.width // 8 if isinstance(number, ir.IntType) else 4
+        return self.builder.bitcast(first, ir.VectorType(number, self.width).as_pointer()), number_bytes
 
     def load(self, place: tuple[Any, int]) -> Any:
         """The numbers at a place of `lanes`."""
@@ -64,9 +76,9 @@ class _Code:
 
     def splat(self, value: Any) -> Any:
         """A vector of `value` in every lane."""
-        nothing = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+        nothing = ir.Constant(ir.VectorType(value.type, self.width), ir.Undefined)
         first = self.builder.insert_element(nothing, value, ir.IntType(32)(0))
-        return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), None))
+        return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), self.width), None))
 
     def row_and_code(self, words: Any, at: Any, code_bits: Any) -> tuple[Any, Any]:
         """Stored row and code of an entry of `PreparedLayer.real_entries`."""
@@ -190,6 +202,99 @@ def _multiply_narrow_in_python(
         products[weight] = (product + below_half + ((product >> shift) & odd)) >> shift
 
 
+def _tally_of(numbers: int) -> Callable[..., Generator]:
+    """The generator of a `tally` of so many PEs."""
+
+    def _tally(
+        _typing_context: Any,
+        columns: Any,
+        first: Any,
+        stop: Any,
+        width: Any,
+        lane: Any,
+        in_row: Any,
+        row_address: Any,
+        address: Any,
+        state: Any,
+        place: Any,
+        apart: Any,
+    ) -> Generator:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            code = _Code(context, builder, signature, arguments, numbers)
+            columns, first, stop, width, lane, in_row, row_address, address, state, place, apart = code.arguments
+            word = state.type.pointee
+            ones = code.splat(word(1))
+            rest = code.splat(builder.trunc(in_row, word))
+            nothing = ir.Constant(ones.type, None)
+
+            def larger(a: Any, b: Any) -> Any:
+                return builder.select(builder.icmp_unsigned(">", a, b), a, b)
+
+            # Kept in registers from one broadcast to the next: LLVM makes them of memory that nobody else sees.
+            kept = [code.lanes(state, builder.add(place, builder.mul(apart, _INDEX(number)))) for number in range(4)]
+            with builder.goto_entry_block():
+                memory = [builder.alloca(ones.type) for _ in kept]
+            for one, found in zip(kept, memory, strict=True):
+                builder.store(code.load(one), found)
+            with cgutils.for_range_slice(builder, first, stop, _INDEX(1)) as (j, _):
+                walks, entries, reads, buffered = (builder.load(one) for one in memory)
+                at = builder.add(builder.mul(builder.sext(code.element(columns, j), _INDEX), width), lane)
+                after = builder.add(at, width)
+                issued = builder.sub(code.load(code.lanes(address, after)), code.load(code.lanes(address, at)))
+                walking = builder.icmp_unsigned("!=", issued, nothing)
+                walked = builder.zext(walking, ones.type)
+                # Rows are told by the address at which they start. Those from that of the first entry up to `end` are
+                # read, but for what is below `buffered`: rows only rise.
+                end = builder.sub(code.load(code.lanes(row_address, after)), ones)
+                end = builder.select(walking, builder.add(builder.or_(end, rest), ones), nothing)
+                begin = builder.and_(code.load(code.lanes(row_address, at)), builder.not_(rest))
+                begin = larger(buffered, begin)
+                read = builder.sub(larger(end, begin), begin)
+                new = (builder.add(walks, walked), builder.add(entries, issued), builder.add(reads, read))
+                for value, one in zip((*new, larger(buffered, end)), memory, strict=True):
+                    builder.store(value, one)
+            for one, found in zip(kept, memory, strict=True):
+                code.store(builder.load(found), one)
+            return context.get_dummy_value()
+
+        arrays = (row_address, address, state, place, apart)
+        return types.void(columns, first, stop, width, lane, in_row, *arrays), generate
+
+    return _tally
+
+
+def _tally_in_python(numbers: int) -> Callable[..., None]:
+    def _tally(
+        columns: Any,
+        first: int,
+        stop: int,
+        width: int,
+        lane: int,
+        in_row: int,
+        row_address: Any,
+        address: Any,
+        state: Any,
+        place: int,
+        apart: int,
+    ) -> None:
+        def lanes(array: Any, row: int) -> Any:
+            return array[LANES * row : LANES * row + numbers]
+
+        walks, entries, reads, buffered = (lanes(state, place + number * apart) for number in range(4))
+        for column in columns[first:stop]:
+            at = int(column) * width + lane
+            issued = lanes(address, at + width) - lanes(address, at)
+            walking = issued != 0
+            end = np.where(walking, ((lanes(row_address, at + width) - walking) | in_row) + 1, 0)
+            begin = np.maximum(buffered, lanes(row_address, at) & ~state.dtype.type(in_row))
+            walks += walking
+            entries += issued
+            reads += (np.maximum(end, begin) - begin).astype(state.dtype)
+            buffered[:] = np.maximum(buffered, end)
+
+    return _tally
+
+
 def _compiled(generator: Callable[..., Generator], in_python: Callable[..., None]) -> Any:
     return intrinsic(generator) if JIT else in_python
 
@@ -214,3 +319,15 @@ multiply_narrow: Any = _compiled(_multiply_narrow, _multiply_narrow_in_python)
 
 `below_half` is one less than half of ``1 << shift`` and `odd` 1, to round half to even; both 0 drop the low bits.
 """
+
+tally: Any = _compiled(_tally_of(LANES), _tally_in_python(LANES))
+"""Count what does not depend on timing, for `LANES` PEs and the broadcasts ``first .. stop - 1`` of `columns`:
+``tally(columns, first, stop, width, lane, in_row, row_address, address, state, place, apart)``.
+
+Places are counted in `LANES` numbers: `width` is the length of a column and `lane` the first PE in `address` and
+`row_address`; `place` is that of the walks in `state`; after them, `apart` from one another, are the entries, what is
+in the rows read, and the address after the row in the row buffer.
+"""
+
+tally_pair: Any = _compiled(_tally_of(2 * LANES), _tally_in_python(2 * LANES))
+"""As `tally`, for twice as many PEs."""

@@ -17,7 +17,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.engines import _batch_kernels, _kernels
 from eie_sim.engines._lanes import LANES
 from eie_sim.engines.layer_cache import LayerCache
-from eie_sim.engines.prepared import prepared
+from eie_sim.engines.prepared import in_cache_lines, prepared
 from eie_sim.engines.protocol import Inputs
 from eie_sim.fixed_point import FixedPoint
 from eie_sim.result import PER_PE, BatchResult, KeptCounts, Schedule, SimResult, batch_counts, result_of_table
@@ -192,7 +192,7 @@ def _run_chunk(
     rule = (fixed.weight_frac_bits, fixed.half_even, fixed.acc_bits)
     # What the narrow sums of the kernel hold.
     narrow = fixed.bits <= 16 and fixed.acc_bits <= 31 and 0 <= fixed.weight_frac_bits <= 30
-    lanes = np.empty((layer.n_rows, LANES), np.int32 if narrow else np.int64)
+    lanes = in_cache_lines((layer.n_rows, LANES), np.int32 if narrow else np.int64)
     sums = np.empty((len(values), layer.n_rows), np.int64)
     saturations = np.empty((len(values), layer.n_pe), np.int64)
     _batch_kernels.sums_fixed(
@@ -300,7 +300,8 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
 def _row_addresses(address: NDArray[Any], per_row: int) -> NDArray[Any]:
     """Addresses by which a shift tells the SRAM row; see `_kernels.run_counts`."""
     row, within = np.divmod(address, address.dtype.type(per_row))
-    found = np.asarray(2 * row + (within != 0), address.dtype)
+    found = in_cache_lines(address.shape, address.dtype)
+    found[:] = 2 * row + (within != 0)
     found.flags.writeable = False
     return found
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from compressor.jit import Arg, available_cores, in_threads, kernel
 from compressor.types.packed import PackedLayer
+from eie_sim.engines._prefetch import CACHE_LINE_BYTES
 from eie_sim.engines.layer_cache import LayerCache
 
 LANES = 16
@@ -163,6 +164,15 @@ def prepared(layer: PackedLayer) -> PreparedLayer:
     return found
 
 
+def in_cache_lines(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """A new array that begins at a cache line, so that the vectors that kernels load of it are not in two."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + CACHE_LINE_BYTES, np.uint8)
+    skip = -memory.ctypes.data % CACHE_LINE_BYTES
+    found: NDArray[Any] = memory[skip : skip + size].view(dtype).reshape(shape)
+    return found
+
+
 def _derive(layer: PackedLayer) -> PreparedLayer:
     began = time.perf_counter()
     columns, n_pe = layer.pointers.shape[0] - 1, layer.n_pe
@@ -173,8 +183,8 @@ def _derive(layer: PackedLayer) -> PreparedLayer:
     row_type = np.min_scalar_type(rows_per_pe + 1)
     no_first = int(np.iinfo(row_type).max)
     lanes = -(-n_pe // LANES) * LANES
-    first_row = np.full((columns, lanes), no_first, row_type)
-    last_row = np.full((columns, lanes), no_first - 1, row_type)
+    first_row, last_row = in_cache_lines((columns, lanes), row_type), in_cache_lines((columns, lanes), row_type)
+    first_row[:], last_row[:] = no_first, no_first - 1
     fillers = np.zeros((columns, lanes), row_type)  # every filler skips a row at least
     step = max(1, -(-columns // (4 * available_cores())))
     chunks = [(at, min(at + step, columns)) for at in range(0, columns, step)]
@@ -197,7 +207,8 @@ def _derive(layer: PackedLayer) -> PreparedLayer:
 
     in_threads(gather, chunks)
     narrow = max(int(per_pe.max()), columns) <= np.iinfo(np.uint16).max
-    address = np.zeros((columns + 1, lanes), np.uint16 if narrow else np.uint32)
+    address = in_cache_lines((columns + 1, lanes), np.uint16 if narrow else np.uint32)
+    address[:] = 0
     address[:, :n_pe] = layer.pointers
     longest = max((int((address[at + 1 : end + 1] - address[at:end]).max()) for at, end in chunks), default=0)
     for array in (address, first_row, last_row, fillers, real_indptr, real_entries):
