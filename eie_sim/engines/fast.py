@@ -169,7 +169,7 @@ def _run_chunk(
     values: NDArray[Any] = acts
     active, fixed = values, None
     if plan.in_fixed_point:
-        fixed = FixedPoint.of(plan.arch, layer.codebook, acts, plan.broadcasts_bias)
+        fixed = FixedPoint.of(plan.arch, layer.codebook, acts, plan.broadcasts_bias, each=True)
         values = fixed.activations(acts)
         active = _read_only((values != 0).astype(np.float32))
     total = np.zeros(plan.counts, np.int64)
