@@ -264,11 +264,12 @@ def sums_fixed(
         if found:
             columns[found] = n_cols
             for lane in range(LANES):
-                b = min(begin + lane, end - 1)
-                inputs[n_cols, lane] = number(ones[b])
-                for row in range(n_rows):
-                    sums[row, lane] = number(starts[min(b, len(starts) - 1), row])
-                for k in range(n_pe):
+                inputs[n_cols, lane] = number(ones[min(begin + lane, end - 1)])
+            for row in range(n_rows):
+                for lane in range(LANES):
+                    sums[row, lane] = number(starts[min(begin + lane, end - 1, len(starts) - 1), row])
+            for k in range(n_pe):
+                for lane in range(LANES):
                     cut[k, lane] = 0
             for j in range(found + has_bias):
                 column = columns[j]

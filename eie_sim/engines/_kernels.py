@@ -13,13 +13,13 @@ would give. What a PE keeps between broadcasts:
     READS    entries in the sparse-matrix rows read
     ROW      the address after the row in the row buffer, 0 when it is empty
 
-The last four do not depend on timing: `tally` counts them for many broadcasts at once.
+FILLERS and the last four do not depend on timing: `tally` counts them for many broadcasts at once.
 """
 
 import numpy as np
 
 from compressor.jit import Arg, inlined, kernel
-from eie_sim.engines._lanes import LANES, in_cache_lines, tally, tally_pair
+from eie_sim.engines._lanes import LANES, in_cache_lines, sum_columns, sum_columns_pair, tally, tally_pair
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
@@ -98,14 +98,6 @@ def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Ar
         prefetch(last_row, at + k)
         if len(fillers):
             prefetch(fillers, at + k)
-
-
-@inlined
-def _count_fillers(state: Arg, offset: Arg, at: Arg, n: Arg, fillers: Arg) -> None:
-    """The fillers of one broadcast in one block of `n` PEs."""
-    word = state.dtype.type
-    for k in range(n):
-        state[offset + _FILLERS + k] = word(state[offset + _FILLERS + k] + word(fillers[at + k]))
 
 
 @inlined
@@ -200,8 +192,6 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
                 else:
                     free = _serve(state, offset, here, there, n, width, wake, address, first_row, last_row)
                 last_free = max(last_free, free)
-                if keep_fillers:
-                    _count_fillers(state, offset, at + skip, n, fillers)
             latest, before = base + int(last_free), at
             # Every broadcast takes a PE an edge at least: what it walked before the last few is complete when it is
             # free.
@@ -215,10 +205,15 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             length, apart = lanes // LANES, _BLOCK // LANES
             for lane in range(0, lanes, 2 * LANES):
                 pe, place = lane // LANES, int(_place(lane) + _WALKS) // LANES
+                of_fillers = int(_place(lane) + _FILLERS) // LANES
                 if lane + LANES < lanes:
                     tally_pair(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
+                    if keep_fillers:
+                        sum_columns_pair(columns, tallied, j, length, pe, fillers, state, of_fillers)
                 else:
                     tally(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
+                    if keep_fillers:
+                        sum_columns(columns, tallied, j, length, pe, fillers, state, of_fillers)
             tallied = j
         if r < rows - 1:
             if pushed and last_lane_pushed:  # the next row loads at the same edge (scan rule 3)

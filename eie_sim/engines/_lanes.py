@@ -295,6 +295,53 @@ def _tally_in_python(numbers: int) -> Callable[..., None]:
     return _tally
 
 
+def _sum_columns_of(numbers: int) -> Callable[..., Generator]:
+    """The generator of a `sum_columns` of so many PEs."""
+
+    def _sum_columns(
+        _typing_context: Any,
+        columns: Any,
+        first: Any,
+        stop: Any,
+        width: Any,
+        lane: Any,
+        of_column: Any,
+        state: Any,
+        place: Any,
+    ) -> Generator:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            code = _Code(context, builder, signature, arguments, numbers)
+            columns, first, stop, width, lane, of_column, state, place = code.arguments
+            kept = code.lanes(state, place)
+            total = code.load(kept)
+            with builder.goto_entry_block():
+                memory = builder.alloca(total.type)
+            builder.store(total, memory)
+            with cgutils.for_range_slice(builder, first, stop, _INDEX(1)) as (j, _):
+                at = builder.add(builder.mul(builder.sext(code.element(columns, j), _INDEX), width), lane)
+                found = code.load(code.lanes(of_column, at))
+                wider = found.type.element.width > total.type.element.width
+                found = builder.trunc(found, total.type) if wider else builder.zext(found, total.type)
+                builder.store(builder.add(builder.load(memory), found), memory)
+            code.store(builder.load(memory), kept)
+            return context.get_dummy_value()
+
+        return types.void(columns, first, stop, width, lane, of_column, state, place), generate
+
+    return _sum_columns
+
+
+def _sum_columns_in_python(numbers: int) -> Callable[..., None]:
+    def _sum_columns(
+        columns: Any, first: int, stop: int, width: int, lane: int, of_column: Any, state: Any, place: int
+    ) -> None:
+        for column in columns[first:stop]:
+            at = LANES * (int(column) * width + lane)
+            state[LANES * place : LANES * place + numbers] += of_column[at : at + numbers].astype(state.dtype)
+
+    return _sum_columns
+
+
 def _compiled(generator: Callable[..., Generator], in_python: Callable[..., None]) -> Any:
     return intrinsic(generator) if JIT else in_python
 
@@ -331,3 +378,11 @@ in the rows read, and the address after the row in the row buffer.
 
 tally_pair: Any = _compiled(_tally_of(2 * LANES), _tally_in_python(2 * LANES))
 """As `tally`, for twice as many PEs."""
+
+sum_columns: Any = _compiled(_sum_columns_of(LANES), _sum_columns_in_python(LANES))
+"""Add to `LANES` numbers of `state` those of the broadcasts ``first .. stop - 1`` of `columns`, places as for `tally`:
+``sum_columns(columns, first, stop, width, lane, of_column, state, place)``.
+"""
+
+sum_columns_pair: Any = _compiled(_sum_columns_of(2 * LANES), _sum_columns_in_python(2 * LANES))
+"""As `sum_columns`, for twice as many PEs."""
