@@ -59,6 +59,8 @@ def test_any_batch_is_single_calls(data, output):
 @given(data=st.data())
 def test_thousands_of_batches_are_single_calls(data):
     layer = data.draw(layers(max_rows=60, max_cols=30))
+    if data.draw(st.booleans()):
+        layer = layer.repack(n_pe=data.draw(st.integers(1, 130)))
     arch, acts = data.draw(machines(layer)), data.draw(activations(layer.n_cols))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     assert_single_calls(layer, vectors_like(acts, data.draw(st.integers(1, 40)), rng, rng.random()), arch)
