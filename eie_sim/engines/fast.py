@@ -42,7 +42,7 @@ _COUNT = np.dtype(np.int64)
 
 # Vectors of a chunk times numbers of the layer (entries, rows, columns), about: a few milliseconds, so that calls of
 # kernels cost little and cores come out even.
-_NUMBERS_OF_A_CHUNK = 2**23
+_NUMBERS_OF_A_CHUNK = 2**22
 
 _MOST_LANES_OF_A_CHUNK = 256
 
