@@ -26,6 +26,7 @@ from benchmarks.harness import (
     Table,
     Timing,
     as_if_it_fitted,
+    blas_environment,
     command,
     found_alex8,
     geometric_mean,
@@ -109,7 +110,8 @@ def measure_batch(layer: PackedLayer, acts: NDArray[np.float32], repeats: int) -
     return timing.median_s / len(acts)
 
 
-def _blas() -> dict[str, object]:
+def blas_facts() -> dict[str, object]:
+    """The BLAS that numpy runs here, its kernel and its threads."""
     pools = [blas for blas in loaded_blas() if blas.library != "openmp"]
     return {
         "blas": "; ".join(f"{blas.library} {blas.version} kernel {blas.kernel}" for blas in pools),
@@ -136,19 +138,17 @@ def _measure_here(options: argparse.Namespace) -> dict[str, Any]:
             row[f"{what}_floor_us"] = bytes_touched(layer, acts[0], what == "outputs") / bandwidth * 1e6
         rows.append(row)
         print(f"{name} measured", file=sys.stderr)
-    return {"rows": rows, "bandwidth": bandwidth, "facts": _blas()}
+    return {"rows": rows, "bandwidth": bandwidth, "facts": blas_facts()}
 
 
 def _measure_in_child(options: argparse.Namespace, cores: int) -> dict[str, Any]:
-    """Measure in a fresh process on `cores` cores, BLAS on as many threads and on the kernel it chooses itself."""
-    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
-    environment |= {f"{library}_NUM_THREADS": str(cores) for library in ("OPENBLAS", "MKL", "OMP")}
+    """Measure in a fresh process on `cores` cores."""
     arguments = ["--repeats", str(options.repeats), "--layers", ",".join(options.layers)]
     if options.alex8 is not None:
         arguments += ["--alex8", str(options.alex8)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.engine_speed", "--in-child", str(cores), *arguments],
-        env=environment, check=True, stdout=subprocess.PIPE,
+        env=blas_environment(cores), check=True, stdout=subprocess.PIPE,
     )  # fmt: skip
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured

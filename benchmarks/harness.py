@@ -218,6 +218,12 @@ def as_if_it_fitted() -> Iterator[None]:
         yield
 
 
+def blas_environment(cores: int) -> dict[str, str]:
+    """Variables of a process in which BLAS runs on so many threads, and on the kernel that it chooses itself."""
+    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
+    return environment | {f"{library}_NUM_THREADS": str(cores) for library in ("OPENBLAS", "MKL", "OMP")}
+
+
 def found_alex8() -> Path | None:
     """The EIE authors' Alex-8, where the folder of `EIE_SIM_ALEX8` or one beside the project has it."""
     folder = Path(os.environ.get("EIE_SIM_ALEX8", Path(__file__).parents[2] / "shared" / "reference" / "alex8"))

@@ -39,6 +39,7 @@ def pack_codes(
     bias_codes: ArrayLike | None = None,
     name: str = "layer",
     row_permutation: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
 ) -> PackedLayer:
     """Pack a dense matrix of codes.
 
@@ -50,10 +51,12 @@ def pack_codes(
         Shared weights, ``codebook[0] == 0``; its length gives the weight bits.
     n_pe, index_bits : int
     bias_codes : array_like of int, shape (n_rows,), or None
-        Codes of the bias.
+        Codes of the bias, packed as one more column.
     name : str
     row_permutation : array_like of int, shape (n_rows,), or None
         ``row_permutation[i]`` = original row stored at ``i``.
+    bias : array_like of float, shape (n_rows,), or None
+        The bias itself, for machines that preload it.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def pack_codes(
     """
     matrix = with_bias(sparse_codes(codes), bias_codes)
     return PackedLayer.from_columns(
-        matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name
+        matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name, bias=bias
     )
 
 
@@ -85,6 +88,7 @@ def pack_sparse(
     bias_codes: ArrayLike | None = None,
     name: str = "layer",
     row_permutation: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
 ) -> PackedLayer:
     """Pack a matrix of codes given as compressed sparse columns, for layers too big to be dense.
 
@@ -95,7 +99,7 @@ def pack_sparse(
         Row and code of each entry; rows may come in any order inside a column, code 0 is dropped.
     shape : (int, int)
         ``(n_rows, n_cols)``.
-    codebook, n_pe, index_bits, bias_codes, name, row_permutation
+    codebook, n_pe, index_bits, bias_codes, name, row_permutation, bias
         As for `pack_codes`.
 
     Raises
@@ -108,5 +112,5 @@ def pack_sparse(
     n_rows, n_cols = (whole_number("shape", size, 1, MAX_SIZE) for size in shape)
     matrix = with_bias(checked_columns(indptr, rows, codes, (n_rows, n_cols)), bias_codes)
     return PackedLayer.from_columns(
-        matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name
+        matrix, codebook, n_pe=n_pe, index_bits=index_bits, row_permutation=row_permutation, name=name, bias=bias
     )

@@ -114,6 +114,7 @@ def compress_layer_report(
         index_bits=index_bits,
         row_permutation=row_permutation,
         name=name,
+        bias=shared.bias,
     )
     return LayerCompression(layer, shared.threshold, len(shared.codes.rows), shared.inertia, shared.iterations, error)
 

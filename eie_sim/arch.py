@@ -14,11 +14,13 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from compressor.storage.toml_file import read_toml
+from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import POINTER_BYTES
 from eie_sim.records import FieldsDisagree, Record
 
 Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
 Rounding = Literal["half_even", "truncate"]
+Bias = Literal["column", "preload"]
 
 ACT_BYTES = 2
 """One activation in the register files and the activation SRAM (EIE section IV: 16 bits)."""
@@ -102,6 +104,12 @@ class ArchConfig(Record):
     acc_bits: _WholeNumber | None = Field(
         None, ge=2, le=MAX_ACC_BITS, description="Bits of the saturating accumulator; None: those of `arithmetic`."
     )
+    bias: Bias | None = Field(
+        None,
+        description="Where a layer's bias comes from: a column of codes that is broadcast as one more input, as in the "
+        "authors' simulator, or preloaded accumulators, which take no cycle. None: the default of the call, a column "
+        "in `simulate`.",
+    )
     lnzd_fanin: _WholeNumber = Field(
         4,
         ge=2,
@@ -146,6 +154,15 @@ class ArchConfig(Record):
     def timed_by(self) -> tuple[Any, ...]:
         """What cycles, counts and outputs depend on: all fields but `UNTIMED`."""
         return tuple(getattr(self, name) for name in type(self).model_fields if name not in UNTIMED)
+
+    @cached_property
+    def preloads_bias(self) -> bool:
+        """Whether accumulators start at the bias, so that no column is broadcast for it."""
+        return self.bias == "preload"
+
+    def broadcasts_bias(self, layer: PackedLayer) -> bool:
+        """Whether one more column of `layer` is its bias and is broadcast."""
+        return layer.has_bias and not self.preloads_bias
 
     @cached_property
     def sram_limits(self) -> tuple[int, int, int, int]:

@@ -5,6 +5,9 @@ import warnings
 from dataclasses import dataclass, replace
 from operator import le
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
@@ -45,6 +48,19 @@ class Need:
         return f"{self.memory}: {self.used:,} {self.unit} a PE, where there are {self.available:,}"
 
 
+def stored_pointers(layer: PackedLayer, arch: ArchConfig) -> NDArray[np.uint32]:
+    """The pointers that are in the SRAMs of `arch`: without a bias column where the bias is preloaded."""
+    return layer.pointers[: layer.n_cols + 1] if arch.preloads_bias else layer.pointers
+
+
+def _largest_needs(layer: PackedLayer, arch: ArchConfig) -> tuple[int, int, int, int]:
+    needs = layer.largest_needs
+    if not arch.preloads_bias:
+        return needs
+    pointers = stored_pointers(layer, arch)
+    return int(pointers[-1].max()), len(pointers), needs[2], needs[3]
+
+
 def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
     """What `layer` needs of each memory of the fullest PE of `arch`.
 
@@ -55,7 +71,7 @@ def capacity_report(layer: PackedLayer, arch: ArchConfig) -> tuple[Need, ...]:
         a register file and the activation SRAM (EIE section IV streams longer vectors through the register files in
         batches and says nothing on how they share the SRAM, so each is held against all of it).
     """
-    entries, pointers, inputs, outputs = layer.largest_needs
+    entries, pointers, inputs, outputs = _largest_needs(layer, arch)
     # Whole rows: what does not fill the last one is lost to any other layer.
     spmat_rows = -(-entries // arch.entries_per_spmat_row)
     _, most_pointers, most_inputs, most_outputs = arch.sram_limits
@@ -90,7 +106,7 @@ def check_capacity(layer: PackedLayer, arch: ArchConfig) -> bool:
     CapacityError
         Under ``strict_capacity``, naming every memory that is too small.
     """
-    fits = all(map(le, layer.largest_needs, arch.sram_limits))
+    fits = all(map(le, _largest_needs(layer, arch), arch.sram_limits))
     if not fits:
         _complain(f"layer {layer.name!r} does not fit the SRAM", capacity_report(layer, arch), arch)
     return fits

@@ -113,6 +113,12 @@ MEASURED = (
     ),
     Column("fill_cycles", "PE-cycles", "Before the first activation.", _total("fill_cycles")),
     Column("drain_cycles", "PE-cycles", "After the last. The five sum to n_pe x cycles.", _total("drain_cycles")),
+    Column(
+        "bias_writes",
+        "writes",
+        "Destination registers written with a bias before the first cycle: one for each row where it is preloaded.",
+        _total("bias_writes"),
+    ),
 )
 """The numbers a simulation measures."""
 

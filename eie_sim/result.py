@@ -5,7 +5,7 @@ know, which engine made it.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class _Lasting:
 class Counts(_Lasting, Generic[Scalar]):
     """What each unit did. Scalars are of the whole machine; arrays are int64, shape (n_pe,).
 
-    In a batch of B inputs, scalars are int64 (B,) and arrays (B, n_pe).
+    In a batch of B inputs, scalars are int64 (B,) and arrays (B, n_pe), or (n_pe,) where they are summed.
 
     Attributes
     ----------
@@ -66,6 +66,8 @@ class Counts(_Lasting, Generic[Scalar]):
     busy_cycles, bubble_cycles, starved_cycles, fill_cycles, drain_cycles : ndarray
         Classes of a PE's cycles: an entry issued; an empty column; nothing to do; before its first activation; after
         its last. The five sum to the run's cycles.
+    bias_writes : ndarray
+        Destination registers written with a bias before the first cycle; 0 where the bias is a column.
     """
 
     broadcasts: Scalar
@@ -85,9 +87,11 @@ class Counts(_Lasting, Generic[Scalar]):
     starved_cycles: Integers
     fill_cycles: Integers
     drain_cycles: Integers
+    bias_writes: Integers
 
     def __repr__(self) -> str:
-        sums = ", ".join(f"{f.name}={np.sum(getattr(self, f.name))}" for f in fields(self))
+        known = [f.name for f in fields(self) if hasattr(self, f.name)]  # a batch may keep no counters of PEs
+        sums = ", ".join(f"{name}={np.sum(getattr(self, name))}" for name in known)
         return f"Counts(sums over the machine: {sums})"
 
     EVENTS: ClassVar[tuple[str, ...]] = (
@@ -98,17 +102,18 @@ class Counts(_Lasting, Generic[Scalar]):
         "acc_reads",
         "acc_writes",
     )
-    """The events that cost tables price; classes of cycles never are."""
+    """The events that cost tables price; classes of cycles never are. `bias_writes` cost what `acc_writes` do."""
 
     SCALARS: ClassVar[tuple[str, ...]] = ("broadcasts", "broadcast_stalls", "scan_bubbles", "idle_cycles")
     """The fields that count for the whole machine."""
 
     def __getattr__(self, name: str) -> Any:
         # Called for what is not there yet: the rows of `result_of_table`, each of which becomes an array of its own
-        # when somebody reads it first. Making all 13 takes 2.5 us, two thirds of a warm call on a layer of 64 x 16.
+        # when somebody reads it first. Making all 14 takes 2.5 us, two thirds of a warm call on a layer of 64 x 16.
         place = _PLACES.get(name)
         if place is None or "_table" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            kept = " (counts='none' of a batch keeps no counters of PEs)" if place is not None else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{kept}")
         table = self.__dict__["_table"]
         table.flags.writeable = False
         return self.__dict__.setdefault(name, table.reshape(len(PER_PE), -1)[place])
@@ -117,7 +122,7 @@ class Counts(_Lasting, Generic[Scalar]):
 def freeze(record: object) -> None:
     """Make every array of a dataclass read-only: a result stays what was simulated."""
     for f in fields(record):  # type: ignore[arg-type]
-        value = getattr(record, f.name)
+        value = getattr(record, f.name, None)
         if isinstance(value, np.ndarray):
             value.flags.writeable = False
 
@@ -322,6 +327,35 @@ def result_of_table(
     return result
 
 
+KeptCounts = Literal["each", "sum", "none"]
+"""What a batch keeps of the counters of the PEs: those of every vector, their sums, nothing."""
+
+KEPT_COUNTS: tuple[KeptCounts, ...] = get_args(KeptCounts)
+
+
+def batch_counts(ran: Integers, tables: Integers | None) -> BatchCounts:
+    """The counts of a batch of B vectors.
+
+    Parameters
+    ----------
+    ran : ndarray of int64, shape (B, 4)
+        Broadcasts, cycles, stalls and scan bubbles.
+    tables : ndarray of int64, shape (B, len(PER_PE), n_pe) or (len(PER_PE), n_pe), or None
+        The counters of the PEs, in the order of `PER_PE`: of each vector, summed, or none.
+    """
+    broadcasts, cycles, stalls, bubbles = ran.T.copy()
+    counts: BatchCounts = object.__new__(Counts)
+    counts.__dict__.update(
+        broadcasts=broadcasts,
+        broadcast_stalls=stalls,
+        scan_bubbles=bubbles,
+        idle_cycles=cycles - broadcasts - stalls - bubbles,
+    )
+    if tables is not None:
+        counts.__dict__.update({name: tables[..., place, :] for name, place in _PLACES.items()})
+    return counts
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchResult(_Lasting):
     """One layer on one machine with B input vectors, one after another; each from an empty machine.
@@ -332,8 +366,12 @@ class BatchResult(_Lasting):
     output : ndarray, shape (B, n_rows), or None
         As in `SimResult`.
     counts : BatchCounts
+        The counters of the PEs are those of every vector where `kept` is ``"each"``, (B, n_pe); their sums where it is
+        ``"sum"``, (n_pe,); and not there where it is ``"none"``.
     arch, layer, n_rows, n_cols, engine, version
         As in `SimResult`.
+    kept : str
+        One of `KEPT_COUNTS`.
     """
 
     cycles: Integers
@@ -345,10 +383,23 @@ class BatchResult(_Lasting):
     n_cols: int
     engine: str
     version: str
+    kept: KeptCounts = "each"
 
     def __post_init__(self) -> None:
         freeze(self)
         freeze(self.counts)
+
+    def _of_each(self) -> BatchCounts:
+        """The counts, where they are those of every vector.
+
+        Raises
+        ------
+        ValueError
+            When the batch does not keep them.
+        """
+        if self.kept != "each":
+            raise ValueError(f"counts: {self.kept!r} keeps no counters of each vector; counts='each' does")
+        return self.counts
 
     def __len__(self) -> int:
         return len(self.cycles)
@@ -364,18 +415,19 @@ class BatchResult(_Lasting):
     @property
     def theoretical_us(self) -> NDArray[np.float64]:
         """Time of each input in microseconds if all PEs were always busy; float64, shape (B,)."""
-        return np.asarray(self.counts.entries.sum(axis=1) / self.arch.n_pe / self.arch.clock_hz * 1e6, np.float64)
+        return np.asarray(self._of_each().entries.sum(axis=1) / self.arch.n_pe / self.arch.clock_hz * 1e6, np.float64)
 
     @property
     def load_balance(self) -> NDArray[np.float64]:
         """Entries walked over PE-cycles of each input; float64, shape (B,)."""
-        return np.asarray(self.counts.entries.sum(axis=1) / (self.arch.n_pe * self.cycles), np.float64)
+        return np.asarray(self._of_each().entries.sum(axis=1) / (self.arch.n_pe * self.cycles), np.float64)
 
     def __getitem__(self, index: int) -> SimResult:
         """The result of one of the inputs."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"input {index} of a batch of {len(self)}")
-        picked: dict[str, Any] = {f.name: getattr(self.counts, f.name)[index] for f in fields(self.counts)}
+        counts = self._of_each()
+        picked: dict[str, Any] = {f.name: getattr(counts, f.name)[index] for f in fields(counts)}
         # Scalars of one run are Python's own, as an engine gives them; rows of the arrays stay views of the batch.
         one: dict[str, Any] = {n: int(v) if n in Counts.SCALARS else v for n, v in picked.items()}
         return SimResult(

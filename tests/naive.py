@@ -55,6 +55,9 @@ class Float32:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return np.float32(total + np.float32(weight * activation)), False
 
+    def start(self, bias):
+        return bias
+
     def output(self, totals):
         return np.array(totals, np.float32)
 
@@ -66,7 +69,7 @@ class Fixed:
 
     def __init__(self, layer, acts, arch):
         bits = int(arch.arithmetic.removeprefix("fixed"))
-        inputs = [*acts, 1.0] if layer.has_bias else [*acts]
+        inputs = [*acts, 1.0] if broadcasts_bias(layer, arch) else [*acts]
         self.w_frac, self.a_frac = arch.weight_frac_bits, arch.act_frac_bits
         if self.w_frac is None:
             self.w_frac = most_frac_bits(layer.codebook, bits)
@@ -76,12 +79,16 @@ class Fixed:
         self.acts = [quantise(a, bits, self.a_frac) for a in acts]
         self.one = quantise(1.0, bits, self.a_frac)
         self.rounding = arch.rounding
-        self.top = 2 ** ((arch.acc_bits or bits) - 1)
+        self.acc_bits = arch.acc_bits or bits
+        self.top = 2 ** (self.acc_bits - 1)
 
     def accumulate(self, total, weight, activation):
         exact = total + shifted_product(weight, activation, self.w_frac, self.rounding)
         held = min(max(exact, -self.top), self.top - 1)
         return held, held != exact
+
+    def start(self, bias):
+        return quantise(bias, self.acc_bits, self.a_frac)
 
     def output(self, totals):
         return np.array([float(Fraction(total) / Fraction(2) ** self.a_frac) for total in totals], np.float64)
@@ -127,6 +134,7 @@ class Pe:
     acc_writes: int = 0
     bypasses: int = 0
     saturations: int = 0
+    bias_writes: int = 0
 
     def __post_init__(self):
         self.totals = [self.zero] * self.n_rows
@@ -205,7 +213,9 @@ def simulate(
     numbers = Float32(layer, inputs) if arch.arithmetic == "float32" else Fixed(layer, inputs, arch)
     n = layer.n_pe
     pes = _processing_elements(layer, numbers)
-    rows = _activation_rows(layer, numbers)
+    rows = _activation_rows(layer, numbers, arch)
+    if arch.bias == "preload":
+        _preload(layer, numbers, pes)
 
     t, row, taken = 1, 0, -1  # edge 1 has loaded row 0; `taken` is the last lane taken of it
     columns, pushes = [], []
@@ -245,12 +255,28 @@ def simulate(
     return _result(layer, arch, numbers, pes, t, (columns, pushes), (stalls, bubbles, idle), output, schedule)
 
 
-def _activation_rows(layer, numbers):
+def broadcasts_bias(layer, arch):
+    return layer.has_bias and arch.bias != "preload"
+
+
+def _preload(layer, numbers, pes):
+    bias = layer.bias
+    if bias is None and layer.has_bias:
+        bias = [layer.codebook[code] for code in layer.bias_codes]
+    for stored in range(0 if bias is None else layer.n_rows):
+        original = stored if layer.row_permutation is None else layer.row_permutation[stored]
+        pe = pes[stored % layer.n_pe]
+        value = 0.0 if bias[original] == 0 else bias[original]
+        pe.totals[stored // layer.n_pe] = numbers.start(np.float32(value))
+        pe.bias_writes += 1
+
+
+def _activation_rows(layer, numbers, arch):
     """Row r, lane l: None when not active, else (pointer column, activation). The bias row comes last."""
     n = layer.n_pe
     lanes = [(j, a) if a != 0 else None for j, a in enumerate(numbers.acts)]
     lanes += [None] * (-len(lanes) % n)
-    if layer.has_bias:
+    if broadcasts_bias(layer, arch):
         lanes += [(layer.n_cols, numbers.one)] + [None] * (n - 1)
     return [lanes[at : at + n] for at in range(0, len(lanes), n)]
 
@@ -281,6 +307,7 @@ def _result(layer, arch, numbers, pes, cycles, broadcast, scan, output, schedule
         acc_writes=per_pe("acc_writes"), acc_reads=per_pe("acc_reads"), bypasses=per_pe("bypasses"),
         saturations=per_pe("saturations") * output,
         busy_cycles=busy, bubble_cycles=bubble, starved_cycles=starved, fill_cycles=fill, drain_cycles=drain,
+        bias_writes=per_pe("bias_writes"),
     )  # fmt: skip
     rows_of_inputs = len(range(0, layer.n_cols, layer.n_pe))
     served = (len(pes), len(pushes))
@@ -289,7 +316,7 @@ def _result(layer, arch, numbers, pes, cycles, broadcast, scan, output, schedule
         np.array(pushes, np.int64),
         np.array([pe.pops for pe in pes], np.int64).reshape(served),
         np.array([pe.walked for pe in pes], np.int64).reshape(served),
-        layer.n_pe, rows_of_inputs, layer.has_bias, cycles,
+        layer.n_pe, rows_of_inputs, broadcasts_bias(layer, arch), cycles,
     )  # fmt: skip
     return SimResult(
         cycles, _output(layer, numbers, pes) if output else None, counts, timing if schedule else None,

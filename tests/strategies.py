@@ -53,6 +53,8 @@ def crowded(seed: int) -> Case:
         rounding=str(rng.choice(["half_even", "truncate"])),
     )  # fmt: skip
     acts = rng.normal(size=n_cols) * (rng.random(n_cols) < rng.choice([1.0, 0.6, 0.2]))
+    if rng.random() < 0.4:
+        arch = arch.replace(bias="preload")
     return Case(layer, acts.astype(np.float32), arch)
 
 
@@ -120,7 +122,19 @@ def layers(draw, max_rows: int = 60, max_cols: int = 30) -> PackedLayer:
         index_bits=draw(st.integers(2, 8)),
         bias_codes=None if bias is None else bias[:, 0],
         row_permutation=None if order is None else np.random.default_rng(order).permutation(n_rows),
+        bias=draw(st.none() | activations(n_rows)),
     )
+
+
+def biases(layer: PackedLayer) -> st.SearchStrategy[str | None]:
+    """`ArchConfig.bias` of machines that run `layer`: a bias without a column of codes can only be preloaded."""
+    every = layer.has_bias or layer.bias is None
+    return st.sampled_from([None, "column", "preload"] if every else ["preload"])
+
+
+def broadcasts_bias(case: Case) -> bool:
+    """Whether the bias of a case is one more column."""
+    return case.layer.has_bias and case.arch.bias != "preload"
 
 
 @st.composite
@@ -138,6 +152,7 @@ def machines(draw, layer: PackedLayer, arithmetics=ARITHMETICS) -> ArchConfig:
         act_frac_bits=draw(st.none() | st.integers(-3, 20)),
         rounding=draw(st.sampled_from(["half_even", "truncate"])),
         acc_bits=draw(st.none() | st.integers(2, 62)),
+        bias=draw(biases(layer)),
     )
 
 

@@ -27,6 +27,7 @@ CHOICES = {
     "arithmetic": ("float32", "fixed8", "fixed16", "fixed32"),
     "rounding": ("half_even", "truncate"),
     "strict_capacity": (True, False),
+    "bias": (None, "column", "preload"),
 }
 
 whole = pytest.mark.parametrize(("field", "least", "greatest", "optional"), WHOLE_NUMBERS)

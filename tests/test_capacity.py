@@ -87,6 +87,18 @@ def test_a_bias_needs_a_pointer_too():
     assert needs(layer)["ptr_bytes"].used == 5
 
 
+def test_a_preloaded_bias_needs_neither_a_pointer_nor_entries():
+    layer = pack_codes(np.ones((2, 8), int), BOOK, n_pe=2, bias_codes=[1, 1])
+    column, preload = (needs(layer, ArchConfig(n_pe=2, bias=bias)) for bias in ("column", "preload"))
+    assert (column["ptr_bytes"].used, preload["ptr_bytes"].used) == (10, 9)
+    assert (column["spmat_bytes"].used, preload["spmat_bytes"].used) == (16, 8)
+    with pytest.warns(CapacityWarning, match="10 pointers"):
+        simulate(layer, np.ones(8), ArchConfig(n_pe=2, ptr_bytes=18))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        simulate(layer, np.ones(8), ArchConfig(n_pe=2, ptr_bytes=18, bias="preload"))
+
+
 def test_the_fullest_pe_sets_the_need_of_sparse_matrix_bytes():
     # PE 0 holds row 0 with nine weights, PE 1 nothing: 9 entries of 8 bits, so two SRAM rows of 8 bytes.
     codes = np.zeros((2, 9), int)

@@ -57,6 +57,24 @@ def test_values_beyond_the_range_are_cut():
     ]
 
 
+@pytest.mark.parametrize("frac", [-1000, -1, 0, 7, 1022, 1023, 1080])
+def test_numbers_of_any_size_are_rounded_exactly_alone_and_in_rows(frac):
+    numbers = [0.0, -0.5, 1.5, 2.5, 5e-324, -3e-323, 1e-310, 1e300, -1e300, 0.1]
+    values = np.array([number / 2.0**frac if abs(frac) < 100 else number for number in numbers])
+    expected = [cut(round(Fraction(value) * Fraction(2) ** frac), 8) for value in values.tolist()]
+    assert quantise(values, 8, frac).tolist() == expected
+    rows = quantise(np.stack([values, values]), 8, np.array([[frac], [0]], np.int32))
+    assert rows.tolist() == [expected, quantise(values, 8, 0).tolist()]
+
+
+@pytest.mark.parametrize("frac", [-960, -3, 0, 1022, 1023, 1074])
+def test_accumulators_of_any_binary_point_stand_for_the_same_numbers_alone_and_in_rows(frac):
+    totals = np.array([0, 1, -1, 2**61 - 1, -(2**61), 12345])
+    expected = np.ldexp(totals.astype(np.float64), -frac).tolist()
+    assert FixedPoint(16, 0, frac, 62, True).values(totals).tolist() == expected
+    assert FixedPoint(16, 0, np.array([[frac]], np.int32), 62, True).values(totals[None]).tolist() == [expected]
+
+
 def holds(values, bits, frac):
     low, high = limits(bits)
     return all(low <= round(Fraction(v) * Fraction(2) ** frac) <= high for v in values)

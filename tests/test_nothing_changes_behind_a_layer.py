@@ -11,13 +11,13 @@ from eie_sim.engines.base import ENGINES
 from eie_sim.engines.prepared import prepared
 from eie_sim.result import differences
 
-ARRAYS = ("codebook", "codes", "runs", "pointers", "row_permutation")
+ARRAYS = ("codebook", "codes", "runs", "pointers", "row_permutation", "bias")
 ONE_PE = ArchConfig(n_pe=1)
 
 
 def a_layer(n_pe=2):
     codes = np.random.default_rng(0).integers(0, 4, (6, 5)).astype(np.uint8)
-    return pack_codes(codes, [0, 1, 2, 3], n_pe, bias_codes=codes[:, 0], row_permutation=[5, 4, 3, 2, 1, 0])
+    return pack_codes(codes, [0, 1, 2, 3], n_pe, 4, codes[:, 0], "layer", [5, 4, 3, 2, 1, 0], codes[:, 1])
 
 
 def test_a_layer_does_not_follow_later_changes_of_the_arrays_it_was_made_of():

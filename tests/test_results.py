@@ -15,7 +15,7 @@ from eie_sim.result import BatchResult, Counts, Schedule, differences
 ALL = {
     "broadcasts", "broadcast_stalls", "scan_bubbles", "idle_cycles",
     "ptr_reads", "spmat_row_reads", "entries", "fillers", "acc_writes", "acc_reads", "bypasses", "saturations",
-    "busy_cycles", "bubble_cycles", "starved_cycles", "fill_cycles", "drain_cycles",
+    "busy_cycles", "bubble_cycles", "starved_cycles", "fill_cycles", "drain_cycles", "bias_writes",
 }  # fmt: skip
 
 

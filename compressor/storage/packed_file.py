@@ -1,10 +1,10 @@
 """`.eie` files: a `PackedModel` in a safetensors container, versioned, with a digest, read without a copy.
 
 Format version 2. The tensors of a layer are ``<name>.codebook`` (F32), ``<name>.pointers`` (U32), ``<name>.codes`` and
-``<name>.runs`` (U8), and where rows are permuted ``<name>.row_permutation`` (U32), as in `PackedLayer`. ``graph`` (U8)
-is the ONNX model that they are from, without their numbers, and ``others`` (F32) the parameters of it that no layer
-holds, in order of name. The container's only metadata entry, ``eie_model``, is a JSON document: sorted keys, no white
-space, ASCII::
+``<name>.runs`` (U8), where rows are permuted ``<name>.row_permutation`` (U32), and where the bias is known
+``<name>.bias`` (F32), as in `PackedLayer`. ``graph`` (U8) is the ONNX model that they are from, without their numbers,
+and ``others`` (F32) the parameters of it that no layer holds, in order of name. The container's only metadata entry,
+``eie_model``, is a JSON document: sorted keys, no white space, ASCII::
 
     {"chained": ..., "format": "eie-packed-model", "format_version": 2, "layers": [{"activation": ...,
      "index_bits": ..., "n_cols": ..., "n_pe": ..., "n_rows": ..., "name": ..., "weight_bits": ...}, ...],
@@ -12,7 +12,8 @@ space, ASCII::
      "others": {<name>: <shape>, ...}, "package_version": ..., "provenance": {...}, "sha256": ...}
 
 ``chained`` says whether each layer takes the activated output of the one before; ``network`` is null where no graph is
-known. A model that is a chain and has neither graph nor others is written in version 1, which is a chain by its nature.
+known. A model that is a chain and has neither graph nor others nor a bias is written in version 1, which is a chain by
+its nature.
 
 ``sha256`` covers the rest of the document, the table of tensors and their bytes (`compressor.storage.document`). The
 same model gives the same bytes.
@@ -58,8 +59,9 @@ _DTYPE_OF = {
     "runs": DTYPES["U8"],
     "pointers": DTYPES["U32"],
     "row_permutation": DTYPES["U32"],
+    "bias": DTYPES["F32"],
 }
-_OPTIONAL_FIELD = "row_permutation"
+_OPTIONAL_FIELDS = ("row_permutation", "bias")
 
 
 def save_model(model: PackedModel | PackedLayer, path: str | PathLike[str]) -> None:
@@ -98,7 +100,8 @@ def save_model(model: PackedModel | PackedLayer, path: str | PathLike[str]) -> N
             sizes = {size: getattr(layer, size) for size in _LIMITS}
             entries.append({"name": layer.name, "activation": activation, **sizes})
         fields: dict[str, Any] = {"layers": entries}
-        if model.network is not None or model.others or not model.chained:
+        has_bias = any(layer.bias is not None for layer in model.layers)
+        if model.network is not None or model.others or has_bias or not model.chained:
             others = sorted(model.others.items())
             fields |= {
                 "chained": model.chained,
@@ -144,10 +147,12 @@ def load_model(path: str | PathLike[str], mmap: bool = True) -> PackedModel:
         check_digest(document, tensors)
         entries = document["layers"]
         extra = _Extra(document, tensors.pop("graph", None), tensors.pop("others", None))
-        possible = {f"{entry['name']}.{field}" for entry in entries for field in _DTYPE_OF}
+        # Files of version 1 have no bias but a column of codes.
+        fields = _DTYPE_OF if document["format_version"] == FORMAT_VERSION else _DTYPE_OF.keys() - {"bias"}
+        possible = {f"{entry['name']}.{field}" for entry in entries for field in fields}
         if unknown := sorted(tensors.keys() - possible):
             raise ValueError(f"tensor {unknown[0]!r}: belongs to no layer")
-        needed = {name for name in possible if not name.endswith(f".{_OPTIONAL_FIELD}")}
+        needed = {name for name in possible if name.rpartition(".")[2] not in _OPTIONAL_FIELDS}
         if missing := sorted(needed - tensors.keys()):
             raise ValueError(f"tensor {missing[0]!r}: is missing")
         layers = tuple(_layer(entry, tensors) for entry in entries)
@@ -216,7 +221,7 @@ def _layer(entry: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> PackedLay
             raise ValueError(f"tensor '{name}.{field}': dtype {array.dtype}, but it must be {_DTYPE_OF[field]}")
     # Attack: rows, columns and PEs by the billion, by which `PackedLayer` allocates before it compares them.
     n_rows, n_cols, n_pe = (entry[key] for key in ("n_rows", "n_cols", "n_pe"))
-    pointers, order = arrays["pointers"], arrays[_OPTIONAL_FIELD]
+    pointers, order = arrays["pointers"], arrays["row_permutation"]
     if pointers is None or pointers.shape not in [(n_cols + 1, n_pe), (n_cols + 2, n_pe)]:
         shape = None if pointers is None else pointers.shape
         raise ValueError(f"layer {name!r}: pointers of shape {shape}, but n_cols is {n_cols} and n_pe is {n_pe}")

@@ -125,7 +125,10 @@ class CodedTensor:
         return float(np.abs(self.codebook[nearest_codes(self.bias, self.codebook)] - self.bias).max())
 
     def pack(self, n_pe: int = 64, index_bits: int = 4) -> PackedLayer:
-        """Pack for a machine of `n_pe` PEs; the bias becomes codes of the nearest codebook values.
+        """Pack for a machine of `n_pe` PEs.
+
+        The bias becomes a column of codes of the nearest codebook values, and is kept as it is for machines that
+        preload it.
 
         Raises
         ------
@@ -136,7 +139,7 @@ class CodedTensor:
         if self.kind == "conv":
             raise ValueError(f"kind: {self.name!r} is a convolution, but the machine runs matrices only")
         codes = self.codes.reshape(self.shape)
-        return pack_codes(codes, self.codebook, n_pe, index_bits, self.bias_codes(), self.name)
+        return pack_codes(codes, self.codebook, n_pe, index_bits, self.bias_codes(), self.name, bias=self.bias)
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,6 +67,11 @@ def _first_malformed(
                     return
 
 
+def _without_minus_zero(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A sum that starts at another value than -0.0 never becomes -0.0, so that adding a zero never changes it."""
+    return np.asarray(values + np.float32(0), np.float32)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PackedLayer:
     """One layer in the interleaved CSC form of EIE (section III), ready for a machine of `n_pe` PEs.
@@ -90,6 +95,9 @@ class PackedLayer:
         Row ``j`` holds the local addresses ``p[k, j]`` of all PEs; with a bias, column ``n_cols`` is the bias.
     row_permutation : array_like of uint32, shape (n_rows,), or None
         ``row_permutation[i]`` is the original row stored at ``i``; None where every row is stored at its own place.
+    bias : array_like of float32, shape (n_rows,), or None
+        The bias itself, rows in original order, for machines that start their accumulators at it; -0.0 becomes 0.0.
+        Independent of a bias column, whose codes are its nearest shared weights.
 
     Raises
     ------
@@ -108,6 +116,7 @@ class PackedLayer:
     runs: NDArray[np.uint8]
     pointers: NDArray[np.uint32]
     row_permutation: NDArray[np.uint32] | None = None
+    bias: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -129,6 +138,11 @@ class PackedLayer:
             # A permutation in ascending order moves no row; stored as None, it makes equal layers equal.
             unmoved = bool((order[:-1] < order[1:]).all())
             put("row_permutation", None if unmoved else frozen(order))
+        if self.bias is not None:
+            bias = as_floats("bias", self.bias)
+            if bias.shape != (self.n_rows,):
+                raise ValueError(f"bias: shape {bias.shape}, but {self.n_rows} rows need ({self.n_rows},)")
+            put("bias", frozen(_without_minus_zero(bias)))
         self._check_pointers()
         self._check_entries()
 
@@ -191,6 +205,7 @@ class PackedLayer:
         index_bits: int,
         row_permutation: ArrayLike | None = None,
         name: str = "layer",
+        bias: ArrayLike | None = None,
     ) -> "PackedLayer":
         """Encode and interleave sorted sparse columns of codes.
 
@@ -198,7 +213,7 @@ class PackedLayer:
         ----------
         matrix : SparseColumns
             Where ``indptr`` is one longer than `shape` says, the last column is the bias.
-        codebook, n_pe, index_bits, row_permutation, name
+        codebook, n_pe, index_bits, row_permutation, name, bias
             As for `compressor.pack_codes`.
 
         Raises
@@ -218,7 +233,7 @@ class PackedLayer:
         codes, runs, pointers = encode(columns, n_pe, index_bits)
         return cls(
             name, n_rows, n_cols, n_pe, weight_bits_of(codebook), index_bits, as_floats("codebook", codebook),
-            codes, runs, pointers, order,
+            codes, runs, pointers, order, None if bias is None else as_floats("bias", bias),
         )  # fmt: skip
 
     # What follows from the fields -------------------------------------------------------------------------------------
@@ -316,9 +331,24 @@ class PackedLayer:
         """The weights as a matrix, rows in original order, without the bias; float32, shape (n_rows, n_cols)."""
         return self.codebook[self.decode()]
 
-    def bias(self) -> NDArray[np.float32] | None:
-        """The bias, rows in original order; float32, shape (n_rows,), or None."""
+    def coded_bias(self) -> NDArray[np.float32] | None:
+        """Codebook values of the bias column, rows in original order; float32, shape (n_rows,), or None."""
         return self.codebook[self.bias_codes] if self.has_bias else None
+
+    def preloaded_bias(self) -> NDArray[np.float32] | None:
+        """What the accumulators of a machine with ``bias="preload"`` start at.
+
+        The bias, or the codebook values of the bias column where the layer has nothing else; rows in original order.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rows,), or None
+            No value is -0.0. None: the layer has no bias, and the accumulators start at 0.
+        """
+        if self.bias is not None:
+            return self.bias
+        coded = self.coded_bias()
+        return None if coded is None else _without_minus_zero(coded)
 
     def repack(
         self,
@@ -363,6 +393,7 @@ class PackedLayer:
                 index_bits=self.index_bits if index_bits is None else index_bits,
                 row_permutation=self.row_permutation if row_permutation is None else row_permutation,
                 name=self.name if name is None else name,
+                bias=self.bias,
             )
 
         return pack
@@ -370,7 +401,7 @@ class PackedLayer:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PackedLayer):
             return NotImplemented
-        names = ("codebook", "codes", "runs", "pointers", "row_permutation")
+        names = ("codebook", "codes", "runs", "pointers", "row_permutation", "bias")
         return self._key() == other._key() and all(
             np.array_equal(getattr(self, name), getattr(other, name)) for name in names
         )

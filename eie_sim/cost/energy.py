@@ -13,13 +13,17 @@ from compressor.types.packed_format import POINTER_BYTES
 from compressor.types.packed_model import PackedModel
 from eie_sim import paper
 from eie_sim.arch import ArchConfig, preset
+from eie_sim.capacity import stored_pointers
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
 from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
-from eie_sim.result import Counts, ModelResult, SimResult
+from eie_sim.result import BatchResult, Counts, ModelResult, SimResult
 
 CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"
 """Causes of energy that are no events of a unit."""
+
+BIAS_WRITES = "bias_writes"
+"""An event that has no price of its own: it is an accumulator write."""
 
 NJ_A_PJ = 1e-3
 
@@ -51,7 +55,7 @@ class EnergyRow:
 
 @dataclass(frozen=True)
 class EnergyReport:
-    """The energy of one inference of one layer.
+    """The energy of a run of one layer: of one input vector, or of all those of a batch.
 
     Attributes
     ----------
@@ -161,21 +165,21 @@ def _added(parts: Iterable[Mapping[str, float]]) -> Mapping[str, float]:
 
 
 def energy(
-    result: SimResult, table: CostTable | str = DEFAULT, rule: str = "paper", dram_bytes: int = 0
+    result: SimResult | BatchResult, table: CostTable | str = DEFAULT, rule: str = "paper", dram_bytes: int = 0
 ) -> EnergyReport:
-    """The energy of a run.
+    """The energy of a run, or of all vectors of a batch together.
 
     Parameters
     ----------
-    result : SimResult
+    result : SimResult, or BatchResult with ``counts="sum"``
     table : CostTable or str
         Prices for the paper's PE at 45 nm, or the name of a calibration. SRAMs, registers and arithmetic of another
         size or width are scaled from it.
     rule : str
         How energies shrink at 28 nm; one of `eie_sim.cost.technology.SCALINGS`.
     dram_bytes : int
-        Bytes that are read from DRAM for each inference, where a model does not fit the SRAMs; `missing_bytes` counts
-        them.
+        Bytes that are read from DRAM in all, where a model does not fit the SRAMs; `missing_bytes` counts those of one
+        input vector.
 
     Raises
     ------
@@ -183,10 +187,11 @@ def energy(
         When the result is that of no single run, there is no such calibration or rule, the node is neither 45 nor 28
         nm, or `dram_bytes` is no whole number or negative.
     """
-    if not isinstance(result, SimResult):
-        raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; batch[i] is one")
-    events = {event: int(np.sum(getattr(result.counts, event))) for event in Counts.EVENTS}
-    return energy_of_events(result.layer, result.arch, result.cycles, events, table, rule, dram_bytes)
+    if not isinstance(result, SimResult) and not (isinstance(result, BatchResult) and result.kept == "sum"):
+        hint = "batch[i] is one, and a batch with counts='sum' is priced as a whole"
+        raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; {hint}")
+    events = {event: int(np.sum(getattr(result.counts, event))) for event in (*Counts.EVENTS, BIAS_WRITES)}
+    return energy_of_events(result.layer, result.arch, int(np.sum(result.cycles)), events, table, rule, dram_bytes)
 
 
 def energy_of_events(
@@ -206,7 +211,7 @@ def energy_of_events(
     arch : ArchConfig
     cycles : int
     events : mapping of str to int
-        Number of each of `eie_sim.result.Counts.EVENTS`, over all PEs.
+        Number of each of `eie_sim.result.Counts.EVENTS`, over all PEs, and of `bias_writes` where there are any.
     table, rule, dram_bytes
         As for `energy`.
 
@@ -230,6 +235,8 @@ def energy_of_events(
         # A broadcast is an event of the machine, and an entry in the queue of every PE.
         count = events[price.event] * (arch.n_pe if price.event == "broadcasts" else 1)
         rows.append(EnergyRow(price.unit, price.event, count, price.pj))
+        if price.event == "acc_writes" and events.get(BIAS_WRITES):
+            rows.append(EnergyRow(price.unit, BIAS_WRITES, events[BIAS_WRITES], price.pj))
     rows += [EnergyRow(unit, CLOCK, cycles * arch.n_pe, pj) for unit, pj in priced.clock_pj.items()]
     # 1 mW for 1 us is 1 nJ.
     rows += [EnergyRow(unit, LEAKAGE, time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
@@ -306,9 +313,10 @@ def missing_bytes(layers: PackedLayer | PackedModel, arch: ArchConfig) -> tuple[
     free = np.full(arch.n_pe, places, np.int64)  # entries differ from PE to PE; pointers are as many in each
     missing = []
     for layer in (layers,) if isinstance(layers, PackedLayer) else layers.layers:
-        entries = np.asarray(layer.entries_per_pe, np.int64)
+        stored = stored_pointers(layer, arch)
+        entries = np.asarray(stored[-1], np.int64)
         entry_bytes = int(np.sum(-(-np.maximum(entries - free, 0) * entry_bits // 8)))
-        n_pointers = int(layer.pointers.shape[0])
+        n_pointers = len(stored)
         missing.append(entry_bytes + max(n_pointers - pointers, 0) * POINTER_BYTES * layer.n_pe)
         free, pointers = np.maximum(free - entries, 0), max(pointers - n_pointers, 0)
     return tuple(missing)

@@ -6,31 +6,39 @@ not overlap. Words are as wide as the addresses of the layer, mostly 16 bits: tw
 would give. What a PE keeps between broadcasts:
 
     FREE     the edge at which its pointer read is next free (``f`` of the contract), counted from a moving base
+    BYPASS   bypasses
+    FILLERS  fillers walked
     WALKS    broadcasts with an entry in this PE
     ENTRIES  entries walked
-    FILLERS  fillers among them
-    BYPASS   bypasses
     READS    entries in the sparse-matrix rows read
     ROW      the address after the row in the row buffer, 0 when it is empty
+
+FILLERS and the last four do not depend on timing: `tally` counts them for many broadcasts at once.
 """
 
 import numpy as np
 
 from compressor.jit import Arg, inlined, kernel
+from eie_sim.engines._lanes import LANES, in_cache_lines, sum_columns, sum_columns_pair, tally, tally_pair
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
 _BLOCK = 64
 """PEs of one block of state, whose rows lie one after another."""
 
-_FREE, _WALKS, _ENTRIES, _FILLERS, _BYPASS, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
+_WHOLE_BLOCK = np.uint64(_BLOCK)
+
+_FREE, _BYPASS, _FILLERS, _WALKS, _ENTRIES, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
 _BLOCK_STATE = 7 * _BLOCK
 
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
 
-_AHEAD = 6
-"""Broadcasts ahead whose cache lines are asked for: about one memory latency."""
+_TALLIED = 64
+"""Broadcasts after which `tally` looks at them."""
+
+AHEAD = 6
+"""Broadcasts ahead whose cache lines are asked for, where they may be in memory: about its latency."""
 
 
 @inlined
@@ -54,7 +62,6 @@ def _serve(
     n: Arg,
     width: Arg,
     wake: Arg,
-    in_row: Arg,
     address: Arg,
     first_row: Arg,
     last_row: Arg,
@@ -62,15 +69,14 @@ def _serve(
     """One broadcast in one block of `n` PEs; returns the edge at which the last of them is free again.
 
     ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
-    the length of a column there, ``wake`` the first edge at which a waiting PE can take it, ``in_row`` has the bits of
-    an address that tell the place in an SRAM row. Edges are counted from the base of `_run_timing`.
+    the length of a column there, ``wake`` the first edge at which a waiting PE can take it. Edges are counted from the
+    base of `_run_timing`.
     """
     word = state.dtype.type
-    latest, none, one = word(0), word(0), word(1)
+    latest, one = word(0), word(1)
     for k in range(n):
         begin, end = address[at + k], address[at + width + k]
         entries = word(end - begin)
-        walks = word(entries != none)
         free = state[offset + _FREE + k]
         # Two issues in a row to one accumulator: a bypass. The marks of first_row and last_row match nothing.
         same = first_row[at + k] == last_row[before + k]
@@ -78,35 +84,7 @@ def _serve(
         free = word(max(free, wake) + max(entries, one))
         state[offset + _FREE + k] = free
         latest = max(latest, free)
-        state[offset + _WALKS + k] = word(state[offset + _WALKS + k] + walks)
-        state[offset + _ENTRIES + k] = word(state[offset + _ENTRIES + k] + entries)
-        # Rows are told by the address at which they start. Those of `begin` up to `stop` are read, but for what is
-        # below `buffered`: rows only rise, and max() stands for "if it walks", without a masked store that would hold
-        # up the next broadcast's load.
-        stop = word(((end - walks) | in_row) + one)
-        stop = stop if entries != none else none
-        buffered = state[offset + _ROW + k]
-        state[offset + _ROW + k] = max(buffered, stop)
-        start = max(buffered, word(begin & ~in_row))
-        state[offset + _READS + k] = word(state[offset + _READS + k] + word(max(stop, start) - start))
     return latest
-
-
-@inlined
-def _count_row_reads(columns: Arg, n_pe: Arg, lanes: Arg, address: Arg, entries_per_row: Arg, reads: Arg) -> None:
-    """Row reads where the entries in an SRAM row are no power of two, so that `_serve` cannot count them."""
-    buffered = np.empty(n_pe, np.int64)
-    for k in range(n_pe):  # numba compiles a loop sooner than np.full and a slice
-        buffered[k] = -1
-        reads[k] = 0
-    for j in range(len(columns)):
-        at = columns[j] * lanes
-        for k in range(n_pe):
-            begin, end = int(address[at + k]), int(address[at + lanes + k])
-            if end > begin:
-                first_read, last_read = begin // entries_per_row, (end - 1) // entries_per_row
-                reads[k] += last_read - max(buffered[k], first_read - 1)
-                buffered[k] = last_read
 
 
 @inlined
@@ -123,17 +101,9 @@ def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Ar
 
 
 @inlined
-def _count_fillers(state: Arg, offset: Arg, at: Arg, n: Arg, fillers: Arg) -> None:
-    """The fillers of one broadcast in one block of `n` PEs."""
-    word = state.dtype.type
-    for k in range(n):
-        state[offset + _FILLERS + k] = word(state[offset + _FILLERS + k] + word(fillers[at + k]))
-
-
-@inlined
 def _new_state(lanes: Arg, word: Arg) -> Arg:
     """The state of `lanes` PEs before the first cycle, in numbers of the type `word`."""
-    state = np.empty((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
+    state = in_cache_lines((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
     for at in range(len(state)):
         state[at] = 0
     for lane in range(lanes):
@@ -175,10 +145,10 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     and the base of the free edges. All edges here are counted from the start, but those in `state` and in `_serve` from
     the base, which moves before a number outgrows its word.
     """
-    n_pe, lanes, n_cols, has_bias, depth, row_shift, _ = timing
-    address, first_row, last_row, fillers = flat
+    n_pe, lanes, n_cols, has_bias, depth, row_shift, _, ahead = timing
+    row_address, address, first_row, last_row, fillers = flat
     word = state.dtype.type
-    in_row = word((1 << max(row_shift, 0)) - 1)
+    in_row = (1 << row_shift) - 1
     blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
     input_rows = (n_cols + n_pe - 1) // n_pe
     rows = input_rows + has_bias
@@ -186,6 +156,7 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
     pop = np.empty(len(columns), np.int32)  # the latest pop of each broadcast
     before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
     keep_push, keep_fillers = len(push) > 0, len(fillers) > 0
+    tallied = 0
     j, load, stalls, bubbles, latest, first, edge, base, drained = 0, 1, 0, 0, 1, 0, 0, 0, 0
     for r in range(rows):
         # The bias is a row of its own (scan rule 5); the packed layer keeps it as column n_cols.
@@ -205,8 +176,8 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             pop[j] = max(edge + 1, latest)  # of the PE that is free last, and all others pop no later
             stalls += edge - earliest
             # The machine that runs this foresees neighbours by itself.
-            if j + _AHEAD < len(columns) and columns[j + _AHEAD] != columns[j + _AHEAD - 1] + 1:
-                _ask_for(columns[j + _AHEAD], lanes, address, first_row, last_row, fillers)
+            if ahead > 0 and j + ahead < len(columns) and columns[j + ahead] != columns[j + ahead - 1] + 1:
+                _ask_for(columns[j + ahead], lanes, address, first_row, last_row, fillers)
             if edge + 1 - base >= largest:
                 _move_base(state, lanes, edge - base)
                 base = edge
@@ -214,12 +185,13 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             for b in range(blocks):
                 skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
                 n = min(width - skip, np.uint64(_BLOCK))
-                free = _serve(
-                    state, offset, at + skip, before + skip, n, width, wake, in_row, address, first_row, last_row
-                )
+                here, there = at + skip, before + skip
+                # A whole block, as in a machine of 64 PEs, has a length that the compiler knows: a third quicker.
+                if n == _WHOLE_BLOCK:
+                    free = _serve(state, offset, here, there, _WHOLE_BLOCK, width, wake, address, first_row, last_row)
+                else:
+                    free = _serve(state, offset, here, there, n, width, wake, address, first_row, last_row)
                 last_free = max(last_free, free)
-                if keep_fillers:
-                    _count_fillers(state, offset, at + skip, n, fillers)
             latest, before = base + int(last_free), at
             # Every broadcast takes a PE an edge at least: what it walked before the last few is complete when it is
             # free.
@@ -228,6 +200,21 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
             last_lane_pushed, pushed = columns[j] == row_end - 1, True
             earliest = edge + 1
             j += 1
+        # What is counted apart is still in a cache then.
+        if j - tallied >= _TALLIED or r == rows - 1:
+            length, apart = lanes // LANES, _BLOCK // LANES
+            for lane in range(0, lanes, 2 * LANES):
+                pe, place = lane // LANES, int(_place(lane) + _WALKS) // LANES
+                of_fillers = int(_place(lane) + _FILLERS) // LANES
+                if lane + LANES < lanes:
+                    tally_pair(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
+                    if keep_fillers:
+                        sum_columns_pair(columns, tallied, j, length, pe, fillers, state, of_fillers)
+                else:
+                    tally(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
+                    if keep_fillers:
+                        sum_columns(columns, tallied, j, length, pe, fillers, state, of_fillers)
+            tallied = j
         if r < rows - 1:
             if pushed and last_lane_pushed:  # the next row loads at the same edge (scan rule 3)
                 load = edge
@@ -238,9 +225,9 @@ def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg,
 
 
 @inlined
-def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
+def _settle(columns: Arg, timing: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
     """Fill the table of counts from the final state and what `_run_timing` returned; returns the cycles."""
-    n_pe, lanes, _, _, _, row_shift, entries_per_row = timing
+    n_pe, _, _, _, _, row_shift, preloaded, _ = timing
     load, fill, _, _, drained, base = ends
     cycles = max(load, drained)
     for k in range(n_pe):
@@ -252,7 +239,7 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: 
         drain = cycles - base - int(state[at + _FREE]) + 1
         # In the order of `eie_sim.result.PER_PE`.
         table[k] = len(columns)  # every broadcast is a read of both pointers
-        table[n_pe + k] = int(state[at + _READS]) >> max(row_shift, 0)
+        table[n_pe + k] = int(state[at + _READS]) >> row_shift
         table[2 * n_pe + k] = entries
         table[3 * n_pe + k] = fillers
         table[4 * n_pe + k] = entries - fillers  # writes
@@ -264,8 +251,7 @@ def _settle(columns: Arg, timing: Arg, flat: Arg, state: Arg, ends: Arg, table: 
         table[10 * n_pe + k] = cycles - fill - drain - entries - empty  # starved
         table[11 * n_pe + k] = fill
         table[12 * n_pe + k] = drain
-    if row_shift < 0:
-        _count_row_reads(columns, n_pe, lanes, flat[0], entries_per_row, table[n_pe : 2 * n_pe])
+        table[13 * n_pe + k] = (preloaded + n_pe - 1 - k) // n_pe  # rows i with i mod n_pe == k
     return cycles
 
 
@@ -278,10 +264,13 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     acts : float32 or int64 (n_cols,)
     timing : tuple of int
         What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
-        of the entries in an SRAM row (-1 where that is no power of two up to 2**15), entries in an SRAM row. A plain
-        tuple, because numba takes long to recognise any other kind at a call.
+        of the row addresses in an SRAM row; the rows of which the accumulators are preloaded; and how many broadcasts
+        ahead memory is asked for, 0 for never. A plain tuple, because numba takes long to recognise any other kind at a
+        call.
     flat : tuple of ndarray
-        `PreparedLayer.by_lane`, or `by_lane_wide`.
+        Row addresses, and `PreparedLayer.by_lane`, or `by_lane_wide`. Row addresses are the addresses where a power of
+        two of entries is in an SRAM row; else ``2 * row``, one more within the row: as many rows begin and end between
+        two of them, and a shift tells the row instead of a division.
     columns : int32 (n_cols + 1,), or (0,) when they are not asked for
         Out: pointer column of each broadcast; with a bias, the last one is the bias.
     push : int64 (n_cols + 1,), or (0,) when they are not asked for
@@ -294,7 +283,7 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     broadcasts, cycles, stalls, scan bubbles : int
         -1 broadcasts: an input is not finite, and nothing was counted.
     """
-    _, lanes, n_cols, has_bias, _, _, _ = timing
+    _, lanes, n_cols, has_bias, _, _, _, _ = timing
     found = columns if len(columns) else np.empty(n_cols + 1, np.int32)
     n_inputs = _find_active(acts, found)
     if n_inputs < 0:
@@ -304,7 +293,7 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     sent = found[:broadcasts]
     state = _new_state(lanes, flat[0].dtype.type)
     ends = _run_timing(sent, n_inputs, timing, flat, state, push)
-    cycles = _settle(sent, timing, flat, state, ends, table)
+    cycles = _settle(sent, timing, state, ends, table)
     return int(broadcasts), int(cycles), int(ends[2]), int(ends[3])
 
 
@@ -325,7 +314,7 @@ def accumulate_float32(acts: Arg, columns: Arg, indptr: Arg, words: Arg, codeboo
     """Add up products in float32, each rounded before it is added, in the order of the entries.
 
     `columns` as `run_counts` left them (of the broadcasts alone), `indptr` and `words` the two real_* arrays of the
-    `PreparedLayer`, `sums` zeros, in stored order.
+    `PreparedLayer`, `sums` what the accumulators start at, in stored order.
     """
     code_mask, shift = np.uint64(len(codebook) - 1), np.uint64(0)
     while (len(codebook) >> shift) > 1:

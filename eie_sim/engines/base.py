@@ -12,7 +12,7 @@ from eie_sim.arch import ArchConfig, preset
 from eie_sim.capacity import check_capacity
 from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.engines.protocol import Engine, Inputs
-from eie_sim.result import BatchResult, SimResult
+from eie_sim.result import KEPT_COUNTS, BatchResult, SimResult
 
 EngineName = Literal["fast", "reference"]
 
@@ -94,7 +94,12 @@ def simulate(
 
 
 def simulate_batch(
-    layer: PackedLayer, acts: ArrayLike, arch: ArchConfig | None = None, engine: str = "fast", output: bool = True
+    layer: PackedLayer,
+    acts: ArrayLike,
+    arch: ArchConfig | None = None,
+    engine: str = "fast",
+    output: bool = True,
+    counts: str = "each",
 ) -> BatchResult:
     """Simulate one layer with many input vectors, each alone on an empty machine; the fast engine uses all cores.
 
@@ -104,6 +109,10 @@ def simulate_batch(
     acts : array_like of float, shape (B, n_cols)
     arch, engine, output
         As for `simulate`.
+    counts : str
+        What is kept of the counters of the PEs: ``"each"``, those of every vector, 14 numbers a PE; ``"sum"``, summed
+        over the vectors, so that a million of them take bounded memory; ``"none"``. Cycles and the counters of the
+        whole machine are always those of every vector.
 
     Returns
     -------
@@ -113,13 +122,15 @@ def simulate_batch(
     Raises
     ------
     ValueError
-        As for `simulate`.
+        As for `simulate`, or when `counts` is another word.
     """
+    if counts not in KEPT_COUNTS:
+        raise ValueError(f"counts: {counts!r}, but it must be one of {', '.join(KEPT_COUNTS)}")
     machine = DEFAULT_ARCH if arch is None else arch
     check_machine(layer, machine)
     vectors = as_floats("acts", acts, _number_type(machine))
     inputs = _inputs(layer, vectors, (vectors.shape[0] if vectors.ndim == 2 else -1, layer.n_cols), machine)
-    return engine_named(engine).run_batch(layer, inputs, machine, output)
+    return engine_named(engine).run_batch(layer, inputs, machine, output, counts)
 
 
 def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
@@ -128,8 +139,8 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
     Raises
     ------
     ValueError
-        When one is of another type, n_pe, weight_bits or index_bits differ, or it does not fit and ``strict_capacity``
-        is set.
+        When one is of another type, n_pe, weight_bits or index_bits differ, the layer's bias is not in the form that
+        the machine takes, or it does not fit and ``strict_capacity`` is set.
     """
     if not isinstance(layer, PackedLayer):
         raise ValueError(f"layer: {layer!r} is no PackedLayer")
@@ -143,6 +154,10 @@ def check_machine(layer: PackedLayer, arch: ArchConfig) -> None:
                 raise ValueError(
                     f"{field}: layer {layer.name!r} is packed for {packed}, but the machine has {has}{hint}"
                 )
+    if layer.bias is not None and not (layer.has_bias or arch.preloads_bias):
+        raise ValueError(
+            f"bias: layer {layer.name!r} has a bias but no column of it; a machine with bias='preload' takes it"
+        )
     if check_capacity(layer, arch):
         # Neither can change, so the next call need not look again; the last machine is enough for a loop over inputs.
         _CHECKED.keep(layer, arch)

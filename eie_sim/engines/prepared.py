@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from compressor.jit import Arg, available_cores, in_threads, kernel
 from compressor.types.packed import PackedLayer
+from eie_sim.engines._prefetch import CACHE_LINE_BYTES
 from eie_sim.engines.layer_cache import LayerCache
 
 LANES = 16
@@ -43,7 +44,8 @@ class PreparedLayer:
     real_indptr : ndarray of int64, shape (columns + 1,)
         Real entries of column ``j`` are ``real_entries[real_indptr[j] : real_indptr[j + 1]]``.
     real_entries : ndarray of unsigned int, shape (n_real,)
-        ``row << weight_bits | code``, `row` in stored order; PE after PE inside a column.
+        ``row << weight_bits | code``, `row` in stored order; rows rise inside a column. A column adds to each row once,
+        so that no order inside it changes a sum; in this one, sums are walked along their cache lines.
     build_seconds : float
         What deriving it took.
     """
@@ -119,19 +121,31 @@ def _gather(
     start: Arg,
     stop: Arg,
     weight_bits: Arg,
+    rows_per_pe: Arg,
     real_indptr: Arg,
     real_entries: Arg,
 ) -> None:
     n_pe = pointers.shape[1]
+    place = np.empty(rows_per_pe, np.int64)  # of the next entry of each local row: a counting sort
     for j in range(start, stop):
+        place[:] = 0
+        for k in range(n_pe):
+            local = -1
+            for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
+                local += int(runs[e]) + 1
+                place[local] += codes[e] != 0
         at = real_indptr[j]
+        for local in range(rows_per_pe):
+            found = place[local]
+            place[local] = at
+            at += found
         for k in range(n_pe):
             local = -1
             for e in range(base[k] + pointers[j, k], base[k] + pointers[j + 1, k]):
                 local += int(runs[e]) + 1
                 if codes[e] != 0:
-                    real_entries[at] = ((local * n_pe + k) << weight_bits) | int(codes[e])
-                    at += 1
+                    real_entries[place[local]] = ((local * n_pe + k) << weight_bits) | int(codes[e])
+                    place[local] += 1
 
 
 _PREPARED: LayerCache[PreparedLayer] = LayerCache()
@@ -150,6 +164,15 @@ def prepared(layer: PackedLayer) -> PreparedLayer:
     return found
 
 
+def in_cache_lines(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """A new array that begins at a cache line, so that the vectors that kernels load of it are not in two."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + CACHE_LINE_BYTES, np.uint8)
+    skip = -memory.ctypes.data % CACHE_LINE_BYTES
+    found: NDArray[Any] = memory[skip : skip + size].view(dtype).reshape(shape)
+    return found
+
+
 def _derive(layer: PackedLayer) -> PreparedLayer:
     began = time.perf_counter()
     columns, n_pe = layer.pointers.shape[0] - 1, layer.n_pe
@@ -160,8 +183,8 @@ def _derive(layer: PackedLayer) -> PreparedLayer:
     row_type = np.min_scalar_type(rows_per_pe + 1)
     no_first = int(np.iinfo(row_type).max)
     lanes = -(-n_pe // LANES) * LANES
-    first_row = np.full((columns, lanes), no_first, row_type)
-    last_row = np.full((columns, lanes), no_first - 1, row_type)
+    first_row, last_row = in_cache_lines((columns, lanes), row_type), in_cache_lines((columns, lanes), row_type)
+    first_row[:], last_row[:] = no_first, no_first - 1
     fillers = np.zeros((columns, lanes), row_type)  # every filler skips a row at least
     step = max(1, -(-columns // (4 * available_cores())))
     chunks = [(at, min(at + step, columns)) for at in range(0, columns, step)]
@@ -179,11 +202,13 @@ def _derive(layer: PackedLayer) -> PreparedLayer:
     real_entries = np.empty(real_indptr[-1], np.promote_types(np.min_scalar_type(largest_word), np.uint16))
 
     def gather(chunk: tuple[int, int]) -> None:
-        _gather(layer.codes, layer.runs, layer.pointers, base, *chunk, layer.weight_bits, real_indptr, real_entries)
+        widths = (layer.weight_bits, rows_per_pe)
+        _gather(layer.codes, layer.runs, layer.pointers, base, *chunk, *widths, real_indptr, real_entries)
 
     in_threads(gather, chunks)
     narrow = max(int(per_pe.max()), columns) <= np.iinfo(np.uint16).max
-    address = np.zeros((columns + 1, lanes), np.uint16 if narrow else np.uint32)
+    address = in_cache_lines((columns + 1, lanes), np.uint16 if narrow else np.uint32)
+    address[:] = 0
     address[:, :n_pe] = layer.pointers
     longest = max((int((address[at + 1 : end + 1] - address[at:end]).max()) for at, end in chunks), default=0)
     for array in (address, first_row, last_row, fillers, real_indptr, real_entries):

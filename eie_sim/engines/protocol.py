@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
-from eie_sim.result import BatchResult, SimResult
+from eie_sim.result import BatchResult, KeptCounts, SimResult
 
 Inputs = NDArray[np.float32] | NDArray[np.float64]
 """Input vectors as engines take them: float32, or float64 for a machine in fixed point."""
@@ -20,6 +20,8 @@ class Engine(Protocol):
         """Run one input vector, (n_cols,); a ValueError if an input is not finite."""
         ...
 
-    def run_batch(self, layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
-        """Run many input vectors, (B, n_cols); a ValueError if an input is not finite."""
+    def run_batch(
+        self, layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, counts: KeptCounts
+    ) -> BatchResult:
+        """Run many input vectors, (B, n_cols), all of them finite."""
         ...

@@ -3,9 +3,6 @@
 It is slow and literal. What it says is what the cycle contract says; the fast engine is tested against it.
 """
 
-from dataclasses import fields
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +12,7 @@ from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.protocol import Inputs
 from eie_sim.machine.machine import Machine
-from eie_sim.result import BatchCounts, BatchResult, Counts, SimResult, freeze
+from eie_sim.result import PER_PE, BatchResult, KeptCounts, SimResult, batch_counts, freeze
 
 NAME = "reference"
 
@@ -58,14 +55,16 @@ def read_out(machine: Machine, output: bool = True, schedule: bool = False) -> S
     )
 
 
-def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) -> BatchResult:
+def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, counts: KeptCounts) -> BatchResult:
     """Run many input vectors one after another; see `eie_sim.engines.protocol.Engine`."""
     results = [run(layer, vector, arch, output, schedule=False) for vector in acts]
-    stacked: dict[str, Any] = {}
-    for field in fields(Counts):  # the shapes are given, for a batch may have no input
-        shape = (len(results),) if field.name in Counts.SCALARS else (len(results), layer.n_pe)
-        values = [getattr(result.counts, field.name) for result in results]
-        stacked[field.name] = np.array(values, np.int64).reshape(shape)
+    found = [result.counts for result in results]
+    # The shapes are given, for a batch may have no input.
+    ran = [(c.broadcasts, r.cycles, c.broadcast_stalls, c.scan_bubbles) for c, r in zip(found, results, strict=True)]
+    per_pe = [[getattr(c, name) for name in PER_PE] for c in found]
+    tables: NDArray[np.int64] | None = np.array(per_pe, np.int64).reshape(len(results), len(PER_PE), layer.n_pe)
+    if counts != "each":
+        tables = tables.sum(axis=0) if counts == "sum" and tables is not None else None
     outputs: NDArray[np.floating] | None = None
     if output:
         dtype: type[np.floating] = np.float32 if arch.number_bits is None else np.float64
@@ -73,11 +72,12 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool) 
     return BatchResult(
         cycles=np.array([result.cycles for result in results], np.int64),
         output=outputs,
-        counts=BatchCounts(**stacked),
+        counts=batch_counts(np.array(ran, np.int64).reshape(len(results), 4), tables),
         arch=arch,
         layer=layer.name,
         n_rows=layer.n_rows,
         n_cols=layer.n_cols,
         engine=NAME,
         version=__version__,
+        kept=counts,
     )

@@ -32,6 +32,8 @@ class ActRW(Unit):
     Attributes
     ----------
     source, destination : list of Number
+    bias_writes : int
+        Registers that were preloaded.
     write_port : Write or None
         The write of this cycle.
     """
@@ -42,6 +44,7 @@ class ActRW(Unit):
         self.write_port: Write | None = None
         self.acc_reads = 0
         self.acc_writes = 0
+        self.bias_writes = 0
         self._reads = 0
         self._next_write: Write | None = None
 
@@ -49,6 +52,14 @@ class ActRW(Unit):
     def active(self) -> bool:
         """Whether a write is under way."""
         return self.write_port is not None
+
+    def preload(self, values: list[Number]) -> None:
+        """Start every destination register at a value of its own, before the first cycle.
+
+        The registers are those that the layer before does not use, so that writing them takes no cycle of this one.
+        """
+        self.destination = list(values)
+        self.bias_writes = len(values)
 
     def read(self, row: int) -> Number:
         """Command of the arithmetic unit: the accumulator of local row `row`, in the same cycle."""

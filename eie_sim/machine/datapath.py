@@ -30,6 +30,10 @@ class Datapath(Protocol):
         """Inputs as this arithmetic holds them."""
         ...
 
+    def accumulators(self, values: NDArray[np.float32]) -> list[Number]:
+        """Values that accumulators are preloaded with, as they hold them."""
+        ...
+
     def multiply(self, weight: Number, activation: Number) -> Number:
         """Their product, as it goes to the adder."""
         ...
@@ -54,6 +58,10 @@ class Float32:
     def activations(self, acts: NDArray[np.floating]) -> list[Number]:
         """The inputs themselves."""
         return list(acts)
+
+    def accumulators(self, values: NDArray[np.float32]) -> list[Number]:
+        """The values themselves."""
+        return list(values)
 
     def multiply(self, weight: Number, activation: Number) -> Number:
         """The product in float32."""
@@ -80,6 +88,11 @@ class Fixed:
     def activations(self, acts: NDArray[np.floating]) -> list[Number]:
         """The inputs as integers; a small one may round to 0."""
         integers: list[Number] = self.form.activations(acts).tolist()
+        return integers
+
+    def accumulators(self, values: NDArray[np.float32]) -> list[Number]:
+        """The values as integers of the accumulator's bits, cut to its range."""
+        integers: list[Number] = self.form.accumulators(values).tolist()
         return integers
 
     def multiply(self, weight: Number, activation: Number) -> Number:

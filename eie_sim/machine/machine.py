@@ -39,6 +39,8 @@ class Machine:
     pes : list of PE
     units : list of Unit
         All of them; append your own to have it clocked with the rest.
+    broadcasts_bias : bool
+        Whether a column of the layer is its bias and is broadcast.
     cycles : int
         Cycles the layer took; 0 before it has run.
     """
@@ -57,7 +59,8 @@ class Machine:
         self.clock = Clock()
         self.cycles = 0
         self.n_rows_of_inputs = -(-layer.n_cols // layer.n_pe)
-        self.datapath = datapath(arch, layer.codebook, acts, layer.has_bias)
+        self.broadcasts_bias = arch.broadcasts_bias(layer)
+        self.datapath = datapath(arch, layer.codebook, acts, self.broadcasts_bias)
         # The last row of lanes is padded with zeros, which are never found (contract, scan).
         inputs = self.datapath.activations(acts) + [self.datapath.zero] * (-layer.n_cols % layer.n_pe)
         self.pes = [
@@ -65,8 +68,14 @@ class Machine:
             for k in range(layer.n_pe)
         ]
         rows = [[pe.act_rw.source[r] for pe in self.pes] for r in range(self.n_rows_of_inputs)]
-        bias = self.datapath.activations(np.ones(1, np.float32))[0] if layer.has_bias else None
+        bias = self.datapath.activations(np.ones(1, np.float32))[0] if self.broadcasts_bias else None
         self.lnzd = lnzd(rows, bias)
+        starts = layer.preloaded_bias() if arch.preloads_bias else None
+        if starts is not None:
+            if layer.row_permutation is not None:
+                starts = starts[layer.row_permutation]
+            for k, pe in enumerate(self.pes):
+                pe.act_rw.preload(self.datapath.accumulators(starts[k :: layer.n_pe]))
         self.ccu = ccu(self.clock, self.lnzd, self.pes)
         self.units: list[Unit] = [self.lnzd, self.ccu, *(unit for pe in self.pes for unit in pe.units)]
 
@@ -129,6 +138,7 @@ class Machine:
             starved_cycles=of_each_pe(lambda pe: pe.starved_cycles),
             fill_cycles=of_each_pe(lambda pe: pe.fill_cycles),
             drain_cycles=of_each_pe(lambda pe: pe.drain_cycles),
+            bias_writes=of_each_pe(lambda pe: pe.act_rw.bias_writes),
         )
 
     def schedule(self) -> Schedule:
@@ -143,6 +153,6 @@ class Machine:
             entries=pops[:, :, 1].copy(),
             n_pe=self.layer.n_pe,
             n_rows_of_inputs=self.n_rows_of_inputs,
-            has_bias=self.layer.has_bias,
+            has_bias=self.broadcasts_bias,
             cycles=self.cycles,
         )

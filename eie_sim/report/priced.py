@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.cost import EnergyReport, energy_of_events
+from eie_sim.cost.energy import BIAS_WRITES
 from eie_sim.report.results_file import Results
 from eie_sim.result import Counts
 
@@ -82,7 +83,8 @@ def check_rows(results: Results, arch: ArchConfig) -> None:
     if not results.rows:
         raise ValueError("results: there are no rows, so that there is nothing to report")
     for row in results.rows:
-        for name in (*_POSITIVE, *Counts.EVENTS, "fillers", "bypasses"):
+        # Files of versions that had no preloaded bias lack its counter.
+        for name in (*_POSITIVE, *Counts.EVENTS, "fillers", "bypasses", *({BIAS_WRITES} & row.keys())):
             value, least = row.get(name), int(name in _POSITIVE)
             if type(value) is not int or value < least:
                 raise ValueError(f"{_of(row)} has {name} {value!r}, but it must be a whole number of at least {least}")
@@ -112,7 +114,7 @@ def priced_rows(results: Results, arch: ArchConfig, calibration: str, rule: str,
 
 def energy_of_row(row: Row, arch: ArchConfig, calibration: str, rule: str, dram_bytes: int) -> EnergyReport:
     """The energy of a row of results by any calibration and rule."""
-    events = {event: int(number(row, event)) for event in Counts.EVENTS}
+    events = {event: int(number(row, event)) for event in (*Counts.EVENTS, *({BIAS_WRITES} & row.keys()))}
     return energy_of_events(str(row["layer"]), arch, int(number(row, "cycles")), events, calibration, rule, dram_bytes)
 
 

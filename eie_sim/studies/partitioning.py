@@ -56,10 +56,10 @@ def partitionings(layer: PackedLayer, acts: ArrayLike, arch: ArchConfig) -> list
     Parameters
     ----------
     layer : PackedLayer
-        With a bias, that is one more active column.
+        With a bias column, that is one more active column, unless `arch` preloads the bias.
     acts : array_like of float, shape (n_cols,)
     arch : ArchConfig
-        Its number of PEs alone matters.
+        Its number of PEs and `bias` alone matter.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def partitionings(layer: PackedLayer, acts: ArrayLike, arch: ArchConfig) -> list
     vector = as_floats("acts", acts)
     if vector.shape != (layer.n_cols,):
         raise ValueError(f"acts: shape {vector.shape}, but layer {layer.name!r} takes ({layer.n_cols},)")
-    active = np.append(np.flatnonzero(vector), [layer.n_cols] * layer.has_bias).astype(np.int64)
+    active = np.append(np.flatnonzero(vector), [layer.n_cols] * arch.broadcasts_bias(layer)).astype(np.int64)
     sparse = layer.sparse_codes()
     column_of = np.repeat(np.arange(len(sparse.indptr) - 1), np.diff(sparse.indptr))
     walked = np.isin(column_of, active)

@@ -23,7 +23,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 APPLICATION_ID = 0x65696573
 """In the header of the file: "eies"."""
@@ -58,7 +58,7 @@ COLUMNS = ("key", *INPUTS, "status", "error", *METRICS, *PROVENANCE, *ABOUT_THE_
 
 EXPORTED = tuple(name for name in COLUMNS if name not in ABOUT_THE_RUN)
 
-_TEXTS = frozenset({*WORK, *PRICING, "arithmetic", "rounding"}) - {"seed", "batch"}
+_TEXTS = frozenset({*WORK, *PRICING, "arithmetic", "rounding", "bias"}) - {"seed", "batch"}
 
 _ROW_GROUP = 10_000
 """Rows that a Parquet file holds together."""

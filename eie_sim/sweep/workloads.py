@@ -43,7 +43,7 @@ _KEPT_WORKLOADS = 2
 _MATRIX = "matrix"
 """What the layer of an ``.mtx`` file is called: a row must not depend on the name of a file."""
 
-_NUMBERS = ("arithmetic", "weight_frac_bits", "act_frac_bits", "rounding", "acc_bits")
+_NUMBERS = ("arithmetic", "weight_frac_bits", "act_frac_bits", "rounding", "acc_bits", "bias")
 """Fields of a machine that decide what a layer's outputs are."""
 
 Inputs = NDArray[np.floating]

@@ -12,8 +12,11 @@ from eie_sim.views import BUBBLE, DRAIN, ENTRY, FILL, FILLER, STARVED, broadcast
 
 Integers = NDArray[np.int64]
 
-COUNTED = tuple(name for name in PER_PE if name != "saturations")
-"""Counters of each PE that a trace holds: all but saturations, which depend on the numbers and not on the schedule."""
+COUNTED = tuple(name for name in PER_PE if name not in ("saturations", "bias_writes"))
+"""Counters of each PE that a trace holds: all that follow from the schedule.
+
+Saturations depend on the numbers, and biases are written before the first cycle.
+"""
 
 
 @dataclass(frozen=True, eq=False)

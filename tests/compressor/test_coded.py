@@ -49,7 +49,8 @@ def test_a_coded_tensor_packs_with_its_bias_at_the_nearest_codes():
     layer = tensor.pack(n_pe=2, index_bits=5)
     assert (layer.name, layer.n_pe, layer.index_bits, layer.weight_bits) == ("t", 2, 5, 2)
     assert layer.dense().tolist() == tensor.dense().tolist() == [[1, 0], [-3, 2]]
-    assert layer.bias().tolist() == [1, -3]
+    assert layer.coded_bias().tolist() == [1, -3]
+    assert layer.bias.tolist() == layer.preloaded_bias().tolist() == tensor.bias.tolist()
     assert tensor.bias_error() == 0.5
     assert (tensor.weight_bits, tensor.density) == (2, 0.75)
 

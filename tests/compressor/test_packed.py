@@ -56,6 +56,8 @@ def test_the_layer_that_the_invariants_are_tested_with_is_sound():
         ({"codebook": [0, 1, np.nan, 3]}, "codebook: nan"),
         ({"codebook": [0, 1, 1e39, 3]}, r"codebook: 1e\+39 at \(2,\), but float32 holds at most 3\.402823e\+38"),
         ({"codebook": ["a", "b", "c", "d"]}, "codebook: dtype <U1, but it must hold numbers"),
+        ({"bias": [1, 2]}, r"bias: shape \(2,\), but 5 rows need \(5,\)"),
+        ({"bias": [1, 2, np.nan, 4, 5]}, r"bias: nan at \(2,\), but every number must be finite"),
         ({"codes": [1, 2, 256]}, "codes: values 1 to 256, but they must be 0 to 255"),
         ({"codes": [1.0, 2.0, 3.0]}, "codes: dtype float64, but it must hold integers"),
         ({"runs": [0, -1, 1]}, "runs: values -1 to 1, but they must be 0 to 255"),

@@ -81,12 +81,41 @@ def test_any_model_comes_back_as_it_was(tmp_path_factory, data):
         bias = data.draw(st.none() | st.lists(st.integers(0, 2**bits - 1), min_size=rows, max_size=rows))
         n_pe, index_bits = data.draw(st.tuples(st.integers(1, 12), st.integers(2, 8)))
         codebook = np.append(0, np.linspace(-1, 1, 2**bits - 1))
-        layers.append(pack_codes(np.reshape(codes, (rows, columns)), codebook, n_pe, index_bits, bias, name, order))
+        exact = data.draw(st.none() | st.lists(st.floats(-9, 9, width=32), min_size=rows, max_size=rows))
+        matrix = np.reshape(codes, (rows, columns))
+        layers.append(pack_codes(matrix, codebook, n_pe, index_bits, bias, name, order, exact))
     functions = data.draw(st.lists(st.sampled_from(["none", "relu"]), min_size=len(layers), max_size=len(layers)))
     model = PackedModel(layers, functions, data.draw(st.dictionaries(st.text(max_size=5), st.text(max_size=5))))
     save_model(model, path)
     assert same(load_model(path), model)
     assert same(load_model(path, mmap=False), model)
+
+
+def test_a_bias_is_a_tensor_of_version_2(path):
+    layer = pack_codes([[1], [2]], [0, 1, 2, 3], 2, bias=[0.25, -0.0])
+    save_model(layer, path)
+    assert load_model(path).layers[0].bias.tolist() == [0.25, 0.0]
+    parts = take_apart(path.read_bytes())
+    assert parts.document["format_version"] == 2
+    for key in ("chained", "network", "others"):
+        del parts.document[key]
+    parts.document["format_version"] = 1
+    refused(path, parts.build(), "tensor 'layer.bias': belongs to no layer")
+
+
+@pytest.mark.parametrize(
+    ("bias", "dtype", "match"),
+    [
+        (np.zeros(3), "F32", r"layer 'layer': bias: shape \(3,\), but 2 rows need \(2,\)"),
+        (np.array([0, np.inf]), "F32", "layer 'layer': bias: inf"),
+        (np.zeros(2), "U32", "tensor 'layer.bias': dtype uint32, but it must be float32"),
+    ],
+)
+def test_a_forged_bias_is_refused(path, bias, dtype, match):
+    save_model(pack_codes([[1], [2]], [0, 1, 2, 3], 2, bias=[1, 2]), path)
+    parts = take_apart(path.read_bytes())
+    parts.set_array("layer.bias", bias, dtype)
+    refused(path, parts.build(), match)
 
 
 def test_a_layer_without_any_entry_comes_back(path):

@@ -124,11 +124,11 @@ def test_what_was_packed_decodes_to_itself(packing):
     bias = arguments["bias_codes"]
     assert layer.has_bias == (bias is not None)
     if bias is None:
-        assert layer.bias() is None
+        assert layer.coded_bias() is None
         assert not layer.bias_codes.any()
     else:
         assert np.array_equal(layer.bias_codes, bias)
-        assert np.array_equal(layer.bias(), codebook[bias])
+        assert np.array_equal(layer.coded_bias(), codebook[bias])
     assert layer.density == np.count_nonzero(codes) / codes.size
 
 
@@ -221,8 +221,17 @@ def test_a_layer_without_a_weight_is_a_layer():
 def test_a_bias_of_zeros_is_still_a_bias():
     layer = pack_codes([[1]], [0, 1], 1, 4, bias_codes=[0])
     assert layer.has_bias
-    assert layer.bias().tolist() == [0]
+    assert layer.coded_bias().tolist() == [0]
     assert layer.repack(2).has_bias
+
+
+def test_repacking_keeps_the_bias_itself():
+    layer = pack_codes([[1, 2], [0, 3]], [0, 1, 2, 3], 2, 4, bias=[0.1, -0.2])
+    moved = layer.repack(1, 2, [1, 0])
+    assert moved.bias.tolist() == layer.bias.tolist() == np.array([0.1, -0.2], np.float32).tolist()
+    assert not moved.has_bias
+    assert moved.repack(2, 4, range(2)) == layer
+    assert layer != pack_codes([[1, 2], [0, 3]], [0, 1, 2, 3], 2, 4, bias=[0.1, 0.2])
 
 
 def test_the_bias_is_the_last_pointer_column():

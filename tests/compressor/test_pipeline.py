@@ -59,7 +59,7 @@ def test_a_layer_is_what_the_plain_pipeline_makes(seed, n_rows, n_cols, n_pe, in
     assert np.array_equal(layer.dense(), dense)
     assert layer.has_bias == with_bias
     if with_bias:
-        assert np.array_equal(layer.bias(), bias_values)
+        assert np.array_equal(layer.coded_bias(), bias_values)
 
 
 def test_a_layer_keeps_exactly_its_density_by_default_nine_percent_on_64_pes():
@@ -94,7 +94,7 @@ def test_the_report_tells_what_the_steps_found():
     dense, kept = report.layer.dense(), report.layer.dense() != 0
     assert report.n_kept == 300 == kept.sum()
     assert report.threshold == np.abs(weights[kept]).min()
-    assert report.largest_bias_error == np.abs(report.layer.bias().astype(np.float64) - bias).max()
+    assert report.largest_bias_error == np.abs(report.layer.coded_bias().astype(np.float64) - bias).max()
     shared = share_weights(np.append(weights[kept], bias[bias != 0]))
     assert (report.inertia, report.iterations) == (shared.inertia, shared.iterations)
     assert np.array_equal(dense[kept], shared.codebook[shared.codes][:300])
@@ -104,7 +104,7 @@ def test_a_zero_bias_stays_zero():
     bias = np.zeros(20, np.float32)
     layer = compress_layer(random_weights((20, 20)), 0.3, bias=bias)
     assert layer.has_bias
-    assert not layer.bias().any()
+    assert not layer.coded_bias().any()
     assert compress_layer_report(random_weights((20, 20)), 0.3).largest_bias_error == 0
 
 

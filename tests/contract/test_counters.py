@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eie_sim.result import Counts
 from tests.examples import examples
-from tests.strategies import activations, cases, layers, machines
+from tests.strategies import activations, broadcasts_bias, cases, layers, machines
 
 few = settings(max_examples=examples(25), deadline=None)
 FIELDS = [field.name for field in fields(Counts)]
@@ -45,7 +45,7 @@ def test_a_bypass_saves_exactly_one_read(simulator, case):
 def test_what_is_walked_follows_from_the_layer_and_the_active_inputs(simulator, case):
     result = simulator(case.layer, case.acts, case.arch)
     active = [j for j in range(case.layer.n_cols) if case.acts[j] != 0]
-    columns = active + [case.layer.n_cols] * case.layer.has_bias
+    columns = active + [case.layer.n_cols] * broadcasts_bias(case)
     pointers = case.layer.pointers.astype(np.int64)
     walked = (pointers[1:] - pointers[:-1])[columns]  # (broadcasts, n_pe)
     c = result.counts
@@ -64,7 +64,7 @@ def test_what_is_walked_follows_from_the_layer_and_the_active_inputs(simulator, 
 def test_the_schedule_is_possible(simulator, case):
     result = simulator(case.layer, case.acts, case.arch, output=False)
     s, n_pe = result.schedule, case.layer.n_pe
-    assert (s.n_pe, s.cycles, s.has_bias) == (n_pe, result.cycles, case.layer.has_bias)
+    assert (s.n_pe, s.cycles, s.has_bias) == (n_pe, result.cycles, broadcasts_bias(case))
     assert s.n_rows_of_inputs == -(-case.layer.n_cols // n_pe)
     assert (np.diff(s.push_cycle) >= 1).all()
     assert (np.diff(s.column) >= 1).all()
@@ -73,7 +73,7 @@ def test_the_schedule_is_possible(simulator, case):
     assert (s.push_cycle >= 2).all()
     if len(s.column):
         assert s.pop_cycle.max() < result.cycles
-    if case.layer.has_bias:
+    if broadcasts_bias(case):
         assert s.column[-1] == s.n_rows_of_inputs * n_pe
 
 

@@ -97,6 +97,25 @@ def test_energy_is_counts_times_prices(case):
         assert report.by_cause_nj[price.event] == pytest.approx(events * price.pj * 1e-3)
 
 
+def test_a_batch_of_summed_counters_costs_what_its_vectors_do():
+    acts = np.array([[1, 0, 2], [0, 0, 0], [3, 1, 1]], np.float32)
+    arch = ArchConfig(n_pe=2)
+    whole = energy(simulate_batch(SMALL, acts, arch, counts="sum"), dram_bytes=3 * 40)
+    alone = [energy(simulate(SMALL, vector, arch), dram_bytes=40) for vector in acts]
+    assert whole.total_nj == pytest.approx(sum(report.total_nj for report in alone))
+    assert whole.time_us == pytest.approx(sum(report.time_us for report in alone))
+    assert whole.macs == sum(report.macs for report in alone)
+
+
+def test_a_preloaded_bias_costs_an_accumulator_write_a_row():
+    layer = pack_codes(np.ones((5, 3), np.uint8), np.arange(16, dtype=np.float32), n_pe=2, bias=np.ones(5))
+    result = simulate(layer, np.ones(3), ArchConfig(n_pe=2, bias="preload"))
+    report = energy(result)
+    assert report.by_cause_nj["bias_writes"] == pytest.approx(report.by_cause_nj["acc_writes"] * 5 / 15)
+    assert report.macs == 15
+    assert "bias_writes" not in energy(simulate(SMALL, np.ones(3), ArchConfig(n_pe=2))).by_cause_nj
+
+
 @pytest.mark.parametrize("name", ["table2-8cycle", "table2-alex7", "bottom-up"])
 def test_a_layer_without_active_inputs_costs_the_static_energy_and_the_scan_alone(name):
     result = simulate(SMALL, np.zeros(3), ArchConfig(n_pe=2))
@@ -208,6 +227,11 @@ def test_what_fits_is_not_missing_and_what_does_not_is():
     # 1,280 entries of a byte and 41 pointers of two in each PE.
     assert missing_bytes(layer, arch.replace(spmat_bytes=1024)) == (2 * 256,)
     assert missing_bytes(layer, arch.replace(ptr_bytes=64)) == (2 * 9 * 2,)
+    # A bias column is in the SRAMs only where it is broadcast: 32 entries and a pointer in each PE.
+    biased = pack_codes(np.ones((64, 40), np.uint8), np.arange(16), n_pe=2, bias_codes=np.ones(64, np.uint8))
+    full = arch.replace(spmat_bytes=1280, ptr_bytes=82)
+    assert missing_bytes(biased, full) == (2 * 32 + 2 * 2,)
+    assert missing_bytes(biased, full.replace(bias="preload")) == (0,)
     # Together two of them need what one leaves.
     second = pack_codes(np.ones((64, 40), np.uint8), np.arange(16, dtype=np.float32), n_pe=2, name="second")
     model = PackedModel((layer, second), ("relu", "none"))

@@ -297,6 +297,7 @@ def test_the_inputs_of_a_batch_are_told_of_once(own):
         ({"cycles": 10.7}, r"has cycles 10\.7"),
         ({"acc_writes": -1}, "has acc_writes -1"),
         ({"fillers": True}, "has fillers True"),
+        ({"bias_writes": -1}, "has bias_writes -1"),
         ({"gops": None}, "has gops None, but a report needs a number"),
         ({"load_balance": "hello"}, "has load_balance 'hello'"),
         ({"time_us": 1e-9}, "has time_us 1e-09, but its cycles take"),
@@ -308,6 +309,13 @@ def test_results_that_contradict_themselves_are_refused(own, changes, message):
     results.rows[0].update(changes)
     with pytest.raises(ValueError, match=f"results: layer 'mine' {message}"):
         run_report(results, [], "table2-8cycle")
+
+
+def test_results_of_a_version_that_had_no_preloaded_bias_cost_the_same(own):
+    results = results_of(own)
+    assert results.rows[0].pop("bias_writes") == 0
+    old, new = (run_report(of, [], "table2-8cycle") for of in (results, results_of(own)))
+    assert old.energies == new.energies
 
 
 def test_results_without_rows_are_refused(own):

@@ -39,6 +39,7 @@ MACHINES = [
     ArchConfig(n_pe=16, clock_hz=1.2e9, technology_nm=28.0, lnzd_fanin=2),
     ArchConfig(n_pe=4, arithmetic="fixed8", rounding="truncate"),
     ArchConfig(n_pe=4, arithmetic="fixed16", acc_bits=8, act_frac_bits=6),
+    ArchConfig(n_pe=4, bias="preload"),
     ArchConfig(n_pe=2, spmat_bytes=64, ptr_bytes=64),
 ]
 

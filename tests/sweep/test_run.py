@@ -419,7 +419,7 @@ def test_progress_is_told_from_nothing_to_all_of_the_missing_points(tmp_path, fi
         {"clock_hz": [1e8, 2e8, 3e8], "technology_nm": [28.0, 45.0], "spmat_bytes": [1024, 131072]},
         {"spmat_width_bits": [32, 64], "index_bits": [3, 4]},
         {"order": ["as it is", "greedy", "by columns"], "calibration": ["table2-8cycle", "bottom-up"]},
-        {"arithmetic": ["float32", "fixed16"], "rounding": ["half_even", "truncate"]},
+        {"arithmetic": ["float32", "fixed16"], "rounding": ["half_even", "truncate"], "bias": ["column", "preload"]},
         {"spmat_width_bits": [7, 64]},
     ],
     ids=lambda axes: "-".join(axes) or "plain",

@@ -265,6 +265,7 @@ def test_few_packings_are_kept(asked):
         {"arithmetic": "fixed16"},
         {"arithmetic": "fixed8", "rounding": "truncate"},
         {"arithmetic": "fixed16", "act_frac_bits": 6, "acc_bits": 20},
+        {"bias": "preload"},
     ],
 )
 @pytest.mark.parametrize(("n_pe", "index_bits", "order"), [(4, 4, "as it is"), (3, 2, "greedy"), (16, 8, "by columns")])

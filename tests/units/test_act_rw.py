@@ -46,3 +46,10 @@ def test_a_read_is_counted_at_the_edge():
     unit.commit()
     unit.commit()
     assert unit.acc_reads == 1
+
+
+def test_preloaded_registers_start_at_their_values_and_count_as_bias_writes_alone():
+    unit = ActRW([], 2, 0)
+    unit.preload([3, 4])
+    assert (unit.read(0), unit.read(1)) == (3, 4)
+    assert (unit.bias_writes, unit.acc_writes, unit.active) == (2, 0, False)
