@@ -21,6 +21,9 @@ SIDES = {"conv1": 111} | dict.fromkeys(("fire2", "fire3", "fire4"), 55)
 SIDES |= dict.fromkeys(("fire5", "fire6", "fire7", "fire8"), 27) | {"fire9": 13, "conv_final": 15}
 """Rows, and columns, of what each module gives for 227 x 227 pixels."""
 
+CLASSES = {"chelsea": (285, 0.56), "coffee": (967, 0.95), "rocket": (733, 0.57)}
+"""Photos of scikit-image: the class that PyTorch answers on the decoded weights, and its probability."""
+
 
 def drawn(shapes) -> CompressedModel:
     """A model of those layers with codes and codebooks drawn, such that no layer blows its outputs up."""
@@ -209,6 +212,19 @@ def test_the_scores_of_a_cat_are_those_of_the_reference(squeezenet, squeezenet_m
     (found,) = scores(squeezenet_model, image)
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
     assert found.argmax() == 285
+
+
+@pytest.mark.reference_data
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_authors_network_knows_a_cat_a_coffee_and_a_rocket(squeezenet_model, name):
+    data = needs("skimage", "photos").data
+    from eie_sim.sources.photo import photo_inputs
+
+    (image,) = photo_inputs(squeezenet_model.network, getattr(data, name)()).values()
+    (found,) = scores(squeezenet_model, image)
+    probabilities = np.exp(found - found.max()) / np.exp(found - found.max()).sum()
+    number, probability = CLASSES[name]
+    assert (probabilities.argmax(), round(float(probabilities.max()), 2)) == (number, probability)
 
 
 @pytest.mark.reference_data
