@@ -10,7 +10,7 @@ integer 0, and a sum in range stays there.
 import numpy as np
 
 from compressor.jit import Arg, inlined, kernel
-from eie_sim.engines._kernels import accumulate_fixed, accumulate_float32, run_counts
+from eie_sim.engines._kernels import accumulate_fixed, accumulate_float32, add_state, new_work, run_timing, settle
 from eie_sim.engines._lanes import LANES, add_products, add_saturating, in_cache_lines, multiply_narrow
 from eie_sim.fixed_point import multiply
 
@@ -33,20 +33,38 @@ def count_each(acts: Arg, timing: Arg, flat: Arg, ran: Arg, tables: Arg) -> None
     tables : int64 (B, len(PER_PE) * n_pe)
         Out: what `run_counts` fills.
     """
-    columns, no_push = np.empty(acts.shape[1] + 1, np.int32), np.empty(0, np.int64)
+    columns, no_push, work = np.empty(acts.shape[1] + 1, np.int32), np.empty(0, np.int64), new_work(timing, flat)
+    totals = np.empty(len(work[0]), np.int64)
     for b in range(len(acts)):
-        ran[b, 0], ran[b, 1], ran[b, 2], ran[b, 3] = run_counts(acts[b], timing, flat, columns, no_push, tables[b])
+        n, cycles, stalls, bubbles, fill, base = run_timing(acts[b], timing, flat, columns, no_push, work, True)
+        ran[b, 0], ran[b, 1], ran[b, 2], ran[b, 3] = n, cycles, stalls, bubbles
+        totals[:] = 0
+        add_state(work[0], 1, totals)
+        settle((1, n, cycles, fill, base), timing, totals, tables[b])
 
 
 @kernel
 def count_together(acts: Arg, times: Arg, timing: Arg, flat: Arg, ran: Arg, total: Arg) -> None:
-    """As `count_each`, but the counters of a vector are added to `total`, `times` times, int64 (B,)."""
-    columns, no_push = np.empty(acts.shape[1] + 1, np.int32), np.empty(0, np.int64)
-    table = np.empty(len(total), np.int64)
+    """As `count_each`, but `total`, int64 (len(PER_PE) * n_pe,), is of all vectors, each `times` times, int64 (B,).
+
+    Where `total` has no number, there is timing alone.
+    """
+    columns, no_push, work = np.empty(acts.shape[1] + 1, np.int32), np.empty(0, np.int64), new_work(timing, flat)
+    totals, counts = np.zeros(len(work[0]), np.int64), len(total) > 0
+    runs = all_broadcasts = all_cycles = fills = bases = 0
     for b in range(len(acts)):
-        ran[b, 0], ran[b, 1], ran[b, 2], ran[b, 3] = run_counts(acts[b], timing, flat, columns, no_push, table)
-        for at in range(len(total)):
-            total[at] += times[b] * table[at]
+        n, cycles, stalls, bubbles, fill, base = run_timing(acts[b], timing, flat, columns, no_push, work, counts)
+        ran[b, 0], ran[b, 1], ran[b, 2], ran[b, 3] = n, cycles, stalls, bubbles
+        if counts:
+            add_state(work[0], times[b], totals)
+            runs, all_broadcasts, all_cycles = (
+                runs + times[b],
+                all_broadcasts + times[b] * n,
+                all_cycles + times[b] * cycles,
+            )
+            fills, bases = fills + times[b] * fill, bases + times[b] * base
+    if counts:
+        settle((runs, all_broadcasts, all_cycles, fills, bases), timing, totals, total)
 
 
 @inlined

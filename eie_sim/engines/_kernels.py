@@ -1,9 +1,8 @@
 """The loops of the fast engine: the recurrence of the cycle contract, and the numbers.
 
-Written for the vector units: in `_serve` everything of one broadcast happens in one loop over the PEs without a
-branch, in one block of memory whose rows lie a fixed distance apart, so that the compiler needs no proof that they do
-not overlap. Words are as wide as the addresses of the layer, mostly 16 bits: twice the PEs in a vector that 32 bits
-would give. What a PE keeps between broadcasts:
+Written for the vector units. The edges of a few broadcasts follow from what PEs served before them, so `_serve` takes
+these broadcasts together and what PEs keep stays in registers. Words are as wide as the addresses of the layer, mostly
+16 bits: twice the PEs in a vector that 32 bits would give. What a PE keeps between broadcasts:
 
     FREE     the edge at which its pointer read is next free (``f`` of the contract), counted from a moving base
     BYPASS   bypasses
@@ -19,14 +18,22 @@ FILLERS and the last four do not depend on timing: `tally` counts them for many 
 import numpy as np
 
 from compressor.jit import Arg, inlined, kernel
-from eie_sim.engines._lanes import LANES, in_cache_lines, sum_columns, sum_columns_pair, tally, tally_pair
+from eie_sim.engines._lanes import (
+    LANES,
+    in_cache_lines,
+    serve,
+    serve_block,
+    serve_pair,
+    sum_columns,
+    sum_columns_pair,
+    tally,
+    tally_pair,
+)
 from eie_sim.engines._prefetch import CACHE_LINE_BYTES, prefetch
 from eie_sim.fixed_point import multiply, saturate
 
 _BLOCK = 64
 """PEs of one block of state, whose rows lie one after another."""
-
-_WHOLE_BLOCK = np.uint64(_BLOCK)
 
 _FREE, _BYPASS, _FILLERS, _WALKS, _ENTRIES, _READS, _ROW = (np.uint64(row * _BLOCK) for row in range(7))
 _BLOCK_STATE = 7 * _BLOCK
@@ -34,57 +41,84 @@ _BLOCK_STATE = 7 * _BLOCK
 _PIPELINE_EDGES = 5
 """After its last entry is issued, a PE is seen complete this many edges after it is free (contract, PE rule 3)."""
 
-_TALLIED = 64
-"""Broadcasts after which `tally` looks at them."""
+_GROUP = 8
+"""Broadcasts that PEs are served at once, at most."""
+
+_COUNTED = 64
+"""Broadcasts after which `_count_apart` looks at them."""
 
 AHEAD = 6
 """Broadcasts ahead whose cache lines are asked for, where they may be in memory: about its latency."""
 
 
 @inlined
-def _find_active(acts: Arg, columns: Arg) -> int:
-    """Write the columns of the active inputs to `columns`; returns how many, or -1 when an input is not finite."""
-    found = 0
+def _find_active(acts: Arg, timing: Arg, columns: Arg, gaps: Arg) -> Arg:
+    """Write the columns of the active inputs, and of a bias, to `columns`, and the scan bubbles before each to `gaps`.
+
+    Returns how many, or -1 when an input is not finite, and all scan bubbles.
+    """
+    n_pe, _, n_cols, has_bias, _, _, _, _ = timing
     finite = True
-    for column in range(len(acts)):
-        columns[found] = column  # kept if the next line moves on: no branch, since it could not be predicted
-        found += acts[column] != 0
+    for column in range(n_cols):
         finite &= acts[column] - acts[column] == 0  # infinity less itself is not a number, and that is not 0
-    return found if finite else -1
+    bubbles, found, one = 0, np.uint64(0), np.uint64(1)
+    for begin in range(0, n_cols, n_pe):
+        # The next row of activations loads at the edge of the push of the last lane (scan rule 3).
+        bubbles += begin > 0 and acts[begin - 1] == 0
+        before = found
+        for column in range(np.uint64(begin), np.uint64(min(begin + n_pe, n_cols))):
+            columns[found] = column  # kept if the next line moves on: no branch, since it could not be predicted
+            found += one if acts[column] != 0 else np.uint64(0)
+        for at in range(before, found):
+            gaps[at] = bubbles
+    if has_bias:  # a row of its own, broadcast always (scan rule 5); the packed layer keeps it as column n_cols
+        bubbles += n_cols > 0 and (n_cols % n_pe != 0 or acts[n_cols - 1] == 0)
+        columns[found], gaps[found] = n_cols, bubbles
+        found += one
+    return np.int64(found) if finite else -1, bubbles
 
 
 @inlined
 def _serve(
+    columns: Arg,
+    first: Arg,
+    stop: Arg,
+    lanes: Arg,
+    flat: Arg,
+    wakes: Arg,
+    latest: Arg,
     state: Arg,
-    offset: Arg,
-    at: Arg,
-    before: Arg,
-    n: Arg,
-    width: Arg,
-    wake: Arg,
-    address: Arg,
-    first_row: Arg,
-    last_row: Arg,
-) -> Arg:
-    """One broadcast in one block of `n` PEs; returns the edge at which the last of them is free again.
+    base: Arg,
+    free: Arg,
+    pop: Arg,
+) -> int:
+    """Serve the broadcasts ``first .. stop - 1`` in all PEs, of which the last is free at the edge `free`.
 
-    ``at`` and ``before`` are the places of this column and of the one broadcast before in the flat arrays, ``width``
-    the length of a column there, ``wake`` the first edge at which a waiting PE can take it. Edges are counted from the
-    base of `_run_timing`.
+    ``wakes[i]`` is the first edge at which a waiting PE can take broadcast ``first + i``, counted from `base`. Where a
+    PE pops a broadcast later than `pop` says, `pop` is put right. Returns the edge at which the last PE is free again.
     """
-    word = state.dtype.type
-    latest, one = word(0), word(1)
-    for k in range(n):
-        begin, end = address[at + k], address[at + width + k]
-        entries = word(end - begin)
-        free = state[offset + _FREE + k]
-        # Two issues in a row to one accumulator: a bypass. The marks of first_row and last_row match nothing.
-        same = first_row[at + k] == last_row[before + k]
-        state[offset + _BYPASS + k] = word(state[offset + _BYPASS + k] + word((free >= wake) & same))
-        free = word(max(free, wake) + max(entries, one))
-        state[offset + _FREE + k] = free
-        latest = max(latest, free)
-    return latest
+    _, address, first_row, last_row, _ = flat
+    for number in range(stop - first):
+        latest[number] = 0
+    before, width, apart = int(columns[max(first - 1, 0)]), lanes // LANES, _BLOCK // LANES
+    arrays = (address, first_row, last_row, state)
+    lane = 0
+    while lane < lanes:
+        n, pe, place = lanes - lane, lane // LANES, int(_place(lane) + _FREE) // LANES
+        if n >= 4 * LANES:
+            serve_block(columns, first, stop, before, width, pe, wakes, *arrays, place, apart, latest)
+            lane += 4 * LANES
+        elif n >= 2 * LANES:
+            serve_pair(columns, first, stop, before, width, pe, wakes, *arrays, place, apart, latest)
+            lane += 2 * LANES
+        else:
+            serve(columns, first, stop, before, width, pe, wakes, *arrays, place, apart, latest)
+            lane += LANES
+    last = int(free)
+    for j in range(first, stop):
+        pop[j] = max(int(pop[j]), last)  # of the PE that is free last; all others pop no later
+        last = int(base) + int(latest[j - first])
+    return last
 
 
 @inlined
@@ -101,14 +135,12 @@ def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Ar
 
 
 @inlined
-def _new_state(lanes: Arg, word: Arg) -> Arg:
-    """The state of `lanes` PEs before the first cycle, in numbers of the type `word`."""
+def new_work(timing: Arg, flat: Arg) -> Arg:
+    """Memory that `run_timing` takes for a run, and the next: the state of the PEs, and what is kept of broadcasts."""
+    _, lanes, n_cols, _, _, _, _, _ = timing
+    word = flat[0].dtype
     state = in_cache_lines((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
-    for at in range(len(state)):
-        state[at] = 0
-    for lane in range(lanes):
-        state[_place(lane) + _FREE] = 1
-    return state
+    return state, np.empty(_GROUP, word), np.empty(_GROUP, word), np.empty((2, n_cols + 1), np.int32)
 
 
 @inlined
@@ -127,119 +159,148 @@ def _move_base(state: Arg, lanes: Arg, distance: Arg) -> None:
 
 
 @inlined
-def _last_drained(state: Arg, at: Arg, width: Arg, address: Arg) -> int:
+def _last_drained(state: Arg, at: Arg, lanes: Arg, address: Arg) -> int:
     """The edge at which the last PE that walks in this broadcast, just served, is seen complete; 0 when none walks."""
-    latest = 0
-    for lane in range(width):
-        if address[at + width + lane] != address[at + lane]:
-            latest = max(latest, int(state[_place(lane) + _FREE]) + _PIPELINE_EDGES)
-    return latest
-
-
-@inlined
-def _run_timing(columns: Arg, n_inputs: Arg, timing: Arg, flat: Arg, state: Arg, push: Arg) -> Arg:
-    """The recurrence of the contract over all broadcasts.
-
-    Returns the edges of the last load and of the first push (0 without one), the stalls, the scan bubbles, the edge at
-    which the last entry is seen complete (0 without one; or one that is no later than the edge at which its PE is free)
-    and the base of the free edges. All edges here are counted from the start, but those in `state` and in `_serve` from
-    the base, which moves before a number outgrows its word.
-    """
-    n_pe, lanes, n_cols, has_bias, depth, row_shift, _, ahead = timing
-    row_address, address, first_row, last_row, fillers = flat
     word = state.dtype.type
-    in_row = (1 << row_shift) - 1
-    blocks, width = (lanes + _BLOCK - 1) // _BLOCK, np.uint64(lanes)
-    input_rows = (n_cols + n_pe - 1) // n_pe
-    rows = input_rows + has_bias
-    largest = 1 << (8 * address.itemsize - 1)  # the other half of a word's range is for what queues may hold
-    pop = np.empty(len(columns), np.int32)  # the latest pop of each broadcast
-    before = np.uint64(columns[0]) * width if len(columns) else np.uint64(0)
-    keep_push, keep_fillers = len(push) > 0, len(fillers) > 0
-    tallied = 0
-    j, load, stalls, bubbles, latest, first, edge, base, drained = 0, 1, 0, 0, 1, 0, 0, 0, 0
-    for r in range(rows):
-        # The bias is a row of its own (scan rule 5); the packed layer keeps it as column n_cols.
-        row_end = (r + 1) * n_pe if r < input_rows else n_cols + 1
-        stop = n_inputs if r < input_rows else len(columns)
-        earliest = load + 1
-        last_lane_pushed, pushed = False, False
-        while j < stop and columns[j] < row_end:
-            edge = earliest
-            if depth == 1:  # lock-step: every PE is free one edge after the push
-                edge = max(edge, latest - 1)
-            elif j >= depth - 1:  # a place is free once the last PE has popped it (scan rule 4)
-                edge = max(edge, 1 + int(pop[j - (depth - 1)]))
-            if keep_push:
-                push[j] = edge
-            first = first if j else edge
-            pop[j] = max(edge + 1, latest)  # of the PE that is free last, and all others pop no later
-            stalls += edge - earliest
-            # The machine that runs this foresees neighbours by itself.
-            if ahead > 0 and j + ahead < len(columns) and columns[j + ahead] != columns[j + ahead - 1] + 1:
-                _ask_for(columns[j + ahead], lanes, address, first_row, last_row, fillers)
-            if edge + 1 - base >= largest:
-                _move_base(state, lanes, edge - base)
-                base = edge
-            at, wake, last_free = np.uint64(columns[j]) * width, word(edge + 1 - base), word(0)
-            for b in range(blocks):
-                skip, offset = np.uint64(b * _BLOCK), np.uint64(b * _BLOCK_STATE)
-                n = min(width - skip, np.uint64(_BLOCK))
-                here, there = at + skip, before + skip
-                # A whole block, as in a machine of 64 PEs, has a length that the compiler knows: a third quicker.
-                if n == _WHOLE_BLOCK:
-                    free = _serve(state, offset, here, there, _WHOLE_BLOCK, width, wake, address, first_row, last_row)
-                else:
-                    free = _serve(state, offset, here, there, n, width, wake, address, first_row, last_row)
-                last_free = max(last_free, free)
-            latest, before = base + int(last_free), at
-            # Every broadcast takes a PE an edge at least: what it walked before the last few is complete when it is
-            # free.
-            if j >= len(columns) - _PIPELINE_EDGES:
-                drained = max(drained, base + _last_drained(state, at, width, address))
-            last_lane_pushed, pushed = columns[j] == row_end - 1, True
-            earliest = edge + 1
-            j += 1
-        # What is counted apart is still in a cache then.
-        if j - tallied >= _TALLIED or r == rows - 1:
-            length, apart = lanes // LANES, _BLOCK // LANES
-            for lane in range(0, lanes, 2 * LANES):
-                pe, place = lane // LANES, int(_place(lane) + _WALKS) // LANES
-                of_fillers = int(_place(lane) + _FILLERS) // LANES
-                if lane + LANES < lanes:
-                    tally_pair(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
-                    if keep_fillers:
-                        sum_columns_pair(columns, tallied, j, length, pe, fillers, state, of_fillers)
-                else:
-                    tally(columns, tallied, j, length, pe, in_row, row_address, address, state, place, apart)
-                    if keep_fillers:
-                        sum_columns(columns, tallied, j, length, pe, fillers, state, of_fillers)
-            tallied = j
-        if r < rows - 1:
-            if pushed and last_lane_pushed:  # the next row loads at the same edge (scan rule 3)
-                load = edge
-            else:
-                load = (edge if pushed else load) + 1
-                bubbles += 1
-    return load, first, stalls, bubbles, drained, base
+    latest = word(0)
+    for lane in range(np.uint64(lanes)):
+        if address[at + np.uint64(lanes) + lane] != address[at + lane]:
+            latest = max(latest, state[_place(lane) + _FREE])
+    return int(latest) + _PIPELINE_EDGES if latest else 0
 
 
 @inlined
-def _settle(columns: Arg, timing: Arg, state: Arg, ends: Arg, table: Arg) -> Arg:
-    """Fill the table of counts from the final state and what `_run_timing` returned; returns the cycles."""
+def _count_apart(columns: Arg, first: Arg, stop: Arg, timing: Arg, flat: Arg, state: Arg) -> None:
+    """Count what does not depend on timing, of the broadcasts ``first .. stop - 1``."""
+    _, lanes, _, _, _, row_shift, _, _ = timing
+    row_address, address, _, _, fillers = flat
+    length, apart, in_row = lanes // LANES, _BLOCK // LANES, (1 << row_shift) - 1
+    for lane in range(0, lanes, 2 * LANES):
+        pe, place = lane // LANES, int(_place(lane) + _WALKS) // LANES
+        of_fillers = int(_place(lane) + _FILLERS) // LANES
+        if lane + LANES < lanes:
+            tally_pair(columns, first, stop, length, pe, in_row, row_address, address, state, place, apart)
+            if len(fillers):
+                sum_columns_pair(columns, first, stop, length, pe, fillers, state, of_fillers)
+        else:
+            tally(columns, first, stop, length, pe, in_row, row_address, address, state, place, apart)
+            if len(fillers):
+                sum_columns(columns, first, stop, length, pe, fillers, state, of_fillers)
+
+
+@inlined
+def run_timing(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, work: Arg, count: Arg) -> Arg:
+    """The recurrence of the contract over all broadcasts, from inputs to the state of the PEs after the last cycle.
+
+    Parameters
+    ----------
+    acts, timing, flat
+        As for `run_counts`.
+    columns : int32 (n_cols + 1,)
+        Out: as of `run_counts`.
+    push
+        Out: as of `run_counts`.
+    work
+        That of `new_work`; its state afterwards is what `add_state` takes.
+    count : bool
+        Whether to count what does not depend on timing, too.
+
+    Returns
+    -------
+    broadcasts, cycles, stalls, scan bubbles : int
+        -1 broadcasts: an input is not finite.
+    fill : int
+        Edge of the first push, 0 without one.
+    base : int
+        What free edges in the state are counted from.
+    """
+    state, wakes, latests, (gaps, pop) = work[0], work[1], work[2], (work[3][0], work[3][1])
+    _, lanes, _, _, depth, _, _, ahead = timing
+    _, address, first_row, last_row, fillers = flat
+    word = state.dtype.type
+    for at in range(len(state)):
+        state[at] = 0
+    for block in range(0, len(state), _BLOCK_STATE):
+        for k in range(_BLOCK):
+            state[block + k] = 1  # where _FREE is
+    n, bubbles = _find_active(acts, timing, columns, gaps)
+    largest = 1 << (8 * state.itemsize - 1)  # the other half of a word's range is for what queues may hold
+    # Edges follow from what PEs served before the group, so that they serve a group at once.
+    group = min(depth, _GROUP)
+    # Every broadcast takes a PE an edge at least: what it walked before the last few is complete when it is free.
+    last_few = n - _PIPELINE_EDGES
+    j = stalls = gap = base = drained = counted = 0
+    edge = latest = 1
+    # All edges here are counted from the start; those in `state` and `wakes` from the base, which moves before a number
+    # outgrows its word.
+    while j < n:
+        stop = min(j + group, last_few) if j < last_few else j + 1
+        for at in range(j, stop):
+            earliest = edge + 1 + gaps[at] - gap
+            found = earliest
+            if depth == 1:  # lock-step: every PE is free one edge after the push
+                found = max(found, latest - 1)
+            elif at >= depth - 1:  # a place is free once the last PE has popped it (scan rule 4)
+                found = max(found, 1 + int(pop[at - (depth - 1)]))
+            if found + 1 - base >= largest:
+                if at > j:
+                    stop = at
+                    break
+                _move_base(state, lanes, found - base)
+                base = found
+            stalls += found - earliest
+            edge, gap = found, int(gaps[at])
+            wakes[at - j], pop[at] = word(edge + 1 - base), max(edge + 1, latest)
+            if len(push):
+                push[at] = edge
+            # The machine that runs this foresees neighbours by itself.
+            if ahead > 0 and at + ahead < n and columns[at + ahead] != columns[at + ahead - 1] + 1:
+                _ask_for(columns[at + ahead], lanes, address, first_row, last_row, fillers)
+        latest = _serve(columns, j, stop, lanes, flat, wakes, latests, state, base, latest, pop)
+        if j >= last_few:
+            drained = max(
+                drained, base + _last_drained(state, np.uint64(columns[j]) * np.uint64(lanes), lanes, address)
+            )
+        j = stop
+        # What is counted apart is still in a cache then.
+        if count and (j - counted >= _COUNTED or j == n):
+            _count_apart(columns, counted, j, timing, flat, state)
+            counted = j
+    # Rows of activations without an active input load after the last push.
+    cycles = max(edge + bubbles - gap, latest, drained)
+    return n, cycles, stalls, bubbles, 2 + int(gaps[0]) if n > 0 else 0, base
+
+
+@inlined
+def add_state(state: Arg, times: Arg, totals: Arg) -> None:
+    """Add the state of a run, `times` times, to int64 numbers in the same order."""
+    for at in range(len(state)):
+        totals[at] += times * np.int64(state[at])
+
+
+@inlined
+def settle(sums: Arg, timing: Arg, totals: Arg, table: Arg) -> None:
+    """Fill the table of counts of one run, or of several together.
+
+    Parameters
+    ----------
+    sums : tuple of int
+        Runs, broadcasts, cycles, edges of the first push, bases of the free edges.
+    timing, table
+        As for `run_counts`.
+    totals
+        What `add_state` added up.
+    """
     n_pe, _, _, _, _, row_shift, preloaded, _ = timing
-    load, fill, _, _, drained, base = ends
-    cycles = max(load, drained)
-    for k in range(n_pe):
-        cycles = max(cycles, base + int(state[_place(k) + _FREE]))
+    runs, broadcasts, cycles, fill, base = sums
     for k in range(n_pe):
         at = _place(k)
-        entries, fillers, bypasses = int(state[at + _ENTRIES]), int(state[at + _FILLERS]), int(state[at + _BYPASS])
-        empty = len(columns) - int(state[at + _WALKS])
-        drain = cycles - base - int(state[at + _FREE]) + 1
+        entries, fillers, bypasses = totals[at + _ENTRIES], totals[at + _FILLERS], totals[at + _BYPASS]
+        empty = broadcasts - totals[at + _WALKS]
+        drain = cycles - base - totals[at + _FREE] + runs
         # In the order of `eie_sim.result.PER_PE`.
-        table[k] = len(columns)  # every broadcast is a read of both pointers
-        table[n_pe + k] = int(state[at + _READS]) >> row_shift
+        table[k] = broadcasts  # every broadcast is a read of both pointers
+        table[n_pe + k] = totals[at + _READS] >> row_shift
         table[2 * n_pe + k] = entries
         table[3 * n_pe + k] = fillers
         table[4 * n_pe + k] = entries - fillers  # writes
@@ -251,8 +312,7 @@ def _settle(columns: Arg, timing: Arg, state: Arg, ends: Arg, table: Arg) -> Arg
         table[10 * n_pe + k] = cycles - fill - drain - entries - empty  # starved
         table[11 * n_pe + k] = fill
         table[12 * n_pe + k] = drain
-        table[13 * n_pe + k] = (preloaded + n_pe - 1 - k) // n_pe  # rows i with i mod n_pe == k
-    return cycles
+        table[13 * n_pe + k] = runs * ((preloaded + n_pe - 1 - k) // n_pe)  # rows i with i mod n_pe == k
 
 
 @kernel
@@ -283,18 +343,14 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     broadcasts, cycles, stalls, scan bubbles : int
         -1 broadcasts: an input is not finite, and nothing was counted.
     """
-    _, lanes, n_cols, has_bias, _, _, _, _ = timing
-    found = columns if len(columns) else np.empty(n_cols + 1, np.int32)
-    n_inputs = _find_active(acts, found)
-    if n_inputs < 0:
-        return -1, 0, 0, 0
-    found[n_inputs] = n_cols  # the bias, broadcast always (scan rule 5); cut off again where there is none
-    broadcasts = n_inputs + has_bias
-    sent = found[:broadcasts]
-    state = _new_state(lanes, flat[0].dtype.type)
-    ends = _run_timing(sent, n_inputs, timing, flat, state, push)
-    cycles = _settle(sent, timing, state, ends, table)
-    return int(broadcasts), int(cycles), int(ends[2]), int(ends[3])
+    sent = columns if len(columns) else np.empty(timing[2] + 1, np.int32)
+    work = new_work(timing, flat)
+    n, cycles, stalls, bubbles, fill, base = run_timing(acts, timing, flat, sent, push, work, True)
+    if n >= 0:
+        totals = np.zeros(len(work[0]), np.int64)
+        add_state(work[0], 1, totals)
+        settle((1, n, cycles, fill, base), timing, totals, table)
+    return int(n), int(cycles), int(stalls), int(bubbles)
 
 
 @kernel

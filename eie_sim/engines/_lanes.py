@@ -80,6 +80,29 @@ class _Code:
         first = self.builder.insert_element(nothing, value, ir.IntType(32)(0))
         return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), self.width), None))
 
+    def kept(self, value: Any) -> Any:
+        """Pointer to a value that a loop changes: LLVM makes a register of memory that nobody else sees."""
+        with self.builder.goto_entry_block():
+            memory = self.builder.alloca(value.type)
+        self.builder.store(value, memory)
+        return memory
+
+    def column(self, column: Any, width: Any, lane: Any) -> Any:
+        """The row of `lanes` where those of a column stand."""
+        return self.builder.add(self.builder.mul(column, width), lane)
+
+    def larger(self, a: Any, b: Any) -> Any:
+        """The larger of two unsigned numbers, or of each two of vectors."""
+        return self.builder.select(self.builder.icmp_unsigned(">", a, b), a, b)
+
+    def largest(self, numbers: Any) -> Any:
+        """The largest number of a vector."""
+        number = numbers.type.element
+        name = f"llvm.vector.reduce.umax.v{self.width}i{number.width}"
+        found = self.builder.module.globals.get(name)
+        function = found or ir.Function(self.builder.module, ir.FunctionType(number, [numbers.type]), name)
+        return self.builder.call(function, [numbers])
+
     def row_and_code(self, words: Any, at: Any, code_bits: Any) -> tuple[Any, Any]:
         """Stored row and code of an entry of `PreparedLayer.real_entries`."""
         word = self.builder.zext(self.element(words, at), _INDEX)
@@ -202,6 +225,109 @@ def _multiply_narrow_in_python(
         products[weight] = (product + below_half + ((product >> shift) & odd)) >> shift
 
 
+def _serve_of(numbers: int) -> Callable[..., Generator]:
+    """The generator of a `serve` of so many PEs."""
+
+    def _serve(
+        _typing_context: Any,
+        columns: Any,
+        first: Any,
+        stop: Any,
+        before: Any,
+        width: Any,
+        lane: Any,
+        wakes: Any,
+        address: Any,
+        first_row: Any,
+        last_row: Any,
+        state: Any,
+        place: Any,
+        apart: Any,
+        latest: Any,
+    ) -> Generator:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            code = _Code(context, builder, signature, arguments, numbers)
+            (
+                columns,
+                first,
+                stop,
+                before,
+                width,
+                lane,
+                wakes,
+                address,
+                first_row,
+                last_row,
+                state,
+                place,
+                apart,
+                latest,
+            ) = code.arguments
+            of_free, of_bypasses = code.lanes(state, place), code.lanes(state, builder.add(place, apart))
+            free, bypasses, row = (
+                code.kept(code.load(found))
+                for found in (of_free, of_bypasses, code.lanes(last_row, code.column(before, width, lane)))
+            )
+            ones = code.splat(state.type.pointee(1))
+            with cgutils.for_range_slice(builder, first, stop, _INDEX(1)) as (j, _):
+                at = code.column(builder.sext(code.element(columns, j), _INDEX), width, lane)
+                end, begin = code.load(code.lanes(address, builder.add(at, width))), code.load(code.lanes(address, at))
+                number = builder.sub(j, first)
+                waits = builder.load(free)
+                wake = code.splat(code.element(wakes, number))
+                # Two issues in a row to one accumulator: a bypass. The marks of first_row and last_row match nothing.
+                same = builder.icmp_unsigned("==", code.load(code.lanes(first_row, at)), builder.load(row))
+                bypass = builder.and_(same, builder.icmp_unsigned(">=", waits, wake))
+                builder.store(builder.add(builder.load(bypasses), builder.zext(bypass, ones.type)), bypasses)
+                builder.store(code.load(code.lanes(last_row, at)), row)
+                issues = code.larger(builder.sub(end, begin), ones)
+                served = builder.add(code.larger(waits, wake), issues)
+                builder.store(served, free)
+                of_all = builder.gep(latest, [number])
+                builder.store(code.larger(builder.load(of_all), code.largest(served)), of_all)
+            code.store(builder.load(free), of_free)
+            code.store(builder.load(bypasses), of_bypasses)
+            return context.get_dummy_value()
+
+        arrays = (wakes, address, first_row, last_row, state, place, apart, latest)
+        return types.void(columns, first, stop, before, width, lane, *arrays), generate
+
+    return _serve
+
+
+def _serve_in_python(numbers: int) -> Callable[..., None]:
+    def _serve(
+        columns: Any,
+        first: int,
+        stop: int,
+        before: int,
+        width: int,
+        lane: int,
+        wakes: Any,
+        address: Any,
+        first_row: Any,
+        last_row: Any,
+        state: Any,
+        place: int,
+        apart: int,
+        latest: Any,
+    ) -> None:
+        def lanes(array: Any, row: int) -> Any:
+            return array[LANES * row : LANES * row + numbers]
+
+        free, bypasses = lanes(state, place), lanes(state, place + apart)
+        row = lanes(last_row, before * width + lane)
+        for number, column in enumerate(columns[first:stop]):
+            at = int(column) * width + lane
+            bypasses += (lanes(first_row, at) == row) & (free >= wakes[number])
+            row = lanes(last_row, at)
+            issues = np.maximum(lanes(address, at + width) - lanes(address, at), 1)
+            free[:] = np.maximum(free, wakes[number]) + issues
+            latest[number] = max(latest[number], free.max())
+
+    return _serve
+
+
 def _tally_of(numbers: int) -> Callable[..., Generator]:
     """The generator of a `tally` of so many PEs."""
 
@@ -227,18 +353,11 @@ def _tally_of(numbers: int) -> Callable[..., Generator]:
             rest = code.splat(builder.trunc(in_row, word))
             nothing = ir.Constant(ones.type, None)
 
-            def larger(a: Any, b: Any) -> Any:
-                return builder.select(builder.icmp_unsigned(">", a, b), a, b)
-
-            # Kept in registers from one broadcast to the next: LLVM makes them of memory that nobody else sees.
             kept = [code.lanes(state, builder.add(place, builder.mul(apart, _INDEX(number)))) for number in range(4)]
-            with builder.goto_entry_block():
-                memory = [builder.alloca(ones.type) for _ in kept]
-            for one, found in zip(kept, memory, strict=True):
-                builder.store(code.load(one), found)
+            memory = [code.kept(code.load(one)) for one in kept]
             with cgutils.for_range_slice(builder, first, stop, _INDEX(1)) as (j, _):
                 walks, entries, reads, buffered = (builder.load(one) for one in memory)
-                at = builder.add(builder.mul(builder.sext(code.element(columns, j), _INDEX), width), lane)
+                at = code.column(builder.sext(code.element(columns, j), _INDEX), width, lane)
                 after = builder.add(at, width)
                 issued = builder.sub(code.load(code.lanes(address, after)), code.load(code.lanes(address, at)))
                 walking = builder.icmp_unsigned("!=", issued, nothing)
@@ -248,10 +367,10 @@ def _tally_of(numbers: int) -> Callable[..., Generator]:
                 end = builder.sub(code.load(code.lanes(row_address, after)), ones)
                 end = builder.select(walking, builder.add(builder.or_(end, rest), ones), nothing)
                 begin = builder.and_(code.load(code.lanes(row_address, at)), builder.not_(rest))
-                begin = larger(buffered, begin)
-                read = builder.sub(larger(end, begin), begin)
+                begin = code.larger(buffered, begin)
+                read = builder.sub(code.larger(end, begin), begin)
                 new = (builder.add(walks, walked), builder.add(entries, issued), builder.add(reads, read))
-                for value, one in zip((*new, larger(buffered, end)), memory, strict=True):
+                for value, one in zip((*new, code.larger(buffered, end)), memory, strict=True):
                     builder.store(value, one)
             for one, found in zip(kept, memory, strict=True):
                 code.store(builder.load(found), one)
@@ -314,11 +433,9 @@ def _sum_columns_of(numbers: int) -> Callable[..., Generator]:
             columns, first, stop, width, lane, of_column, state, place = code.arguments
             kept = code.lanes(state, place)
             total = code.load(kept)
-            with builder.goto_entry_block():
-                memory = builder.alloca(total.type)
-            builder.store(total, memory)
+            memory = code.kept(total)
             with cgutils.for_range_slice(builder, first, stop, _INDEX(1)) as (j, _):
-                at = builder.add(builder.mul(builder.sext(code.element(columns, j), _INDEX), width), lane)
+                at = code.column(builder.sext(code.element(columns, j), _INDEX), width, lane)
                 found = code.load(code.lanes(of_column, at))
                 wider = found.type.element.width > total.type.element.width
                 found = builder.trunc(found, total.type) if wider else builder.zext(found, total.type)
@@ -366,6 +483,21 @@ multiply_narrow: Any = _compiled(_multiply_narrow, _multiply_narrow_in_python)
 
 `below_half` is one less than half of ``1 << shift`` and `odd` 1, to round half to even; both 0 drop the low bits.
 """
+
+serve: Any = _compiled(_serve_of(LANES), _serve_in_python(LANES))
+"""Serve the broadcasts ``first .. stop - 1`` of `columns` in `LANES` PEs:
+``serve(columns, first, stop, before, width, lane, wakes, address, first_row, last_row, state, place, apart, latest)``.
+
+`before` is the column of the broadcast before, ``wakes[i]`` the first edge at which a waiting PE can take broadcast
+``first + i``. Places are counted as for `tally`: `place` is that of the free edges in `state`, the bypasses are `apart`
+from them. Where it is later, ``latest[i]`` becomes the edge at which the last PE is free again.
+"""
+
+serve_pair: Any = _compiled(_serve_of(2 * LANES), _serve_in_python(2 * LANES))
+"""As `serve`, for twice as many PEs."""
+
+serve_block: Any = _compiled(_serve_of(4 * LANES), _serve_in_python(4 * LANES))
+"""As `serve`, for four times as many PEs."""
 
 tally: Any = _compiled(_tally_of(LANES), _tally_in_python(LANES))
 """Count what does not depend on timing, for `LANES` PEs and the broadcasts ``first .. stop - 1`` of `columns`:

@@ -116,7 +116,12 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, 
     )
     vectors, step = _read_only(acts), _vectors_of_a_chunk(layer)
     chunks = [slice(at, at + step) for at in range(0, len(acts), step)]
-    totals = in_threads(lambda chunk: _run_chunk(layer, plan, vectors[chunk], times[chunk], work.of(chunk)), chunks)
+    counted = plan.counts if counts == "sum" else 0
+
+    def run_chunk(chunk: slice) -> NDArray[np.int64]:
+        return _run_chunk(layer, plan, vectors[chunk], times[chunk], work.of(chunk), np.zeros(counted, np.int64))
+
+    totals = in_threads(run_chunk, chunks)
     if repeated:
         work = work.of(which)
     tables = work.tables
@@ -163,16 +168,23 @@ def _vectors_of_a_chunk(layer: PackedLayer) -> int:
 
 
 def _run_chunk(
-    layer: PackedLayer, plan: _Plan, acts: Inputs, times: NDArray[np.int64], work: _BatchWork
+    layer: PackedLayer,
+    plan: _Plan,
+    acts: Inputs,
+    times: NDArray[np.int64],
+    work: _BatchWork,
+    total: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Run the vectors of a chunk; their counters summed, each vector's `times` times, where `work` keeps none."""
+    """Run the vectors of a chunk; returns `total`, filled with their counters, each vector's `times` times.
+
+    `total` is all zeros, or empty where no sum is asked for.
+    """
     values: NDArray[Any] = acts
     active, fixed = values, None
     if plan.in_fixed_point:
         fixed = FixedPoint.of(plan.arch, layer.codebook, acts, plan.broadcasts_bias, each=True)
         values = fixed.activations(acts)
         active = _read_only((values != 0).astype(np.float32))
-    total = np.zeros(plan.counts, np.int64)
     if work.tables is None:
         _batch_kernels.count_together(active, times, plan.batch_numbers, plan.streams, work.ran, total)
     else:
@@ -200,7 +212,8 @@ def _run_chunk(
     )
     work.sums[:] = fixed.values(sums)
     place = PER_PE.index("saturations")
-    total.reshape(len(PER_PE), -1)[place] = times @ saturations
+    if len(total):
+        total.reshape(len(PER_PE), -1)[place] = times @ saturations
     if work.tables is not None:
         work.tables.reshape(len(values), len(PER_PE), -1)[:, place] = saturations
     return total
