@@ -142,7 +142,7 @@ def measure_widths(options: argparse.Namespace) -> Facts:
         layer, acts = sampled(600, 4096, 0.1, 64, weight_bits=weight_bits, index_bits=index_bits)
         arch = ArchConfig(weight_bits=weight_bits, index_bits=index_bits, spmat_width_bits=width)
         name = f"{weight_bits} + {index_bits} bits in {width}"
-        functions[name] = lambda x=layer, a=acts, m=arch: simulate_batch(x, a, m, output=False, counts="none")
+        functions[name] = lambda x=layer, a=acts, m=arch: simulate_batch(x, a, m, output=False, counts="sum")
         broadcasts[name] = int(np.count_nonzero(acts))
     found = timings(functions, options.repeats)
     return {"rows": [{"entries": name, "ns": one.median_s / broadcasts[name] * 1e9} for name, one in found.items()]}

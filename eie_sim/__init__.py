@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from eie_sim.engines.base import simulate, simulate_batch
     from eie_sim.engines.chain import simulate_model
     from eie_sim.origin import Origin
-    from eie_sim.result import BatchResult, ModelResult, Schedule, SimResult, UnitCounts
+    from eie_sim.result import BatchResult, BatchTotal, ModelResult, Schedule, SimResult, UnitCounts
     from eie_sim.sources import Job, load
     from eie_sim.workload import Workload, calibrated_layer, random_layer
 
 _HOMES = {
     "ArchConfig": "eie_sim.arch",
     "BatchResult": "eie_sim.result",
+    "BatchTotal": "eie_sim.result",
     "CapacityError": "eie_sim.capacity",
     "CapacityWarning": "eie_sim.capacity",
     "ModelResult": "eie_sim.result",
@@ -50,6 +51,7 @@ __all__ = [
     "PRESETS",
     "ArchConfig",
     "BatchResult",
+    "BatchTotal",
     "CapacityError",
     "CapacityWarning",
     "Job",

@@ -327,6 +327,37 @@ def result_of_table(
     return result
 
 
+@dataclass(frozen=True, eq=False)
+class BatchTotal(_Figures):
+    """All vectors of a batch together: its figures of merit are means over them, weighted by their cycles.
+
+    Attributes
+    ----------
+    vectors : int
+    cycles : int
+        Of all vectors.
+    counts : UnitCounts
+        Sums over all vectors.
+    arch, layer, n_rows, n_cols, engine, version
+        As in `SimResult`.
+    """
+
+    vectors: int
+    cycles: int
+    counts: UnitCounts
+    arch: ArchConfig
+    layer: str
+    n_rows: int
+    n_cols: int
+    engine: str
+    version: str
+
+    @property
+    def dense_gops(self) -> float:
+        """Billions of operations a second that a dense machine would need for the same time."""
+        return self.vectors * super().dense_gops
+
+
 KeptCounts = Literal["each", "sum", "none"]
 """What a batch keeps of the counters of the PEs: those of every vector, their sums, nothing."""
 
@@ -400,6 +431,27 @@ class BatchResult(_Lasting):
         if self.kept != "each":
             raise ValueError(f"counts: {self.kept!r} keeps no counters of each vector; counts='each' does")
         return self.counts
+
+    def total(self) -> BatchTotal:
+        """All vectors together: what reports, figures and `eie_sim.cost.energy.energy` take of a batch.
+
+        Raises
+        ------
+        ValueError
+            When the batch keeps no counters, or has no vector.
+        """
+        if self.kept == "none" or not len(self):
+            lacks = "no counters; counts='sum' does" if len(self) else "no vector, so that there is nothing to sum"
+            raise ValueError(f"counts: a batch of {self.layer!r} keeps {lacks}")
+        summed = {f.name: np.asarray(getattr(self.counts, f.name)) for f in fields(self.counts)}
+        one: dict[str, Any] = {
+            name: int(counts.sum()) if name in Counts.SCALARS else counts.reshape(-1, self.arch.n_pe).sum(axis=0)
+            for name, counts in summed.items()
+        }
+        return BatchTotal(
+            len(self), int(self.cycles.sum()), Counts(**one),
+            self.arch, self.layer, self.n_rows, self.n_cols, self.engine, self.version,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.cycles)

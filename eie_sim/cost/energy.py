@@ -17,7 +17,7 @@ from eie_sim.capacity import stored_pointers
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
 from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
-from eie_sim.result import BatchResult, Counts, ModelResult, SimResult
+from eie_sim.result import BatchResult, BatchTotal, Counts, ModelResult, SimResult
 
 CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"
 """Causes of energy that are no events of a unit."""
@@ -165,13 +165,16 @@ def _added(parts: Iterable[Mapping[str, float]]) -> Mapping[str, float]:
 
 
 def energy(
-    result: SimResult | BatchResult, table: CostTable | str = DEFAULT, rule: str = "paper", dram_bytes: int = 0
+    result: SimResult | BatchTotal | BatchResult,
+    table: CostTable | str = DEFAULT,
+    rule: str = "paper",
+    dram_bytes: int = 0,
 ) -> EnergyReport:
     """The energy of a run, or of all vectors of a batch together.
 
     Parameters
     ----------
-    result : SimResult, or BatchResult with ``counts="sum"``
+    result : SimResult, BatchTotal, or BatchResult with ``counts="sum"``
     table : CostTable or str
         Prices for the paper's PE at 45 nm, or the name of a calibration. SRAMs, registers and arithmetic of another
         size or width are scaled from it.
@@ -187,11 +190,13 @@ def energy(
         When the result is that of no single run, there is no such calibration or rule, the node is neither 45 nor 28
         nm, or `dram_bytes` is no whole number or negative.
     """
-    if not isinstance(result, SimResult) and not (isinstance(result, BatchResult) and result.kept == "sum"):
-        hint = "batch[i] is one, and a batch with counts='sum' is priced as a whole"
+    if isinstance(result, BatchResult) and result.kept == "sum":
+        result = result.total()
+    if not isinstance(result, SimResult | BatchTotal):
+        hint = "batch[i] is one, and batch.total() is all of a batch"
         raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; {hint}")
     events = {event: int(np.sum(getattr(result.counts, event))) for event in (*Counts.EVENTS, BIAS_WRITES)}
-    return energy_of_events(result.layer, result.arch, int(np.sum(result.cycles)), events, table, rule, dram_bytes)
+    return energy_of_events(result.layer, result.arch, result.cycles, events, table, rule, dram_bytes)
 
 
 def energy_of_events(

@@ -84,13 +84,24 @@ def _same(a: Arg, b: Arg) -> Arg:
 
 
 @kernel
-def find_distinct(words: Arg, firsts: Arg, which: Arg) -> int:
+def hash_vectors(words: Arg, hashes: Arg) -> None:
+    """Fill ``hashes``, uint64 (B,), from the bits of the inputs, uint32 or uint64 (B, n_cols)."""
+    factors, factor = np.empty(words.shape[1], np.uint64), np.uint64(1)
+    for j in range(len(factors)):
+        factor = factor * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)  # Knuth's, for MMIX
+        factors[j] = factor | np.uint64(1)
+    for b in range(len(words)):
+        hashes[b] = _hash(words[b], factors)
+
+
+@kernel
+def find_distinct(words: Arg, hashes: Arg, firsts: Arg, which: Arg) -> int:
     """Find the vectors that repeat.
 
     Parameters
     ----------
-    words : uint32 or uint64 (B, n_cols)
-        The bits of the inputs.
+    words, hashes
+        As for `hash_vectors`.
     firsts : int64 (B,)
         Out: the first of each kind of vector.
     which : int64 (B,)
@@ -101,27 +112,23 @@ def find_distinct(words: Arg, firsts: Arg, which: Arg) -> int:
     int
         Kinds.
     """
-    factors, factor = np.empty(words.shape[1], np.uint64), np.uint64(1)
-    for j in range(len(factors)):
-        factor = factor * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)  # Knuth's, for MMIX
-        factors[j] = factor | np.uint64(1)
     size = 2
     while size < 2 * len(words):
         size *= 2
-    slots, hashes = np.empty(size, np.int64), np.empty(len(words), np.uint64)
+    slots = np.empty(size, np.int64)
     for at in range(size):
         slots[at] = -1
     kinds = 0
     for b in range(len(words)):
-        key = _hash(words[b], factors)
+        key = hashes[b]
         place = np.int64(key & np.uint64(size - 1))  # signed: numba makes a float of an unsigned number and another
         while slots[place] >= 0:
             kind = slots[place]
-            if hashes[kind] == key and _same(words[firsts[kind]], words[b]):
+            if hashes[firsts[kind]] == key and _same(words[firsts[kind]], words[b]):
                 break
             place = (place + 1) & (size - 1)
         if slots[place] < 0:
-            slots[place], firsts[kinds], hashes[kinds] = kinds, b, key
+            slots[place], firsts[kinds] = kinds, b
             kinds += 1
         which[b] = slots[place]
     return kinds

@@ -102,9 +102,11 @@ def _plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
 def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, counts: KeptCounts) -> BatchResult:
     """Run many input vectors on all cores; see `eie_sim.engines.protocol.Engine`."""
     plan = _plan(layer, arch)
-    times = np.ones(len(acts), np.int64)
+    times, step = np.ones(len(acts), np.int64), _vectors_of_a_chunk(layer)
+    words, hashes = _as_words(acts), np.empty(len(acts), np.uint64)
+    in_threads(lambda chunk: _batch_kernels.hash_vectors(words[chunk], hashes[chunk]), _chunks(len(acts), step))
     firsts, which = np.empty(len(acts), np.int64), np.empty(len(acts), np.int64)
-    n_distinct = _batch_kernels.find_distinct(_as_words(acts), firsts, which)
+    n_distinct = _batch_kernels.find_distinct(words, hashes, firsts, which)
     repeated = 2 * n_distinct <= len(acts)
     if repeated:
         acts, times = acts[firsts[:n_distinct]], np.bincount(which, minlength=n_distinct).astype(np.int64)
@@ -114,14 +116,13 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, 
         tables=np.empty((len(acts), plan.counts), np.int64) if counts == "each" else None,
         sums=np.empty((len(acts), layer.n_rows), kind) if output else None,
     )
-    vectors, step = _read_only(acts), _vectors_of_a_chunk(layer)
-    chunks = [slice(at, at + step) for at in range(0, len(acts), step)]
+    vectors = _read_only(acts)
     counted = plan.counts if counts == "sum" else 0
 
     def run_chunk(chunk: slice) -> NDArray[np.int64]:
         return _run_chunk(layer, plan, vectors[chunk], times[chunk], work.of(chunk), np.zeros(counted, np.int64))
 
-    totals = in_threads(run_chunk, chunks)
+    totals = in_threads(run_chunk, _chunks(len(acts), step))
     if repeated:
         work = work.of(which)
     tables = work.tables
@@ -165,6 +166,10 @@ def _vectors_of_a_chunk(layer: PackedLayer) -> int:
     """How many vectors go through the kernels at once: fixed by the layer, so that nothing depends on the cores."""
     numbers = layer.n_entries + layer.n_cols + layer.n_rows
     return LANES * min(max(_NUMBERS_OF_A_CHUNK // (LANES * numbers), 1), _MOST_LANES_OF_A_CHUNK)
+
+
+def _chunks(vectors: int, step: int) -> list[slice]:
+    return [slice(at, at + step) for at in range(0, vectors, step)]
 
 
 def _run_chunk(

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from compressor import pack_codes
 from eie_sim import ArchConfig, simulate, simulate_batch
-from eie_sim.engines._batch_kernels import find_distinct
+from eie_sim.cost.energy import energy
+from eie_sim.engines._batch_kernels import find_distinct, hash_vectors
 from eie_sim.engines._lanes import LANES
+from eie_sim.report.figures import layer_breakdown, load_balance
 from eie_sim.result import Counts, differences
 from tests.examples import examples
 from tests.strategies import activations, crowded, layers, machines
@@ -172,6 +174,26 @@ def test_a_copy_of_a_batch_is_what_it_was_and_read_only(engine):
         assert not again.counts.broadcasts.flags.writeable
 
 
+def test_the_total_of_a_batch_has_the_figures_of_its_sums(engine):
+    rng = np.random.default_rng(8)
+    layer = pack_codes(rng.integers(0, 16, (20, 8)), np.append(0, rng.normal(size=15)), 3)
+    arch = ArchConfig(n_pe=3)
+    each, summed, none = kept_counts(layer, rng.normal(size=(5, 8)), arch, engine)
+    total = summed.total()
+    assert (total.vectors, total.cycles) == (5, int(each.cycles.sum()))
+    assert total.entries_walked == int(each.counts.entries.sum())
+    assert total.load_balance == total.entries_walked / (3 * total.cycles)
+    assert total.dense_gops == pytest.approx(5 * 2 * 20 * 8 / total.time_us / 1e3)
+    for name, found in vars(each.total().counts).items():
+        np.testing.assert_array_equal(found, getattr(total.counts, name), name)
+    assert energy(total) == energy(summed)
+    assert load_balance(total).entries.sum() == layer_breakdown([total]).states[:2].sum() == total.entries_walked
+    with pytest.raises(ValueError, match="keeps no counters; counts='sum' does"):
+        none.total()
+    with pytest.raises(ValueError, match="no vector"):
+        simulate_batch(layer, np.empty((0, 8)), arch, engine=engine).total()
+
+
 @pytest.mark.parametrize("arithmetic", ["float32", "fixed16"])
 def test_vectors_that_repeat_have_the_results_of_single_calls(arithmetic):
     rng = np.random.default_rng(5)
@@ -187,7 +209,7 @@ def test_vectors_that_differ_in_one_bit_are_told_apart_whatever_their_hashes():
     words = np.array([[0, 0], [0, 1], [1, 0], [0, 0], [0, 1], [2**31, 7], [0, 0]], np.uint32)
     firsts, which = np.empty(7, np.int64), np.empty(7, np.int64)
     words.flags.writeable = False
-    assert find_distinct(words, firsts, which) == 4
+    assert find_distinct(words, np.full(7, 5, np.uint64), firsts, which) == 4
     assert (firsts[:4].tolist(), which.tolist()) == ([0, 1, 2, 5], [0, 1, 2, 0, 1, 3, 0])
 
 
@@ -197,7 +219,9 @@ def test_distinct_vectors_are_those_of_a_set():
         words = rng.integers(0, values, (n, columns), np.uint64).astype(np.uint32)
         words.flags.writeable = False
         firsts, which = np.empty(n, np.int64), np.empty(n, np.int64)
-        kinds = find_distinct(words, firsts, which)
+        hashes = np.empty(n, np.uint64)
+        hash_vectors(words, hashes)
+        kinds = find_distinct(words, hashes, firsts, which)
         assert kinds == len({row.tobytes() for row in words})
         assert np.array_equal(words[firsts[:kinds]][which], words)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from compressor.types.packed import PackedLayer
 from eie_sim.columns import pes
 from eie_sim.report.figures.over_time import scheduled
-from eie_sim.result import SimResult
+from eie_sim.result import BatchTotal, SimResult
 from eie_sim.views import ENTRY, FILLER, PE_STATES, STARVED, broadcast_stalls, pe_totals
 
 Integers = NDArray[np.int64]
@@ -125,7 +125,7 @@ class LayerBreakdown:
         )
 
 
-def layer_breakdown(results: Iterable[SimResult]) -> LayerBreakdown:
+def layer_breakdown(results: Iterable[SimResult | BatchTotal]) -> LayerBreakdown:
     """Where the PE-cycles of layers go, by the counters of their runs; no schedule is needed.
 
     Raises
@@ -194,7 +194,7 @@ class LoadBalance:
         return f"{self.layer}: PE {self.pes[0]} has the most work, {over:.1f} % above the mean"
 
 
-def load_balance(result: SimResult) -> LoadBalance:
+def load_balance(result: SimResult | BatchTotal) -> LoadBalance:
     """How evenly the processed entries are spread over the PEs; no schedule is needed."""
     entries = result.counts.entries
     order = np.argsort(-entries, kind="stable")
