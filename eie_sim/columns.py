@@ -81,7 +81,7 @@ MEASURED = (
     ),
     Column("entries", "entries", "Entries walked by all PEs, fillers included.", _total("entries")),
     Column("fillers", "entries", "Filler zeros walked.", _total("fillers")),
-    Column("broadcasts", "inputs", "Active inputs sent to all queues, the bias included.", _scalar("broadcasts")),
+    Column("broadcasts", "inputs", "Active inputs sent to all queues, a bias column included.", _scalar("broadcasts")),
     Column(
         "broadcast_stalls",
         "cycles",
