@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from compressor.jit import available_cores
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning
 from eie_sim.cli.console import Printer
@@ -35,7 +36,7 @@ def write_report_page(
     shown = list(details) or [one for row in results.rows if (one := _again(row, results, report.machine)) is not None]
     without = [name for name in layers if name not in {one.layer.name for one in shown}]
     left_out = _KEPT.format(layers=", ".join(without)) if without else ""
-    write_text(report_page(results, report, shown, left_out), path)
+    write_text(report_page(results, report, shown, left_out, available_cores()), path)
     printer.note(f"wrote {path}" + (f"; {left_out}" if left_out else ""))
 
 

@@ -27,7 +27,9 @@ _PAPER_RATIOS: Definitions = {
 }
 
 
-def report_page(results: Results, report: RunReport, details: Sequence[Detail], left_out: str = "") -> str:
+def report_page(
+    results: Results, report: RunReport, details: Sequence[Detail], left_out: str = "", processes: int = 1
+) -> str:
     """The page of a run. The same run gives the same bytes: no date and no path stands in it.
 
     Parameters
@@ -39,8 +41,10 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         The layers with their schedules, the first input vector of each; those that there are.
     left_out : str
         Why a layer has none, for a reader.
+    processes : int
+        As for `Album`.
     """
-    machine, album = report.machine, Album()
+    machine, album = report.machine, Album(processes)
     by_units = energy_by_unit(report.tables["ENERGY_REPORT"])
     by = f"energy by {report.calibration}" + (f", scaling rule {report.rule}" if report.rule else "")
     sections = [
@@ -70,14 +74,15 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         Section("machine", "The machine", _machine(machine, report)),
     ]
     maps = {f"layer-{number}": heat_map(one.result).data() for number, one in enumerate(details)}
-    return page(
+    written = page(
         f"{machine.name}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
         f"{machine.technology_nm:g} nm",
         f"EIE, simulated cycle by cycle by eie-sim {report.version}, engine {report.engine}; {by}.",
         sections,
         _SCRIPTS,
-        join(json_block("heat-data", maps), album.shapes.sheet()),
+        join(json_block("heat-data", maps), album.sheet()),
     )
+    return album.put_into(written)
 
 
 def _of_report(name: str, caption: str, table: str, report: RunReport) -> Markup:
