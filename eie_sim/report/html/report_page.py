@@ -234,7 +234,7 @@ def _layers(report: RunReport, details: Sequence[Detail], left_out: str, album: 
 def _first_alone(report: RunReport) -> Markup | None:
     """That a picture shows less than the tables beside it."""
     several = len({row["input"] for row in report.tables["COMPUTE_REPORT"]}) > 1
-    return _note("The picture is of the first input vector of each layer, the tables are of all." * several)
+    return _note("The picture is of the first input vector of each layer, the tables are of more." * several)
 
 
 def _note(told: str) -> Markup | None:
