@@ -45,13 +45,13 @@ def results_of(details, **more):
     return Results([result_row(one.result) for one in details], arch, "fast", origins, layers=facts, **more)
 
 
-def a_report_page(*names, with_details=True, left_out="", processes=1, machine_name="eie", act_queue_depth=8, **more):
+def a_report_page(*names, with_details=True, left_out="", machine_name="eie", act_queue_depth=8, **more):
     """The page of a run of small layers with these names."""
     details = [a_detail(name, seed=seed, act_queue_depth=act_queue_depth) for seed, name in enumerate(names)]
     results = results_of(details, **more)
     results = replace(results, arch={**results.arch, "name": machine_name})
     report = run_report(results, list(devices().values()), "table2-8cycle")
-    return report_page(results, report, details if with_details else [], left_out, processes)
+    return report_page(results, report, details if with_details else [], left_out)
 
 
 def some_machines():

@@ -15,7 +15,7 @@ SHARES = (0.55, 0.3, 0.04, 0.1, 0.01)
 
 def an_album(processes):
     """An album of three pictures, and a page with their places."""
-    found = Album(processes)
+    found = Album(processes, pictures=3)
     places = [found.times(LayerTimes((LayerTime(name, 7.0, None, SHARES),))) for name in ("fc1", "fc2", "fc3")]
     return found, "|".join((*places, found.sheet()))
 
@@ -69,14 +69,14 @@ def test_where_no_process_can_be_started_all_is_drawn_here(why, monkeypatch, few
 
 
 def test_where_a_process_dies_all_is_drawn_here(monkeypatch, few_are_enough, drawn_here):
-    monkeypatch.setattr(album, "begin_worker", partial(os._exit, 1))
+    monkeypatch.setattr(album, "_begin", partial(os._exit, 1))
     found, page = an_album(2)
     assert found.put_into(page) == drawn_here
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_error_of_a_drawing_is_raised(processes, few_are_enough):
-    found = Album(processes)
+    found = Album(processes, pictures=2)
     places = [found._picture(None, "load_balance"), found._picture(None, "load_balance")]
     with pytest.raises(AttributeError, match="'NoneType' object has no attribute"):
         found.put_into("".join(places))

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import current_process, get_context
 from typing import Protocol
 
@@ -19,6 +20,9 @@ from eie_sim.result import SimResult
 
 DPI = 72
 """Pixels an inch of the few parts of a picture that are pixels."""
+
+OF_A_LAYER = 5
+"""Pictures of a layer."""
 
 ENOUGH = 15
 """Pictures for which a process is started: drawing them takes longer than it takes to start."""
@@ -44,12 +48,21 @@ class Album:
     ----------
     processes : int
         Most processes that draw, this one included; the pictures are the same bytes with any number. More than one are
-        those of `multiprocessing`: a script that gets here needs ``if __name__ == "__main__":``.
+        those of `multiprocessing`, begin at once, and need ``if __name__ == "__main__":`` in a script that gets here.
+    pictures : int
+        About how many there will be: few start no process.
     """
 
-    def __init__(self, processes: int = 1) -> None:
-        self._processes = processes
+    def __init__(self, processes: int = 1, pictures: int = 0) -> None:
         self._pictures: list[tuple[str, Data]] = []
+        self._others = min(processes, pictures // ENOUGH) - 1
+        self._pool: ProcessPoolExecutor | None = None
+        if self._others > 0 and not current_process().daemon:  # a daemon has no processes of its own
+            with suppress(*_NO_PROCESSES):
+                # Not forked: numba's threads and those of BLAS do not survive it.
+                self._pool = ProcessPoolExecutor(self._others, get_context("spawn"), _begin)
+                for _ in range(self._others):
+                    self._pool.submit(int)  # without work, no process begins
 
     def times(self, data: figures.LayerTimes) -> Markup:
         """Times of layers beside the paper's."""
@@ -127,23 +140,19 @@ class Album:
 
     def _drawn(self) -> list[bytes]:
         """Each picture as an SVG file."""
-        others = min(self._processes, len(self._pictures) // ENOUGH) - 1
-        if others > 0 and not current_process().daemon:  # a daemon has no processes of its own
-            # Without processes, or where one dies, all is drawn here.
-            with suppress(BrokenExecutor, OSError, NotImplementedError):
-                return self._drawn_beside(others)
+        if self._pool is not None:
+            with suppress(*_NO_PROCESSES):
+                return self._drawn_beside(self._pool)
         return [draw(*one) for one in self._pictures]
 
-    def _drawn_beside(self, others: int) -> list[bytes]:
+    def _drawn_beside(self, pool: ProcessPoolExecutor) -> list[bytes]:
         """The same; other processes are given pictures from the front, while this one draws from the end."""
         found, left = [b""] * len(self._pictures), deque(range(len(self._pictures)))
         given: dict[int, Future[bytes]] = {}
-        # Not forked: numba's threads and those of BLAS do not survive it.
-        pool = ProcessPoolExecutor(others, get_context("spawn"), begin_worker)
         try:
             while left:
                 # What is given is not taken back: of a future that was cancelled, a pool that breaks ends in an error.
-                if sum(not one.done() for one in given.values()) < _AHEAD * others:
+                if sum(not one.done() for one in given.values()) < _AHEAD * self._others:
                     at = left.popleft()
                     given[at] = pool.submit(draw, *self._pictures[at])
                 else:
@@ -154,6 +163,16 @@ class Album:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # their end takes a moment, and nothing depends on it
         return found
+
+
+def _begin() -> None:
+    """Begin a process that draws, with what takes its time to load."""
+    begin_worker()
+    import_module("eie_sim.report.plots")
+
+
+_NO_PROCESSES = (BrokenExecutor, OSError, NotImplementedError)
+"""Where processes cannot be started, or one dies, all is drawn here."""
 
 
 def draw(plot: str, data: Data) -> bytes:

@@ -28,7 +28,11 @@ _PAPER_RATIOS: Definitions = {
 
 
 def report_page(
-    results: Results, report: RunReport, details: Sequence[Detail], left_out: str = "", processes: int = 1
+    results: Results,
+    report: RunReport,
+    details: Sequence[Detail],
+    left_out: str = "",
+    album: Album | None = None,
 ) -> str:
     """The page of a run. The same run gives the same bytes: no date and no path stands in it.
 
@@ -41,10 +45,10 @@ def report_page(
         The layers with their schedules, the first input vector of each; those that there are.
     left_out : str
         Why a layer has none, for a reader.
-    processes : int
-        As for `Album`.
+    album : Album or None
+        A new one for its pictures, which may draw in several processes; None: they are drawn in this one.
     """
-    machine, album = report.machine, Album(processes)
+    machine, album = report.machine, album or Album()
     by_units = energy_by_unit(report.tables["ENERGY_REPORT"])
     by = f"energy by {report.calibration}" + (f", scaling rule {report.rule}" if report.rule else "")
     sections = [
