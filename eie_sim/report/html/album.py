@@ -27,7 +27,6 @@ OF_A_LAYER = 5
 ENOUGH = 15
 """Pictures for which a process is started: drawing them takes longer than it takes to start."""
 
-
 _AHEAD = 2
 """Pictures given to each process at a time: one that it draws, one that waits."""
 
