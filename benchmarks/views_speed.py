@@ -2,7 +2,8 @@
 
 - Alex-8 of the EIE authors (drawn with the statistics of the published layer where their data are not there): the
   pictures of utilisation, queues and stalls, from the result to the PNG in its full size.
-- The HTML report of the nine layers: ``eie-sim report --html``, a process of its own, once.
+- The HTML report of the nine layers: ``eie-sim report --html``, a process of its own; the second counts, for
+  the first may compile kernels.
 - VGG-6, the largest layer of the paper: every view of `eie_sim.views`, over the whole run, one after
   another.
 
@@ -37,7 +38,7 @@ from eie_sim.report import figures, plots
 from eie_sim.workload import Workload, calibrated_layer
 
 BINS = 160
-MOST_PICTURES_S, MOST_VIEWS_S, MOST_PAGE_S, MOST_PAGE_MB = 3.0, 0.5, 30.0, 3.0
+MOST_PICTURES_S, MOST_VIEWS_S, MOST_PAGE_S, MOST_PAGE_MB = 3.0, 0.5, 8.0, 3.0
 SEED = 0
 
 Work = Mapping[str, Callable[[], object]]
@@ -90,9 +91,10 @@ def derived_views(layer: PackedLayer, result: SimResult) -> Work:
 def page(folder: Path) -> tuple[float, float]:
     """Seconds that a process takes for the page of the nine layers, start and all, and the page's size in MB."""
     target = folder / "report.html"
-    began = time.perf_counter()
     command_line = [sys.executable, "-m", "eie_sim", "report", "--html", str(target)]
-    subprocess.run(command_line, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    for _ in range(2):
+        began = time.perf_counter()
+        subprocess.run(command_line, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
     return time.perf_counter() - began, target.stat().st_size / 1e6
 
 

@@ -6,16 +6,21 @@ threads use all cores, and is kept on disk, in the user's cache folder (``~/.cac
 Where no folder is writable, it is compiled anew in each process and everything works as before.
 
 ``NUMBA_DISABLE_JIT=1`` runs the same functions as plain Python; the coverage run does.
+
+How work is spread over cores is here too: threads for kernels, and how a process begins that works for another.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
 from hashlib import sha256
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
@@ -140,3 +145,16 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item], worker
         return [function(item) for item in work]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, work))
+
+
+def begin_worker() -> None:
+    """Begin a process that works for another: leave Ctrl-C, which reaches both, to the other one, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with_it() -> None:
+        parent.join()
+        os._exit(1)  # not sys.exit: that would end this thread alone
+
+    Thread(target=end_with_it, daemon=True).start()

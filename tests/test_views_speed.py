@@ -25,7 +25,7 @@ def test_it_draws_three_pictures_and_looks_at_every_view(small, capsys):
     arguments = ["--json", "--repeats", "1"]
     assert command("views_speed", None, views_speed.measure, arguments, add_small_options) == 0
     report = json.loads(capsys.readouterr().out)
-    assert [figure["bar"] for figure in report["figures"]] == [3.0, 0.5, 30.0, 3.0]
+    assert [figure["bar"] for figure in report["figures"]] == [3.0, 0.5, 8.0, 3.0]
     assert [row["what"] for row in report["tables"]["pictures"]] == ["utilisation", "queues", "stalls"]
     assert len(report["tables"]["derived views"]) == 10
     for figure, table in zip(report["figures"][:2], ("pictures", "derived views"), strict=True):

@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from compressor.jit import available_cores
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import CapacityWarning
 from eie_sim.cli.console import Printer
 from eie_sim.columns import Row
 from eie_sim.engines.base import simulate
 from eie_sim.report.comparison import RunReport
+from eie_sim.report.html.album import OF_A_LAYER, Album
 from eie_sim.report.html.details import Detail
 from eie_sim.report.html.report_page import report_page
 from eie_sim.report.results_file import Results, write_text
@@ -22,7 +24,12 @@ _KEPT = (
 
 
 def write_report_page(
-    path: Path, results: Results, report: RunReport, details: Sequence[Detail], printer: Printer
+    path: Path,
+    results: Results,
+    report: RunReport,
+    details: Sequence[Detail],
+    printer: Printer,
+    album: Album | None = None,
 ) -> None:
     """Write the page of a run; of results from a file, the layers that can be drawn again are shown cycle by cycle.
 
@@ -35,7 +42,8 @@ def write_report_page(
     shown = list(details) or [one for row in results.rows if (one := _again(row, results, report.machine)) is not None]
     without = [name for name in layers if name not in {one.layer.name for one in shown}]
     left_out = _KEPT.format(layers=", ".join(without)) if without else ""
-    write_text(report_page(results, report, shown, left_out), path)
+    album = album or Album(available_cores(), OF_A_LAYER * len(shown))
+    write_text(report_page(results, report, shown, left_out, album), path)
     printer.note(f"wrote {path}" + (f"; {left_out}" if left_out else ""))
 
 

@@ -88,6 +88,7 @@ def report(
     from contextlib import nullcontext
 
     from compressor.console.targets import check_target_file, check_target_folder
+    from compressor.jit import available_cores
     from compressor.storage.files import errors_name
     from eie_sim.baselines.cpu_measurement import read_cpu_measurement
     from eie_sim.cli.console import Printer
@@ -99,6 +100,7 @@ def report(
     from eie_sim.cost.technology import SCALINGS
     from eie_sim.engines import warm_up
     from eie_sim.report.comparison import run_report
+    from eie_sim.report.html.album import OF_A_LAYER, Album
     from eie_sim.report.html.details import Detail
     from eie_sim.report.report_columns import REPORTS
     from eie_sim.report.report_text import to_json
@@ -118,6 +120,7 @@ def report(
     if html is not None:
         check_target_file("--html", html)
     details: list[Detail] | None = None if html is None else []
+    album: Album | None = None
     if file is not None:
         of_a_run = (eie_simulator, rows, name, chain, acts, act_density, weight_density, seed, fit)
         _refuse_a_new_run(file, (*of_a_run, preset, arch, settings, max_vectors, yes or None))
@@ -131,6 +134,8 @@ def report(
             act_density=act_density, weight_density=weight_density, seed=seed or 0, fit=fit,
             max_vectors=all_vectors_or(max_vectors, yes),
         )  # fmt: skip
+        if html is not None:  # its processes begin while the layers are simulated
+            album = Album(available_cores(), OF_A_LAYER * len(job.names))
         seen = None if details is None else lambda layer, result: details.append(Detail(layer, result))
         results = simulate_job(job, machine, "fast", printer, seen=seen)
     with nullcontext() if file is None else errors_name(file):
@@ -140,7 +145,7 @@ def report(
     if html is not None and details is not None:
         from eie_sim.cli.pages import write_report_page
 
-        write_report_page(html, results, found, details, printer)
+        write_report_page(html, results, found, details, printer, album)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
     else:

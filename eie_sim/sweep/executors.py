@@ -1,16 +1,15 @@
 """Who computes the tasks of a sweep: processes of this computer, or an executor of the caller's; and if one dies."""
 
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-from multiprocessing import current_process, get_context, parent_process
+from multiprocessing import current_process, get_context
 from pathlib import Path
-from threading import Thread
 
+from compressor.jit import begin_worker
 from eie_sim.sweep.evaluate import compute
 from eie_sim.sweep.records import Answer, Task
 from eie_sim.sweep.tasks import again
@@ -76,7 +75,7 @@ class Processes:
 
     def _new(self) -> ProcessPoolExecutor:
         # Not forked: numba's threads and those of BLAS do not survive it.
-        pool = ProcessPoolExecutor(self.workers, get_context("spawn"), _begin_worker)
+        pool = ProcessPoolExecutor(self.workers, get_context("spawn"), begin_worker)
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
@@ -149,19 +148,6 @@ class CallersExecutor:
 
     def close(self, at_once: bool) -> None:
         """Nothing: it is the caller's."""
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the process that runs the sweep, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def end_with_it() -> None:
-        parent.join()
-        os._exit(1)  # not sys.exit: that would end this thread alone
-
-    Thread(target=end_with_it, daemon=True).start()
 
 
 def run_on(

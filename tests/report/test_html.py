@@ -202,6 +202,25 @@ def test_a_table_of_more_rows_than_a_page_holds_says_so(monkeypatch):
     assert "The first 2 of 5 rows" in told
 
 
+def test_a_table_of_many_input_vectors_has_the_first_of_every_layer():
+    columns = {name: {"unit": "", "definition": name} for name in ("layer", "input")}
+    rows = [{"layer": layer, "input": at} for layer in ("fc1", "fc2") for at in range(1200)]
+    told = tables.data_table("t", "T", columns, rows)
+    assert told.count("<tr") == 1 + 2 * tables.MOST_INPUTS
+    assert ">fc1<" in told
+    assert ">fc2<" in told
+    assert "The first 10 of 1,200 input vectors. The CSV and JSON files" in told
+    assert "input vectors" not in tables.data_table("t", "T", columns, rows[: tables.MOST_INPUTS])
+
+
+def test_a_table_says_what_it_leaves_out_of_input_vectors_and_of_rows(monkeypatch):
+    monkeypatch.setattr(tables, "MOST_ROWS", 2)
+    rows = [{"input": at, "x": 0} for at in range(11)]
+    columns = {name: {"unit": "", "definition": name} for name in ("input", "x")}
+    told = tables.data_table("t", "T", columns, rows)
+    assert "The first 10 of 11 input vectors. The first 2 of 10 rows of these. The CSV" in told
+
+
 def test_capacity_is_that_of_the_layer():
     detail = a_detail()
     rows = capacity_rows([detail])

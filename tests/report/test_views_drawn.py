@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.font_manager import FontProperties
 
 from eie_sim import ArchConfig, preset, simulate
 from eie_sim.baselines.devices import devices
@@ -18,6 +20,7 @@ from eie_sim.cost import energy
 from eie_sim.report import figures, plots
 from eie_sim.report.comparison import run_report
 from eie_sim.report.figures.costs import MEAN, WHOLE
+from eie_sim.report.plots import cycles, over_time, styles
 from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
 from eie_sim.views import IDLE, PE_STATES, PUSH, SCAN_BUBBLE, STALL
@@ -402,6 +405,53 @@ def test_a_vector_graphic_of_many_cells_stays_small():
     stalled = figures.StallBreakdown("drawn", states, int(stalls.sum()), *stalls)
     for figure in (plots.utilisation_map(busy), plots.queue_map(waiting), plots.stall_breakdown(stalled)):
         assert len(plots.rendered(figure, "svg")) < 300_000
+
+
+def as_matplotlib_draws(monkeypatch):
+    """Without what saves time: titles that may move, two drawings for one file, limits found from corner to corner."""
+
+    def stairs(axes, values, edges, colour, baseline=0.0, **looks):
+        axes.stairs(values, edges, baseline=baseline, fill=baseline is not None, color=colour, **looks)
+
+    monkeypatch.delattr(styles._StyledFigure, "draw")
+    monkeypatch.setitem(styles._STYLE, "axes.titley", None)
+    for module in (cycles, over_time):
+        monkeypatch.setattr(module, "stairs", stairs)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_what_saves_time_in_drawing_changes_no_byte(name, kind, monkeypatch):
+    found = plots.rendered(drawn(name), kind, 40)
+    as_matplotlib_draws(monkeypatch)
+    assert plots.rendered(drawn(name), kind, 40) == found
+
+
+def test_a_file_is_drawn_once(name, monkeypatch):
+    figure, times = drawn(name), []
+    monkeypatch.setattr(Axes, "draw", lambda axes, _: times.append(axes))
+    plots.rendered(figure, "svg")
+    assert len(times) == len(set(times)) == len(figure.axes)
+
+
+def word_by_word(text, fits):
+    """Lines as full as they can be; a word that is wider than a line is broken."""
+    lines = []
+    for word in re.sub(r" (?=[%µ])", "\N{NO-BREAK SPACE}", text).split(" "):
+        if lines and fits(f"{lines[-1]} {word}"):
+            lines[-1] += f" {word}"
+            continue
+        lines.append(word)
+        while len(lines[-1]) > 1 and not fits(lines[-1]):
+            cut = max((count for count in range(1, len(lines[-1])) if fits(lines[-1][:count])), default=1)
+            lines[-1:] = lines[-1][:cut], lines[-1][cut:]
+    return lines
+
+
+@given(st.text("abcW,. %µ"), st.integers(-9, 200))
+def test_lines_are_as_full_as_they_can_be(text, room):
+    axes, font = styles.new_figure(1).subplots(), FontProperties(size=7.5)
+    found = styles.in_lines(text, axes, share=(room + 14) / (72 * plots.WIDTH_IN), size=7.5)
+    assert found.split("\n") == word_by_word(text, lambda line: styles._width(line, font) <= room + 1e-9)
 
 
 def lightness(colour):

@@ -27,7 +27,13 @@ _PAPER_RATIOS: Definitions = {
 }
 
 
-def report_page(results: Results, report: RunReport, details: Sequence[Detail], left_out: str = "") -> str:
+def report_page(
+    results: Results,
+    report: RunReport,
+    details: Sequence[Detail],
+    left_out: str = "",
+    album: Album | None = None,
+) -> str:
     """The page of a run. The same run gives the same bytes: no date and no path stands in it.
 
     Parameters
@@ -39,8 +45,10 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         The layers with their schedules, the first input vector of each; those that there are.
     left_out : str
         Why a layer has none, for a reader.
+    album : Album or None
+        A new one for its pictures, which may draw in several processes; None: they are drawn in this one.
     """
-    machine, album = report.machine, Album()
+    machine, album = report.machine, album or Album()
     by_units = energy_by_unit(report.tables["ENERGY_REPORT"])
     by = f"energy by {report.calibration}" + (f", scaling rule {report.rule}" if report.rule else "")
     sections = [
@@ -70,14 +78,15 @@ def report_page(results: Results, report: RunReport, details: Sequence[Detail], 
         Section("machine", "The machine", _machine(machine, report)),
     ]
     maps = {f"layer-{number}": heat_map(one.result).data() for number, one in enumerate(details)}
-    return page(
+    written = page(
         f"{machine.name}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
         f"{machine.technology_nm:g} nm",
         f"EIE, simulated cycle by cycle by eie-sim {report.version}, engine {report.engine}; {by}.",
         sections,
         _SCRIPTS,
-        join(json_block("heat-data", maps), album.shapes.sheet()),
+        join(json_block("heat-data", maps), album.sheet()),
     )
+    return album.put_into(written)
 
 
 def _of_report(name: str, caption: str, table: str, report: RunReport) -> Markup:
@@ -229,7 +238,7 @@ def _layers(report: RunReport, details: Sequence[Detail], left_out: str, album: 
 def _first_alone(report: RunReport) -> Markup | None:
     """That a picture shows less than the tables beside it."""
     several = len({row["input"] for row in report.tables["COMPUTE_REPORT"]}) > 1
-    return _note("The picture is of the first input vector of each layer, the tables are of all." * several)
+    return _note("The picture is of the first input vector of each layer, the tables are of more." * several)
 
 
 def _note(told: str) -> Markup | None:

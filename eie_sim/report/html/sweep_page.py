@@ -74,8 +74,8 @@ def sweep_page(machines: Sequence[Candidate], objectives: Sequence[str], facts: 
         Section("machines", "The machines", (_table(shown, axes, metrics, len(machines)),)),
         Section("pictures", "Fronts and axes", (element("div", *pictures, class_="pictures"),)),
     ]
-    after = join(json_block("sweep-data", _data(shown, metrics, axes)), album.shapes.sheet())
-    return page(f"Sweep {facts.name}", lead, sections, _SCRIPTS, after)
+    after = join(json_block("sweep-data", _data(shown, metrics, axes)), album.sheet())
+    return album.put_into(page(f"Sweep {facts.name}", lead, sections, _SCRIPTS, after))
 
 
 def _drawn(machines: Sequence[Candidate], best: Sequence[Candidate]) -> list[Candidate]:

@@ -8,8 +8,12 @@ from eie_sim.report.report_columns import Definitions
 from eie_sim.report.report_text import cell_text
 
 MOST_ROWS = 1000
-"""Rows of one table; a run of thousands of input vectors has more, and files that hold them all."""
+"""Rows of one table; more are in the files that hold all."""
 
+MOST_INPUTS = 10
+"""Input vectors of one table: every layer is in the tables of a run of thousands, and the page stays small."""
+
+_ALL = "The CSV and JSON files of --out and --json hold all."
 
 _LONG = 40
 """Characters of a cell that is broken into lines."""
@@ -28,11 +32,14 @@ def data_table(
     definitions : mapping of str to mapping
         Unit and definition of each column, in order; every row has them all.
     rows : sequence of mapping
-        Of which at most `MOST_ROWS` are shown, and it is said how many there are.
+        Of which at most `MOST_ROWS` and, where they are of input vectors, those of the first `MOST_INPUTS` are shown; a
+        note says how many there are.
     linked : bool
         Whether each row has its number as ``data-link``, for a chart of the same rows.
     """
-    shown = rows[:MOST_ROWS]
+    inputs = list(dict.fromkeys(row["input"] for row in rows)) if "input" in definitions else []
+    of_inputs = [row for row in rows if row["input"] in inputs[:MOST_INPUTS]] if inputs else rows
+    shown = of_inputs[:MOST_ROWS]
     numeric = {column for column in definitions if any(isinstance(row[column], (int, float)) for row in shown)}
     headings, terms = [], []
     for column, told in definitions.items():
@@ -59,10 +66,17 @@ def data_table(
         id_=name,
         data_table=True,
     )
-    left_out = f"The first {MOST_ROWS:,} of {len(rows):,} rows; the CSV and JSON files of --out and --json hold all."
+    left_out = [
+        f"The first {most:,} of {count:,} {what}. "
+        for most, count, what in (
+            (MOST_INPUTS, len(inputs), "input vectors"),
+            (MOST_ROWS, len(of_inputs), "rows of these" if len(inputs) > MOST_INPUTS else "rows"),
+        )
+        if count > most
+    ]
     return join(
         scrolled(table, caption),
-        element("p", left_out, class_="note") if len(rows) > MOST_ROWS else None,
+        element("p", *left_out, _ALL, class_="note") if left_out else None,
         element("details", element("summary", "What the columns mean"), element("dl", *terms), class_="defined"),
     )
 

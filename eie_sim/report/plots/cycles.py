@@ -1,13 +1,11 @@
 """Draws where cycles and work go."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
-from numpy.typing import NDArray
 
 from eie_sim.report import figures
 from eie_sim.report.plots.styles import (
@@ -19,16 +17,15 @@ from eie_sim.report.plots.styles import (
     SOFT,
     STATE_COLOURS,
     STATE_HATCHES,
+    Values,
     in_lines,
     legend_above,
     new_figure,
     points,
     short_names,
+    stairs,
     styled,
 )  # fmt: skip
-
-Values = NDArray[Any]
-"""Cycles or shares."""
 
 
 @styled
@@ -61,10 +58,7 @@ def stall_breakdown(data: figures.StallBreakdown) -> Figure:
 
 def _steps(axes: Axes, top: Values, bottom: Values, colour: str, label: str, hatch: str = "") -> None:
     """A step for each PE; one path, where a bar for each would make a picture ten times as large."""
-    axes.stairs(
-        top, np.arange(len(top) + 1) - 0.5, baseline=bottom, fill=True, facecolor=colour, hatch=hatch, linewidth=0,
-        edgecolor=SOFT, label=label,
-    )  # fmt: skip
+    stairs(axes, top, np.arange(len(top) + 1) - 0.5, colour, bottom, hatch=hatch, edgecolor=SOFT, label=label)
 
 
 def _stacked(states: Values) -> Iterator[tuple[str, Values, Values]]:

@@ -16,6 +16,7 @@ from eie_sim.report.plots.styles import (
     legend_above,
     new_figure,
     points,
+    stairs,
     styled,
 )
 
@@ -35,7 +36,7 @@ def utilisation_map(data: figures.UtilisationMap) -> Figure:
     heat.set_ylabel("PE")
     heat.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     heat.set_ylim(n_pe - 0.5, -0.5)
-    over_time.stairs(data.busy_share_of_bin, data.time_us, fill=True, color=NAVY)
+    stairs(over_time, data.busy_share_of_bin, data.time_us, NAVY)
     over_time.set_title(in_lines(data.finding, over_time))
     over_time.set_ylabel("all PEs")
     of_pe.barh(np.arange(n_pe), data.busy_share_of_pe, height=1, color=NAVY)
@@ -71,9 +72,9 @@ def queue_map(data: figures.QueueMap) -> Figure:
     heat.tick_params(labelbottom=False)
     # Bands from least to most and from the 10th to the 90th percentile, and the median.
     least, low, median, high, most = data.percentiles
-    over_time.stairs(most, data.time_us, baseline=least, fill=True, color=MIST, label="least to most")
-    over_time.stairs(high, data.time_us, baseline=low, fill=True, color=SKY, label="10th to 90th percentile")
-    over_time.stairs(median, data.time_us, baseline=None, color=NAVY, linewidth=1.4, label="median")
+    stairs(over_time, most, data.time_us, MIST, least, label="least to most")
+    stairs(over_time, high, data.time_us, SKY, low, label="10th to 90th percentile")
+    stairs(over_time, median, data.time_us, NAVY, None, linewidth=1.4, label="median")
     over_time.set_ylim(0, 1.08 * data.places)
     over_time.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     over_time.set_xlabel("time (µs)")
@@ -100,10 +101,7 @@ def broadcast_rate(data: figures.BroadcastRate) -> Figure:
     axes = figure.subplots()
     below = np.zeros(len(data.time_us) - 1)
     for share, (label, colour, hatch) in zip(data.shares, _BROADCAST, strict=True):
-        axes.stairs(
-            below + share, data.time_us, baseline=below, fill=True, facecolor=colour, hatch=hatch, linewidth=0,
-            edgecolor=SOFT, label=label,
-        )  # fmt: skip
+        stairs(axes, below + share, data.time_us, colour, below, hatch=hatch, edgecolor=SOFT, label=label)
         below = below + share
     axes.set(xlim=(0, data.time_us[-1]), ylim=(0, 1), xlabel="time (µs)", ylabel="share of the cycles")
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -10,6 +10,7 @@ neighbours are alike, by hatches.
 import io
 import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,18 +21,26 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
 from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import StepPatch
 from matplotlib.textpath import text_to_path
+from numpy.typing import NDArray
 
 from compressor.storage.files import replacing
 from eie_sim.report import figures
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Values = NDArray[Any]
+"""Cycles, shares or any other numbers."""
 
 WIDTH_IN = 8.0
 """Width of every figure of the style "screen" in inches; a README shows it at 800 pixels."""
@@ -147,6 +156,8 @@ _STYLE: dict[str, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 9,
+    # Else every drawing measures all labels of the y axis, in case the title has to move above some of them.
+    "axes.titley": 1.0,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -205,6 +216,14 @@ class _StyledFigure(Figure):
 
     style = STYLES["screen"]
 
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw; where `savefig` draws into nothing, for the sake of the layout, do the layout alone."""
+        layout = self.get_layout_engine()
+        if self.axes and self.canvas.is_saving() and isinstance(layout, ConstrainedLayoutEngine):
+            layout.execute(self)  # savefig draws again, then without the layout
+        else:
+            super().draw(renderer)
+
 
 def new_figure(height_in: float, layout: Any = "constrained", columns: Literal[1, 2] = 2) -> Figure:
     """An empty figure of the width of the style in use.
@@ -250,22 +269,22 @@ def in_lines(text: str, axes: Axes | SubFigure, share: float = 1.0, size: float 
     font = FontProperties(size=points(10 if size is None else size), weight="bold" if size is None else "normal")
     beside = points(_BESIDE) if size is None else points(14)
     room = share * 72 * figure.get_figwidth() - beside
+    words = re.sub(r" (?=[%µ])", "\N{NO-BREAK SPACE}", text).split(" ")
     lines: list[str] = []
-    for word in re.sub(r" (?=[%µ])", "\N{NO-BREAK SPACE}", text).split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _width(longer, font) <= room:
-            lines[-1] = longer
-        else:
-            lines += _broken(word, font, room)
+    while words:
+        fit = _fitting(words, " ", font, room)
+        if not fit:  # not even one word: a line of its beginning
+            fit, cut = 1, max(1, _fitting(words[0], "", font, room))
+            words[:1] = [words[0][:cut], words[0][cut:]] if cut < len(words[0]) else words[:1]
+        lines.append(" ".join(words[:fit]))
+        del words[:fit]
     return "\n".join(lines)
 
 
-def _broken(word: str, font: FontProperties, room: float) -> list[str]:
-    """A word in pieces, where it is wider than a line."""
-    fits = len(word)
-    while fits > 1 and _width(word[:fits], font) > room:
-        fits -= 1
-    return [word] if fits == len(word) else [word[:fits], *_broken(word[fits:], font, room)]
+def _fitting(parts: Sequence[str], between: str, font: FontProperties, room: float) -> int:
+    """How many of the first parts have room; few lengths are tried, for each takes a fraction of a millisecond."""
+    counts = range(1, len(parts) + 1)
+    return bisect_right(counts, room, key=lambda count: _width(between.join(parts[:count]), font))
 
 
 @lru_cache(maxsize=4096)
@@ -280,6 +299,33 @@ def legend_above(axes: Axes, columns: int = 6) -> None:
         loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=points(8), handlelength=1.0,
         handletextpad=0.5, columnspacing=1.1, borderpad=0.2, borderaxespad=0.2,
     )  # fmt: skip
+
+
+def stairs(
+    axes: Axes, values: Values, edges: Values, colour: str, baseline: Values | float | None = 0.0, **looks: Any
+) -> None:
+    """As `Axes.stairs`, which would go from corner to corner in Python to find the limits of the axes.
+
+    Parameters
+    ----------
+    axes : Axes
+    values, edges : ndarray
+        A step of each value between two edges.
+    colour : str
+    baseline : ndarray, float or None
+        The other end of the steps, which are filled; None: a line alone.
+    **looks
+        What else `matplotlib.patches.StepPatch` takes.
+    """
+    filled = baseline is not None
+    shown: dict[str, Any] = {"facecolor": colour, "linewidth": 0} if filled else {"edgecolor": colour}
+    patch = StepPatch(values, edges, fill=filled, **{"baseline": baseline, **shown, **looks})
+    axes.add_artist(patch)
+    ends = values if baseline is None else np.append(values, baseline)
+    axes.update_datalim([(edges[0], ends.min()), (edges[-1], ends.max())])
+    if baseline is not None:
+        patch.sticky_edges.y.append(np.min(baseline))  # no margin below
+    axes.autoscale_view()
 
 
 _LONGEST_NAME = 20
