@@ -40,11 +40,14 @@ _NO_COLUMNS, _NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int64)
 
 _COUNT = np.dtype(np.int64)
 
-# Vectors of a chunk times numbers of the layer (entries, rows, columns), about: a few milliseconds, so that calls of
+# Vectors of a chunk times numbers of the layer (entries, rows, columns), about: a millisecond or two, so that calls of
 # kernels cost little and cores come out even.
-_NUMBERS_OF_A_CHUNK = 2**22
+_NUMBERS_OF_A_CHUNK = 2**21
 
 _MOST_LANES_OF_A_CHUNK = 256
+
+# Inputs that are hashed at once: a few tenths of a millisecond, as long as it takes to start threads.
+_WORDS_HASHED = 2**21
 
 # More than the edges that fill and drain a machine.
 _PIPELINE = 16
@@ -104,7 +107,8 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, 
     plan = _plan(layer, arch)
     times, step = np.ones(len(acts), np.int64), _vectors_of_a_chunk(layer)
     words, hashes = _as_words(acts), np.empty(len(acts), np.uint64)
-    in_threads(lambda chunk: _batch_kernels.hash_vectors(words[chunk], hashes[chunk]), _chunks(len(acts), step))
+    hashed = _chunks(len(acts), max(_WORDS_HASHED // max(layer.n_cols, 1), 1))
+    in_threads(lambda chunk: _batch_kernels.hash_vectors(words[chunk], hashes[chunk]), hashed)
     firsts, which = np.empty(len(acts), np.int64), np.empty(len(acts), np.int64)
     n_distinct = _batch_kernels.find_distinct(words, hashes, firsts, which)
     repeated = 2 * n_distinct <= len(acts)
