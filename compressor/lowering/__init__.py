@@ -7,5 +7,17 @@ its `matrices` are cut from stored tensors, dense or coded alike, and its `run` 
 
 from compressor.lowering.operators import LOWERINGS, lowering_of
 from compressor.lowering.product import Call, Cut, Lowering, Vectors
+from compressor.lowering.stored import StoredTensor, compressed_kernels, side_by_side, widened
 
-__all__ = ["LOWERINGS", "Call", "Cut", "Lowering", "Vectors", "lowering_of"]
+__all__ = [
+    "LOWERINGS",
+    "Call",
+    "Cut",
+    "Lowering",
+    "StoredTensor",
+    "Vectors",
+    "compressed_kernels",
+    "lowering_of",
+    "side_by_side",
+    "widened",
+]
