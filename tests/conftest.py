@@ -28,6 +28,8 @@ NOT_QUICK = {"test_alex8.py", "test_many_pes.py", "test_warm_up.py", "test_word_
 
 ALEX8_SOURCE = "https://github.com/RalphMao/EIE-simulator (its folder of AlexNet fc8 data)"
 
+SQUEEZENET_SOURCE = "https://github.com/songhan/SqueezeNet-Deep-Compression (compressed_SqueezeNet.net)"
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests of whole folders; one case of each command carries the marker in its own file."""
@@ -71,3 +73,13 @@ def alex8() -> Path:
     if not (folder / "act.dat").is_file():
         pytest.skip(f"no Alex-8 data: get it from {ALEX8_SOURCE} and name its folder in EIE_SIM_ALEX8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def squeezenet() -> Path:
+    """The Deep Compression authors' SqueezeNet; skips where it is absent, for it is not ours to ship."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "reference" / "squeezenet"
+    path = Path(os.environ.get("EIE_SIM_SQUEEZENET", beside)) / "compressed_SqueezeNet.net"
+    if not path.is_file():
+        pytest.skip(f"no compressed SqueezeNet: get it from {SQUEEZENET_SOURCE}, name its folder in EIE_SIM_SQUEEZENET")
+    return path

@@ -54,6 +54,8 @@ LIBRARIES = {
     ),
     "scipy": ("eie_sim.baselines.cpu_methods",),
     "threadpoolctl": ("eie_sim.baselines.host",),
+    "skimage": ("eie_sim.sources.photo",),
+    "PIL": ("eie_sim.sources.photo",),
 }
 
 

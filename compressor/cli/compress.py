@@ -92,6 +92,7 @@ def compress(
     from compressor.cli.sources import (
         COMPRESSED_FILES,
         DENSE_FILES,
+        NO_GRAPH,
         read_compressed,
         read_dense,
         refuse_shapes,
@@ -134,6 +135,8 @@ def compress(
             f"means nothing for {file}, whose weights are pruned and shared", "coder", "index_bits", "activation"
         )
         model = given.with_activations(read_compressed(file, shapes, max_memory))
+        if file.suffix.lower() == ".net" and model.network is None:
+            printer.note(NO_GRAPH)
     else:
         refuse_shapes(shapes)
         if max_memory is not None:

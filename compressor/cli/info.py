@@ -31,6 +31,7 @@ def info(
     from compressor.cli.sources import (
         COMPRESSED_FILES,
         DENSE_FILES,
+        NO_GRAPH,
         read_compressed,
         read_dense,
         refuse_shapes,
@@ -63,6 +64,8 @@ def info(
         printer.json(document)
     else:
         _print(document, printer)
+        if suffix == ".net" and "network" not in document:
+            printer.remark(f"{NO_GRAPH[:1].upper()}{NO_GRAPH[1:]}.")
         if kept and "network" in document:
             printer.lines(["", *kept_lines([KeptPart(**one) for one in document["network"]["kept"]])])
 

@@ -26,8 +26,9 @@ def report(
     printer = Printer(PROGRAM)
     is_net = suffix_of(file, COMPRESSED_FILES) == ".net"
     if is_net:
-        # A .net file has the same parts at the same widths, and for a header the numbers of entries alone.
-        of_parts = account(read_compressed(file, shapes, max_memory), "fixed", NET_INDEX_BITS)
+        # A .net file has the same parts at the same widths, no graph, and for a header the numbers of entries alone.
+        model = replace(read_compressed(file, shapes, max_memory), network=None)
+        of_parts = account(model, "fixed", NET_INDEX_BITS)
         n_bytes = file.stat().st_size
         found = replace(of_parts, header_bytes=n_bytes - of_parts.total.file.total, file_bytes=n_bytes)
     else:

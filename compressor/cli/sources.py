@@ -18,6 +18,9 @@ DENSE_FILES = (".onnx", *_TORCH_FILES, ".safetensors", ".npz")
 
 COMPRESSED_FILES = (".dcz", ".net")
 
+NO_GRAPH = "a set of matrices: a .net file has no graph, and only that of squeezenet-1.0 is known"
+"""What a user should know of a .net file of another network."""
+
 _DEFAULT_SHAPES = "squeezenet-1.0"
 _MB = 1_000_000
 

@@ -10,10 +10,10 @@ from compressor.cli.schedule import TrainingPlan, kinds_of
 from compressor.console.grid import column, grid
 from compressor.console.printer import Printer, plural
 from compressor.data.datasets import Dataset, held_out
+from compressor.importers.graphs import with_graph
 from compressor.networks import activations_of, network
 from compressor.training import PhaseRecord, TensorData, compressed_model_of, run_phases, total_epochs
 from compressor.training.export import save_state_dict
-from compressor.training.graphs import with_graph
 from compressor.types.coded import CompressedModel
 
 _SIDES = {"lenet-300-100": 28, "lenet-5": 28, "lstm-classifier": None}

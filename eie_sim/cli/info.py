@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eie_sim.cli.console import Printer
 
 
-_FILE = "A packed model (.eie); or an ONNX model (.onnx) or a compressed one (.dcz), to see what of it would run."
+_FILE = "A packed model (.eie); or an ONNX model (.onnx) or a compressed one (.dcz, .net), to see what of it would run."
 
 
 _DENSE = "not a packed model; eie-compress info shows a trained network, eie-compress compress FILE -o X.eie packs it"
@@ -47,7 +47,7 @@ def info(
     from eie_sim.cli.console import Printer
     from eie_sim.cli.machine import chosen_machine
 
-    if file.suffix.lower() in (".onnx", ".dcz"):
+    if file.suffix.lower() in (".onnx", ".dcz", ".net"):
         from eie_sim.cli.products import show_products
 
         if preset or arch or settings:
@@ -56,8 +56,6 @@ def info(
         return
     if fix or shape or kept:
         raise ValueError(f"{file}: --fix, --shape and --kept are for ONNX models and compressed ones")
-    if file.suffix.lower() == ".net" and file.is_file():
-        raise ValueError(f"{file}: a compressed model; eie-compress info shows what is in it")
     printer = Printer()
     machine = chosen_machine(preset, arch, settings, printer.note)
     try:

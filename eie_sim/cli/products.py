@@ -10,6 +10,7 @@ from compressor.console.coverage import coverage_document, kept_line, kept_lines
 from compressor.console.graph_inputs import graph_inputs
 from compressor.console.grid import column, grid
 from compressor.console.printer import plural
+from compressor.storage.files import FormatError
 from compressor.types.network import CONVOLUTIONS, RECURRENT, Network, Use
 from eie_sim.cli.console import Printer, printable
 
@@ -75,11 +76,18 @@ def _read(
         dense = read_onnx(file, fix=fixed, shapes=sizes)
         network, shapes = dense.network, {tensor.name: tensor.shape for tensor in dense.tensors}
     else:
+        from compressor.importers import read_deep_compression_net
         from compressor.storage.coded_file import load_compressed
 
         if fix or shape:
             raise ValueError(f"{file}: --fix and --shape are for ONNX models; those of this file are settled")
-        coded = load_compressed(file)
+        if file.suffix.lower() == ".net":
+            try:
+                coded = read_deep_compression_net(file)
+            except FormatError as error:
+                raise ValueError(f"{error}; eie-compress info --shapes shows the file of another network") from None
+        else:
+            coded = load_compressed(file)
         network, shapes = coded.network, {tensor.name: tensor.shape for tensor in coded.tensors}
     if network is None:
         raise ValueError(f"{file}: has no graph, so it is a set of matrices; eie-compress info shows what is in it")

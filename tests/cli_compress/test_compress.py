@@ -198,6 +198,14 @@ def test_a_file_of_the_authors_becomes_a_dcz_file(compressed, files, model):
     assert found.tensors == model.tensors
 
 
+def test_compressing_a_net_file_without_a_graph_says_so(cli, files, tmp_path):
+    result = cli("compress", files / "model.net", "--shapes", files / "shapes.toml", "-o", tmp_path / "x.dcz")
+    notes = [line for line in result.stderr.splitlines() if "graph" in line]
+    assert notes == [
+        "eie-compress: note: a set of matrices: a .net file has no graph, and only that of squeezenet-1.0 is known"
+    ]
+
+
 def test_a_file_may_take_its_own_place(cli, tmp_path, model):
     save_compressed(model, tmp_path / "x.dcz")
     assert cli("compress", tmp_path / "x.dcz", "-o", tmp_path / "x.dcz", "--coder", "fixed").exit_code == 0

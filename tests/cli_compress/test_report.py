@@ -153,6 +153,13 @@ def test_info_shows_a_net_file(cli, files, model):
     assert [row["nonzeros"] for row in document["layers"]] == [np.count_nonzero(t.codes) for t in model.tensors]
 
 
+def test_info_of_a_net_file_without_a_graph_says_so_in_one_line(cli, files):
+    line = "A set of matrices: a .net file has no graph, and only that of squeezenet-1.0 is known."
+    shown = cli("info", files / "model.net", "--shapes", files / "shapes.toml").stdout.splitlines()
+    assert shown.count(line) == 1
+    assert line not in cli("info", files / "model.dcz").stdout.splitlines()
+
+
 def test_info_shows_a_packed_model(cli, model, tmp_path):
     packed = model.select("fc1").pack(8, 4)
     save_model(PackedModel(packed.layers, packed.activations, {"source": "drawn"}), tmp_path / "x.eie")

@@ -230,8 +230,8 @@ def test_the_fixed_width_columns_of_the_authors_squeezenet_are_those_of_their_fi
 
 
 @pytest.mark.compiled_only
-def test_the_file_costs_what_the_rule_says_but_for_tables_and_words_of_at_most_15_bits(squeezenet_model):
-    found = account(squeezenet_model, "huffman", 4)
+def test_the_file_costs_what_the_rule_says_but_for_tables_and_words_of_at_most_15_bits(squeezenet_layers):
+    found = account(squeezenet_layers, "huffman", 4)
     assert 384_771 <= found.total.file.codes <= 384_771 + 10  # conv_final's longest word would be 17 bits
     assert found.total.file.runs == 129_189
     assert found.total.file.tables <= 4_420  # what 5 bits a symbol would take
@@ -248,11 +248,11 @@ def test_fixed_width_content_is_the_authors_file_without_its_header(squeezenet_m
 
 @pytest.mark.slow
 @pytest.mark.compiled_only
-def test_brotli_beats_huffman_on_the_authors_squeezenet(squeezenet_model):
+def test_brotli_beats_huffman_on_the_authors_squeezenet(squeezenet_layers):
     for library in ("zstandard", "brotli"):
         needs(library, "formats")
-    sizes = general_coders(squeezenet_model)
-    huffman = len(store(squeezenet_model, "huffman").content)
+    sizes = general_coders(squeezenet_layers)
+    huffman = len(store(squeezenet_layers, "huffman").content)
     assert sizes["brotli"] < huffman < sizes["zstd"] < sizes["zlib"]
 
 

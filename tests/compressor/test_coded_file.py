@@ -210,15 +210,15 @@ def test_a_model_of_more_layers_than_the_format_holds_is_refused_when_written(pa
 
 
 @pytest.mark.compiled_only
-def test_the_authors_squeezenet_fits_in_553_000_bytes(squeezenet_model, path):
-    save_compressed(squeezenet_model, path)
+def test_the_authors_squeezenet_fits_in_553_000_bytes(squeezenet_layers, path):
+    save_compressed(squeezenet_layers, path)
     assert path.stat().st_size <= 553_000
-    assert same(load_compressed(path), squeezenet_model)
+    assert same(load_compressed(path), squeezenet_layers)
 
 
 @pytest.mark.compiled_only
-def test_a_document_of_many_layers_is_short(squeezenet_model):
-    assert store(squeezenet_model).header_bytes < 3000
+def test_a_document_of_many_layers_is_short(squeezenet_layers):
+    assert store(squeezenet_layers).header_bytes < 3000
 
 
 # Refusals -------------------------------------------------------------------------------------------------------------

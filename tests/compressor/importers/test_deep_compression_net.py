@@ -1,10 +1,8 @@
 """The Deep Compression authors' .net files: the real SqueezeNet, layers made by hand, and thousands of damaged ones."""
 
 import math
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +24,6 @@ from tests.examples import examples
 
 FEW, MANY = 400, 5000  # damaged files of each kind: in the plain run, and in the slow one
 REAL_BYTES = 675_763
-REAL_SOURCE = "https://github.com/songhan/SqueezeNet-Deep-Compression (compressed_SqueezeNet.net)"
 
 # Measured on the real file: weights, entries, fillers, codes in use, longest run, bytes.
 REAL_LAYERS = {
@@ -59,16 +56,6 @@ REAL_LAYERS = {
 }
 
 SMALL = {"conv1": (4, 3, 3, 3), "fc2": (5, 36), "ip3": (3, 5)}
-
-
-@pytest.fixture(scope="session")
-def squeezenet() -> Path:
-    """The authors' compressed SqueezeNet; skips where it is absent, for it is not ours to ship."""
-    beside = Path(__file__).resolve().parents[4] / "shared" / "reference" / "squeezenet"
-    path = Path(os.environ.get("EIE_SIM_SQUEEZENET", beside)) / "compressed_SqueezeNet.net"
-    if not path.is_file():
-        pytest.skip(f"no compressed SqueezeNet: get it from {REAL_SOURCE} and name its folder in EIE_SIM_SQUEEZENET")
-    return path
 
 
 def nibbles(numbers):

@@ -1,4 +1,7 @@
-"""The ONNX graphs of the networks that `eie-compress train` and `demo` write, so that a file is a whole network."""
+"""ONNX graphs of networks whose weights come without one, so that a file is a whole network.
+
+Those that `eie-compress train` and `demo` write, and SqueezeNet 1.0: the authors' ``.net`` file has its weights alone.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -7,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compressor.networks.shapes import SQUEEZENET_1_0
 from compressor.types.coded import CodedTensor, CompressedModel
 
 if TYPE_CHECKING:
     from onnx import NodeProto
+
+SQUEEZENET = "squeezenet-1.0"
+"""Name of the graph of the authors' network."""
 
 _OPSET, _IR_VERSION = 13, 8
 _POOL: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
@@ -134,6 +141,47 @@ def _lstm_classifier(tensors: Tensors) -> tuple[list[Any], dict[str, Any]]:
     return nodes, arrays
 
 
+_POOLED = ("conv1", "fire4", "fire8")
+"""Modules of SqueezeNet 1.0 that max-pooling follows."""
+
+
+def _squeezenet(tensors: Tensors) -> tuple[list[Any], dict[str, Any]]:
+    """SqueezeNet 1.0 as the authors' Caffe model computes it (deploy.prototxt), without the softmax at its end."""
+    from onnx import helper
+
+    arrays: dict[str, Any] = {}
+    nodes: list[NodeProto] = []
+
+    def convolution(layer: str, before: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node("Conv", _inputs(tensors, layer, before, arrays), [layer], layer, **attributes))
+        nodes.append(helper.make_node("Relu", [layer], [f"{layer}/relu"], f"{layer}/relu"))
+        return f"{layer}/relu"
+
+    def pooled(module: str, before: str) -> str:
+        if module not in _POOLED:
+            return before
+        pool = f"{module}/pool"
+        # Caffe rounds the size of a pooled image up.
+        nodes.append(
+            helper.make_node("MaxPool", [before], [pool], pool, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+        )
+        return pool
+
+    value = pooled("conv1", convolution("conv1", "images", strides=[2, 2]))
+    for module in (f"fire{number}" for number in range(2, 10)):
+        squeezed = convolution(f"{module}/conv1x1_1", value)
+        halves = [
+            convolution(f"{module}/conv1x1_2", squeezed),
+            convolution(f"{module}/conv3x3_2", squeezed, pads=[1, 1, 1, 1]),
+        ]
+        nodes.append(helper.make_node("Concat", halves, [module], module, axis=1))
+        value = pooled(module, module)
+    # The padding of these 1 x 1 kernels is the authors': around the image stands the bias alone, and the mean has it.
+    value = convolution("conv_final", value, pads=[1, 1, 1, 1])
+    nodes.append(helper.make_node("ReduceMean", [value], ["scores"], "mean", axes=[2, 3], keepdims=0))
+    return nodes, arrays
+
+
 _Make = Callable[[Tensors], tuple[list[Any], dict[str, Any]]]
 _Sizes = Callable[[Tensors], list[int | str]]
 
@@ -145,5 +193,6 @@ GRAPHS: Mapping[str, tuple[tuple[str, ...], _Sizes, _Make]] = {
         lambda tensors: ["rows", tensors["lstm.weight_ih_l0"].shape[1]],
         _lstm_classifier,
     ),
+    SQUEEZENET: (tuple(SQUEEZENET_1_0), lambda _: [3, 227, 227], _squeezenet),
 }
 """Of each network its layers, the sizes of its inputs after the number of images, and what makes its graph."""
