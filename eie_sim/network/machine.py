@@ -77,7 +77,7 @@ class _Tally:
             spread=self.spread,
             counts=Counts(**counts),
             cycles_each=self.cycles,
-            energy_uj_each=(self.cycles * per_cycle + self.events @ per_event) * 1e-3,
+            energy_uj_each=_summed([self.cycles, *self.events.T], [per_cycle, *per_event]) * 1e-3,
             n_weights=sum(self.node.n_weights),
             n_kept=sum(kept),
             n_inputs=max(layer.n_cols for layer in self.node.matrices),
@@ -94,6 +94,14 @@ def _prices(node: MachineNode, arch: ArchConfig) -> tuple[float, NDArray[np.floa
         return energy_of_events(node.name, arch, cycles, events).total_nj
 
     return priced(1, ""), np.array([priced(0, event) for event in _EVENTS])
+
+
+def _summed(columns: Sequence[NDArray[np.int64]], prices: Sequence[float]) -> NDArray[np.float64]:
+    """The columns times their prices, one after another: a sum in BLAS depends on how many rows there are."""
+    found = np.zeros(len(columns[0]))
+    for column, price in zip(columns, prices, strict=True):
+        found += column * price
+    return found
 
 
 class Machine:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.importers.onnx import decoded_onnx, in_onnx_order
+from compressor.importers.onnx import decoded_onnx, given_inputs, in_onnx_order
+from compressor.importers.onnx_branches import numbers_in
 from compressor.lowering import (
     Cut,
     Lowering,
@@ -75,7 +76,12 @@ def plan_network(
     assert coded.network is not None
     tensors = {tensor.name: tensor for tensor in coded.tensors}
     biased = {name for name, tensor in tensors.items() if tensor.bias is not None}
-    graph = NetworkGraph(decoded_onnx(coded), coded.network, biased, fix or {})
+    fixed = {name: numbers_in(text) for name, text in given_inputs(coded.provenance)[0].items()}
+    wanted = dict(fix or {})
+    for name in fixed.keys() & wanted.keys():
+        if not np.array_equal(fixed[name], wanted.pop(name)):
+            raise ValueError(f"fix: {name!r}, but the model was read with {name}={fixed[name]}")
+    graph = NetworkGraph(decoded_onnx(coded), coded.network, biased, wanted)
     lowerings = [lowering_of(operator.use, operator.shape, lowering) for operator in graph.operators]
     stored = [_stored(operator, way, tensors, orders) for operator, way in zip(graph.operators, lowerings, strict=True)]
     widest = max(weight_bits_of(tensor.codebook) for of_one in stored for tensor in of_one)
@@ -98,7 +104,7 @@ def plan_network(
         )  # fmt: skip
     plan = NetworkPlan(
         machine, lowering, nodes, tuple(graph.segments), graph.inputs, graph.outputs, graph.constants,
-        graph.last_levels, coded.network.kept, dict(fix or {}),
+        graph.last_levels, coded.network.kept, fixed | wanted,
     )  # fmt: skip
     if calibration is not None:
         calibrate(plan, calibration)
