@@ -21,8 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.fresh_process import peak_bytes
 from benchmarks.harness import Figure, Report, Table, command
+from benchmarks.reproduction.files import as_markdown, write_texts
 from compressor.storage.files import FormatError
+from compressor.types.dense import DenseModel
 
 WHEELS = (
     "silero-vad==6.2.3",
@@ -33,6 +36,10 @@ WHEELS = (
 )
 
 WEIGHTS_BAR_PCT, LAYER_BAR, OUTPUT_BAR = 99.0, 1e-5, 1e-4
+RUN_BAR, MEMORY_BAR_GB = 1e-4, 2.0
+
+COMPRESSIONS = ((1.0, 8), (0.3, 4))
+"""Density and bits of a code of the networks that run on the machine."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,35 @@ CASES = {
 COLUMNS = ("file", "products", "weights, %", "MACs, %", "layer error", "output error", "read, s", "note")
 
 
+RUN_COLUMNS = (
+    *("file", "density", "bits", "nodes", "products", "cycles", "us at 800 MHz", "output error"),
+    *("plan, s", "run, s", "peak, GB"),
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A network that ran on the machine."""
+
+    density: float
+    bits: int
+    nodes: int
+    products: int
+    cycles: int
+    time_us: float
+    error: float
+    plan_s: float
+    run_s: float
+    peak_gb: float | None
+
+    @property
+    def cells(self) -> tuple[object, ...]:
+        """A line of the table, without the name."""
+        counted = (self.nodes, f"{self.products:,}", f"{self.cycles:,}", f"{self.time_us:,.1f}")
+        peak = "" if self.peak_gb is None else f"{self.peak_gb:.2f}"
+        return (self.density, self.bits, *counted, f"{self.error:.1e}", f"{self.plan_s:.2f}", f"{self.run_s:.2f}", peak)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of one file."""
@@ -88,6 +124,7 @@ class Outcome:
     output_error: float | None = None
     read_s: float | None = None
     note: str = ""
+    runs: tuple[Ran, ...] = ()
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -132,6 +169,44 @@ def feeds_of(path: Path, case: Case, seed: int) -> dict[str, NDArray[Any]]:
     return feeds | {name: np.array(value) for name, value in case.fix.items()}
 
 
+def on_the_machine(model: DenseModel, feeds: Mapping[str, NDArray[Any]], density: float, bits: int) -> Ran:
+    """A model compressed and run on the machine, one inference, beside ONNX Runtime on the decoded weights."""
+    from benchmarks.onnx_layers import session_of
+    from compressor import compress_model
+    from compressor.importers.onnx import decoded_onnx
+    from eie_sim import plan_network, run_network
+
+    compressed = compress_model(model, density, weight_bits=bits)
+    began = time.perf_counter()
+    plan = plan_network(compressed)
+    planned = time.perf_counter()
+    # Inputs are those of one inference, whatever their first axis is.
+    result = run_network(plan, feeds, batch_axis={one.name: None for one in plan.inputs})
+    ended = time.perf_counter()
+    session = session_of(decoded_onnx(compressed))
+    names = [output.name for output in session.get_outputs()]
+    taken = {one.name for one in session.get_inputs()}
+    wanted = dict(zip(names, session.run(names, {n: a for n, a in feeds.items() if n in taken}), strict=True))
+    errors = [
+        np.abs(result.outputs[name].astype(np.float64) - numbers).max(initial=0)
+        / max(1, np.abs(numbers).max(initial=0))
+        for name, numbers in wanted.items()
+    ]
+    peak = peak_bytes()
+    return Ran(
+        density,
+        bits,
+        len(result.nodes),
+        result.products,
+        result.cycles,
+        result.time_us,
+        float(max(errors)),
+        planned - began,
+        ended - planned,
+        None if peak is None else peak / 1e9,
+    )
+
+
 def measured(path: Path, package: str, seed: int = 0) -> Outcome:
     """What is read of a file, and how far its layers are from ONNX Runtime."""
     from benchmarks.onnx_layers import layer_errors, output_error
@@ -150,10 +225,12 @@ def measured(path: Path, package: str, seed: int = 0) -> Outcome:
     covered = model.network.coverage([tensor.name for tensor in model.tensors])
     unread = [f"{kept.name}: {kept.reason}" for kept in model.network.kept if kept.n_weights]
     layer_error = whole = None
+    runs: tuple[Ran, ...] = ()
     if case.shapes:
         feeds = feeds_of(path, case, seed)
         layer_error = max(layer.error for layer in layer_errors(path, feeds, **hints)[1])
         whole = output_error(path, feeds, **hints)
+        runs = tuple(on_the_machine(model, feeds, *one) for one in COMPRESSIONS)
     return Outcome(
         name,
         f"{covered.products} of {covered.all_products}",
@@ -163,6 +240,7 @@ def measured(path: Path, package: str, seed: int = 0) -> Outcome:
         whole,
         read_s,
         "; ".join(unread[:2]),
+        runs,
     )
 
 
@@ -174,6 +252,10 @@ def figures_of(outcome: Outcome) -> list[Figure]:
         Figure(f"{outcome.name}, weights read", outcome.weights_pct, "%", WEIGHTS_BAR_PCT, "at least"),
         Figure(f"{outcome.name}, largest error of a layer", outcome.layer_error, "", LAYER_BAR),
         Figure(f"{outcome.name}, largest error of an output", outcome.output_error, "", OUTPUT_BAR),
+        *(
+            Figure(f"{outcome.name}, error on the machine at {ran.density:g}, {ran.bits} bits", ran.error, "", RUN_BAR)
+            for ran in outcome.runs
+        ),
     ]
 
 
@@ -185,8 +267,17 @@ def measure(options: argparse.Namespace) -> Report:
             outcomes.append(measured(path, package, options.seed))
             print(f"{outcomes[-1].name}: {outcomes[-1].products or 'refused'}", file=sys.stderr)
     figures = [figure for outcome in outcomes for figure in figures_of(outcome)]
-    table = Table("Networks", COLUMNS, tuple(outcome.row for outcome in outcomes))
-    return Report(tuple(figures), (table,), {"cache": options.cache, "seed": options.seed})
+    peaks = [ran.peak_gb for outcome in outcomes for ran in outcome.runs if ran.peak_gb is not None]
+    figures.append(Figure("peak memory", max(peaks, default=None), "GB", MEMORY_BAR_GB))
+    tables = (
+        Table("Networks", COLUMNS, tuple(outcome.row for outcome in outcomes)),
+        Table("On the machine", RUN_COLUMNS, tuple((o.name, *ran.cells) for o in outcomes for ran in o.runs)),
+    )
+    if options.out is not None:
+        shown = "\n\n".join(f"## {table.title}\n\n{as_markdown(table.columns, table.rows)}" for table in tables)
+        about = f"Networks in {', '.join(options.wheels)}; drawn inputs, seed {options.seed}."
+        write_texts(options.out, {"real_networks.md": f"# Real networks on the machine\n\n{about}\n\n{shown}\n"})
+    return Report(tuple(figures), tables, {"cache": options.cache, "seed": options.seed})
 
 
 def default_cache() -> Path:
@@ -197,6 +288,7 @@ def default_cache() -> Path:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("wheels", nargs="*", default=WHEELS, metavar="NAME==VERSION", help="wheels (default: five)")
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="where wheels are kept")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write real_networks.md there")
     parser.add_argument("--seed", type=int, default=0, help="of the inputs (default 0)")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eie_sim.capacity import CapacityError, CapacityWarning, capacity_report, model_capacity_report
     from eie_sim.engines.base import simulate, simulate_batch
     from eie_sim.engines.chain import simulate_model
+    from eie_sim.network import NetworkPlan, NetworkResult, plan_network, run_network
     from eie_sim.origin import Origin
     from eie_sim.result import BatchResult, BatchTotal, ModelResult, Schedule, SimResult, UnitCounts
     from eie_sim.sources import Job, load
@@ -29,6 +30,8 @@ _HOMES = {
     "CapacityError": "eie_sim.capacity",
     "CapacityWarning": "eie_sim.capacity",
     "ModelResult": "eie_sim.result",
+    "NetworkPlan": "eie_sim.network.plan",
+    "NetworkResult": "eie_sim.network.result",
     "PRESETS": "eie_sim.arch",
     "Schedule": "eie_sim.result",
     "SimResult": "eie_sim.result",
@@ -41,7 +44,9 @@ _HOMES = {
     "Workload": "eie_sim.workload",
     "calibrated_layer": "eie_sim.workload",
     "random_layer": "eie_sim.workload",
+    "plan_network": "eie_sim.network.planning",
     "preset": "eie_sim.arch",
+    "run_network": "eie_sim.network.run",
     "simulate": "eie_sim.engines.base",
     "simulate_batch": "eie_sim.engines.base",
     "simulate_model": "eie_sim.engines.chain",
@@ -56,6 +61,8 @@ __all__ = [
     "CapacityWarning",
     "Job",
     "ModelResult",
+    "NetworkPlan",
+    "NetworkResult",
     "Origin",
     "Schedule",
     "SimResult",
@@ -66,8 +73,10 @@ __all__ = [
     "capacity_report",
     "load",
     "model_capacity_report",
+    "plan_network",
     "preset",
     "random_layer",
+    "run_network",
     "simulate",
     "simulate_batch",
     "simulate_model",

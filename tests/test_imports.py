@@ -35,7 +35,9 @@ PUBLIC = {
         "depths_and_widths", "index_widths", "more_pes", "partitionings", "permutations", "skip_empty_columns",
     ],
     "eie_sim.trace": ["read_perfetto", "trace_counts", "write_perfetto", "write_vcd"],
-    "eie_sim": ["ArchConfig", "load", "simulate", "simulate_batch", "simulate_model", "preset"],
+    "eie_sim": [
+        "ArchConfig", "load", "plan_network", "preset", "run_network", "simulate", "simulate_batch", "simulate_model",
+    ],
 }  # fmt: skip
 
 # Results are all that these rooms know of a simulation.

@@ -56,14 +56,19 @@ def cache(tmp_path):
 
 
 def test_every_file_of_a_wheel_is_read_and_held_against_onnx_runtime(cache, capsys):
-    options = ["my-speech==1.0", "--cache", str(cache), "--json", "--check"]
+    options = ["my-speech==1.0", "--cache", str(cache), "--json", "--check", "--out", str(cache / "out")]
     assert command("real_networks", "", real_networks.measure, options, real_networks.add_options) == 0
     report = json.loads(capsys.readouterr().out)
     first, second = report["tables"]["Networks"]
     assert (first["file"], first["products"], first["weights, %"]) == ("my_speech: silero_vad.onnx", "1 of 1", "100")
     assert "MatMulInteger has quantised weights" in second["note"]
     bars = [(figure["bar"], figure["met"]) for figure in report["figures"]]
-    assert bars == [(99.0, True), (1e-5, True), (1e-4, True)]
+    assert bars == [(99.0, True), (1e-5, True), *[(1e-4, True)] * 3, (2.0, True)]
+    (whole, pruned) = report["tables"]["On the machine"]
+    assert (whole["density"], whole["bits"], whole["products"]) == (1.0, 8, "1")
+    assert (pruned["density"], pruned["bits"], pruned["products"]) == (0.3, 4, "1")
+    assert float(whole["output error"]) < 1e-4
+    assert "On the machine" in (cache / "out" / "real_networks.md").read_text()
 
 
 def test_the_cache_is_outside_of_the_project():

@@ -371,7 +371,7 @@ _ONNX_GATE_OF = {"g": "c", "n": "h"}
 """PyTorch's names of gates that ONNX calls otherwise."""
 
 
-def in_onnx_order(tensor: CodedTensor, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def in_onnx_order(tensor: CodedTensor, rows: NDArray[Any]) -> NDArray[Any]:
     """Rows of a recurrent tensor with its gates in ONNX's order; others as they are."""
     wanted = ONNX_GATES.get(tensor.kind)
     if not tensor.gates or wanted is None:

@@ -97,7 +97,7 @@ def fix_inputs(model: "ModelProto", fix: Mapping[str, Any]) -> None:
         kind = helper.tensor_dtype_to_np_dtype(found.type.tensor_type.elem_type)
         shown = f"{value!r:.100}"
         try:
-            numbers = _numbers_in(value) if isinstance(value, str) else value
+            numbers = numbers_in(value) if isinstance(value, str) else value
             array = np.asarray(numbers)
             with np.errstate(all="ignore"):
                 rounded = array.astype(kind)
@@ -246,7 +246,8 @@ def _input_named(model: "ModelProto", name: str, option: str) -> "ValueInfoProto
     return found
 
 
-def _numbers_in(text: str) -> list[float | int | bool] | float | int | bool:
+def numbers_in(text: str) -> list[float | int | bool] | float | int | bool:
+    """The numbers of a string, which commas separate; true and false are numbers too."""
     words: dict[str, float | int | bool] = {"true": True, "false": False}
     parts = text[:_LONGEST_TEXT].split(",")
     numbers = [words[p.strip().lower()] if p.strip().lower() in words else _number(p) for p in parts]

@@ -4,7 +4,6 @@ import numpy as np
 import onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_graphs import RandomGraph, random_recurrent
 
 from benchmarks.onnx_layers import layer_errors, session_of
 from compressor import compress_model
@@ -13,6 +12,7 @@ from compressor.importers.onnx_file import OnnxFile
 from compressor.importers.onnx_normal import normalise
 from compressor.types.network import PRODUCTS
 from tests.examples import examples
+from tests.random_graphs import RandomGraph, random_recurrent
 
 seeds = st.integers(0, 2**32)
 

@@ -1,0 +1,23 @@
+"""Whole networks on the machine: a graph and inputs in; answers, cycles and energy out.
+
+`plan_network` cuts the graph of a model in two: operators whose weights the machine has, lowered to matrices
+(`compressor.lowering`) and packed, and segments of all others, which ONNX Runtime computes on the host. `run_network`
+runs samples through both.
+"""
+
+from eie_sim.network.plan import MachineNode, NetworkPlan
+from eie_sim.network.planning import plan_network
+from eie_sim.network.result import HostResult, NetworkResult, NodeResult, joined
+from eie_sim.network.run import calibrate, run_network
+
+__all__ = [
+    "HostResult",
+    "MachineNode",
+    "NetworkPlan",
+    "NetworkResult",
+    "NodeResult",
+    "calibrate",
+    "joined",
+    "plan_network",
+    "run_network",
+]

@@ -1,0 +1,433 @@
+"""What a network answered and what it took: node by node, inference by inference, machine and host apart."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressor._version import __version__
+from eie_sim.arch import ArchConfig
+from eie_sim.columns import Cell, Row, digits
+from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
+from eie_sim.result import Counts
+from eie_sim.text_formats import JsonKind
+
+if TYPE_CHECKING:
+    import pandas
+
+KIND = JsonKind("network result", "eie-sim-network", version=1, most_bytes=2**30)
+"""Of the JSON that a result is written as."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How often each value was there: what is left of any number of them.
+
+    Attributes
+    ----------
+    values : ndarray of int64
+        Distinct, ascending.
+    times : ndarray of int64
+    """
+
+    values: NDArray[np.int64]
+    times: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: NDArray[np.int64]) -> "Spread":
+        """That of an array."""
+        distinct, times = np.unique(values, return_counts=True)
+        return cls(distinct, times.astype(np.int64))
+
+    def with_more(self, other: "Spread") -> "Spread":
+        """That of both."""
+        values, place = np.unique(np.concatenate([self.values, other.values]), return_inverse=True)
+        times = np.zeros(len(values), np.int64)
+        np.add.at(times, place, np.concatenate([self.times, other.times]))
+        return Spread(values, times)
+
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return int(self.times.sum())
+
+    @property
+    def total(self) -> int:
+        """Their sum."""
+        return int(self.values @ self.times)
+
+    @property
+    def median(self) -> float:
+        """Their median; 0 of none."""
+        if not self.count:
+            return 0.0
+        ends = np.cumsum(self.times)
+        middle = np.searchsorted(ends, [(self.count - 1) // 2, self.count // 2], side="right")
+        return float(self.values[middle].mean())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NodeResult:
+    """An operator of a network on the machine, all of its products.
+
+    Attributes
+    ----------
+    name : str
+    operator : str
+        ONNX operator.
+    arch : ArchConfig
+        With the fraction bits of this node.
+    spread : Spread
+        Of the cycles of its products.
+    counts : Counts
+        Summed over the products; counters of the PEs are int64, shape (n_pe,).
+    cycles_each : ndarray of int64, shape (B,)
+        Cycles of each inference.
+    energy_uj_each : ndarray of float64, shape (B,)
+        Energy of each inference.
+    n_weights, n_kept : int
+        Weights of the operator, and those that are not 0.
+    n_inputs : int
+        Numbers of an input vector.
+    macs_dense, macs_pruned : int
+        Multiply-accumulates of the operator with all of its weights, and with those that are not 0.
+    """
+
+    name: str
+    operator: str
+    arch: ArchConfig
+    spread: Spread
+    counts: Counts[int]
+    cycles_each: NDArray[np.int64]
+    energy_uj_each: NDArray[np.float64]
+    n_weights: int
+    n_kept: int
+    n_inputs: int
+    macs_dense: int
+    macs_pruned: int
+
+    @property
+    def products(self) -> int:
+        """Matrix-vector products."""
+        return self.spread.count
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all products together."""
+        return self.spread.total
+
+    @property
+    def cycles_min(self) -> int:
+        """Of the shortest product; 0 without one."""
+        return int(self.spread.values[0]) if self.products else 0
+
+    @property
+    def cycles_median(self) -> float:
+        """Of the product in the middle."""
+        return self.spread.median
+
+    @property
+    def cycles_max(self) -> int:
+        """Of the longest product; 0 without one."""
+        return int(self.spread.values[-1]) if self.products else 0
+
+    @property
+    def macs_performed(self) -> int:
+        """Multiply-accumulates of weights that are not 0 with inputs that are not 0."""
+        return int(self.counts.acc_writes.sum())
+
+    @property
+    def fillers(self) -> int:
+        """Padding zeros processed."""
+        return int(self.counts.fillers.sum())
+
+    @property
+    def saturations(self) -> int:
+        """Sums cut to the range of the fixed point."""
+        return int(self.counts.saturations.sum())
+
+    @property
+    def density(self) -> float:
+        """Weights that are not 0 over all."""
+        return self.n_kept / self.n_weights
+
+    @property
+    def load_balance(self) -> float:
+        """Entries processed over PE-cycles, 0 .. 1."""
+        return int(self.counts.entries.sum()) / (self.arch.n_pe * self.cycles) if self.cycles else 1.0
+
+    @property
+    def energy_uj(self) -> float:
+        """Energy of all products, priced from the summed counts."""
+        events = {name: int(np.sum(getattr(self.counts, name))) for name in (*Counts.EVENTS, BIAS_WRITES)}
+        return energy_of_events(self.name, self.arch, self.cycles, events).total_nj * 1e-3
+
+    @property
+    def frac_bits(self) -> int | None:
+        """Fraction bits of its numbers in fixed point."""
+        return self.arch.act_frac_bits if self.arch.number_bits is not None else None
+
+    def with_more(self, other: "NodeResult") -> "NodeResult":
+        """The same node over the inferences of both."""
+        counted = [one.name for one in fields(self.counts)]
+        counts: dict[str, Any] = {name: getattr(self.counts, name) + getattr(other.counts, name) for name in counted}
+        mine = {one.name: getattr(self, one.name) for one in fields(self)}
+        return NodeResult(
+            **{
+                **mine,
+                "spread": self.spread.with_more(other.spread),
+                "counts": Counts(**counts),
+                "cycles_each": np.concatenate([self.cycles_each, other.cycles_each]),
+                "energy_uj_each": np.concatenate([self.energy_uj_each, other.energy_uj_each]),
+                "macs_dense": self.macs_dense + other.macs_dense,
+                "macs_pruned": self.macs_pruned + other.macs_pruned,
+            }
+        )
+
+    def __repr__(self) -> str:
+        return f"NodeResult({self.name!r}: {self.products} products, {self.cycles} cycles)"
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """A segment of a network on the host.
+
+    Attributes
+    ----------
+    nodes : tuple of str
+        Its operators.
+    seconds : float
+        Measured time, over all inferences.
+    """
+
+    nodes: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NodeColumn:
+    """A column of the table of nodes.
+
+    Attributes
+    ----------
+    name, unit, definition : str
+    value : function of a NodeResult and the NetworkResult
+    """
+
+    name: str
+    unit: str
+    definition: str
+    value: "Callable[[NodeResult, NetworkResult], Cell]"
+
+
+def _field(name: str) -> "Callable[[NodeResult, NetworkResult], Cell]":
+    return lambda node, _: getattr(node, name)
+
+
+NODE_COLUMNS = (
+    NodeColumn("node", "", "Name of the layer.", _field("name")),
+    NodeColumn("operator", "", "ONNX operator.", _field("operator")),
+    NodeColumn("products", "products", "Matrix-vector products of all inferences.", _field("products")),
+    NodeColumn("cycles", "cycles", "Cycles of all products.", _field("cycles")),
+    NodeColumn("cycles_min", "cycles", "Of the shortest product.", _field("cycles_min")),
+    NodeColumn("cycles_median", "cycles", "Median over the products.", _field("cycles_median")),
+    NodeColumn("cycles_max", "cycles", "Of the longest product.", _field("cycles_max")),
+    NodeColumn(
+        "cycles_pct", "%", "Fraction of the cycles of the network.",
+        lambda node, network: 100 * node.cycles / network.cycles if network.cycles else 0.0,
+    ),
+    NodeColumn("density", "ratio", "Weights that are not 0 over all.", _field("density")),
+    NodeColumn(
+        "active_inputs", "inputs", "Inputs broadcast: those that are not 0.", lambda node, _: node.counts.broadcasts
+    ),
+    NodeColumn(
+        "act_density", "ratio", "Active inputs over all inputs of the products.",
+        lambda node, _: node.counts.broadcasts / (node.products * node.n_inputs) if node.products else 0.0,
+    ),
+    NodeColumn(
+        "entries", "entries", "Entries processed, padding zeros included.", lambda n, _: int(n.counts.entries.sum())
+    ),
+    NodeColumn("fillers", "entries", 'Padding zeros ("fillers") processed.', _field("fillers")),
+    NodeColumn("load_balance", "ratio", "entries / (n_pe x cycles).", _field("load_balance")),
+    NodeColumn("macs_dense", "MACs", "Multiply-accumulates of the dense operator.", _field("macs_dense")),
+    NodeColumn("macs_pruned", "MACs", "Those of weights that are not 0.", _field("macs_pruned")),
+    NodeColumn("macs_performed", "MACs", "Those of such weights with active inputs.", _field("macs_performed")),
+    NodeColumn("energy_uj", "uJ", "Energy of all products.", _field("energy_uj")),
+    NodeColumn("saturations", "sums", "Sums cut to the range of the fixed point.", _field("saturations")),
+    NodeColumn("frac_bits", "bits", "Fraction bits of its numbers; empty in float32.", _field("frac_bits")),
+)  # fmt: skip
+"""The table of nodes."""
+
+_SHOWN = ("node", "operator", "products", "cycles", "cycles_pct", "act_density", "load_balance", "energy_uj")
+"""Those of its columns that a notebook shows."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NetworkResult:
+    """A network on one machine with B samples, an inference each.
+
+    Attributes
+    ----------
+    outputs : dict of str to ndarray
+        By the names of the graph.
+    nodes : dict of str to NodeResult
+        By name, in the order of the graph.
+    host : tuple of HostResult
+    arch : ArchConfig
+    lowering, engine : str
+    macs_host : int or None
+        Multiply-accumulates of one inference that the host computes; None where some are unknown.
+    version : str
+        Of the package that made it.
+    """
+
+    outputs: dict[str, Any]
+    nodes: dict[str, NodeResult]
+    host: tuple[HostResult, ...]
+    arch: ArchConfig
+    lowering: str
+    engine: str
+    macs_host: int | None
+    version: str = field(default=__version__)
+
+    def __len__(self) -> int:
+        return len(self.latency_cycles)
+
+    def __repr__(self) -> str:
+        return (
+            f"NetworkResult({len(self)} inferences on {self.arch.name!r}: {self.products} products, "
+            f"{self.cycles} cycles, {self.time_us:.4g} us, {self.energy_uj.sum():.4g} uJ)"
+        )
+
+    @property
+    def products(self) -> int:
+        """Matrix-vector products of all inferences."""
+        return sum(node.products for node in self.nodes.values())
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the machine of all inferences."""
+        return sum(node.cycles for node in self.nodes.values())
+
+    @property
+    def time_us(self) -> float:
+        """Time of the machine for all inferences, in microseconds."""
+        return self.cycles / self.arch.clock_hz * 1e6
+
+    @cached_property
+    def latency_cycles(self) -> NDArray[np.int64]:
+        """Cycles of the machine of each inference; int64, shape (B,)."""
+        return np.asarray(sum(node.cycles_each for node in self.nodes.values()), np.int64)
+
+    @property
+    def latency_us(self) -> NDArray[np.float64]:
+        """Time of the machine of each inference in microseconds; float64, shape (B,)."""
+        return self.latency_cycles / self.arch.clock_hz * 1e6
+
+    @cached_property
+    def energy_uj(self) -> NDArray[np.float64]:
+        """Energy of the machine of each inference; float64, shape (B,)."""
+        return np.asarray(sum(node.energy_uj_each for node in self.nodes.values()), np.float64)
+
+    @property
+    def host_seconds(self) -> float:
+        """Measured time of the host's segments, over all inferences."""
+        return sum(segment.seconds for segment in self.host)
+
+    @property
+    def saturations(self) -> int:
+        """Sums that were cut to the range of the fixed point."""
+        return sum(node.saturations for node in self.nodes.values())
+
+    def summary(self) -> dict[str, Cell]:
+        """The network as a whole; latency and energy are per inference."""
+        found: dict[str, Cell] = {"inferences": len(self), "products": self.products, "cycles": self.cycles}
+        for name, values in (("latency_us", self.latency_us), ("energy_uj", self.energy_uj)):
+            for what, at in (("median", 50), ("p99", 99), ("max", 100)):
+                found[f"{name}_{what}"] = float(np.percentile(values, at)) if len(values) else None
+        nodes = self.nodes.values()
+        for name in ("macs_dense", "macs_pruned", "macs_performed", "saturations"):
+            found[name] = sum(int(getattr(node, name)) for node in nodes)
+        found["macs_host"] = None if self.macs_host is None else self.macs_host * len(self)
+        return found
+
+    def rows(self) -> list[Row]:
+        """A row for each node, with the columns of `NODE_COLUMNS`."""
+        return [{c.name: c.value(node, self) for c in NODE_COLUMNS} for node in self.nodes.values()]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The rows as a `pandas.DataFrame`.
+
+        Raises
+        ------
+        ImportError
+            Without pandas, which comes with the extra ``parquet``.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas: pandas needs pip install 'eie-sim[parquet]'") from None
+        return pandas.DataFrame(self.rows(), columns=[column.name for column in NODE_COLUMNS])
+
+    def to_csv(self) -> str:
+        """The rows as CSV."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [column.name for column in NODE_COLUMNS], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows())
+        return text.getvalue()
+
+    def to_json(self) -> str:
+        """All but the outputs as JSON; equal runs give equal bytes, but for the times measured on the host."""
+        document = {
+            **KIND.head,
+            "version": self.version,
+            "engine": self.engine,
+            "lowering": self.lowering,
+            "arch": self.arch.model_dump(),
+            "summary": self.summary(),
+            "latency_cycles": self.latency_cycles.tolist(),
+            "energy_uj": self.energy_uj.tolist(),
+            "nodes": self.rows(),
+            "host": [{"nodes": list(segment.nodes), "seconds": segment.seconds} for segment in self.host],
+            "columns": {c.name: {"unit": c.unit, "definition": c.definition} for c in NODE_COLUMNS},
+        }
+        return json.dumps(document, indent=1)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        head = "".join(f"<th>{name}</th>" for name in _SHOWN)
+        body = ""
+        for row in self.rows():
+            cells = [row[name] for name in _SHOWN]
+            shown = [digits(cell) if isinstance(cell, (int, float)) else str(cell) for cell in cells]
+            body += "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in shown) + "</tr>"
+        return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def joined(results: Sequence[NetworkResult], outputs: Mapping[str, Any]) -> NetworkResult:
+    """The runs of a plan on some samples after another as one.
+
+    Parameters
+    ----------
+    results : sequence of NetworkResult
+        At least one.
+    outputs : mapping of str to object
+        Those of all samples.
+    """
+    first, *others = results
+    nodes, seconds = dict(first.nodes), [segment.seconds for segment in first.host]
+    for other in others:
+        nodes = {name: node.with_more(other.nodes[name]) for name, node in nodes.items()}
+        seconds = [mine + its.seconds for mine, its in zip(seconds, other.host, strict=True)]
+    host = tuple(HostResult(one.nodes, time) for one, time in zip(first.host, seconds, strict=True))
+    return NetworkResult(
+        dict(outputs), nodes, host, first.arch, first.lowering, first.engine, first.macs_host, first.version
+    )

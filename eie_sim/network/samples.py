@@ -1,0 +1,181 @@
+"""Inputs of a network cut into samples, one for each inference, and the outputs of inferences put together."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eie_sim.network.graph import End
+from eie_sim.network.plan import NetworkPlan
+
+Inputs = Mapping[str, ArrayLike] | ArrayLike | str | PathLike[str]
+"""Arrays by the names of inputs, or an ``.npz`` file of them; an array alone where there is one input."""
+
+Axes = Mapping[str, int | None]
+"""The axis of inputs and outputs along which samples are; None: an input that is the same for all of them."""
+
+
+class Samples:
+    """The samples that are in inputs.
+
+    Samples are along axis 0, or along the axis that `batch_axis` names. Where the graph fixes the size of that axis, a
+    sample is that many: one, as a rule. An input that has one sample where others have more is the same for all, or
+    what the first begins with, where `feedback` gives it a value later.
+
+    Parameters
+    ----------
+    plan : NetworkPlan
+    inputs : Inputs
+    batch_axis : Axes
+    feedback : mapping of str to str
+        Outputs that the next sample takes as inputs, and these; one that is not given begins with zeros.
+
+    Raises
+    ------
+    ValueError
+        If an input is missing, unknown or of a shape or type that the graph does not take, or inputs have different
+        numbers of samples.
+    OSError
+        If a file cannot be read.
+    """
+
+    def __init__(self, plan: NetworkPlan, inputs: Inputs, batch_axis: Axes, feedback: Mapping[str, str]) -> None:
+        self._plan, self._axes = plan, dict(batch_axis)
+        names = [one.name for one in plan.inputs]
+        ends = {*names, *(one.name for one in plan.outputs)}
+        if unknown := sorted({*batch_axis} - ends):
+            raise ValueError(f"batch_axis: {unknown[0]!r}, but the network has {', '.join(sorted(ends))}")
+        outputs = {one.name for one in plan.outputs}
+        for output, name in feedback.items():
+            if output not in outputs or name not in names:
+                what, have = (output, outputs) if output not in outputs else (name, set(names))
+                raise ValueError(f"feedback: {what!r}, but it must be one of {', '.join(sorted(have))}")
+        given = _arrays(plan, inputs)
+        self._parts: dict[str, list[NDArray[Any]]] = {}
+        for one in plan.inputs:
+            if one.name in given:
+                self._parts[one.name] = self._cut(one, given[one.name])
+            elif one.name in feedback.values():
+                sizes = [size if isinstance(size, int) else 1 for size in one.sizes or ()]
+                self._parts[one.name] = [np.zeros(sizes, one.dtype)]
+            else:
+                raise ValueError(f"inputs: {one.name!r} is missing; the network takes {', '.join(names)}")
+        counts = {name: len(parts) for name, parts in self._parts.items() if len(parts) != 1}
+        if len(set(counts.values())) > 1:
+            told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise ValueError(f"inputs: different numbers of samples ({told}); batch_axis names the axis of each")
+        self.n = next(iter(counts.values()), 1)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, number: int) -> dict[str, NDArray[Any]]:
+        """The inputs of a sample."""
+        return {name: parts[number if len(parts) > 1 else 0] for name, parts in self._parts.items()}
+
+    def _axis(self, end: End, rank: int) -> int | None:
+        axis = self._axes.get(end.name, 0)
+        if axis is not None and not -rank <= axis < max(rank, 1):
+            raise ValueError(f"batch_axis: {axis} of {end.name!r}, but it has {rank} axes")
+        return axis
+
+    def _cut(self, end: End, array: NDArray[Any]) -> list[NDArray[Any]]:
+        """The part of an input that each sample takes."""
+        axis = self._axis(end, array.ndim)
+        sizes = end.sizes
+        if sizes is not None and len(sizes) != array.ndim:
+            raise ValueError(f"inputs: {end.name!r} has shape {array.shape}, but the network takes {_shape(end)}")
+        if axis is None or not array.ndim:
+            return [array]
+        size = sizes[axis] if sizes is not None else ""
+        of_one = size if isinstance(size, int) and size else 1
+        fits = sizes is None or all(
+            isinstance(want, str) or want == has or at == axis % array.ndim
+            for at, (want, has) in enumerate(zip(sizes, array.shape, strict=True))
+        )
+        if not fits or array.shape[axis] % of_one:
+            raise ValueError(f"inputs: {end.name!r} has shape {array.shape}, but the network takes {_shape(end)}")
+        return np.split(array, array.shape[axis] // of_one, axis) if array.shape[axis] else []
+
+    def blank(self) -> dict[str, NDArray[Any]]:
+        """A sample of zeros, where there is none."""
+        return {
+            one.name: np.zeros([size if isinstance(size, int) else 1 for size in one.sizes or ()], one.dtype)
+            if not self._parts[one.name]
+            else self._parts[one.name][0]
+            for one in self._plan.inputs
+        }
+
+    def together(self, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The outputs of all samples, along the axis of the samples: 0, or the one that the graph calls as an input's.
+
+        Raises
+        ------
+        ValueError
+            If outputs of different samples do not fit each other.
+        """
+        symbols = set()
+        for one in self._plan.inputs:
+            axis = self._axes.get(one.name, 0)
+            if one.sizes and axis is not None:
+                symbols.add(one.sizes[axis])
+        found: dict[str, Any] = {}
+        for end in self._plan.outputs:
+            if end.name in self._plan.constants:
+                found[end.name] = self._plan.constants[end.name]
+                continue
+            parts = [one[end.name] for one in outputs]
+            called = [
+                at for at, size in enumerate(end.sizes or ()) if isinstance(size, str) and size and size in symbols
+            ]
+            axis = self._axes.get(end.name, called[0] if len(called) == 1 else 0)
+            if len(parts) == 1 or not all(isinstance(part, np.ndarray) for part in parts):
+                found[end.name] = parts[0] if len(parts) == 1 else parts
+            elif not parts[0].ndim or axis is None:
+                found[end.name] = np.stack(parts)
+            else:
+                try:
+                    found[end.name] = np.concatenate(parts, axis)
+                except ValueError:
+                    shapes = ", ".join(sorted({str(part.shape) for part in parts}))
+                    raise ValueError(
+                        f"outputs: {end.name!r} has shapes {shapes:.200}; run these inputs apart"
+                    ) from None
+        return found
+
+
+def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
+    """Inputs by name, in the types of the graph."""
+    if isinstance(inputs, (str, PathLike)):
+        with np.load(inputs, allow_pickle=False) as file:
+            given: dict[str, Any] = dict(file) if hasattr(file, "files") else {"": file}
+    else:
+        given = dict(inputs) if isinstance(inputs, Mapping) else {"": inputs}
+    names = [one.name for one in plan.inputs]
+    if "" in given and "" not in names:
+        if len(names) != 1:
+            raise ValueError(f"inputs: one array, but the network takes {', '.join(names)}; give a dict")
+        given = {names[0]: given[""]}
+    found = {}
+    kinds = {one.name: one.dtype for one in plan.inputs}
+    for name, values in given.items():
+        if name in plan.fixed:
+            if not np.array_equal(np.asarray(values).reshape(-1), np.asarray(plan.fixed[name]).reshape(-1)):
+                raise ValueError(
+                    f"inputs: {name!r} is {values!r:.60}, but the plan fixes it at {plan.fixed[name]!r:.60}"
+                )
+            continue
+        if name not in kinds:
+            raise ValueError(f"inputs: {name!r} is not an input of the network, which takes {', '.join(names)}")
+        array = np.asarray(values)
+        kind = kinds[name]
+        if kind.kind in "iub" and not np.can_cast(array.dtype, kind, "same_kind"):
+            raise ValueError(f"inputs: {name!r} has dtype {array.dtype}, but the network takes {kind}")
+        found[name] = array.astype(kind, copy=False)
+    return found
+
+
+def _shape(end: End) -> str:
+    return "(" + ", ".join(str(size) if size != "" else "any" for size in end.sizes or ()) + ")"

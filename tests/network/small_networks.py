@@ -1,0 +1,99 @@
+"""Small networks of every kind, compressed without loss, and what ONNX Runtime makes of them."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.onnx_layers import session_of
+from compressor import compress_model
+from compressor.importers import read_onnx
+from compressor.importers.onnx import decoded_onnx
+
+
+def compressed(model, folder, density=1.0, weight_bits=8, **hints):
+    """A model as a file that is read and compressed."""
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return compress_model(read_onnx(path, **hints), density, weight_bits=weight_bits)
+
+
+def answers(model, feeds):
+    """The outputs of ONNX Runtime, by name: of a model of ONNX, or of the decoded weights of a compressed one."""
+    session = session_of(model if isinstance(model, onnx.ModelProto) else decoded_onnx(model))
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def agree(found, wanted, within):
+    """Whether outputs are the same to a fraction of the larger of 1 and their largest magnitude."""
+    assert found.keys() == wanted.keys()
+    for name, numbers in wanted.items():
+        assert found[name].shape == numbers.shape, name
+        assert found[name].dtype == numbers.dtype, name
+        error = np.abs(found[name].astype(np.float64) - numbers).max(initial=0)
+        assert error <= within * max(1, np.abs(numbers).max(initial=0)), name
+
+
+def same_result(one, other):
+    """Whether two results are the same in every number that is not a measured time, outputs in every bit."""
+    assert one.rows() == other.rows()
+    assert one.summary() == other.summary()
+    assert one.latency_cycles.tolist() == other.latency_cycles.tolist()
+    assert one.energy_uj.tobytes() == other.energy_uj.tobytes()
+    assert {name: y.tobytes() for name, y in one.outputs.items()} == {n: y.tobytes() for n, y in other.outputs.items()}
+    for name, node in one.nodes.items():
+        for counter, value in vars(node.counts).items():
+            assert np.array_equal(value, getattr(other.nodes[name].counts, counter)), counter
+
+
+def few(seed, *shape):
+    """Weights of few values, so that 8 bits hold them and their products."""
+    return (np.random.default_rng(seed).integers(-3, 4, shape) / 4).astype(np.float32)
+
+
+def made(nodes, constants, inputs, outputs, opset=17):
+    """A model of nodes; inputs and outputs are shapes by name."""
+    ends = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in one.items()]
+        for one in (inputs, outputs)
+    ]
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "network", *ends, tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def residual():
+    """A convolution, a branch of two more, what goes round them added, and a matrix over the mean."""
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "k1", "b1"], ["c1"], "first", pads=[1, 1, 1, 1]),
+        node("Relu", ["c1"], ["r1"]),
+        node("Conv", ["r1", "k2"], ["c2"], "depthwise", pads=[1, 1, 1, 1], group=4),
+        node("Conv", ["c2", "k3"], ["c3"], "pointwise"),
+        node("Add", ["c3", "r1"], ["sum"]),
+        node("GlobalAveragePool", ["sum"], ["mean"]),
+        node("Flatten", ["mean"], ["flat"]),
+        node("Gemm", ["flat", "w", "b"], ["y"], "fc", transB=1),
+    ]
+    constants = {
+        "k1": few(1, 4, 2, 3, 3), "b1": few(2, 4), "k2": few(3, 4, 1, 3, 3), "k3": few(4, 4, 4, 1, 1),
+        "w": few(5, 3, 4), "b": few(6, 3),
+    }  # fmt: skip
+    return made(nodes, constants, {"x": ["n", 2, 6, 5]}, {"y": ["n", 3]})
+
+
+def with_state():
+    """An LSTM of one step whose states are inputs and outputs, as in a detector of speech."""
+    node = helper.make_node
+    nodes = [
+        node("Unsqueeze", ["x", "axis"], ["steps"]),
+        node("LSTM", ["steps", "W", "R", "B", "", "h", "c"], ["", "hn", "cn"], "lstm", hidden_size=3),
+        node("Squeeze", ["hn", "axis"], ["last"]),
+        node("MatMul", ["last", "w"], ["y"], "fc"),
+    ]
+    constants = {
+        "W": few(1, 1, 12, 4), "R": few(2, 1, 12, 3), "B": few(3, 1, 24), "w": few(4, 3, 2),
+        "axis": np.zeros(1, np.int64),
+    }  # fmt: skip
+    state = {"h": [1, 1, 3], "c": [1, 1, 3]}
+    return made(nodes, constants, {"x": ["n", 4], **state}, {"y": ["n", 2], "hn": [1, 1, 3], "cn": [1, 1, 3]})

@@ -1,0 +1,65 @@
+"""The authors' compressed SqueezeNet with the photo of a cat: every product, every cycle."""
+
+import json
+
+import numpy as np
+import pytest
+
+from compressor.importers import read_deep_compression_net
+from eie_sim import plan_network, preset, run_network
+
+ARCH = preset("eie-64pe-45nm").replace(weight_bits=8)
+CAT = 285  # Egyptian cat
+
+pytestmark = [pytest.mark.compiled_only]
+
+
+@pytest.fixture(scope="module")
+def photo(squeezenet):
+    """The photo and what the machine takes for it; skips where they are not beside the network."""
+    path = squeezenet.with_name("chelsea_227.npy")
+    if not path.is_file():
+        pytest.skip("no photo beside the compressed SqueezeNet")
+    expected = json.loads(squeezenet.with_name("expected_chelsea.json").read_text())
+    return np.load(path), expected, np.load(squeezenet.with_name("expected_chelsea_logits.npy"))
+
+
+@pytest.fixture(scope="module")
+def model(squeezenet):
+    return read_deep_compression_net(squeezenet)
+
+
+def test_every_layer_takes_the_products_and_cycles_of_the_contract(model, photo):
+    images, expected, logits = photo
+    result = run_network(plan_network(model, ARCH), images)
+    assert (result.products, result.cycles) == (expected["products"], expected["cycles"]) == (49_026, 8_784_259)
+    for name, wanted in expected["layers"].items():
+        node = result.nodes[name]
+        found = {"products": node.products, "cycles": node.cycles, "broadcasts": node.counts.broadcasts}
+        assert found == wanted, name
+    assert list(result.nodes) == list(expected["layers"])
+    (scores,) = result.outputs.values()
+    assert np.abs(scores.ravel() - logits.ravel()).max() <= 1e-4 * np.abs(logits).max()
+    assert scores.argmax() == CAT
+
+
+def test_16_bits_with_calibrated_fraction_bits_see_the_same_cat_and_saturate_nowhere(model, photo):
+    images, _, _ = photo
+    plan = plan_network(model, ARCH.replace(arithmetic="fixed16"))
+    result = run_network(plan, images)
+    (scores,) = result.outputs.values()
+    chances = np.exp(scores - scores.max()).ravel()
+    assert scores.argmax() == CAT
+    assert (chances / chances.sum())[CAT] == pytest.approx(0.563, abs=2e-3)
+    assert result.saturations == 0
+    assert {node.frac_bits for node in result.nodes.values()} <= set(range(1, 8))
+
+
+def test_winograd_needs_fewer_products_of_more_entries_and_sees_a_cat(model, photo):
+    images, _, _ = photo
+    plan = plan_network(model, ARCH, lowering="winograd")
+    result = run_network(plan, images)
+    node = result.nodes["fire2/conv3x3_2"]
+    assert node.products == 16 * 28 * 28  # patches of 55 x 55 outputs
+    assert node.macs_dense == 16 * 28 * 28 * 16 * 64
+    assert result.nodes["conv1"].products == 12_321
