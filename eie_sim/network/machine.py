@@ -111,11 +111,12 @@ class Machine:
     ----------
     plan : NetworkPlan
     engine : str
-    n_samples : int
+    numbers : range
+        Of the samples.
     """
 
-    def __init__(self, plan: NetworkPlan, engine: str, n_samples: int) -> None:
-        self._engine = engine_named(engine)
+    def __init__(self, plan: NetworkPlan, engine: str, numbers: range) -> None:
+        self._engine, self._first, n_samples = engine_named(engine), numbers.start, len(numbers)
         self._tallies = {name: _Tally(node, plan, n_samples) for name, node in plan.nodes.items()}
         self._dtype = np.float32 if plan.arch.number_bits is None else np.float64
 
@@ -130,10 +131,10 @@ class Machine:
             if len(call.vectors) < _FEW:
                 few.append(at)
             else:
-                results[at] = self._run(layer, tally, call.vectors, sample)
+                results[at] = self._run(layer, tally, call.vectors, sample - self._first)
         if few:
             parts = [calls[at][1].vectors.block() for at in few]
-            which = np.repeat([calls[at][0] for at in few], [len(part) for part in parts])
+            which = np.repeat([calls[at][0] - self._first for at in few], [len(part) for part in parts])
             sums = self._run(layer, tally, Vectors.of(np.concatenate(parts)), which)
             ends = np.cumsum([len(part) for part in parts])
             for at, own in zip(few, np.split(sums, ends[:-1]), strict=True):

@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from compressor._version import __version__
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
+from eie_sim.network.samples import together
 from eie_sim.result import Counts
 from eie_sim.text_formats import JsonKind
 
@@ -277,6 +278,8 @@ class NetworkResult:
     ----------
     outputs : dict of str to ndarray
         By the names of the graph.
+    axes : dict of str to (int or None)
+        The axis of each output along which samples are; None of one that is the same for all.
     nodes : dict of str to NodeResult
         By name, in the order of the graph.
     host : tuple of HostResult
@@ -289,6 +292,7 @@ class NetworkResult:
     """
 
     outputs: dict[str, Any]
+    axes: dict[str, int | None]
     nodes: dict[str, NodeResult]
     host: tuple[HostResult, ...]
     arch: ArchConfig
@@ -412,15 +416,18 @@ class NetworkResult:
         return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
 
 
-def joined(results: Sequence[NetworkResult], outputs: Mapping[str, Any]) -> NetworkResult:
-    """The runs of a plan on some samples after another as one.
+def joined(results: Sequence[NetworkResult]) -> NetworkResult:
+    """Runs of one plan on some samples after another, in the order of the samples, as one run on all of them.
 
     Parameters
     ----------
     results : sequence of NetworkResult
         At least one.
-    outputs : mapping of str to object
-        Those of all samples.
+
+    Raises
+    ------
+    ValueError
+        If outputs do not fit each other.
     """
     first, *others = results
     nodes, seconds = dict(first.nodes), [segment.seconds for segment in first.host]
@@ -428,6 +435,7 @@ def joined(results: Sequence[NetworkResult], outputs: Mapping[str, Any]) -> Netw
         nodes = {name: node.with_more(other.nodes[name]) for name, node in nodes.items()}
         seconds = [mine + its.seconds for mine, its in zip(seconds, other.host, strict=True)]
     host = tuple(HostResult(one.nodes, time) for one, time in zip(first.host, seconds, strict=True))
-    return NetworkResult(
-        dict(outputs), nodes, host, first.arch, first.lowering, first.engine, first.macs_host, first.version
-    )
+    outputs = {
+        name: together([result.outputs[name] for result in results], axis, name) for name, axis in first.axes.items()
+    }
+    return replace(first, outputs=outputs, nodes=nodes, host=host)

@@ -40,6 +40,7 @@ def run_network(
     chunk: int | None = None,
     batch_axis: Axes | None = None,
     feedback: Mapping[str, str] | None = None,
+    samples: slice | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> NetworkResult:
     """Run samples through a network on a machine.
@@ -62,6 +63,9 @@ def run_network(
         The axis of the samples, by input or output; None: an input that is the same for all.
     feedback : mapping of str to str, or None
         Outputs that the next sample takes as inputs, and these: a state. Samples then run one after another.
+    samples : slice or None
+        Which of the samples are run, without a step; None: all. `joined` makes one result of several runs, the same as
+        that of all at once.
     progress : function of (done, total), or None
         Called when samples are done.
 
@@ -79,16 +83,20 @@ def run_network(
     workers = whole_number("workers", workers, 1)
     chunk = None if chunk is None else whole_number("chunk", chunk, 1)
     fed_back = dict(feedback or {})
-    samples = Samples(plan, inputs, batch_axis or {}, fed_back)
+    given = Samples(plan, inputs, batch_axis or {}, fed_back)
+    numbers = range(len(given))[samples if samples is not None else slice(None)]
+    if numbers.step != 1 or (fed_back and numbers.start):
+        raise ValueError(f"samples: {samples}, but it must have no step, nor leave out the first with feedback")
     with threads_at_most(workers):
         if plan.arch.number_bits is not None and plan.frac_bits is None:
-            _calibrate(plan, samples, fed_back, CALIBRATION_SAMPLES)
-        machine = Machine(plan, engine, len(samples))
+            _calibrate(plan, given, fed_back, range(len(given))[:CALIBRATION_SAMPLES])
+        machine = Machine(plan, engine, numbers)
         walk = _Walk(plan, machine)
-        outputs = _outputs(walk, samples, fed_back, chunk, progress)
+        outputs = _outputs(walk, given, numbers, fed_back, chunk, progress)
     known = [kept.macs for kept in plan.kept if kept.operator != "constant"]
     return NetworkResult(
         outputs=outputs,
+        axes=given.axes,
         nodes=machine.results(),
         host=tuple(
             HostResult(segment.nodes, seconds)
@@ -123,39 +131,38 @@ def calibrate(
         raise ValueError(f"calibration: is for fixed point, but the machine computes in {plan.arch.arithmetic}")
     fed_back = dict(feedback or {})
     samples = Samples(plan, inputs, batch_axis or {}, fed_back)
-    _calibrate(plan, samples, fed_back, len(samples))
+    _calibrate(plan, samples, fed_back, range(len(samples)))
 
 
-def _calibrate(plan: NetworkPlan, samples: Samples, feedback: Mapping[str, str], most: int) -> None:
+def _calibrate(plan: NetworkPlan, samples: Samples, feedback: Mapping[str, str], numbers: range) -> None:
     assert plan.arch.number_bits is not None
     exact = Exact()
-    _outputs(_Walk(plan, exact), samples, feedback, 1, None, most)
+    _outputs(_Walk(plan, exact), samples, numbers, feedback, 1, None)
     plan.frac_bits = dict(exact.frac_bits(list(plan.nodes), plan.arch.number_bits, CALIBRATION_ROOM))
 
 
 def _outputs(
     walk: "_Walk",
     samples: Samples,
+    numbers: range,
     feedback: Mapping[str, str],
     chunk: int | None,
     progress: Callable[[int, int], object] | None,
-    most: int | None = None,
 ) -> dict[str, Any]:
-    """The outputs of the first `most` samples together."""
-    n = len(samples) if most is None else min(most, len(samples))
-    if not n:  # the sizes of outputs are those of a sample, but for the axis of the samples, which is 0
-        blank = _Walk(walk.plan, Exact()).run([0], [samples.blank()])
-        return {name: value[:0] for name, value in samples.together(blank).items()}
+    """The outputs of some samples together."""
+    if not numbers:  # the sizes of outputs are those of a sample, but for the axis of the samples, which is 0
+        blank = samples.together(_Walk(walk.plan, Exact()).run([0], [samples.blank()]))
+        return {name: y if (at := samples.axes[name]) is None else y.take([], at) for name, y in blank.items()}
     found: list[Values] = []
     state: Values = {}
-    while len(found) < n:
+    while len(found) < len(numbers):
         # The first sample alone, to see how much memory one takes; one at a time where each waits for the one before.
         size = 1 if feedback else chunk or (1 if not found else walk.samples_at_once)
-        numbers = range(len(found), min(len(found) + size, n))
-        found += walk.run(numbers, [{**samples[number], **state} for number in numbers])
+        now = numbers[len(found) : len(found) + size]
+        found += walk.run(now, [{**samples[number], **state} for number in now])
         state = {name: found[-1][output] for output, name in feedback.items()}
         if progress is not None:
-            progress(len(found), n)
+            progress(len(found), len(numbers))
     return samples.together(found)
 
 

@@ -32,6 +32,12 @@ class Samples:
     feedback : mapping of str to str
         Outputs that the next sample takes as inputs, and these; one that is not given begins with zeros.
 
+    Attributes
+    ----------
+    axes : dict of str to (int or None)
+        The axis of each output along which samples are put together: 0, or the one that the graph calls as an input's;
+        None of an output that is constant.
+
     Raises
     ------
     ValueError
@@ -67,6 +73,9 @@ class Samples:
             told = ", ".join(f"{name} has {count}" for name, count in counts.items())
             raise ValueError(f"inputs: different numbers of samples ({told}); batch_axis names the axis of each")
         self.n = next(iter(counts.values()), 1)
+        axes = [(one.sizes, self._axes.get(one.name, 0)) for one in plan.inputs]
+        symbols = {sizes[axis] for sizes, axis in axes if sizes and axis is not None}
+        self.axes = {one.name: self._output_axis(one, symbols) for one in plan.outputs}
 
     def __len__(self) -> int:
         return self.n
@@ -109,41 +118,36 @@ class Samples:
         }
 
     def together(self, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The outputs of all samples, along the axis of the samples: 0, or the one that the graph calls as an input's.
+        """The outputs of samples as one array each; errors as of `together`."""
+        return {
+            end.name: together([one[end.name] for one in outputs], self.axes[end.name], end.name)
+            for end in self._plan.outputs
+        }
 
-        Raises
-        ------
-        ValueError
-            If outputs of different samples do not fit each other.
-        """
-        symbols = set()
-        for one in self._plan.inputs:
-            axis = self._axes.get(one.name, 0)
-            if one.sizes and axis is not None:
-                symbols.add(one.sizes[axis])
-        found: dict[str, Any] = {}
-        for end in self._plan.outputs:
-            if end.name in self._plan.constants:
-                found[end.name] = self._plan.constants[end.name]
-                continue
-            parts = [one[end.name] for one in outputs]
-            called = [
-                at for at, size in enumerate(end.sizes or ()) if isinstance(size, str) and size and size in symbols
-            ]
-            axis = self._axes.get(end.name, called[0] if len(called) == 1 else 0)
-            if len(parts) == 1 or not all(isinstance(part, np.ndarray) for part in parts):
-                found[end.name] = parts[0] if len(parts) == 1 else parts
-            elif not parts[0].ndim or axis is None:
-                found[end.name] = np.stack(parts)
-            else:
-                try:
-                    found[end.name] = np.concatenate(parts, axis)
-                except ValueError:
-                    shapes = ", ".join(sorted({str(part.shape) for part in parts}))
-                    raise ValueError(
-                        f"outputs: {end.name!r} has shapes {shapes:.200}; run these inputs apart"
-                    ) from None
-        return found
+    def _output_axis(self, end: End, symbols: set[int | str]) -> int | None:
+        if end.name in self._plan.constants:
+            return None
+        called = [at for at, size in enumerate(end.sizes or ()) if isinstance(size, str) and size and size in symbols]
+        return self._axes.get(end.name, called[0] if len(called) == 1 else 0)
+
+
+def together(parts: Sequence[Any], axis: int | None, name: str) -> Any:
+    """The parts of an output along the axis of the samples; None: all have the same.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit each other.
+    """
+    if axis is None or len(parts) == 1:
+        return parts[0]
+    if not all(isinstance(part, np.ndarray) for part in parts):  # a sequence of tensors
+        return [one for part in parts for one in part]
+    try:
+        return np.concatenate([np.atleast_1d(part) for part in parts], axis)
+    except ValueError:
+        shapes = ", ".join(sorted({str(part.shape) for part in parts}))
+        raise ValueError(f"outputs: {name!r} has shapes {shapes:.200}; run these inputs apart") from None
 
 
 def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
