@@ -41,7 +41,7 @@ numpydoc_show_class_members = False  # autodoc lists them
 numpydoc_attributes_as_param_list = True
 
 # Names of other projects: nothing is fetched to resolve them.
-nitpick_ignore_regex = [(r"py:.*", r"(collections|concurrent|numpy|torch|pydantic|typer)\..*")]
+nitpick_ignore_regex = [(r"py:.*", r"(collections|concurrent|numpy|os|torch|pydantic|typer)\..*")]
 
 
 def setup(app: Sphinx) -> None:
