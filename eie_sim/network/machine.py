@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from compressor.checks import as_floats
 from compressor.lowering import Call, Vectors
 from compressor.types.packed import PackedLayer
-from eie_sim.arch import ArchConfig
 from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
 from eie_sim.engines.base import engine_named
 from eie_sim.fixed_point import most_frac_bits
@@ -85,13 +84,6 @@ class _Tally:
         )
 
 
-def _prices(arch: ArchConfig) -> list[float]:
-    """Energy of a cycle and of each event, in nJ: energy is a sum of these."""
-    nothing = dict.fromkeys(_EVENTS, 0)
-    of_events = [energy_of_events("", arch, 0, nothing | {event: 1}).total_nj for event in _EVENTS]
-    return [energy_of_events("", arch, 1, nothing).total_nj, *of_events]
-
-
 def _summed(columns: Sequence[NDArray[np.int64]], prices: Sequence[float]) -> NDArray[np.float64]:
     """The columns times their prices, one after another: a sum in BLAS depends on how many rows there are."""
     found = np.zeros(len(columns[0]))
@@ -153,7 +145,10 @@ class Machine:
 
     def results(self) -> dict[str, NodeResult]:
         """What was counted, by node."""
-        prices = _prices(self._arch)  # they do not depend on binary points
+        # Energy is a sum of cycles and events, each times its price in nJ.
+        nothing = dict.fromkeys(_EVENTS, 0)
+        amounts = [(1, nothing), *((0, nothing | {event: 1}) for event in _EVENTS)]
+        prices = [energy_of_events("", self._arch, cycles, events).total_nj for cycles, events in amounts]
         return {name: tally.result(prices) for name, tally in self._tallies.items()}
 
 
