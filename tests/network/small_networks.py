@@ -97,3 +97,63 @@ def with_state():
     }  # fmt: skip
     state = {"h": [1, 1, 3], "c": [1, 1, 3]}
     return made(nodes, constants, {"x": ["n", 4], **state}, {"y": ["n", 2], "hn": [1, 1, 3], "cn": [1, 1, 3]})
+
+
+_FUNCTIONS = [
+    "Sigmoid", "Tanh", "Relu", "Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu",
+    "Softsign", "Softplus",
+]  # fmt: skip
+N_FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}
+
+
+def any_recurrent(seed):
+    """A recurrent operator with lengths, states, all of its results and any function, and its inputs."""
+    rng = np.random.default_rng(seed)
+    operator = str(rng.choice(["LSTM", "GRU", "RNN"]))
+    direction = str(rng.choice(["forward", "reverse", "bidirectional"]))
+    n_directions = 1 + (direction == "bidirectional")
+    rows_of_unit = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
+    n_steps, n_samples, n_inputs, n_units = (int(rng.integers(1, most)) for most in (6, 5, 5, 4))
+    rows, states = rows_of_unit * n_units, (n_directions, n_samples, n_units)
+    constants = {
+        "W": few(seed, n_directions, rows, n_inputs),
+        "R": few(seed + 1, n_directions, rows, n_units),
+        "B": few(seed + 2, n_directions, 2 * rows),
+        "P": few(seed + 3, n_directions, 3 * n_units),
+    }
+    feeds = {
+        "x": rng.normal(size=(n_steps, n_samples, n_inputs)).astype(np.float32),
+        "lengths": rng.integers(0, n_steps + 1, n_samples).astype(np.int32),
+        "h": few(seed + 4, *states),
+        "c": few(seed + 5, *states),
+    }
+    optional = ["B", "lengths", "h", *(["c", "P"] if operator == "LSTM" else [])]
+    inputs = ["x", "W", "R", *(name if rng.random() < 0.6 else "" for name in optional)]
+    if "B" in inputs and rng.random() < 0.2:  # biases that are computed
+        feeds["B"] = constants.pop("B")
+    attributes = {"direction": direction, "hidden_size": n_units}
+    if rng.random() < 0.3:
+        attributes["clip"] = float(rng.choice([0.5, 2]))
+    if operator == "GRU":
+        attributes["linear_before_reset"] = int(rng.integers(2))
+    if operator == "LSTM" and "P" not in inputs and rng.random() < 0.3:
+        attributes["input_forget"] = 1
+    if rng.random() < 0.5:
+        attributes["activations"] = [str(name) for name in rng.choice(_FUNCTIONS, N_FUNCTIONS[operator] * n_directions)]
+        if n_given := int(rng.integers(0, 3)):
+            attributes |= {"activation_alpha": [0.25] * n_given, "activation_beta": [0.5]}
+    outputs = {"y": [n_steps, *states[:1], *states[1:]], "last": states, "cell": states}
+    names = list(outputs)[: 3 if operator == "LSTM" else 2]
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, names, "rnn", **attributes)],
+        "recurrent",
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in feeds.items()
+            if name in inputs
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, outputs[name]) for name in names],
+        [numpy_helper.from_array(array, name) for name, array in constants.items() if name in inputs],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    return model, {name: array for name, array in feeds.items() if name in inputs}

@@ -1,12 +1,13 @@
 """Any small network on the machine answers what ONNX Runtime answers, and both engines say the same of it."""
 
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from eie_sim import plan_network, preset, run_network
 from tests.examples import examples
-from tests.network.small_networks import agree, answers, compressed, same_result
+from tests.network.small_networks import agree, answers, any_recurrent, compressed, same_result
 from tests.random_graphs import RandomGraph, random_recurrent
 
 seeds = st.integers(0, 2**32)
@@ -36,6 +37,16 @@ def test_a_recurrent_operator_of_any_options_answers_what_onnx_runtime_does(seed
     agree(run_network(plan, feeds).outputs, answers(model, feeds), 2e-5)
 
 
+@settings(deadline=None, max_examples=examples(100))
+@given(seed=seeds)
+def test_lengths_states_and_activation_functions_are_those_of_onnx_runtime(seed, tmp_path_factory):
+    model, feeds = any_recurrent(seed)
+    wanted = answers(model, feeds)
+    assume(all(np.isfinite(numbers).all() for numbers in wanted.values()))
+    plan = plan_network(compressed(model, tmp_path_factory.mktemp("any")), SMALL)
+    agree(run_network(plan, feeds).outputs, wanted, 2e-5)
+
+
 @settings(deadline=None, max_examples=examples(16))
 @given(seed=seeds, arithmetic=st.sampled_from(["float32", "fixed16"]))
 def test_both_engines_give_the_same_result_in_every_number(seed, arithmetic, tmp_path_factory):
@@ -50,8 +61,6 @@ def test_both_engines_give_the_same_result_in_every_number(seed, arithmetic, tmp
 
 
 def test_what_is_not_finite_is_refused_by_the_name_of_the_node(tmp_path):
-    import pytest
-
     graph = RandomGraph(3)
     plan = plan_network(compressed(graph.model, tmp_path), SMALL)
     first = next(iter(plan.nodes))
