@@ -157,3 +157,34 @@ def any_recurrent(seed):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     return model, {name: array for name, array in feeds.items() if name in inputs}
+
+
+def any_convolution(seed):
+    """A Conv or a ConvTranspose with any of its attributes, and its input; ONNX Runtime may refuse it."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(least, most, n):
+        return [int(size) for size in rng.integers(least, most + 1, n)]
+
+    n_axes, groups = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    kernel, strides, dilations, sizes = (drawn(1, most, n_axes) for most in (3, 3, 2, 7))
+    n_inputs, per_group = groups * int(rng.integers(1, 3)), int(rng.integers(1, 3))
+    is_conv = rng.random() < 0.5
+    attributes = {"group": groups, "strides": strides, "dilations": dilations}
+    auto_pad = str(rng.choice(["NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]))
+    attributes |= {"pads": drawn(0, 2, 2 * n_axes)} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
+    if not is_conv and rng.random() < 0.4:
+        attributes["output_padding"] = [int(rng.integers(0, max(one))) for one in zip(strides, dilations, strict=True)]
+    if not is_conv and rng.random() < 0.3:
+        full = [s * (n - 1) + d * (k - 1) + 1 for s, n, d, k in zip(strides, sizes, dilations, kernel, strict=True)]
+        attributes["output_shape"] = [
+            max(1, size + change) for size, change in zip(full, drawn(-2, 2, n_axes), strict=True)
+        ]
+        attributes.pop("pads", None)
+    shape = (groups * per_group, n_inputs // groups) if is_conv else (n_inputs, per_group)
+    constants = {"w": few(seed, *shape, *kernel), "b": few(seed + 1, groups * per_group)}
+    inputs = ["x", "w", "b"][: int(rng.integers(2, 4))]
+    node = helper.make_node("Conv" if is_conv else "ConvTranspose", inputs, ["y"], "conv", **attributes)
+    constants = {name: constants[name] for name in inputs[1:]}
+    model = made([node], constants, {"x": [2, n_inputs, *sizes]}, {"y": [f"y_{at}" for at in range(n_axes + 2)]})
+    return model, {"x": rng.normal(size=(2, n_inputs, *sizes)).astype(np.float32)}

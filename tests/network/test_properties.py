@@ -4,14 +4,25 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, RuntimeException
 
 from eie_sim import plan_network, preset, run_network
 from tests.examples import examples
-from tests.network.small_networks import agree, answers, any_recurrent, compressed, same_result
+from tests.network.small_networks import (
+    agree,
+    answers,
+    any_convolution,
+    any_recurrent,
+    compressed,
+    same_result,
+)
 from tests.random_graphs import RandomGraph, random_recurrent
 
 seeds = st.integers(0, 2**32)
 SMALL = preset("eie-64pe-45nm").replace(n_pe=4, weight_bits=8)
+REFUSALS = (Fail, InvalidArgument, InvalidGraph, RuntimeException)
+"""Of ONNX Runtime."""
+
 AS_ONE = {"x": None}
 """Inputs are those of one inference, whatever their first axis is."""
 
@@ -43,6 +54,18 @@ def test_lengths_states_and_activation_functions_are_those_of_onnx_runtime(seed,
     model, feeds = any_recurrent(seed)
     wanted = answers(model, feeds)
     assume(all(np.isfinite(numbers).all() for numbers in wanted.values()))
+    plan = plan_network(compressed(model, tmp_path_factory.mktemp("any")), SMALL)
+    agree(run_network(plan, feeds).outputs, wanted, 2e-5)
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(seed=seeds)
+def test_pads_shapes_and_groups_of_convolutions_are_those_of_onnx_runtime(seed, tmp_path_factory):
+    model, feeds = any_convolution(seed)
+    try:
+        wanted = answers(model, feeds)
+    except REFUSALS:
+        assume(False)  # such as a kernel larger than its padded input
     plan = plan_network(compressed(model, tmp_path_factory.mktemp("any")), SMALL)
     agree(run_network(plan, feeds).outputs, wanted, 2e-5)
 
