@@ -12,8 +12,8 @@ from compressor.types.packed import PackedLayer
 from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
 from eie_sim.engines.base import engine_named
 from eie_sim.fixed_point import most_frac_bits
+from eie_sim.network.node import NodeResult, Spread
 from eie_sim.network.plan import MachineNode, NetworkPlan
-from eie_sim.network.result import NodeResult, Spread
 from eie_sim.result import PER_PE, BatchResult, Counts, KeptCounts
 
 Array = NDArray[Any]
