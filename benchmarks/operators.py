@@ -158,10 +158,10 @@ def _function(name: str, alpha: float | None, beta: float | None) -> Function:
         "sigmoid": lambda x: 1 / (1 + np.exp(np.minimum(-x, 700))),  # exp would overflow
         "tanh": np.tanh,
         "relu": lambda x: np.maximum(x, 0),
-        "affine": lambda x: of(a, 1.0) * x + of(b, 0.0),
+        "affine": lambda x: of(a, 0.0) * x + of(b, 0.0),
         "leakyrelu": lambda x: np.where(x < 0, of(a, 0.01) * x, x),
-        "thresholdedrelu": lambda x: np.where(x >= of(a, 1.0), x, 0),
-        "scaledtanh": lambda x: of(a, 1.0) * np.tanh(of(b, 1.0) * x),
+        "thresholdedrelu": lambda x: np.where(x >= of(a, 0.0), x, 0),
+        "scaledtanh": lambda x: of(a, 0.0) * np.tanh(of(b, 0.0) * x),
         "hardsigmoid": lambda x: np.clip(of(a, 0.2) * x + of(b, 0.5), 0, 1),
         "elu": lambda x: np.where(x >= 0, x, of(a, 1.0) * (np.exp(np.minimum(x, 0)) - 1)),
         "softsign": lambda x: x / (1 + np.abs(x)),

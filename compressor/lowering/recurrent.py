@@ -20,16 +20,16 @@ State = tuple[Array, Array]
 Step = Generator[Call, Array, State]
 
 _WITH_ALPHA: Mapping[str, float] = {
-    "affine": 1.0,
+    "affine": 0.0,
     "leakyrelu": 0.01,
-    "thresholdedrelu": 1.0,
-    "scaledtanh": 1.0,
+    "thresholdedrelu": 0.0,
+    "scaledtanh": 0.0,
     "hardsigmoid": 0.2,
     "elu": 1.0,
 }
-"""Activation functions that take an alpha, and ONNX Runtime's where none is given."""
+"""Activation functions that take an alpha, and ONNX Runtime's where none is given: 0 where ONNX's text has none."""
 
-_WITH_BETA: Mapping[str, float] = {"affine": 0.0, "scaledtanh": 1.0, "hardsigmoid": 0.5}
+_WITH_BETA: Mapping[str, float] = {"affine": 0.0, "scaledtanh": 0.0, "hardsigmoid": 0.5}
 
 
 def _function(name: str, alpha: float, beta: float) -> Function:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressor.lowering.winograd import transformed
+from compressor.lowering.winograd import N_ELEMENTS, transformed
 from compressor.prune import find_cut, prune_columns
 from compressor.types.packed_format import MAX_WEIGHT_BITS, weight_bits_of
 from compressor.weight_sharing import assign_codes, cluster
@@ -65,20 +65,31 @@ def side_by_side(first: StoredTensor, second: StoredTensor, name: str) -> Stored
     return StoredTensor(name, codes, codebook)
 
 
-def compressed_kernels(kernels: StoredTensor, one_codebook: bool = False) -> list[StoredTensor]:
-    """The 16 matrices of Winograd's transform, pruned to the density of the kernels and shared in as many bits.
+def compressed_kernels(
+    kernels: StoredTensor, density: float = 1.0, n_codebooks: int = N_ELEMENTS
+) -> list[StoredTensor]:
+    """The 16 matrices of Winograd's transform, pruned and shared in as many bits as the kernels.
 
     Parameters
     ----------
     kernels : StoredTensor
         Of a convolution of 3 x 3.
-    one_codebook : bool
-        Whether all 16 have one codebook, not each one of its own.
+    density : float
+        What is kept of each matrix. At 1 those of its weights that are 0 stay 0: the transform of pruned kernels is
+        denser than they are.
+    n_codebooks : int
+        16, one for each matrix, or 1 for all of them; then they are pruned together too.
+
+    Raises
+    ------
+    ValueError
+        If `density` is not in 0 .. 1, or there is another number of codebooks.
     """
+    if n_codebooks not in (1, N_ELEMENTS):
+        raise ValueError(f"winograd_codebooks: {n_codebooks}, but it must be 1 or {N_ELEMENTS}")
     bits = weight_bits_of(kernels.codebook)
-    density = max(int(np.count_nonzero(kernels.codes)), 1) / kernels.codes.size
     matrices = transformed(kernels.codebook[kernels.codes]).astype(np.float32)
-    groups = matrices[np.newaxis].reshape(1, -1, matrices.shape[-1]) if one_codebook else matrices
+    groups = matrices.reshape(n_codebooks, -1, matrices.shape[-1])
     codes, codebooks = np.zeros(groups.shape, np.uint8), []
     for number, group in enumerate(groups):
         kept = prune_columns(group, find_cut(group, density, None, None))
@@ -86,6 +97,6 @@ def compressed_kernels(kernels: StoredTensor, one_codebook: bool = False) -> lis
         shared = replace(kept, values=assign_codes(kept.values, codebooks[-1]))
         codes[number] = shared.dense()
     return [
-        replace(kernels, codes=one, codebook=codebooks[0 if one_codebook else number], row_permutation=None)
+        replace(kernels, codes=one, codebook=codebooks[number % n_codebooks], row_permutation=None)
         for number, one in enumerate(codes.reshape(matrices.shape))
     ]

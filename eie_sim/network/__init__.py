@@ -5,9 +5,10 @@
 runs samples through both.
 """
 
+from eie_sim.network.node import NodeResult
 from eie_sim.network.plan import MachineNode, NetworkPlan
 from eie_sim.network.planning import plan_network
-from eie_sim.network.result import HostResult, NetworkResult, NodeResult, joined
+from eie_sim.network.result import HostResult, NetworkResult, joined
 from eie_sim.network.run import calibrate, run_network
 
 __all__ = [

@@ -281,7 +281,10 @@ class NetworkGraph:
         for name in dict.fromkeys(name for node in nodes for name in _taken(node) if name not in made):
             if name in self._types:
                 inputs.append(name)
-                graph.input.add(name=name).type.CopyFrom(_without_sizes(self._types[name]))
+                kind = graph.input.add(name=name).type
+                kind.CopyFrom(self._types[name])
+                if kind.HasField("tensor_type"):
+                    kind.tensor_type.ClearField("shape")  # any number of axes
             elif name in self._constants.stored:
                 tensor = copy_of(self._file.embedded(self._constants.stored[name]))
                 tensor.name = name
@@ -338,14 +341,6 @@ def _end_of(value: Any) -> End:
         known = [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param for d in tensor.shape.dim]
         sizes = tuple(known)
     return End(value.name, sizes, helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-
-
-def _without_sizes(kind: "TypeProto") -> "TypeProto":
-    """A type of any number of axes."""
-    found: TypeProto = copy_of(kind)
-    if found.HasField("tensor_type"):
-        found.tensor_type.ClearField("shape")
-    return found
 
 
 _NAMES = {"float": "FLOAT", "double": "DOUBLE", "float16": "FLOAT16", "bfloat16": "BFLOAT16", "bool": "BOOL"}

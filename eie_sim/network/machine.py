@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from compressor.checks import as_floats
 from compressor.lowering import Call, Vectors
 from compressor.types.packed import PackedLayer
-from eie_sim.arch import ArchConfig
 from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
 from eie_sim.engines.base import engine_named
 from eie_sim.fixed_point import most_frac_bits
+from eie_sim.network.node import NodeResult, Spread
 from eie_sim.network.plan import MachineNode, NetworkPlan
-from eie_sim.network.result import NodeResult, Spread
 from eie_sim.result import PER_PE, BatchResult, Counts, KeptCounts
 
 Array = NDArray[Any]
@@ -65,10 +64,9 @@ class _Tally:
         each = np.stack([column if column.ndim == 1 else column.sum(axis=1) for column in columns], axis=1)
         np.add.at(self.events, which, each)
 
-    def result(self) -> NodeResult:
-        """All of it."""
+    def result(self, prices: Sequence[float]) -> NodeResult:
+        """All of it, priced by the cycle and by each event."""
         kept = self.node.n_kept
-        per_cycle, per_event = _prices(self.node, self.arch)
         counts: dict[str, Any] = {**self.scalars, **dict(zip(PER_PE, self.tables, strict=True))}
         return NodeResult(
             name=self.node.name,
@@ -77,23 +75,13 @@ class _Tally:
             spread=self.spread,
             counts=Counts(**counts),
             cycles_each=self.cycles,
-            energy_uj_each=_summed([self.cycles, *self.events.T], [per_cycle, *per_event]) * 1e-3,
+            energy_uj_each=_summed([self.cycles, *self.events.T], prices) * 1e-3,
             n_weights=sum(self.node.n_weights),
             n_kept=sum(kept),
             n_inputs=max(layer.n_cols for layer in self.node.matrices),
             macs_dense=sum(uses * n for uses, n in zip(self.uses, self.node.n_weights, strict=True)),
             macs_pruned=sum(uses * n for uses, n in zip(self.uses, kept, strict=True)),
         )
-
-
-def _prices(node: MachineNode, arch: ArchConfig) -> tuple[float, NDArray[np.float64]]:
-    """Energy of a cycle and of each event, in nJ: energy is a sum of these."""
-
-    def priced(cycles: int, event: str) -> float:
-        events = {name: int(name == event) for name in _EVENTS}
-        return energy_of_events(node.name, arch, cycles, events).total_nj
-
-    return priced(1, ""), np.array([priced(0, event) for event in _EVENTS])
 
 
 def _summed(columns: Sequence[NDArray[np.int64]], prices: Sequence[float]) -> NDArray[np.float64]:
@@ -117,6 +105,7 @@ class Machine:
 
     def __init__(self, plan: NetworkPlan, engine: str, numbers: range) -> None:
         self._engine, self._first, n_samples = engine_named(engine), numbers.start, len(numbers)
+        self._arch = plan.arch
         self._tallies = {name: _Tally(node, plan, n_samples) for name, node in plan.nodes.items()}
         self._dtype = np.float32 if plan.arch.number_bits is None else np.float64
 
@@ -156,7 +145,11 @@ class Machine:
 
     def results(self) -> dict[str, NodeResult]:
         """What was counted, by node."""
-        return {name: tally.result() for name, tally in self._tallies.items()}
+        # Energy is a sum of cycles and events, each times its price in nJ.
+        nothing = dict.fromkeys(_EVENTS, 0)
+        amounts = [(1, nothing), *((0, nothing | {event: 1}) for event in _EVENTS)]
+        prices = [energy_of_events("", self._arch, cycles, events).total_nj for cycles, events in amounts]
+        return {name: tally.result(prices) for name, tally in self._tallies.items()}
 
 
 class Exact:
@@ -164,12 +157,17 @@ class Exact:
 
     def __init__(self) -> None:
         self._limits: dict[str, tuple[float, float]] = {}
+        self._dense: dict[tuple[str, int], tuple[Array, Array]] = {}
 
     def products(self, node: MachineNode, calls: Sequence[tuple[int, Call]]) -> list[Array]:
         """As of `Multiplier`."""
-        layer = node.matrices[calls[0][1].matrix]
-        weights, bias = layer.dense().astype(np.float64).T, layer.preloaded_bias()
-        starts = np.zeros(layer.n_rows) if bias is None else bias.astype(np.float64)
+        key = (node.name, calls[0][1].matrix)
+        layer = node.matrices[key[1]]
+        if key not in self._dense:  # a recurrent layer needs it at each step
+            bias = layer.preloaded_bias()
+            starts = np.zeros(layer.n_rows) if bias is None else bias.astype(np.float64)
+            self._dense[key] = layer.dense().astype(np.float64).T, starts
+        weights, starts = self._dense[key]
         step = max(1, _BLOCK_BYTES // (8 * layer.n_cols))
         results: list[Array] = []
         for _, call in calls:

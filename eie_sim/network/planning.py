@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from compressor.importers.onnx import decoded_onnx, given_inputs, in_onnx_order
 from compressor.importers.onnx_branches import numbers_in
 from compressor.lowering import (
     Cut,
-    Lowering,
     StoredTensor,
     compressed_kernels,
     lowering_of,
@@ -39,6 +39,8 @@ def plan_network(
     lowering: str = "im2col",
     fix: Mapping[str, Any] | None = None,
     calibration: Any = None,
+    winograd_density: float = 1.0,
+    winograd_codebooks: int = 16,
 ) -> NetworkPlan:
     """Make a network ready for a machine: matrices cut from its tensors and packed, the rest of its graph for the host.
 
@@ -56,6 +58,10 @@ def plan_network(
     calibration : mapping of str to array_like, array_like, path or None
         Inputs, as `eie_sim.network.run_network` takes them, from which the fraction bits of each node are chosen in
         fixed point. None: the first inputs that are run are taken.
+    winograd_density : float
+        What is kept of the transformed kernels, which are compressed in their own domain.
+    winograd_codebooks : int
+        Codebooks of the transformed kernels of a convolution: 16, one for each element, or 1.
 
     Returns
     -------
@@ -83,7 +89,9 @@ def plan_network(
             raise ValueError(f"fix: {name!r}, but the model was read with {name}={fixed[name]}")
     graph = NetworkGraph(decoded_onnx(coded), coded.network, biased, wanted)
     lowerings = [lowering_of(operator.use, operator.shape, lowering) for operator in graph.operators]
-    stored = [_stored(operator, way, tensors, orders) for operator, way in zip(graph.operators, lowerings, strict=True)]
+    stored = [_stored(operator, tensors, orders) for operator in graph.operators]
+    kernels = partial(compressed_kernels, density=winograd_density, n_codebooks=winograd_codebooks)
+    stored = [kernels(*one) if isinstance(way, Winograd) else one for way, one in zip(lowerings, stored, strict=True)]
     widest = max(weight_bits_of(tensor.codebook) for of_one in stored for tensor in of_one)
     machine = DEFAULT_ARCH.replace(weight_bits=widest) if arch is None else arch
     machine = machine if machine.bias is not None else machine.replace(bias="preload")
@@ -155,7 +163,6 @@ def _name(use: Use, others: Mapping[str, MachineNode]) -> str:
 
 def _stored(
     operator: Operator,
-    lowering: Lowering,
     tensors: Mapping[str, CodedTensor],
     orders: Mapping[str, NDArray[np.uint32] | None],
 ) -> list[StoredTensor]:
@@ -167,8 +174,6 @@ def _stored(
         codes = in_onnx_order(tensor, tensor.codes.reshape(tensor.shape))
         bias = None if tensor.bias is None else in_onnx_order(tensor, tensor.bias)
         found.append(StoredTensor(name, codes, tensor.codebook, bias, orders.get(name)))
-    if isinstance(lowering, Winograd):
-        return compressed_kernels(found[0])
     if use.operator in RECURRENT:
         if _is_apart(use):
             found = [side_by_side(w, r, use.node) for w, r in zip(found[::2], found[1::2], strict=True)]

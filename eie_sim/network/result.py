@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from compressor._version import __version__
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row, digits
-from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
+from eie_sim.network.node import NodeResult
 from eie_sim.network.samples import together
-from eie_sim.result import Counts
 from eie_sim.text_formats import JsonKind
 
 if TYPE_CHECKING:
@@ -25,175 +24,6 @@ if TYPE_CHECKING:
 
 KIND = JsonKind("network result", "eie-sim-network", version=1, most_bytes=2**30)
 """Of the JSON that a result is written as."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """How often each value was there: what is left of any number of them.
-
-    Attributes
-    ----------
-    values : ndarray of int64
-        Distinct, ascending.
-    times : ndarray of int64
-    """
-
-    values: NDArray[np.int64]
-    times: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, values: NDArray[np.int64]) -> "Spread":
-        """That of an array."""
-        distinct, times = np.unique(values, return_counts=True)
-        return cls(distinct, times.astype(np.int64))
-
-    def with_more(self, other: "Spread") -> "Spread":
-        """That of both."""
-        values, place = np.unique(np.concatenate([self.values, other.values]), return_inverse=True)
-        times = np.zeros(len(values), np.int64)
-        np.add.at(times, place, np.concatenate([self.times, other.times]))
-        return Spread(values, times)
-
-    @property
-    def count(self) -> int:
-        """How many values there were."""
-        return int(self.times.sum())
-
-    @property
-    def total(self) -> int:
-        """Their sum."""
-        return int(self.values @ self.times)
-
-    @property
-    def median(self) -> float:
-        """Their median; 0 of none."""
-        if not self.count:
-            return 0.0
-        ends = np.cumsum(self.times)
-        middle = np.searchsorted(ends, [(self.count - 1) // 2, self.count // 2], side="right")
-        return float(self.values[middle].mean())
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class NodeResult:
-    """An operator of a network on the machine, all of its products.
-
-    Attributes
-    ----------
-    name : str
-    operator : str
-        ONNX operator.
-    arch : ArchConfig
-        With the fraction bits of this node.
-    spread : Spread
-        Of the cycles of its products.
-    counts : Counts
-        Summed over the products; counters of the PEs are int64, shape (n_pe,).
-    cycles_each : ndarray of int64, shape (B,)
-        Cycles of each inference.
-    energy_uj_each : ndarray of float64, shape (B,)
-        Energy of each inference.
-    n_weights, n_kept : int
-        Weights of the operator, and those that are not 0.
-    n_inputs : int
-        Numbers of an input vector.
-    macs_dense, macs_pruned : int
-        Multiply-accumulates of the operator with all of its weights, and with those that are not 0.
-    """
-
-    name: str
-    operator: str
-    arch: ArchConfig
-    spread: Spread
-    counts: Counts[int]
-    cycles_each: NDArray[np.int64]
-    energy_uj_each: NDArray[np.float64]
-    n_weights: int
-    n_kept: int
-    n_inputs: int
-    macs_dense: int
-    macs_pruned: int
-
-    @property
-    def products(self) -> int:
-        """Matrix-vector products."""
-        return self.spread.count
-
-    @property
-    def cycles(self) -> int:
-        """Cycles of all products together."""
-        return self.spread.total
-
-    @property
-    def cycles_min(self) -> int:
-        """Of the shortest product; 0 without one."""
-        return int(self.spread.values[0]) if self.products else 0
-
-    @property
-    def cycles_median(self) -> float:
-        """Of the product in the middle."""
-        return self.spread.median
-
-    @property
-    def cycles_max(self) -> int:
-        """Of the longest product; 0 without one."""
-        return int(self.spread.values[-1]) if self.products else 0
-
-    @property
-    def macs_performed(self) -> int:
-        """Multiply-accumulates of weights that are not 0 with inputs that are not 0."""
-        return int(self.counts.acc_writes.sum())
-
-    @property
-    def fillers(self) -> int:
-        """Padding zeros processed."""
-        return int(self.counts.fillers.sum())
-
-    @property
-    def saturations(self) -> int:
-        """Sums cut to the range of the fixed point."""
-        return int(self.counts.saturations.sum())
-
-    @property
-    def density(self) -> float:
-        """Weights that are not 0 over all."""
-        return self.n_kept / self.n_weights
-
-    @property
-    def load_balance(self) -> float:
-        """Entries processed over PE-cycles, 0 .. 1."""
-        return int(self.counts.entries.sum()) / (self.arch.n_pe * self.cycles) if self.cycles else 1.0
-
-    @property
-    def energy_uj(self) -> float:
-        """Energy of all products, priced from the summed counts."""
-        events = {name: int(np.sum(getattr(self.counts, name))) for name in (*Counts.EVENTS, BIAS_WRITES)}
-        return energy_of_events(self.name, self.arch, self.cycles, events).total_nj * 1e-3
-
-    @property
-    def frac_bits(self) -> int | None:
-        """Fraction bits of its numbers in fixed point."""
-        return self.arch.act_frac_bits if self.arch.number_bits is not None else None
-
-    def with_more(self, other: "NodeResult") -> "NodeResult":
-        """The same node over the inferences of both."""
-        counted = [one.name for one in fields(self.counts)]
-        counts: dict[str, Any] = {name: getattr(self.counts, name) + getattr(other.counts, name) for name in counted}
-        mine = {one.name: getattr(self, one.name) for one in fields(self)}
-        return NodeResult(
-            **{
-                **mine,
-                "spread": self.spread.with_more(other.spread),
-                "counts": Counts(**counts),
-                "cycles_each": np.concatenate([self.cycles_each, other.cycles_each]),
-                "energy_uj_each": np.concatenate([self.energy_uj_each, other.energy_uj_each]),
-                "macs_dense": self.macs_dense + other.macs_dense,
-                "macs_pruned": self.macs_pruned + other.macs_pruned,
-            }
-        )
-
-    def __repr__(self) -> str:
-        return f"NodeResult({self.name!r}: {self.products} products, {self.cycles} cycles)"
 
 
 @dataclass(frozen=True)

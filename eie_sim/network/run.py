@@ -12,6 +12,7 @@ import numpy as np
 
 from compressor.checks import whole_number
 from compressor.jit import threads_at_most
+from compressor.lowering import Call
 from eie_sim.network.machine import Exact, Machine, Multiplier
 from eie_sim.network.plan import MachineNode, NetworkPlan
 from eie_sim.network.result import HostResult, NetworkResult
@@ -212,17 +213,20 @@ class _Walk:
         """Run an operator of all samples, which go on together where they need the same matrix."""
         operands = [[one[name] if name else None for name in node.inputs] for one in values]
         runs = [node.lowering.run(of_one) for of_one in operands]
+        waiting: dict[int, Call] = {}
+        given: dict[int, Any] = dict.fromkeys(range(len(runs)))  # what each run waits for: nothing, then sums
         try:
-            waiting = {at: next(run) for at, run in enumerate(runs)}
-            while waiting:
-                matrix = min(call.matrix for call in waiting.values())
-                together = [at for at, call in waiting.items() if call.matrix == matrix]
-                found = self._multiplier.products(node, [(numbers[at], waiting.pop(at)) for at in together])
-                for at, sums in zip(together, found, strict=True):
+            while given:
+                for at, sums in given.items():
                     try:
                         waiting[at] = runs[at].send(sums)
                     except StopIteration as end:
                         results = zip(node.outputs, end.value, strict=False)
                         values[at].update({name: result for name, result in results if name})
+                matrix = min((call.matrix for call in waiting.values()), default=0)
+                together = [at for at, call in waiting.items() if call.matrix == matrix]
+                calls = [(numbers[at], waiting.pop(at)) for at in together]
+                found = self._multiplier.products(node, calls) if calls else []
+                given = dict(zip(together, found, strict=True))
         except ValueError as error:
             raise ValueError(f"node {node.name!r}: {error}") from None

@@ -84,16 +84,11 @@ class Samples:
         """The inputs of a sample."""
         return {name: parts[number if len(parts) > 1 else 0] for name, parts in self._parts.items()}
 
-    def _axis(self, end: End, rank: int) -> int | None:
-        axis = self._axes.get(end.name, 0)
-        if axis is not None and not -rank <= axis < max(rank, 1):
-            raise ValueError(f"batch_axis: {axis} of {end.name!r}, but it has {rank} axes")
-        return axis
-
     def _cut(self, end: End, array: NDArray[Any]) -> list[NDArray[Any]]:
         """The part of an input that each sample takes."""
-        axis = self._axis(end, array.ndim)
-        sizes = end.sizes
+        axis, sizes = self._axes.get(end.name, 0), end.sizes
+        if axis is not None and not -array.ndim <= axis < max(array.ndim, 1):
+            raise ValueError(f"batch_axis: {axis} of {end.name!r}, but it has {array.ndim} axes")
         if sizes is not None and len(sizes) != array.ndim:
             raise ValueError(f"inputs: {end.name!r} has shape {array.shape}, but the network takes {_shape(end)}")
         if axis is None or not array.ndim:

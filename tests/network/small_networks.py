@@ -97,3 +97,94 @@ def with_state():
     }  # fmt: skip
     state = {"h": [1, 1, 3], "c": [1, 1, 3]}
     return made(nodes, constants, {"x": ["n", 4], **state}, {"y": ["n", 2], "hn": [1, 1, 3], "cn": [1, 1, 3]})
+
+
+_FUNCTIONS = [
+    "Sigmoid", "Tanh", "Relu", "Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu",
+    "Softsign", "Softplus",
+]  # fmt: skip
+N_FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}
+
+
+def any_recurrent(seed):
+    """A recurrent operator with lengths, states, all of its results and any function, and its inputs."""
+    rng = np.random.default_rng(seed)
+    operator = str(rng.choice(["LSTM", "GRU", "RNN"]))
+    direction = str(rng.choice(["forward", "reverse", "bidirectional"]))
+    n_directions = 1 + (direction == "bidirectional")
+    rows_of_unit = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
+    n_steps, n_samples, n_inputs, n_units = (int(rng.integers(1, most)) for most in (6, 5, 5, 4))
+    rows, states = rows_of_unit * n_units, (n_directions, n_samples, n_units)
+    constants = {
+        "W": few(seed, n_directions, rows, n_inputs),
+        "R": few(seed + 1, n_directions, rows, n_units),
+        "B": few(seed + 2, n_directions, 2 * rows),
+        "P": few(seed + 3, n_directions, 3 * n_units),
+    }
+    feeds = {
+        "x": rng.normal(size=(n_steps, n_samples, n_inputs)).astype(np.float32),
+        "lengths": rng.integers(0, n_steps + 1, n_samples).astype(np.int32),
+        "h": few(seed + 4, *states),
+        "c": few(seed + 5, *states),
+    }
+    optional = ["B", "lengths", "h", *(["c", "P"] if operator == "LSTM" else [])]
+    inputs = ["x", "W", "R", *(name if rng.random() < 0.6 else "" for name in optional)]
+    if "B" in inputs and rng.random() < 0.2:  # biases that are computed
+        feeds["B"] = constants.pop("B")
+    attributes = {"direction": direction, "hidden_size": n_units}
+    if rng.random() < 0.3:
+        attributes["clip"] = float(rng.choice([0.5, 2]))
+    if operator == "GRU":
+        attributes["linear_before_reset"] = int(rng.integers(2))
+    if operator == "LSTM" and "P" not in inputs and rng.random() < 0.3:
+        attributes["input_forget"] = 1
+    if rng.random() < 0.5:
+        attributes["activations"] = [str(name) for name in rng.choice(_FUNCTIONS, N_FUNCTIONS[operator] * n_directions)]
+        if n_given := int(rng.integers(0, 3)):
+            attributes |= {"activation_alpha": [0.25] * n_given, "activation_beta": [0.5]}
+    outputs = {"y": [n_steps, *states[:1], *states[1:]], "last": states, "cell": states}
+    names = list(outputs)[: 3 if operator == "LSTM" else 2]
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, names, "rnn", **attributes)],
+        "recurrent",
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in feeds.items()
+            if name in inputs
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, outputs[name]) for name in names],
+        [numpy_helper.from_array(array, name) for name, array in constants.items() if name in inputs],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    return model, {name: array for name, array in feeds.items() if name in inputs}
+
+
+def any_convolution(seed):
+    """A Conv or a ConvTranspose with any of its attributes, and its input; ONNX Runtime may refuse it."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(least, most, n):
+        return [int(size) for size in rng.integers(least, most + 1, n)]
+
+    n_axes, groups = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    kernel, strides, dilations, sizes = (drawn(1, most, n_axes) for most in (3, 3, 2, 7))
+    n_inputs, per_group = groups * int(rng.integers(1, 3)), int(rng.integers(1, 3))
+    is_conv = rng.random() < 0.5
+    attributes = {"group": groups, "strides": strides, "dilations": dilations}
+    auto_pad = str(rng.choice(["NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]))
+    attributes |= {"pads": drawn(0, 2, 2 * n_axes)} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
+    if not is_conv and rng.random() < 0.4:
+        attributes["output_padding"] = [int(rng.integers(0, max(one))) for one in zip(strides, dilations, strict=True)]
+    if not is_conv and rng.random() < 0.3:
+        full = [s * (n - 1) + d * (k - 1) + 1 for s, n, d, k in zip(strides, sizes, dilations, kernel, strict=True)]
+        attributes["output_shape"] = [
+            max(1, size + change) for size, change in zip(full, drawn(-2, 2, n_axes), strict=True)
+        ]
+        attributes.pop("pads", None)
+    shape = (groups * per_group, n_inputs // groups) if is_conv else (n_inputs, per_group)
+    constants = {"w": few(seed, *shape, *kernel), "b": few(seed + 1, groups * per_group)}
+    inputs = ["x", "w", "b"][: int(rng.integers(2, 4))]
+    node = helper.make_node("Conv" if is_conv else "ConvTranspose", inputs, ["y"], "conv", **attributes)
+    constants = {name: constants[name] for name in inputs[1:]}
+    model = made([node], constants, {"x": [2, n_inputs, *sizes]}, {"y": [f"y_{at}" for at in range(n_axes + 2)]})
+    return model, {"x": rng.normal(size=(2, n_inputs, *sizes)).astype(np.float32)}

@@ -49,7 +49,8 @@ class RandomLayer:
         states = (self.samples, self.n_directions, self.units) if self.attributes["layout"] else states
         x = (self.samples, self.steps) if self.attributes["layout"] else (self.steps, self.samples)
         lengths = rng.integers(1, self.steps + 1, self.samples) if with_lengths and rng.random() < 0.5 else None
-        self.biases = rng.normal(size=(self.n_directions, 2 * rows))
+        # Numbers that float32 holds, and their sums too: a ThresholdedRelu may make any other difference a large one.
+        self.biases = np.rint(64 * rng.normal(size=(self.n_directions, 2 * rows))) / 64
         optional = [
             rng.normal(size=states),
             rng.normal(size=states),
