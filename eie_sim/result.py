@@ -327,7 +327,7 @@ def result_of_table(
     return result
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BatchTotal(_Figures):
     """All vectors of a batch together: its figures of merit are means over them, weighted by their cycles.
 
@@ -351,6 +351,9 @@ class BatchTotal(_Figures):
     n_cols: int
     engine: str
     version: str
+
+    def __repr__(self) -> str:
+        return f"BatchTotal({self.layer!r} on {self.arch.name!r}: {self.vectors} inputs, {self.cycles} cycles)"
 
     @property
     def dense_gops(self) -> float:
@@ -440,9 +443,12 @@ class BatchResult(_Lasting):
         ValueError
             When the batch keeps no counters, or has no vector.
         """
-        if self.kept == "none" or not len(self):
-            lacks = "no counters; counts='sum' does" if len(self) else "no vector, so that there is nothing to sum"
-            raise ValueError(f"counts: a batch of {self.layer!r} keeps {lacks}")
+        if self.kept == "none":
+            raise ValueError(
+                "counts: 'none' keeps no counters, but a total needs them; counts='sum' and 'each' keep them"
+            )
+        if not len(self):
+            raise ValueError("acts: 0 input vectors, but a total needs at least one")
         summed = {f.name: np.asarray(getattr(self.counts, f.name)) for f in fields(self.counts)}
         one: dict[str, Any] = {
             name: int(counts.sum()) if name in Counts.SCALARS else counts.reshape(-1, self.arch.n_pe).sum(axis=0)

@@ -187,14 +187,14 @@ def energy(
     Raises
     ------
     ValueError
-        When the result is that of no single run, there is no such calibration or rule, the node is neither 45 nor 28
+        When the result is neither that of a run nor a total, there is no such calibration or rule, the node is neither 45 nor 28
         nm, or `dram_bytes` is no whole number or negative.
     """
     if isinstance(result, BatchResult) and result.kept == "sum":
         result = result.total()
     if not isinstance(result, SimResult | BatchTotal):
-        hint = "batch[i] is one, and batch.total() is all of a batch"
-        raise ValueError(f"result: a {type(result).__name__}, but energy is of one SimResult; {hint}")
+        hint = "of one run or of a total: batch[i] is a run of a batch, batch.total() all of it"
+        raise ValueError(f"result: a {type(result).__name__}, but energy is {hint}")
     events = {event: int(np.sum(getattr(result.counts, event))) for event in (*Counts.EVENTS, BIAS_WRITES)}
     return energy_of_events(result.layer, result.arch, result.cycles, events, table, rule, dram_bytes)
 

@@ -69,10 +69,15 @@ def count_together(acts: Arg, times: Arg, timing: Arg, flat: Arg, ran: Arg, tota
 
 @inlined
 def _hash(words: Arg, factors: Arg) -> Arg:
-    found = np.uint64(0)
+    """A hash of which every bit depends on every bit of the words."""
+    found, half = np.uint64(0), np.uint64(32)
     for j in range(len(words)):  # a sum of products: its order is free, so that the vector units can have it
-        found += np.uint64(words[j]) * factors[j]
-    return found ^ (found >> np.uint64(32))
+        word = np.uint64(words[j])
+        # The low half of a float64 is zero in most numbers that people give, and a product would keep it so.
+        found += (word ^ (word >> half)) * factors[j]
+    for factor in (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)):  # MurmurHash3's finalizer
+        found = (found ^ (found >> np.uint64(33))) * factor
+    return found ^ (found >> np.uint64(33))
 
 
 @inlined

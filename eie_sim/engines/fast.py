@@ -4,6 +4,7 @@ It shares no code with the reference machine. What depends on the layer alone is
 lives; nothing that depends on the inputs is kept.
 """
 
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,17 +122,17 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, 
         sums=np.empty((len(acts), layer.n_rows), kind) if output else None,
     )
     vectors = _read_only(acts)
-    counted = plan.counts if counts == "sum" else 0
+    total, adding = np.zeros(plan.counts if counts == "sum" else 0, np.int64), Lock()
 
-    def run_chunk(chunk: slice) -> NDArray[np.int64]:
-        return _run_chunk(layer, plan, vectors[chunk], times[chunk], work.of(chunk), np.zeros(counted, np.int64))
+    def run_chunk(chunk: slice) -> None:
+        found = _run_chunk(layer, plan, vectors[chunk], times[chunk], work.of(chunk), np.zeros_like(total))
+        with adding:  # at once: kept until the end, the sums of chunks would take memory for every vector
+            np.add(total, found, out=total)
 
-    totals = in_threads(run_chunk, _chunks(len(acts), step))
+    in_threads(run_chunk, _chunks(len(acts), step))
     if repeated:
         work = work.of(which)
-    tables = work.tables
-    if counts == "sum":
-        tables = sum(totals, np.zeros(plan.counts, np.int64))
+    tables = total if counts == "sum" else work.tables
     if tables is not None:
         tables = tables.reshape(*tables.shape[:-1], len(PER_PE), layer.n_pe)
     return BatchResult(

@@ -291,7 +291,7 @@ def test_a_larger_memory_leaks_more():
 
 def test_a_batch_is_refused():
     batch = simulate_batch(SMALL, np.ones((2, 3)), ArchConfig(n_pe=2))
-    with pytest.raises(ValueError, match=r"result: a BatchResult, but energy is of one SimResult; batch\[i\] is one"):
+    with pytest.raises(ValueError, match=r"result: a BatchResult, but energy is of one run or of a total"):
         energy(batch)
     assert energy(batch[0]).total_nj == energy(simulate(SMALL, np.ones(3), ArchConfig(n_pe=2))).total_nj
 
