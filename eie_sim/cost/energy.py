@@ -187,8 +187,8 @@ def energy(
     Raises
     ------
     ValueError
-        When the result is neither that of a run nor a total, there is no such calibration or rule, the node is neither 45 nor 28
-        nm, or `dram_bytes` is no whole number or negative.
+        When the result is neither that of a run nor a total, there is no such calibration or rule, the node is neither
+        45 nor 28 nm, or `dram_bytes` is no whole number or negative.
     """
     if isinstance(result, BatchResult) and result.kept == "sum":
         result = result.total()
