@@ -1,5 +1,6 @@
 """A batch is as many single calls, bit for bit: vectors side by side, whatever is zero in which of them."""
 
+import warnings
 from copy import deepcopy
 from dataclasses import fields
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from compressor import pack_codes
 from eie_sim import ArchConfig, simulate, simulate_batch
 from eie_sim.cost.energy import energy
+from eie_sim.engines import fast
 from eie_sim.engines._batch_kernels import find_distinct, hash_vectors
 from eie_sim.engines._lanes import LANES
 from eie_sim.report.figures import layer_breakdown, load_balance
@@ -211,6 +213,27 @@ def test_vectors_that_differ_in_one_bit_are_told_apart_whatever_their_hashes():
     words.flags.writeable = False
     assert find_distinct(words, np.full(7, 5, np.uint64), firsts, which) == 4
     assert (firsts[:4].tolist(), which.tolist()) == ([0, 1, 2, 5], [0, 1, 2, 0, 1, 3, 0])
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("depth", [8, 40])
+def test_words_of_16_bits_hold_what_words_of_32_bits_hold(monkeypatch, depth):
+    # Thousands of empty columns take the edges far; then queues fill with columns of a thousand entries for each PE.
+    codes = np.zeros((2000, 31_060), np.uint8)
+    codes[:, 31_000:] = 1
+    acts = np.ones((2, codes.shape[1]), np.float32)
+    arch = ArchConfig(n_pe=2, weight_bits=1, act_queue_depth=depth)
+
+    def found():  # by a layer of its own, since what is derived from a layer is kept
+        layer = pack_codes(codes, [0, 1], 2)
+        return simulate(layer, acts[0], arch), simulate_batch(layer, acts, arch)[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the layer is larger than the SRAMs
+        by_width = found()
+        monkeypatch.setattr(fast, "_MOST_BEHIND", -1)
+        wide, _ = found()
+    assert all(differences(one, wide) == [] for one in by_width)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
