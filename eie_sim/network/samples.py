@@ -70,8 +70,8 @@ class Samples:
                 raise ValueError(f"inputs: {one.name!r} is missing; the network takes {', '.join(names)}")
         counts = {name: len(parts) for name, parts in self._parts.items() if len(parts) != 1}
         if len(set(counts.values())) > 1:
-            told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            raise ValueError(f"inputs: different numbers of samples ({told}); batch_axis names the axis of each")
+            found = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise ValueError(f"inputs: different numbers of samples ({found}); batch_axis names the axis of each")
         self.n = next(iter(counts.values()), 1)
         axes = [(one.sizes, self._axes.get(one.name, 0)) for one in plan.inputs]
         symbols = {sizes[axis] for sizes, axis in axes if sizes and axis is not None}

@@ -106,9 +106,9 @@ def test_an_empty_batch_has_no_product(network):
 
 def test_progress_is_reported_for_each_chunk(network):
     _, plan = network
-    told = []
-    run_network(plan, drawn(4, 5, 2, 6, 5), chunk=2, progress=lambda done, total: told.append((done, total)))
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    reported = []
+    run_network(plan, drawn(4, 5, 2, 6, 5), chunk=2, progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_a_plan_travels_to_other_processes(network):
