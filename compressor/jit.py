@@ -13,7 +13,7 @@ How work is spread over cores is here too: threads for kernels, and how a proces
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
@@ -120,6 +120,9 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
+_MOST_THREADS = 256
+"""That are ever kept; each is started when it is first needed."""
+
 _THREADS: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
@@ -133,6 +136,16 @@ def threads_at_most(count: int) -> Iterator[None]:
         _THREADS.reset(token)
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads that stay: starting one takes up to a millisecond, as long as a chunk of a batch."""
+    return ThreadPoolExecutor(_MOST_THREADS)
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of them
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> list[Result]:
     """``[function(item) for item in items]`` on several threads; results in the order of `items`.
 
@@ -143,8 +156,27 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item], worker
     threads = min(len(work), workers or _THREADS.get() or available_cores())
     if threads <= 1:
         return [function(item) for item in work]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, work))
+    left = iter(range(len(work)))  # its next number is taken under the interpreter lock
+    results: dict[int, Result] = {}
+    errors: dict[int, BaseException] = {}
+
+    def take_items() -> None:
+        for at in left:
+            if errors:
+                return
+            try:
+                results[at] = function(work[at])
+            except BaseException as error:
+                errors[at] = error
+
+    # The caller works too, and does not wait for threads that have not begun: those may be busy with its own caller.
+    pool = _threads()
+    others = [pool.submit(take_items) for _ in range(threads - 1)]
+    take_items()
+    wait([other for other in others if not other.cancel()])
+    if errors:  # items before the first that failed were all taken, so that this error is the same every time
+        raise errors[min(errors)]
+    return [results[at] for at in range(len(work))]
 
 
 def begin_worker() -> None:

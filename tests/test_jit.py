@@ -32,6 +32,36 @@ def test_an_error_in_a_thread_reaches_the_caller():
         jit.in_threads(lambda item: 1 // item, [1, 0, 2], 2)
 
 
+def test_of_several_errors_the_first_in_order_is_raised():
+    def fail(item):
+        raise ValueError(item)
+
+    for _ in range(20):
+        with pytest.raises(ValueError, match=r"^0$"):
+            jit.in_threads(fail, range(50), 4)
+
+
+def test_threads_that_use_threads_do_not_wait_for_each_other():
+    def inner(item):
+        return sum(jit.in_threads(lambda other: item * other, range(10), 4))
+
+    assert jit.in_threads(inner, range(50), 8) == [45 * item for item in range(50)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_starts_threads_of_its_own(tmp_path):
+    code = """
+import os
+from compressor.jit import in_threads
+in_threads(abs, range(4), 2)
+child = os.fork()
+if not child:
+    os._exit(in_threads(abs, range(4), 2) != [0, 1, 2, 3])
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run_with(tmp_path / "cache", code).strip() == "0"
+
+
 @pytest.mark.compiled_only
 def test_a_kernel_is_cached_under_the_stamp_of_all_sources(tmp_path):
     cache = tmp_path / "cache"
