@@ -13,7 +13,7 @@ from benchmarks.figures.machine_diagram import machine
 from benchmarks.harness import Figure, Report, as_if_it_fitted, command
 from compressor.models import MODELS, packaged_digits, packaged_model
 from eie_sim import SimResult, preset, simulate
-from eie_sim.inference import classify, in_fixed_point
+from eie_sim.inference import classify
 from eie_sim.paper import LAYERS, MACHINE
 from eie_sim.report import figures, plots
 from eie_sim.report.tables import result_row
@@ -24,7 +24,7 @@ MOST_KB = 200
 
 SEED = 0
 MAPPED_LAYER = "Alex-7"
-MODEL = "lenet-300-100"
+MODEL = "lenet-5"
 NOTE = f"{MACHINE}; layers drawn with statistics fitted to the figures of the paper, seed {SEED}"
 
 
@@ -35,9 +35,9 @@ def simulated(layer: str) -> SimResult:
 
 def answered_digits() -> figures.AnsweredDigits:
     model, digits = packaged_model(MODEL), packaged_digits()
-    exact = classify(model, digits.inputs(), digits.labels, preset(MACHINE))
-    fixed = classify(model, digits.inputs(), digits.labels, in_fixed_point(exact))
-    return figures.answered_digits(MODELS[MODEL], digits.images, (exact, fixed))
+    machines = (preset(MACHINE), preset(MACHINE).replace(arithmetic="fixed16"))
+    runs = [classify(model, digits.inputs(), digits.labels, machine) for machine in machines]
+    return figures.answered_digits(MODELS[MODEL], digits.images, runs)
 
 
 def draw_all(folder: Path) -> list[Path]:

@@ -143,7 +143,7 @@ def compress(
             raise ValueError("--max-memory: is for .dcz files")
         given.check_pruning()
         network = given.with_activations(read_dense(file, given.keep, given.take, fix, shape))
-        model = _compressed(network, given, printer)
+        model = compressed(network, given, printer)
     document: dict[str, Any] = {"source": str(file), "file": str(out)}
     if model.network is not None:
         document["network"] = coverage_document(model.network, [tensor.name for tensor in model.tensors])
@@ -155,7 +155,14 @@ def compress(
         printer.lines(kept_lines(model.network.kept))
 
 
-def _compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
+def compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> "CompressedModel":
+    """Compress a network, with a progress bar; what a user should know goes to `printer`.
+
+    Raises
+    ------
+    ValueError
+        If settings do not fit the network.
+    """
     from compressor.console.coverage import kept_line
     from compressor.importers.named_arrays import assumed_functions, reading_notes
     from compressor.pipeline import compress_model

@@ -16,15 +16,15 @@ def graph_inputs(
         If one of them is something else.
     """
     shapes = {}
-    for name, text in _pairs("--shape", shape).items():
+    for name, text in pairs("--shape", shape).items():
         sizes = text.lower().split("x")
         if not all(size.isascii() and size.isdigit() and len(size) <= _LONGEST_SIZE for size in sizes):
             raise ValueError(f"--shape: {name}={text!r}, but it must be sizes such as 1x576")
         shapes[name] = tuple(int(size) for size in sizes)
-    return _pairs("--fix", fix), shapes
+    return pairs("--fix", fix), shapes
 
 
-def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
     """``NAME=VALUE`` as a mapping."""
     found: dict[str, str] = {}
     for text in given or ():

@@ -6,11 +6,11 @@ all arrays are checked against what the archive may take before the first is all
 
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def read_npz(
         When it cannot be read.
     """
     with errors_name(Path(path)):
-        arrays = _read(Path(path))
+        arrays = read_arrays(Path(path))
         source = {"source": f"npz {Path(path).name}"}
         return dense_model_of(arrays, provenance=source, activations=activations, keep=keep, order=order, take=take)
 
@@ -127,21 +127,35 @@ def write_npz(
         arrays = {**named_arrays(model)}
     else:
         with errors_name(Path(like)):
-            arrays = _read(Path(like))
+            arrays = read_arrays(Path(like))
             for name, array in changed_arrays(model, arrays).items():
                 with np.errstate(over="ignore"):
                     encoded = array.astype(arrays[name].dtype)
                 if not np.isfinite(encoded).all():
                     raise ValueError(f"array {name!r}: {np.abs(array).max()} is too large for {encoded.dtype}")
                 arrays[name] = encoded
-    with replacing(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(Path(path)) as file:
+        write_arrays(arrays, file, compressed)
+
+
+def write_arrays(arrays: Mapping[str, NDArray[Any]], file: IO[bytes], compressed: bool = False) -> None:
+    """Write arrays as an ``.npz`` archive; the same arrays give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If a name cannot be in a zip file, or an array holds Python objects.
+    OSError
+        If the file cannot be written.
+    """
+    with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             member_name = name + _SUFFIX
             n_bytes = len(member_name.encode(errors="replace"))
             is_text = member_name.encode(errors="ignore").decode() == member_name
             if n_bytes > _MAX_NAME_BYTES or "\0" in name or not is_text:
                 raise ValueError(f"array {name[:100]!r}: no zip file can have this name of {n_bytes} bytes in it")
-            info = zipfile.ZipInfo(member_name)  # dated 1980: the same model gives the same bytes
+            info = zipfile.ZipInfo(member_name)  # dated 1980
             info.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
             with archive.open(info, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
@@ -150,8 +164,16 @@ def write_npz(
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an archive, in their own types; none is allocated before all headers have been scanned."""
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an archive, in their own types; none is allocated before all headers have been scanned.
+
+    Raises
+    ------
+    ValueError
+        If the archive is malformed, holds Python objects, or would take more memory than ten times its size and 100 MB.
+    OSError
+        If it cannot be read.
+    """
     size = file_size(path)
     with opened_zip(path, _MAX_DIRECTORY_BYTES) as archive:
         members = [_scanned(archive, info) for info in archive.infolist()]

@@ -5,33 +5,49 @@ from typing import Annotated, Any
 
 import typer
 
+from compressor.cli.options import PER_LAYER
 from compressor.console.app import OUTPUT_PANEL, Json, option
 
 __all__ = [
     "INPUT_PANEL",
     "MACHINE_PANEL",
+    "NETWORK_PANEL",
     "OUTPUT_PANEL",
     "ActDensity",
     "Acts",
+    "Against",
     "Arch",
+    "BatchAxis",
     "Chain",
+    "Classes",
+    "Compression",
+    "Density",
     "DrawnFile",
     "EieSimulator",
+    "Feedback",
     "Fit",
     "Fix",
     "InputFile",
+    "Inputs",
     "Json",
     "Kept",
+    "Labels",
     "Layers",
+    "Lowering",
     "MaxVectors",
     "MeasuredFile",
     "Name",
+    "Node",
+    "Output",
+    "Photo",
     "Preset",
+    "Product",
     "Rows",
     "Seed",
     "Set",
     "Shape",
     "TracedFile",
+    "WeightBits",
     "WeightDensity",
     "Yes",
     "all_vectors_or",
@@ -62,7 +78,8 @@ Set = Annotated[
 
 _FILE = (
     "A packed model (.eie), a compressed one (.dcz), a SCALE-Sim topology (.csv, GEMM or convolutions), a sparse "
-    "matrix (MatrixMarket .mtx), a published layer (Alex-7), a packaged network (lenet-5) or random:ROWSxCOLS."
+    "matrix (MatrixMarket .mtx), a published layer (Alex-7), a packaged network (lenet-5) or random:ROWSxCOLS. With "
+    "--inputs or --photo a whole network: .dcz, .eie, .onnx, or the authors' SqueezeNet (.net)."
 )
 _NINE = "the nine layers of the EIE paper."
 _NAME = "Name of the layer; a published one, such as Alex-8, sets the paper's figures beside it."
@@ -104,6 +121,46 @@ Seed = Annotated[int, option(INPUT_PANEL, "Seed of everything drawn. Default: 0.
 Fit = Annotated[str | None, option(INPUT_PANEL, _FIT, "all_points|pe64")]
 MaxVectors = Annotated[int | None, option(INPUT_PANEL, _MAX_VECTORS, "N", min=1)]
 Yes = Annotated[bool, option(INPUT_PANEL, _YES, None, "--yes")]
+
+
+# A whole network ------------------------------------------------------------------------------------------------------
+
+NETWORK_PANEL = "A whole network, from its inputs to its answers"
+
+_INPUTS = (
+    "Inputs of the network: arrays by the names of its inputs (.npz), or the array of its only input (.npy). Samples "
+    "are along axis 0."
+)
+_PHOTO = "A photo as the input of SqueezeNet 1.0 (extra photos)."
+_LABELS = "Right classes, int (B,): accuracy of the first output, or of --output."
+_CLASSES = "Names of the classes, one a line: the five best of each answer are named."
+_OUTPUT = "The output that holds a score for each class. Default: the first."
+_AGAINST = "The uncompressed network, with which the answers are compared; an .onnx FILE is compared with itself."
+_DENSITY = "Of an .onnx FILE, the fraction of the weights to keep, as `eie-compress compress` takes it."
+_BITS = "Of an .onnx FILE, bits of the shared weights, as `eie-compress compress` takes them. Default: 4."
+_COMPRESSION = "Of an .onnx FILE, all options of `eie-compress compress` from a file, as its --settings."
+_LOWERING = "How 3 x 3 convolutions become products: im2col (default) or winograd."
+_BATCH_AXIS = (
+    "The axis of the samples of an input or output, where it is not 0; none: the same for all; may be repeated."
+)
+_FEEDBACK = "An output that the next sample takes as an input: a state; may be repeated."
+_NODE = "A node of the network: one of its products is shown."
+_PRODUCT = "Which product of the node in the inference, counted from 0. Default: 0."
+
+Inputs = Annotated[Path | None, option(NETWORK_PANEL, _INPUTS, "FILE.npz")]
+Photo = Annotated[Path | None, option(NETWORK_PANEL, _PHOTO, "FILE")]
+Labels = Annotated[Path | None, option(NETWORK_PANEL, _LABELS, "FILE.npy")]
+Classes = Annotated[Path | None, option(NETWORK_PANEL, _CLASSES, "FILE.txt")]
+Output = Annotated[str | None, option(NETWORK_PANEL, _OUTPUT, "NAME", "--output")]
+Against = Annotated[Path | None, option(NETWORK_PANEL, _AGAINST, "FILE.onnx")]
+Density = Annotated[str | None, option(NETWORK_PANEL, _DENSITY, PER_LAYER)]
+WeightBits = Annotated[str | None, option(NETWORK_PANEL, _BITS, PER_LAYER)]
+Compression = Annotated[Path | None, option(NETWORK_PANEL, _COMPRESSION, "FILE.toml")]
+Lowering = Annotated[str | None, option(NETWORK_PANEL, _LOWERING, "NAME")]
+BatchAxis = Annotated[list[str] | None, option(NETWORK_PANEL, _BATCH_AXIS, "NAME=N")]
+Feedback = Annotated[list[str] | None, option(NETWORK_PANEL, _FEEDBACK, "OUTPUT=INPUT")]
+Node = Annotated[str | None, option(NETWORK_PANEL, _NODE, "NAME")]
+Product = Annotated[int | None, option(NETWORK_PANEL, _PRODUCT, "N", min=0)]
 
 
 def all_vectors_or(max_vectors: int | None, yes: bool) -> int | None:

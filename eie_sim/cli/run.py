@@ -10,19 +10,33 @@ from eie_sim.cli.options import (
     OUTPUT_PANEL,
     ActDensity,
     Acts,
+    Against,
     Arch,
+    BatchAxis,
     Chain,
+    Classes,
+    Compression,
+    Density,
     EieSimulator,
+    Feedback,
     Fit,
+    Fix,
     InputFile,
+    Inputs,
     Json,
+    Labels,
     Layers,
+    Lowering,
     MaxVectors,
     Name,
+    Output,
+    Photo,
     Preset,
     Rows,
     Seed,
     Set,
+    Shape,
+    WeightBits,
     WeightDensity,
     Yes,
     all_vectors_or,
@@ -30,8 +44,8 @@ from eie_sim.cli.options import (
 )  # fmt: skip
 
 _MODEL = (
-    "The packaged network that runs 256 real digits first: lenet-300-100 (default without FILE and --layers), lenet-5 "
-    "or none."
+    "The packaged network that runs 256 real digits first: lenet-300-100, lenet-5 or none. Default: both without FILE "
+    "and --layers."
 )
 _ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
 _OUT = "Write results.json, results.csv, a picture of the times and each layer's outputs (.npy) there."
@@ -56,6 +70,20 @@ def run(
     fit: Fit = None,
     max_vectors: MaxVectors = None,
     yes: Yes = False,
+    inputs: Inputs = None,
+    photo: Photo = None,
+    labels: Labels = None,
+    classes: Classes = None,
+    output: Output = None,
+    against: Against = None,
+    density: Density = None,
+    weight_bits: WeightBits = None,
+    compression: Compression = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    lowering: Lowering = None,
+    batch_axis: BatchAxis = None,
+    feedback: Feedback = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -64,13 +92,14 @@ def run(
     csv: Annotated[Path | None, option(OUTPUT_PANEL, _CSV, "FILE")] = None,
     out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "DIR")] = None,
 ) -> None:
-    """Simulate layers, cycle for cycle: a trained network and the paper's nine layers, or those of a file."""
+    """Simulate layers or a whole network, cycle for cycle: of a file, or trained networks and the paper's layers."""
     if as_json and str(csv) == "-":
         raise ValueError("--json and --csv -: both want stdout; give --csv a file")
     from eie_sim.cli.console import Printer
-    from eie_sim.cli.digits import DEFAULT_MODEL, NONE, answer, check_model, print_answers
+    from eie_sim.cli.digits import NONE, answer, chosen_models, print_answers
     from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.network_options import NetworkOptions, asked_network, network_machine
     from eie_sim.cli.result_table import print_results
     from eie_sim.cli.running import simulate_job
     from eie_sim.cli.saving import check_targets, save
@@ -78,13 +107,28 @@ def run(
     from eie_sim.engines.base import engine_named
 
     printer = Printer()
+    whole = NetworkOptions(
+        inputs, photo, density, weight_bits, compression, fix, shape, lowering, batch_axis, feedback
+    )  # fmt: skip
+    of_layers = {
+        "--eie-simulator": eie_simulator, "--rows": rows, "--name": name, "--layers": layers, "--chain": chain,
+        "--acts": acts, "--act-density": act_density, "--weight-density": weight_density, "--model": model,
+        "--fit": fit, "--max-vectors": max_vectors, "--yes": yes,
+    }  # fmt: skip
+    if file is not None and whole.are_of_a_network(file, of_layers):
+        from eie_sim.cli.network_run import Judged, run_whole
+
+        asked = asked_network(file, whole, printer)
+        machine = network_machine(asked.model, preset, arch, settings, printer)
+        run_whole(asked, machine, Judged(labels, classes, output, against), engine, as_json, csv, out, printer)
+        return
+    whole.refuse_without_network({"--labels": labels, "--classes": classes, "--output": output, "--against": against})
     machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)  # before layers are read and repacked
     own = file is not None or eie_simulator is not None
     if own and model is not None:
         raise ValueError("--model: runs without a file; give one or the other")
-    model = model or (NONE if own or layers is not None else DEFAULT_MODEL)
-    check_model(model)
+    models = chosen_models(NONE if model is None and (own or layers is not None) else model, engine, printer)
     check_targets(csv, out)
     job = asked_for(
         file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
@@ -94,7 +138,7 @@ def run(
     if engine == "fast" and not own and layers is None:
         warm_up.start()
     on_stdout = as_json or str(csv) == "-"
-    answers = None if model == NONE else answer(model, machine, engine, printer)
+    answers = answer(models, machine, engine, printer) if models else None
     if answers is not None and not on_stdout:
         print_answers(answers, printer)
     results = simulate_job(job, machine, engine, printer, keep_outputs=out is not None)

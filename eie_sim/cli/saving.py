@@ -104,7 +104,9 @@ def _save_folder(results: Results, answers: Answers | None, out: Path, printer: 
         write_text(to_csv(results), folder / CSV)
         plots.save(plots.layer_times(figures.layer_times(results.rows, note)), folder / PICTURE)
         if answers is not None:
-            shown = figures.answered_digits(MODELS[answers.name], answers.digits.images, answers.runs)
+            last = answers.runs[-1][0]
+            runs = [run for name, run in answers.runs if name == last]
+            shown = figures.answered_digits(MODELS[last], answers.digits.images, runs)
             plots.save(plots.answered_digits(shown), folder / DIGITS)
         for layer, outputs in results.outputs.items():
             np.save(folder / files[layer], outputs, allow_pickle=False)

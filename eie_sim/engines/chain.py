@@ -12,8 +12,8 @@ from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import check_model_capacity
-from eie_sim.engines.base import DEFAULT_ARCH, simulate, simulate_batch
-from eie_sim.result import BatchResult, ModelResult, SimResult
+from eie_sim.engines.base import DEFAULT_ARCH, simulate
+from eie_sim.result import ModelResult, SimResult
 
 
 class HasOutput(Protocol):
@@ -106,36 +106,6 @@ def simulate_model(
     results = tuple(walk(model.layers, model.activations, cast("NDArray[np.floating]", acts), run))
     assert results[-1].output is not None
     return ModelResult(results, activate(model.activations[-1], results[-1].output))
-
-
-def run_layers(
-    model: PackedModel, acts: ArrayLike, arch: ArchConfig | None = None, engine: str = "fast"
-) -> Iterator[BatchResult]:
-    """Simulate the layers of a model one after another with many input vectors: what `simulate_model` does with each.
-
-    Parameters
-    ----------
-    model : PackedModel
-    acts : array_like of float, shape (B, n_cols of the first layer)
-    arch, engine
-        As for `simulate`.
-
-    Yields
-    ------
-    BatchResult
-        Of each layer, when it is done.
-
-    Raises
-    ------
-    ValueError
-        As for `simulate_model`.
-    """
-    check_chain(model)
-    check_model_capacity(model, DEFAULT_ARCH if arch is None else arch)
-    values = cast("NDArray[np.floating]", acts)
-    yield from walk(
-        model.layers, model.activations, values, lambda layer, values: simulate_batch(layer, values, arch, engine)
-    )
 
 
 def break_in_chain(layers: Sequence[PackedLayer]) -> tuple[PackedLayer, PackedLayer] | None:

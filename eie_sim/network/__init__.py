@@ -9,7 +9,8 @@ from eie_sim.network.node import NodeResult
 from eie_sim.network.plan import MachineNode, NetworkPlan
 from eie_sim.network.planning import plan_network
 from eie_sim.network.result import HostResult, NetworkResult, joined
-from eie_sim.network.run import calibrate, run_network
+from eie_sim.network.run import calibrate, record_products, run_network
+from eie_sim.network.uncompressed import run_uncompressed
 
 __all__ = [
     "HostResult",
@@ -20,5 +21,7 @@ __all__ = [
     "calibrate",
     "joined",
     "plan_network",
+    "record_products",
     "run_network",
+    "run_uncompressed",
 ]

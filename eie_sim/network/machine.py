@@ -71,6 +71,7 @@ class _Tally:
         return NodeResult(
             name=self.node.name,
             operator=self.node.use.operator,
+            level=self.node.level,
             arch=self.arch,
             spread=self.spread,
             counts=Counts(**counts),

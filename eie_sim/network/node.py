@@ -67,6 +67,8 @@ class NodeResult:
     name : str
     operator : str
         ONNX operator.
+    level : int
+        How many times the machine had its turn before.
     arch : ArchConfig
         With the fraction bits of this node.
     spread : Spread
@@ -87,6 +89,7 @@ class NodeResult:
 
     name: str
     operator: str
+    level: int
     arch: ArchConfig
     spread: Spread
     counts: Counts[int]

@@ -57,7 +57,7 @@ def plan_network(
         Values of inputs of the graph that are the same at every run, such as ``{"sr": 16000}``.
     calibration : mapping of str to array_like, array_like, path or None
         Inputs, as `eie_sim.network.run_network` takes them, from which the fraction bits of each node are chosen in
-        fixed point. None: the first inputs that are run are taken.
+        fixed point. None: those that the machine says, else the first inputs that are run are taken.
     winograd_density : float
         What is kept of the transformed kernels, which are compressed in their own domain.
     winograd_codebooks : int
@@ -116,6 +116,8 @@ def plan_network(
     )  # fmt: skip
     if calibration is not None:
         calibrate(plan, calibration)
+    elif machine.number_bits is not None and machine.act_frac_bits is not None:
+        plan.frac_bits = dict.fromkeys(nodes, machine.act_frac_bits)
     return plan
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -36,10 +36,13 @@ class HostResult:
         Its operators.
     seconds : float
         Measured time, over all inferences.
+    level : int
+        It runs before the nodes of the machine that have this level.
     """
 
     nodes: tuple[str, ...]
     seconds: float
+    level: int
 
 
 @dataclass(frozen=True)
@@ -218,9 +221,9 @@ class NetworkResult:
         writer.writerows(self.rows())
         return text.getvalue()
 
-    def to_json(self) -> str:
-        """All but the outputs as JSON; equal runs give equal bytes, but for the times measured on the host."""
-        document = {
+    def plain(self) -> dict[str, Any]:
+        """All but the outputs as JSON has it."""
+        return {
             **KIND.head,
             "version": self.version,
             "engine": self.engine,
@@ -230,10 +233,13 @@ class NetworkResult:
             "latency_cycles": self.latency_cycles.tolist(),
             "energy_uj": self.energy_uj.tolist(),
             "nodes": self.rows(),
-            "host": [{"nodes": list(segment.nodes), "seconds": segment.seconds} for segment in self.host],
+            "host": [asdict(segment) for segment in self.host],
             "columns": {c.name: {"unit": c.unit, "definition": c.definition} for c in NODE_COLUMNS},
         }
-        return json.dumps(document, indent=1)
+
+    def to_json(self) -> str:
+        """All but the outputs as JSON; equal runs give equal bytes, but for the times measured on the host."""
+        return json.dumps(self.plain(), indent=1, allow_nan=False)
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
@@ -264,7 +270,7 @@ def joined(results: Sequence[NetworkResult]) -> NetworkResult:
     for other in others:
         nodes = {name: node.with_more(other.nodes[name]) for name, node in nodes.items()}
         seconds = [mine + its.seconds for mine, its in zip(seconds, other.host, strict=True)]
-    host = tuple(HostResult(one.nodes, time) for one, time in zip(first.host, seconds, strict=True))
+    host = tuple(replace(one, seconds=time) for one, time in zip(first.host, seconds, strict=True))
     outputs = {
         name: together([result.outputs[name] for result in results], axis, name) for name, axis in first.axes.items()
     }

@@ -5,7 +5,7 @@ and what it took is known; products of several samples meet only in the machine'
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from compressor.checks import whole_number
 from compressor.jit import threads_at_most
 from compressor.lowering import Call
-from eie_sim.network.machine import Exact, Machine, Multiplier
+from eie_sim.network.machine import Array, Exact, Machine, Multiplier
 from eie_sim.network.plan import MachineNode, NetworkPlan
 from eie_sim.network.result import HostResult, NetworkResult
 from eie_sim.network.samples import Axes, Inputs, Samples
@@ -100,8 +100,8 @@ def run_network(
         axes=given.axes,
         nodes=machine.results(),
         host=tuple(
-            HostResult(segment.nodes, seconds)
-            for segment, seconds in zip(plan.segments, walk.seconds, strict=True)
+            HostResult(segment.nodes, seconds, level)
+            for level, (segment, seconds) in enumerate(zip(plan.segments, walk.seconds, strict=True))
             if segment.nodes
         ),
         arch=plan.arch,
@@ -133,6 +133,66 @@ def calibrate(
     fed_back = dict(feedback or {})
     samples = Samples(plan, inputs, batch_axis or {}, fed_back)
     _calibrate(plan, samples, fed_back, range(len(samples)))
+
+
+def record_products(
+    plan: NetworkPlan,
+    inputs: Inputs,
+    nodes: Collection[str],
+    *,
+    sample: int = 0,
+    engine: str = "fast",
+    batch_axis: Axes | None = None,
+    feedback: Mapping[str, str] | None = None,
+) -> dict[str, list[Call]]:
+    """Run a network, and keep the products of some nodes in one inference with their input vectors.
+
+    Parameters
+    ----------
+    plan, inputs, engine, batch_axis, feedback
+        As for `run_network`.
+    nodes : collection of str
+        Names of nodes of `plan`.
+    sample : int
+        The inference, counted from 0.
+
+    Returns
+    -------
+    dict of str to list of Call
+        By node: the number of a matrix in its `MachineNode.matrices`, and vectors for it, in the order in which the
+        machine computes them. Vectors are as the host has them; the machine rounds them to its numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such node or inference, or as for `run_network`.
+    """
+    if unknown := sorted({*nodes} - {*plan.nodes}):
+        raise ValueError(f"node: {unknown[0]!r}, but the network has {', '.join(plan.nodes)}")
+    fed_back = dict(feedback or {})
+    given = Samples(plan, inputs, batch_axis or {}, fed_back)
+    if not 0 <= sample < len(given):
+        raise ValueError(f"input: {sample}, but there are inferences 0 to {len(given) - 1}")
+    if plan.arch.number_bits is not None and plan.frac_bits is None:
+        _calibrate(plan, given, fed_back, range(len(given))[:CALIBRATION_SAMPLES])
+    numbers = range(sample + 1) if fed_back else range(sample, sample + 1)
+    recorder = _Recorder(Machine(plan, engine, numbers), sample, nodes)
+    _outputs(_Walk(plan, recorder), given, numbers, fed_back, None, None)
+    return recorder.calls
+
+
+class _Recorder:
+    """Computes products with another multiplier, and keeps those of some nodes in one inference."""
+
+    def __init__(self, multiplier: Multiplier, sample: int, nodes: Collection[str]) -> None:
+        self._multiplier, self._sample = multiplier, sample
+        self.calls: dict[str, list[Call]] = {name: [] for name in nodes}
+
+    def products(self, node: MachineNode, calls: Sequence[tuple[int, Call]]) -> list[Array]:
+        """As of `Multiplier`."""
+        if node.name in self.calls:
+            self.calls[node.name] += [call for number, call in calls if number == self._sample]
+        return self._multiplier.products(node, calls)
 
 
 def _calibrate(plan: NetworkPlan, samples: Samples, feedback: Mapping[str, str], numbers: range) -> None:

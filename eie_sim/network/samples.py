@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compressor.importers import npz
+from compressor.storage.files import errors_name, file_size
 from eie_sim.network.graph import End
 from eie_sim.network.plan import NetworkPlan
 
 Inputs = Mapping[str, ArrayLike] | ArrayLike | str | PathLike[str]
 """Arrays by the names of inputs, or an ``.npz`` file of them; an array alone where there is one input."""
+
+_NUMPY = b"\x93NUMPY"
 
 Axes = Mapping[str, int | None]
 """The axis of inputs and outputs along which samples are; None: an input that is the same for all of them."""
@@ -148,10 +153,8 @@ def together(parts: Sequence[Any], axis: int | None, name: str) -> Any:
 def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
     """Inputs by name, in the types of the graph."""
     if isinstance(inputs, (str, PathLike)):
-        with np.load(inputs, allow_pickle=False) as file:
-            given: dict[str, Any] = dict(file) if hasattr(file, "files") else {"": file}
-    else:
-        given = dict(inputs) if isinstance(inputs, Mapping) else {"": inputs}
+        inputs = read_arrays(Path(inputs))
+    given: dict[str, Any] = dict(inputs) if isinstance(inputs, Mapping) else {"": inputs}
     names = [one.name for one in plan.inputs]
     if "" in given and "" not in names:
         if len(names) != 1:
@@ -178,3 +181,25 @@ def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
 
 def _shape(end: End) -> str:
     return "(" + ", ".join(str(size) if size != "" else "any" for size in end.sizes or ()) + ")"
+
+
+def read_arrays(file: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
+    """The arrays of a ``.npz`` file by name, or that of a ``.npy`` file.
+
+    Raises
+    ------
+    FormatError
+        If it is neither, or holds something else than numbers; a ValueError that names the file.
+    OSError
+        If it cannot be read.
+    """
+    file_size(file)  # a pipe would hang
+    with errors_name(file):
+        with file.open("rb") as content:
+            if not content.read(len(_NUMPY)).startswith(_NUMPY):
+                return npz.read_arrays(file)
+        try:
+            return np.asarray(np.load(file, allow_pickle=False))
+        except (ValueError, EOFError, MemoryError, OverflowError, SyntaxError) as error:
+            first = str(error).strip().partition("\n")[0]
+            raise ValueError(f"malformed .npy file: {first:.200}") from None

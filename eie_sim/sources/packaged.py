@@ -34,7 +34,7 @@ class PackagedNetwork:
 
     def job(self, arch: ArchConfig | None) -> Job:
         """See `eie_sim.sources.job.Source`."""
-        from eie_sim.inference import on_the_host
+        from eie_sim.network import plan_network, record_products
 
         model, digits, number = packaged_model(self.name), packaged_digits(), self.options.seed
         wanted = self.options.n_vectors
@@ -43,9 +43,17 @@ class PackagedNetwork:
             option = "seed" if wanted is None else "n_vectors"
             asked = number if wanted is None else f"{n_vectors} from digit {number} on"
             raise OptionError(option, f"{asked}, but {self.name} has {len(digits.labels)} digits")
-        # In float32 also for a machine of fixed point: the convolutions are the host's.
-        matrices, inputs = on_the_host(model, digits.inputs()[number : number + n_vectors], ArchConfig())
+        matrices = model.select(*(tensor.name for tensor in model.tensors if tensor.kind == "linear"))
         packed = matrices.pack()
+        first_name = packed.layers[0].name
+        # In float32 also for a machine of fixed point: only the inputs of the first matrix are asked for.
+        plan = plan_network(model)
+        images = digits.inputs()[number : number + n_vectors]
+        images = images.reshape(
+            n_vectors, *(size for size in (plan.inputs[0].sizes or ())[1:] if isinstance(size, int))
+        )
+        calls = [record_products(plan, images, [first_name], sample=at)[first_name] for at in range(n_vectors)]
+        inputs = np.concatenate([call.vectors.block() for of_one in calls for call in of_one])
         which = f"digit {number}" if n_vectors == 1 else f"digits {number} to {number + n_vectors - 1}"
         origin = Origin("packaged", f"{self.name}, {which}", seed=number)
         first = inputs.astype(np.float32)

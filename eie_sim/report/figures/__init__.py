@@ -38,6 +38,7 @@ from eie_sim.report.figures.cycles import (
 )
 from eie_sim.report.figures.dots import DotPanel, DotPanels, DotRow
 from eie_sim.report.figures.layers import CYCLE_CLASSES, LayerTime, LayerTimes, layer_times
+from eie_sim.report.figures.network import NetworkPath, network_path
 from eie_sim.report.figures.over_time import (
     BroadcastRate,
     QueueMap,
@@ -67,6 +68,7 @@ __all__ = [
     "LayerTime",
     "LayerTimes",
     "LoadBalance",
+    "NetworkPath",
     "PackedHistograms",
     "QueueMap",
     "Roof",
@@ -86,6 +88,7 @@ __all__ = [
     "layer_times",
     "load_balance",
     "megabytes",
+    "network_path",
     "packed_histograms",
     "queue_map",
     "roofline",

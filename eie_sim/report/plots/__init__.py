@@ -21,6 +21,7 @@ from eie_sim.report.plots.curves import curve_panels
 from eie_sim.report.plots.cycles import layer_breakdown, load_balance, stall_breakdown
 from eie_sim.report.plots.dots import dot_panels
 from eie_sim.report.plots.layers import layer_times
+from eie_sim.report.plots.network import network_path
 from eie_sim.report.plots.over_time import broadcast_rate, queue_map, utilisation_map
 from eie_sim.report.plots.roofs import roofline
 from eie_sim.report.plots.styles import (
@@ -58,6 +59,7 @@ __all__ = [
     "layer_breakdown",
     "layer_times",
     "load_balance",
+    "network_path",
     "packed_layer",
     "parallel_coordinates",
     "pareto_front",

@@ -1,0 +1,210 @@
+"""``eie-sim run`` of a whole network: nodes, answers, accuracy, and agreement with the uncompressed network."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.text import Text
+
+from compressor.console.coverage import kept_line
+from compressor.console.printer import plural
+from compressor.console.targets import check_target_file, check_target_folder
+from compressor.importers.npz import write_arrays
+from compressor.jit import available_cores
+from compressor.storage.files import check_suffix, replacing_in
+from eie_sim.arch import ArchConfig
+from eie_sim.cli.console import Printer, printable
+from eie_sim.cli.network_options import AskedNetwork
+from eie_sim.cli.network_table import answer_table, print_nodes, summary_lines
+from eie_sim.columns import digits
+from eie_sim.engines.base import engine_named
+from eie_sim.network import NetworkPlan, NetworkResult, run_network, run_uncompressed
+from eie_sim.network.answers import BEST, Answers, largest_difference
+from eie_sim.report.results_file import write_text
+from eie_sim.sources.network_file import read_classes, read_labels
+
+JSON, CSV, OUTPUTS, PICTURE = "results.json", "results.csv", "outputs.npz", "network.png"
+"""Files of ``--out``."""
+
+_SHOWN_ANSWERS = 4
+"""Inferences whose best classes are printed; of more, the accuracy alone."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How outputs are judged, as typed; None where an option is not given.
+
+    Attributes
+    ----------
+    labels, classes, against : Path or None
+    output : str or None
+    """
+
+    labels: Path | None = None
+    classes: Path | None = None
+    output: str | None = None
+    against: Path | None = None
+
+
+def simulate_network(asked: AskedNetwork, plan: NetworkPlan, engine: str, printer: Printer) -> NetworkResult:
+    """Run a network, with a progress bar; what of it runs where goes to `printer`."""
+    network = asked.model.network
+    assert network is not None
+    printer.note(f"on the machine: {network.coverage([t for u in network.uses for t in u.tensors])} of {asked.name}")
+    if left := kept_line(network):
+        printer.note(left)
+    with printer.counting() as count:
+        return run_network(
+            plan, asked.inputs, engine=engine, workers=available_cores(),
+            progress=lambda done, of: count(done, of, "inferences"), **asked.run_options,
+        )  # fmt: skip
+
+
+def run_whole(
+    asked: AskedNetwork,
+    machine: ArchConfig,
+    judged: Judged,
+    engine: str,
+    as_json: bool,
+    csv: Path | None,
+    out: Path | None,
+    printer: Printer,
+) -> None:
+    """Run a network and print or write what it took and answered.
+
+    Raises
+    ------
+    ValueError, OSError
+        If an option does not fit, something cannot be read or written, or the network cannot run.
+    """
+    engine_named(engine)
+    if out is not None:
+        check_target_folder("--out", out, [JSON, CSV, OUTPUTS, PICTURE])
+    if csv is not None and str(csv) != "-":
+        check_suffix(csv, ".csv", "a table of nodes")
+        check_target_file("--csv", csv)
+    classes = None if judged.classes is None else read_classes(judged.classes)
+    plan = asked.plan(machine)
+    name = judged.output or plan.outputs[0].name
+    if name not in [one.name for one in plan.outputs]:
+        raise ValueError(f"--output: {name!r}, but the network has {', '.join(one.name for one in plan.outputs)}")
+    result = simulate_network(asked, plan, engine, printer)
+    found = _judgement(asked, plan, result, name, judged, classes)
+    document = {**result.plain(), **found, "file": asked.name, "notes": list(printer.notes)}
+    if out is not None:
+        _save(result, document, out, printer)
+    if csv is not None and str(csv) != "-":
+        write_text(result.to_csv(), csv)
+        printer.note(f"wrote {csv}")
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    elif str(csv) == "-":
+        sys.stdout.write(result.to_csv())
+    else:
+        _print(asked, result, found, printer)
+
+
+def _judgement(
+    asked: AskedNetwork,
+    plan: NetworkPlan,
+    result: NetworkResult,
+    name: str,
+    judged: Judged,
+    classes: list[str] | None,
+) -> dict[str, Any]:
+    """What the outputs say, for JSON."""
+    answers = Answers.of(result.outputs[name])
+    found: dict[str, Any] = {"output": name}
+    labels = None
+    if answers is None:
+        for option, given in (("--labels", judged.labels), ("--classes", judged.classes)):
+            if given is not None:
+                shape = np.asarray(result.outputs[name]).shape
+                raise ValueError(f"{option}: output {name!r} has shape {shape}, no scores of classes; --output chooses")
+    else:
+        if classes is not None and len(classes) != answers.scores.shape[1]:
+            has = answers.scores.shape[1]
+            raise ValueError(f"--classes: {judged.classes} names {len(classes)} classes, but the network has {has}")
+        probabilities = answers.probabilities
+        found["best"] = [
+            [
+                {
+                    "class": int(c),
+                    "name": "" if classes is None else classes[c],
+                    "probability": float(probabilities[at, c]),
+                }
+                for c in best
+            ]
+            for at, best in enumerate(answers.best)
+        ]
+        if judged.labels is not None:
+            labels = read_labels(judged.labels, len(answers))
+            found["accuracy"] = {"top1": answers.right(labels), "top5": answers.right(labels, BEST)}
+    against = judged.against or asked.uncompressed
+    if against is not None and len(result):
+        outputs = run_uncompressed(plan, against, asked.inputs, **asked.run_options)
+        differences = {one: largest_difference(result.outputs[one], outputs[one]) for one in outputs}
+        found["uncompressed"] = {"file": against.name, "difference": differences[name]}
+        if answers is not None and (other := Answers.of(outputs[name])) is not None:
+            found["uncompressed"]["agree"] = answers.agreeing(other)
+            if labels is not None:
+                found["uncompressed"]["accuracy"] = {"top1": other.right(labels), "top5": other.right(labels, BEST)}
+    return found
+
+
+def _save(result: NetworkResult, document: dict[str, Any], out: Path, printer: Printer) -> None:
+    """All files of the folder, or none of them."""
+    from eie_sim.report import figures, plots  # matplotlib takes its time to load
+
+    outputs = result.outputs.items()
+    arrays = {name: value for name, value in outputs if isinstance(value, np.ndarray) and value.dtype.kind != "O"}
+    with replacing_in(out) as folder:
+        write_text(json.dumps(document, indent=1, allow_nan=False), folder / JSON)
+        write_text(result.to_csv(), folder / CSV)
+        with (folder / OUTPUTS).open("wb") as file:
+            write_arrays(arrays, file)
+        plots.save(plots.network_path(figures.network_path(result, document["file"])), folder / PICTURE)
+    printer.note(f"wrote {JSON}, {CSV}, {OUTPUTS} and {PICTURE} in {out}")
+    for name in result.outputs.keys() - arrays.keys():
+        printer.note(f"output {name!r} does not hold numbers: it is not in {OUTPUTS}")
+
+
+def _print(asked: AskedNetwork, result: NetworkResult, found: dict[str, Any], printer: Printer) -> None:
+    arch = result.arch
+    clock = f"{arch.clock_hz / 1e6:g} MHz"
+    parts = ", ".join([plural(arch.n_pe, "PE"), clock, arch.arithmetic, result.lowering, f"engine {result.engine}"])
+    printer.lines([Text.assemble((printable(asked.name), "bold"), f" on {printable(arch.name)}: {parts}"), ""])
+    print_nodes(result, printer)
+    printer.lines(["", *summary_lines(result), ""])
+    count = len(result)
+    if "best" in found and count <= _SHOWN_ANSWERS:
+        rows = [
+            (at, one["class"], printable(one["name"]) or "-", one["probability"])
+            for at, best in enumerate(found["best"])
+            for one in best
+        ]
+        answer_table(rows, printer)
+
+    def of_all(right: int) -> str:
+        return f"{right:,} of {count:,} ({100 * right / count:.1f} %)"
+
+    lines = []
+    if "accuracy" in found:
+        lines.append(
+            f"right: {of_all(found['accuracy']['top1'])}; among the five best {of_all(found['accuracy']['top5'])}"
+        )
+    if "uncompressed" in found:
+        other = found["uncompressed"]
+        same = f"same class in {of_all(other['agree'])}; " if "agree" in other else ""
+        lines.append(
+            f"beside {printable(other['file'])}, not compressed, in ONNX Runtime: {same}largest difference of "
+            f"{found['output']!r} {digits(100 * other['difference'])} % of its largest number"
+        )
+        if "accuracy" in other:
+            lines.append(f"right without compression: {of_all(other['accuracy']['top1'])}")
+    elif count:
+        lines.append("agreement with the uncompressed network: unknown; --against FILE.onnx compares")
+    printer.lines(lines)

@@ -1,0 +1,72 @@
+"""What the outputs of a network say: classes, accuracy, and agreement with another network's outputs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BEST = 5
+"""Classes of an answer that are named, and among which the right one is for top-5 accuracy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Scores of classes.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (B, n_classes)
+    """
+
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, output: ArrayLike) -> "Answers | None":
+        """The answers in an output of shape (B, n_classes), where axes of length 1 may follow; None in another one."""
+        array = np.asarray(output)
+        shape = array.shape
+        if array.dtype.kind != "f" or array.ndim < 2 or shape[1] < 2 or any(size != 1 for size in shape[2:]):
+            return None
+        return cls(array.reshape(shape[:2]).astype(np.float64))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def best(self) -> NDArray[np.int64]:
+        """The best classes of each inference, the best first, of equal ones the lowest; int64, shape (B, at most 5)."""
+        return np.argsort(-self.scores, axis=1, kind="stable")[:, :BEST].astype(np.int64)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The scores where they are probabilities, else their softmax; float64, shape (B, n_classes)."""
+        scores = self.scores
+        if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3):
+            return scores
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def right(self, labels: NDArray[np.int64], among: int = 1) -> int:
+        """How many inferences have their label among the best classes."""
+        return int((self.best[:, :among] == labels[:, np.newaxis]).any(axis=1).sum())
+
+    def agreeing(self, other: "Answers") -> int:
+        """How many inferences have the same best class in both."""
+        return int((self.best[:, 0] == other.best[:, 0]).sum())
+
+
+def largest_difference(output: ArrayLike, other: ArrayLike) -> float:
+    """The largest difference of two outputs, as a fraction of the largest magnitude of the other.
+
+    Raises
+    ------
+    ValueError
+        If they have different shapes.
+    """
+    one, two = np.asarray(output, np.float64), np.asarray(other, np.float64)
+    if one.shape != two.shape:
+        raise ValueError(f"outputs: shapes {one.shape} and {two.shape}, but must be the same")
+    if not one.size:
+        return 0.0
+    scale = float(np.abs(two).max())
+    return float(np.abs(one - two).max()) / (scale or 1.0)

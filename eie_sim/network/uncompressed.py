@@ -1,0 +1,66 @@
+"""A network as it was before it was compressed, in ONNX Runtime on the same inputs."""
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+from eie_sim.network.plan import NetworkPlan
+from eie_sim.network.samples import Axes, Inputs, Samples
+
+
+def run_uncompressed(
+    plan: NetworkPlan,
+    model: str | PathLike[str],
+    inputs: Inputs,
+    *,
+    batch_axis: Axes | None = None,
+    feedback: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run the samples of a network in ONNX Runtime with its uncompressed weights.
+
+    Parameters
+    ----------
+    plan : NetworkPlan
+        Of the compressed network: its inputs, outputs and fixed values are those of `model`.
+    model : path
+        The ONNX file of the uncompressed network.
+    inputs, batch_axis, feedback
+        As for `eie_sim.run_network`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By the names of the outputs of `plan`, samples together as `run_network` has them.
+
+    Raises
+    ------
+    ValueError
+        If `model` has other inputs or outputs than `plan`, or ONNX Runtime refuses it or the inputs.
+    OSError
+        If a file cannot be read.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    fed_back = dict(feedback or {})
+    samples = Samples(plan, inputs, batch_axis or {}, fed_back)
+    try:
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        taken = {one.name for one in session.get_inputs()}
+        names = [one.name for one in plan.outputs]
+        if lacking := [name for name in names if name not in {one.name for one in session.get_outputs()}]:
+            raise ValueError(f"has no output {lacking[0]!r}, which the compressed network has")
+        found: list[dict[str, Any]] = []
+        state: dict[str, Any] = {}
+        for number in range(len(samples)):
+            feeds = {**plan.fixed, **samples[number], **state}
+            results = session.run(names, {name: value for name, value in feeds.items() if name in taken})
+            found.append(dict(zip(names, results, strict=True)))
+            state = {name: found[-1][output] for output, name in fed_back.items()}
+    except ValueError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors share no class but this one
+        first = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{model}: ONNX Runtime refuses it: {first:.300}") from None
+    return samples.together(found)
