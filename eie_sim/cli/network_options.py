@@ -216,6 +216,19 @@ def product_job(
     raise ValueError(f"--product: {at}, but {node} has the products 0 to {at - left - 1} in an inference")
 
 
+def product_of_network(
+    file: str,
+    options: NetworkOptions,
+    which: tuple[str | None, int | None, int | None],
+    machine_options: tuple[str | None, Path | None, Sequence[str] | None],
+    printer: Printer,
+) -> "tuple[Job, ArchConfig]":
+    """As `product_job`, of what a command line says: node, product and inference; preset, file and settings."""
+    node, product, sample = which
+    asked = asked_network(file, options, printer)
+    return product_job(asked, network_machine(asked.model, *machine_options, printer), node, product, sample)
+
+
 def _compressed(path: Path, options: NetworkOptions, printer: Printer) -> "CompressedModel":
     from compressor.cli.compress import compressed
     from compressor.cli.settings import settings_of

@@ -90,12 +90,8 @@ def network_remarks(result: NetworkResult) -> list[str]:
 def summary_lines(result: NetworkResult) -> list[Text]:
     """The network as a whole."""
     found = result.summary()
-    lines = [
-        Text(
-            f"{plural(len(result), 'inference')}: {plural(result.products, 'product')}, {plural(result.cycles, 'cycle')} "
-            f"at {result.arch.clock_hz / 1e6:g} MHz"
-        )
-    ]
+    counts = ", ".join([plural(result.products, "product"), plural(result.cycles, "cycle")])
+    lines = [Text(f"{plural(len(result), 'inference')}: {counts} at {result.arch.clock_hz / 1e6:g} MHz")]
     if len(result) == 1:
         lines.append(
             Text(f"latency {_figure(found['latency_us_max'])} us, energy {_figure(found['energy_uj_max'])} uJ")

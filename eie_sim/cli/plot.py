@@ -12,16 +12,28 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    BatchAxis,
     Chain,
+    Compression,
+    Density,
     DrawnFile,
     EieSimulator,
+    Feedback,
     Fit,
+    Fix,
+    Inputs,
     Layers,
+    Lowering,
     Name,
+    Node,
+    Photo,
     Preset,
+    Product,
     Rows,
     Seed,
     Set,
+    Shape,
+    WeightBits,
     WeightDensity,
     option,
 )  # fmt: skip
@@ -30,6 +42,7 @@ if TYPE_CHECKING:
     from compressor.types.packed import PackedLayer
     from eie_sim.arch import ArchConfig
     from eie_sim.cli.console import Printer
+    from eie_sim.cli.network_options import NetworkOptions
     from eie_sim.report import plots
     from eie_sim.report.comparison import RunReport
     from eie_sim.result import SimResult
@@ -67,6 +80,18 @@ def plot(
     weight_density: WeightDensity = None,
     seed: Seed = 0,
     fit: Fit = None,
+    inputs: Inputs = None,
+    photo: Photo = None,
+    node: Node = None,
+    product: Product = None,
+    density: Density = None,
+    weight_bits: WeightBits = None,
+    compression: Compression = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    lowering: Lowering = None,
+    batch_axis: BatchAxis = None,
+    feedback: Feedback = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -77,11 +102,12 @@ def plot(
     window: Annotated[str | None, option(OUTPUT_PANEL, _WINDOW, "FIRST:END")] = None,
     pes: Annotated[str | None, option(OUTPUT_PANEL, _PES, "N,N-N")] = None,
 ) -> None:
-    """Draw where time, work and energy go: of each layer, and of all of them beside the baselines."""
+    """Draw where time, work and energy go: of each layer, of all of them beside the baselines, or of a network."""
     from compressor.console.targets import check_target_folder
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.network_options import NetworkOptions, product_of_network
     from eie_sim.cli.tracing import chosen_pes, chosen_window
     from eie_sim.report import plots
     from eie_sim.sources.options import ALL_VECTORS
@@ -91,15 +117,62 @@ def plot(
     endings = _chosen("--format", formats, plots.FORMATS)
     if style not in plots.STYLES:
         raise ValueError(f"--style: {style!r}, but it must be one of {', '.join(plots.STYLES)}")
-    machine = chosen_machine(preset, arch, settings, printer.note)
     chosen_window(window, 1)  # a mistake in it is told before the run
-    some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
-    job = asked_for(
-        file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
-        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
+    whole = NetworkOptions(
+        inputs, photo, density, weight_bits, compression, fix, shape, lowering, batch_axis, feedback
     )  # fmt: skip
+    of_layers = {
+        "--eie-simulator": eie_simulator, "--rows": rows, "--name": name, "--layers": layers, "--chain": chain,
+        "--acts": acts, "--act-density": act_density, "--weight-density": weight_density, "--fit": fit,
+    }  # fmt: skip
+    if file is not None and whole.are_of_a_network(file, of_layers):
+        if node is None:
+            of_a_product = {"--product": product, "--input": number, "--kind": kind, "--window": window, "--pes": pes}
+            for given, value in of_a_product.items():
+                if value is not None:
+                    raise ValueError(f"{given}: is for a product of a network, which --node names")
+            _plot_network(file, whole, (preset, arch, settings), endings, style, out, printer)
+            return
+        job, machine = product_of_network(file, whole, (node, product, number), (preset, arch, settings), printer)
+        number = None
+    else:
+        whole.refuse_without_network({"--node": node, "--product": product})
+        machine = chosen_machine(preset, arch, settings, printer.note)
+        job = asked_for(
+            file, eie_simulator, machine, printer.note, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
+            act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
+        )  # fmt: skip
+    some = range(min(_FIRST_PES, machine.n_pe)) if pes is None else chosen_pes(pes, machine.n_pe)
     check_target_folder("--out", out, ())
     _write(_Ran.of(job, machine, number, printer), endings, _How(kinds, style, bins, window, some), out, printer)
+
+
+def _plot_network(
+    file: str,
+    whole: "NetworkOptions",
+    machine_options: "tuple[str | None, Path | None, Sequence[str] | None]",
+    endings: Sequence[str],
+    style: str,
+    out: Path,
+    printer: "Printer",
+) -> None:
+    """Draw a whole network: its nodes along the way."""
+    from compressor.console.targets import check_target_folder
+    from compressor.storage.files import replacing_in
+    from eie_sim.cli.network_options import asked_network, network_machine
+    from eie_sim.cli.network_run import simulate_network
+    from eie_sim.report import figures, plots
+
+    check_target_folder("--out", out, [f"network.{ending}" for ending in endings])
+    asked = asked_network(file, whole, printer)
+    plan = asked.plan(network_machine(asked.model, *machine_options, printer))
+    data = figures.network_path(simulate_network(asked, plan, "fast", printer), asked.name)
+    with replacing_in(out) as folder:
+        with plots.style(style):
+            figure = plots.network_path(data)
+        for ending in endings:
+            plots.save(figure, folder / f"network.{ending}")
+    printer.note(f"wrote network as {' and '.join(endings)} in {out}; --node NAME draws one of its products")
 
 
 def _chosen(name: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:

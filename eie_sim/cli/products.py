@@ -1,4 +1,4 @@
-"""What of a network would run on the machine: its products, one by one, before anything is compressed or packed."""
+"""What of a network runs on the machine: operator by operator, before anything is compressed or packed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,14 +14,17 @@ from compressor.storage.files import FormatError
 from compressor.types.network import CONVOLUTIONS, RECURRENT, Network, Use
 from eie_sim.cli.console import Printer, printable
 
-_HOST = "host: convolutions do not run on the machine yet"
-_STEP = "one step; time does not run yet"
+_PRODUCTS = {
+    **dict.fromkeys(CONVOLUTIONS, "one for each output position"),
+    **dict.fromkeys(RECURRENT, "one or more for each step"),
+}
+"""Products of an operator in an inference; of others, one for each row of their inputs."""
 
 
 def show_products(
     file: Path, fix: Sequence[str] | None, shape: Sequence[str] | None, all_kept: bool, as_json: bool
 ) -> None:
-    """Print the products of the graph of a model, and where each runs.
+    """Print the operators of the graph of a model that the machine runs, and what the host does instead.
 
     Raises
     ------
@@ -32,34 +35,31 @@ def show_products(
     """
     printer = Printer()
     network, shapes = _read(file, fix, shape)
-    matrices = [name for use in network.uses if use.operator not in CONVOLUTIONS for name in use.tensors]
+    matrices = [name for use in network.uses for name in use.tensors]
     document: dict[str, Any] = {
         "file": str(file),
         "file_bytes": model_bytes(file),
-        "products": [_product(use, shapes) for use in network.uses],
-        "chain": network.chains(matrices),
+        "operators": [_operator(use, shapes) for use in network.uses],
         "network": coverage_document(network, matrices),
     }
     if as_json:
         printer.json(document)
         return
-    products = document["products"]
-    title = f"{plural(len(products), 'product')} with constant weights, {plural(document['file_bytes'], 'byte')}"
+    products = document["operators"]
+    title = f"{plural(len(products), 'operator')} with constant weights, {plural(document['file_bytes'], 'byte')}"
     groups = [
-        column("product", [middle(x["name"]) for x in products], left=True),
+        column("node", [middle(x["name"]) for x in products], left=True),
         column("operator", [x["operator"] for x in products], left=True),
         column("weights", [x["shape"] for x in products], left=True),
         column("multiply-accumulates", ["-" if x["macs"] is None else f"{x['macs']:,}" for x in products]),
-        column("runs on", [x["runs_on"] for x in products], left=True),
+        column("products of an inference", [x["products"] for x in products], left=True),
     ]
     table = grid(groups, printer.out.width, printer.out)
     printer.lines([Text.assemble((printable(str(file)), "bold"), ": ", title), "", *table.lines, ""])
     printer.remark(f"On the machine: {network.coverage(matrices)}.")
     if left := kept_line(network):
         printer.remark(f"{left[:1].upper()}{left[1:]}.")
-    if len(matrices) > 1:
-        why = network.between
-        printer.remark(f"The matrices are {'not a chain: ' + printable(why) if why else 'a chain'}.")
+    printer.remark("eie-sim run takes it with --inputs, from its inputs to its answers.")
     if all_kept:
         printer.lines(["", *kept_lines(network.kept)])
 
@@ -94,14 +94,13 @@ def _read(
     return network, shapes
 
 
-def _product(use: Use, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def _operator(use: Use, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     shape = "x".join(map(str, shapes.get(use.tensors[0], ())))
-    where = _HOST if use.operator in CONVOLUTIONS else "machine"
     return {
         "name": use.tensors[0] if len(use.tensors) == 1 else use.node,
         "operator": use.operator,
         "tensors": list(use.tensors),
         "shape": shape if len(use.tensors) == 1 else f"{len(use.tensors)} x {shape}",
         "macs": use.macs,
-        "runs_on": f"{where}: {_STEP}" if use.operator in RECURRENT else where,
+        "products": _PRODUCTS.get(use.operator, "one for each input row"),
     }

@@ -9,17 +9,29 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    BatchAxis,
     Chain,
+    Compression,
+    Density,
     EieSimulator,
+    Feedback,
     Fit,
+    Fix,
+    Inputs,
     Json,
     Layers,
+    Lowering,
     Name,
+    Node,
+    Photo,
     Preset,
+    Product,
     Rows,
     Seed,
     Set,
+    Shape,
     TracedFile,
+    WeightBits,
     WeightDensity,
     option,
 )  # fmt: skip
@@ -31,7 +43,7 @@ if TYPE_CHECKING:
 TRACE_PANEL = "The trace"
 
 _LAYER = "The layer to trace, where several run; in a chain it gets the outputs of the layers before it."
-_INPUT = "Which of several input vectors, counted from 0. Default: 0."
+_INPUT = "Which of several input vectors, of a network which inference, counted from 0. Default: 0."
 _ENGINE = "fast (default), or reference; both have the same schedule."
 _OUT = "Where to write: .json or .json.gz for Perfetto (ui.perfetto.dev), .vcd or .vcd.gz for GTKWave (extra vcd)."
 _WINDOW = "Cycles FIRST to END - 1, counted from 1; either may be left out. Default: all; of a large run, the first."
@@ -53,6 +65,18 @@ def trace(
     number: Annotated[int | None, option(INPUT_PANEL, _INPUT, "N", "--input", min=0)] = None,
     seed: Seed = 0,
     fit: Fit = None,
+    inputs: Inputs = None,
+    photo: Photo = None,
+    node: Node = None,
+    product: Product = None,
+    density: Density = None,
+    weight_bits: WeightBits = None,
+    compression: Compression = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    lowering: Lowering = None,
+    batch_axis: BatchAxis = None,
+    feedback: Feedback = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -61,11 +85,12 @@ def trace(
     pes: Annotated[str | None, option(TRACE_PANEL, _PES, "N,N-N")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a layer's run, cycle for cycle, as a file for Perfetto or GTKWave."""
+    """Write the run of a layer, or of one product of a network, as a file for Perfetto or GTKWave."""
     from compressor.console.targets import check_target_file
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.network_options import NetworkOptions, product_of_network
     from eie_sim.cli.tracing import chosen_pes, chosen_window, part_of, run_last_layer, writer_for
     from eie_sim.engines.base import engine_named
     from eie_sim.sources.options import ALL_VECTORS
@@ -74,18 +99,32 @@ def trace(
     printer = Printer()
     write = writer_for(out)
     check_target_file("--out", out)
-    machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)
-    some = None if pes is None else chosen_pes(pes, machine.n_pe)
     chosen_window(window, 1)  # a mistake in it is told before the run
-    notes: list[str] = []  # said when nothing can be refused any more
-    job = asked_for(
-        file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
-        act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
+    whole = NetworkOptions(
+        inputs, photo, density, weight_bits, compression, fix, shape, lowering, batch_axis, feedback
     )  # fmt: skip
-    part = part_of(job, layer)
-    for note in notes:
-        printer.note(note)
+    of_layers = {
+        "--eie-simulator": eie_simulator, "--rows": rows, "--name": name, "--layers": layers, "--layer": layer,
+        "--chain": chain, "--acts": acts, "--act-density": act_density, "--weight-density": weight_density,
+        "--fit": fit,
+    }  # fmt: skip
+    if file is not None and whole.are_of_a_network(file, of_layers):
+        part, machine = product_of_network(file, whole, (node, product, number), (preset, arch, settings), printer)
+        number = None
+        some = None if pes is None else chosen_pes(pes, machine.n_pe)
+    else:
+        whole.refuse_without_network({"--node": node, "--product": product})
+        machine = chosen_machine(preset, arch, settings, printer.note)
+        some = None if pes is None else chosen_pes(pes, machine.n_pe)
+        notes: list[str] = []  # said when nothing can be refused any more
+        job = asked_for(
+            file, eie_simulator, machine, notes.append, rows=rows, name=name, layers=layers, chain=chain, acts=acts,
+            act_density=act_density, weight_density=weight_density, seed=seed, fit=fit, max_vectors=ALL_VECTORS,
+        )  # fmt: skip
+        part = part_of(job, layer)
+        for note in notes:
+            printer.note(note)
     ran, schedule = run_last_layer(part, number, machine, engine, printer)
     shown = cut(schedule, ran, machine, chosen_window(window, schedule.cycles), some)
     if window is None:
