@@ -2,19 +2,44 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eie_sim.network.graph import End
-from eie_sim.network.plan import NetworkPlan
 
 Inputs = Mapping[str, ArrayLike] | ArrayLike | str | PathLike[str]
 """Arrays by the names of inputs, or an ``.npz`` file of them; an array alone where there is one input."""
 
 Axes = Mapping[str, int | None]
 """The axis of inputs and outputs along which samples are; None: an input that is the same for all of them."""
+
+
+class Interface(Protocol):
+    """What a network takes and gives; a `NetworkPlan` has it."""
+
+    @property
+    def inputs(self) -> tuple[End, ...]:
+        """Without those that are fixed."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[End, ...]:
+        """In the order of the graph."""
+        ...
+
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """Values that follow from constants, outputs among them."""
+        ...
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """Values of the inputs that are fixed."""
+        ...
 
 
 class Samples:
@@ -26,7 +51,7 @@ class Samples:
 
     Parameters
     ----------
-    plan : NetworkPlan
+    plan : Interface
     inputs : Inputs
     batch_axis : Axes
     feedback : mapping of str to str
@@ -47,7 +72,7 @@ class Samples:
         If a file cannot be read.
     """
 
-    def __init__(self, plan: NetworkPlan, inputs: Inputs, batch_axis: Axes, feedback: Mapping[str, str]) -> None:
+    def __init__(self, plan: Interface, inputs: Inputs, batch_axis: Axes, feedback: Mapping[str, str]) -> None:
         self._plan, self._axes = plan, dict(batch_axis)
         names = [one.name for one in plan.inputs]
         ends = {*names, *(one.name for one in plan.outputs)}
@@ -145,11 +170,10 @@ def together(parts: Sequence[Any], axis: int | None, name: str) -> Any:
         raise ValueError(f"outputs: {name!r} has shapes {shapes:.200}; run these inputs apart") from None
 
 
-def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
+def _arrays(plan: Interface, inputs: Inputs) -> dict[str, NDArray[Any]]:
     """Inputs by name, in the types of the graph."""
     if isinstance(inputs, (str, PathLike)):
-        with np.load(inputs, allow_pickle=False) as file:
-            given: dict[str, Any] = dict(file) if hasattr(file, "files") else {"": file}
+        given: dict[str, Any] = _in_file(inputs)
     else:
         given = dict(inputs) if isinstance(inputs, Mapping) else {"": inputs}
     names = [one.name for one in plan.inputs]
@@ -174,6 +198,16 @@ def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
             raise ValueError(f"inputs: {name!r} has dtype {array.dtype}, but the network takes {kind}")
         found[name] = array.astype(kind, copy=False)
     return found
+
+
+def _in_file(path: str | PathLike[str]) -> dict[str, Any]:
+    """The arrays of an ``.npz`` file by name; of an ``.npy`` file its one, without a name."""
+    try:
+        with Path(path).open("rb") as content:  # numpy leaves a file that is none open
+            file = np.load(content, allow_pickle=False)
+            return {"": file} if isinstance(file, np.ndarray) else dict(file)
+    except (ValueError, EOFError, BadZipFile):  # what numpy raises for anything else says nothing of the file
+        raise ValueError(f"{path}: is not an .npz or .npy file of arrays") from None
 
 
 def _shape(end: End) -> str:
