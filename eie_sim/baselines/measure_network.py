@@ -175,12 +175,10 @@ class _Job:
             return {}
         uses, nodes = self.network.uses, self.graph.nodes
         names = dict(zip(node_names(uses), uses, strict=True))
-        by_result = {use.result: name for name, use in names.items()}
         found = {
-            number: by_result[output]
-            for number, node in enumerate(nodes)
-            for output in node.outputs
-            if output in by_result
+            number: name
+            for name, use in names.items()
+            if (number := self.graph.by_result(use.result, use.operator)) is not None
         }
         # The machine's graph has results of other names where a branch of an If was taken.
         by_node = {use.node: name for name, use in names.items() if name not in found.values()}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compressor.importers.onnx_graph import all_nodes, called, result_of
+from compressor.types.network import PRODUCTS
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 _KERNEL, _RUN = "_kernel_time", "model_run"
 _NUMBER = re.compile(r"eie-sim node (\d+) ")
 _BLOCKED = "_nchwc"
-"""After the name of a result, what a kernel on images in blocks of channels is called."""
+"""What is after the name of a result, or of an operator, in that of a kernel on images in blocks of channels."""
 
-_MOST_FUSED = 4  # operators between the last and the first that one kernel computes
+_MOST_FUSED = 8  # operators in a row that one kernel computes
 
 
 class Kernel(NamedTuple):
@@ -78,21 +79,31 @@ class NumberedGraph:
 
     def number_of(self, kernel: Kernel) -> int | None:
         """The number of the operator that a kernel computes, of several the first; None of one that was put in."""
-        value = kernel.name.removesuffix(_BLOCKED)
-        if value != kernel.name and value in self._producers:
-            return self._first_fused(self._producers[value], kernel.operator)
-        match = _NUMBER.search(kernel.name)
-        return int(match[1]) if match and int(match[1]) < len(self.nodes) else None
+        name = kernel.name.removesuffix(_BLOCKED)
+        match = _NUMBER.search(name)
+        if match and int(match[1]) < len(self.nodes):
+            last = int(match[1])
+        elif name in self._producers:
+            last = self._producers[name]
+        else:
+            return None
+        # A product has its own name, also where its kernel is called otherwise, such as Gemm for MatMul and Add.
+        return last if self.nodes[last].operator in PRODUCTS else self.nearest(last, kernel.operator)
 
-    def _first_fused(self, last: int, operator: str) -> int:
-        """The operator of a kernel whose result is that of another fused with it, such as Relu after Conv."""
-        at: int | None = last
+    def by_result(self, result: str, operator: str) -> int | None:
+        """The number of an operator by its result, or by that of what is folded into it, such as BatchNormalization."""
+        return self.nearest(self._producers[result], operator) if result in self._producers else None
+
+    def nearest(self, last: int, operator: str) -> int:
+        """The nearest operator of a kind on the way to the one of number `last`; where there is none, `last`."""
+        now, seen = [last], {last}
         for _ in range(_MOST_FUSED):
-            if at is None:
-                break
-            if self.nodes[at].operator == operator:
-                return at
-            at = next((self._producers[name] for name in self.nodes[at].inputs if name in self._producers), None)
+            for at in now:
+                if self.nodes[at].operator == operator:
+                    return at
+            before = (self._producers[name] for at in now for name in self.nodes[at].inputs if name in self._producers)
+            now = [at for at in dict.fromkeys(before) if at not in seen]
+            seen.update(now)
         return last
 
 

@@ -89,6 +89,23 @@ def test_what_the_weights_compute_is_what_is_timed(tmp_path, monkeypatch):
     assert np.array_equal(timed.run(None, {"x": X[:1]})[0], wanted.run(None, {"x": X[:1]})[0])
 
 
+def test_a_convolution_with_its_normalisation_is_matched(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", "s", "b", "m", "v"], ["n"], "norm"),
+        helper.make_node("Relu", ["n"], ["r"], "relu"),
+        helper.make_node("Conv", ["r", "k2"], ["c2"], "last"),
+        helper.make_node("Mul", ["c2", "s2"], ["m2"], "scale"),
+        helper.make_node("Add", ["m2", "b2"], ["y"], "shift"),
+    ]
+    ones = {name: np.ones(16, np.float32) for name in ("s", "b", "m", "v")}
+    constants = {"k": few(1, 16, 16, 3, 3), "k2": few(2, 16, 16, 1, 1), "s2": few(3, 16, 1, 1), "b2": few(4, 16, 1, 1)}
+    model = made(nodes, constants | ones, {"x": [1, 16, 6, 6]}, {"y": [1, 16, 6, 6]})
+    found = measure_network(saved(model, tmp_path), np.ones((1, 16, 6, 6), np.float32), threads=[1], **FEW)
+    assert found.untimed_layers() == []
+    assert [node.node for node in found.nodes if node.layer] == ["conv", "last"]
+
+
 def test_nodes_are_left_out_where_nobody_asks(tmp_path):
     found = measure_network(saved(residual(), tmp_path), X, threads=[1], by_node=False, **FEW)
     assert (found.nodes, found.layers, found.untimed_layers()) == ((), (), [])

@@ -44,6 +44,8 @@ def graph():
         (Kernel("eie-sim node 7 /MatMulAddFusion", "Gemm"), "fc"),
         (Kernel("c2_nchwc", "Conv"), "depthwise"),
         (Kernel("r1_nchwc", "Conv"), "first"),  # Relu is fused, and gave the result its name
+        (Kernel("eie-sim node 4 _nchwc", "Conv"), "pointwise"),  # the nearest that Add was fused with
+        (Kernel("eie-sim node 4 ", "Add"), "Add sum"),
         (Kernel("mean_nchwc", "ReduceMean"), "GlobalAveragePool mean"),
         (Kernel("ReorderOutput_token_6", "ReorderOutput"), None),
         (Kernel("eie-sim node 99 ", "Gemm"), None),
@@ -52,6 +54,12 @@ def graph():
 def test_a_kernel_belongs_to_the_first_operator_that_it_computes(graph, kernel, name):
     number = graph.number_of(kernel)
     assert (None if number is None else graph.nodes[number].name) == name
+
+
+def test_an_operator_is_found_by_the_result_of_what_is_folded_into_it(graph):
+    assert graph.nodes[graph.by_result("r1", "Conv")].name == "first"
+    assert graph.nodes[graph.by_result("y", "Gemm")].name == "fc"
+    assert graph.by_result("absent", "Conv") is None
 
 
 def test_operators_within_an_if_are_numbered_too():
