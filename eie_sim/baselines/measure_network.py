@@ -1,4 +1,8 @@
-"""`measure_network`: how long ONNX Runtime takes for a network on this host, whole and by node."""
+"""`measure_network`: how long ONNX Runtime takes for a network on this host, whole and by node.
+
+A session of ONNX Runtime has threads of its own, so that everything runs in this process (`measure_cpu` needs one for
+each number of threads: BLAS libraries read it once).
+"""
 
 import json
 from collections.abc import Mapping, Sequence

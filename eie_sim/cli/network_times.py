@@ -43,7 +43,7 @@ def check_network(
             raise ValueError(f"{wrong[0]}: is for networks; give the inputs of one with --inputs FILE.npz")
         return False
     if suffix not in NETWORK_SUFFIXES:
-        named = "no file is named" if file is None else f"{file} is none"
+        named = "no file is named" if file is None else f"{file} is not such a file"
         raise ValueError(f"--inputs: is for networks ({', '.join(NETWORK_SUFFIXES)}), but {named}")
     if wrong := [flag for flag, value in of_layers.items() if value not in (None, False)]:
         raise ValueError(

@@ -188,7 +188,11 @@ def test_a_busy_machine_is_a_warning(cli, network, monkeypatch):
     [
         ("network.onnx", [], "a network is timed on real inputs; give them with --inputs FILE.npz"),
         ("network.dcz", ["--device", "cuda"], "--device: is for networks; give the inputs of one with --inputs"),
-        ("one.eie", ["--inputs", "x.npz"], "--inputs: is for networks (.onnx, .dcz, .net), but one.eie is none"),
+        (
+            "one.eie",
+            ["--inputs", "x.npz"],
+            "--inputs: is for networks (.onnx, .dcz, .net), but one.eie is not such a file",
+        ),
         (None, ["--inputs", "x.npz"], "--inputs: is for networks (.onnx, .dcz, .net), but no file is named"),
         ("network.onnx", ["--inputs", "x.npz", "--batch", "64"], "--batch: is for layers, but with --inputs a network"),
         ("network.onnx", ["--inputs", "x.npz", "--energy", "tdp"], "--energy: is for layers"),
