@@ -7,4 +7,6 @@ the printed numbers, with the error of a prediction that never saw the layer. `p
 the FPGA and the ASICs among them, which have a throughput and a power but no roofline.
 
 This host itself: `measure_cpu` times dense and sparse libraries on it, in a process for each number of threads.
+
+Whole networks: `network_roofline` adds up the rooflines of their nodes; `measure_network` times ONNX Runtime here.
 """

@@ -84,7 +84,7 @@ class MeasuredCell(HostRecord):
         for name, stated, found in zip(
             ("q1_us", "median_us", "q3_us"),
             (self.q1_us, self.median_us, self.q3_us),
-            _quartiles(self.samples_us),
+            quartiles(self.samples_us),
             strict=True,
         ):
             if (stated is None) != (found is None) or (
@@ -96,7 +96,7 @@ class MeasuredCell(HostRecord):
     @classmethod
     def of_samples(cls, samples_us: Sequence[float], **fields: Any) -> "MeasuredCell":
         """A cell with the summary of its samples."""
-        q1_us, median_us, q3_us = _quartiles(samples_us)
+        q1_us, median_us, q3_us = quartiles(samples_us)
         return cls(samples_us=tuple(samples_us), q1_us=q1_us, median_us=median_us, q3_us=q3_us, **fields)
 
     @property
@@ -115,7 +115,7 @@ def _condition(key: _Key) -> str:
     return f"{layer} {method}, batch {batch}, {threads} thread{'s' if threads > 1 else ''}, {cache}"
 
 
-def _quartiles(samples: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+def quartiles(samples: Sequence[float]) -> tuple[float | None, float | None, float | None]:
     """First quartile, median and third quartile; None of no samples."""
     if not samples:
         return None, None, None

@@ -15,7 +15,7 @@ from compressor.jit import available_cores
 
 UNKNOWN = "unknown"
 
-LIBRARIES = ("numpy", "numba", "scipy", "torch", "threadpoolctl")
+LIBRARIES = ("numpy", "numba", "scipy", "torch", "onnxruntime", "threadpoolctl")
 """Packages whose version a measurement names."""
 
 CACHE_BYTES = 256 * 2**20

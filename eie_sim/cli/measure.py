@@ -1,20 +1,26 @@
-"""``eie-sim measure``: how long this host takes for the same layers, dense and sparse."""
+"""``eie-sim measure``: how long this host takes for the same layers, dense and sparse; or for a whole network."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eie_sim.cli.options import (
+    INPUT_PANEL,
     OUTPUT_PANEL,
     ActDensity,
+    BatchAxis,
     EieSimulator,
+    Fix,
     Json,
     Layers,
     MeasuredFile,
     Name,
     Rows,
     Seed,
+    Shape,
     WeightDensity,
     option,
 )  # fmt: skip
@@ -46,6 +52,12 @@ _ENERGY = (
 _QUICK_HELP = (
     f"A look, not a measurement: {QUICK_SAMPLES} samples, batch 1, one thread, cold, where no option says otherwise."
 )
+_INPUTS = (
+    "Time ONNX Runtime on a network instead (.onnx, .dcz, .net), whole and by node, on the first sample of these: "
+    "arrays by the names of its inputs, or an .npy where there is one."
+)
+_DEVICE = "Where ONNX Runtime runs a network: cpu (default) or cuda."
+_OUT = "Write the measurement there, as JSON; that of a network as CSV where the name ends so."
 
 
 def measure(
@@ -57,6 +69,10 @@ def measure(
     act_density: ActDensity = None,
     weight_density: WeightDensity = None,
     seed: Seed = 0,
+    inputs: Annotated[Path | None, option(INPUT_PANEL, _INPUTS, "FILE.npz")] = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    batch_axis: BatchAxis = None,
     batch: Annotated[str | None, option(MEASURE_PANEL, _BATCH, "N,N,...")] = None,
     threads: Annotated[str | None, option(MEASURE_PANEL, _THREADS, "N,all,...")] = None,
     cache: Annotated[str | None, option(MEASURE_PANEL, _CACHE, "cold,hot")] = None,
@@ -67,21 +83,43 @@ def measure(
     tdp_watts: Annotated[
         float | None, option(MEASURE_PANEL, "Constant power of the processor for --energy tdp.", "W")
     ] = None,
+    device: Annotated[str | None, option(MEASURE_PANEL, _DEVICE, "cpu|cuda")] = None,
     quick: Annotated[bool, option(MEASURE_PANEL, _QUICK_HELP, None, "--quick")] = False,
     as_json: Json = False,
-    out: Annotated[Path | None, option(OUTPUT_PANEL, "Write the measurement there, as JSON.", "FILE.json")] = None,
+    out: Annotated[Path | None, option(OUTPUT_PANEL, _OUT, "FILE.json")] = None,
 ) -> None:
     """Time this host on the layers: dense and sparse, with every library that is installed.
 
     Batch 1 and 64, one and all threads, hot and cold caches: some minutes for the nine layers. Times are medians of
     quiet samples; do not use the machine meanwhile.
+
+    With --inputs a whole network, dense, in ONNX Runtime: `eie-sim measure model.onnx --inputs x.npz`.
     """
     from compressor.console.targets import check_target_file
     from eie_sim.baselines.cpu_measurement import LEAST_SAMPLES, write_cpu_measurement
     from eie_sim.baselines.energy_sources import energy_source
     from eie_sim.baselines.measure_cpu import LIMIT_S, check_conditions, measure_cpu
     from eie_sim.cli.console import Printer
+    from eie_sim.cli.network_times import check_network, time_network
 
+    of_networks = {"--fix": fix, "--shape": shape, "--batch-axis": batch_axis, "--device": device}
+    of_layers = {
+        "--eie-simulator": eie_simulator, "--rows": rows, "--name": name, "--layers": layers,
+        "--act-density": act_density, "--weight-density": weight_density, "--seed": seed or None, "--batch": batch,
+        "--cache": cache, "--libraries": libraries, "--energy": energy, "--tdp-watts": tdp_watts,
+    }  # fmt: skip
+    if check_network(file, inputs, of_networks, of_layers):
+        assert file is not None
+        assert inputs is not None
+        printer = Printer()
+        with _nothing_when_interrupted(printer):
+            time_network(
+                file, inputs, device or "cpu", out, as_json, printer, fix=fix, shape=shape, batch_axis=batch_axis,
+                threads=_threads(threads or ("1" if quick else "1,all")),
+                samples=samples or (QUICK_SAMPLES if quick else LEAST_SAMPLES),
+                limit_s=limit or LIMIT_S,
+            )  # fmt: skip
+        return
     batches, counts, states = batch or "1,64", threads or "1,all", cache or "cold,hot"
     if quick:
         batches, counts, states = batch or "1", threads or "1", cache or "cold"
@@ -102,22 +140,18 @@ def measure(
         file, eie_simulator, max(conditions.batches), printer, rows=rows, name=name, layers=layers,
         act_density=act_density, weight_density=weight_density, seed=seed,
     )  # fmt: skip
-    try:
-        with printer.counting() as count:
-            measurement = measure_cpu(
-                workloads,
-                batches=conditions.batches,
-                threads=conditions.threads,
-                caches=conditions.caches,
-                libraries=asked,
-                samples=conditions.samples,
-                limit_s=conditions.limit_s,
-                energy=source,
-                progress=count,
-            )
-    except KeyboardInterrupt:
-        printer.note("interrupted: nothing was written")
-        raise typer.Exit(INTERRUPTED) from None
+    with _nothing_when_interrupted(printer), printer.counting() as count:
+        measurement = measure_cpu(
+            workloads,
+            batches=conditions.batches,
+            threads=conditions.threads,
+            caches=conditions.caches,
+            libraries=asked,
+            samples=conditions.samples,
+            limit_s=conditions.limit_s,
+            energy=source,
+            progress=count,
+        )
     for library, how in measurement.absent.items():
         printer.note(f"{library} is not installed and was not measured ({how})")
     if short := measurement.short_cells():
@@ -133,6 +167,16 @@ def measure(
         typer.echo(measurement.to_json())
     else:
         _print(measurement, printer)
+
+
+@contextmanager
+def _nothing_when_interrupted(printer: "Printer") -> Iterator[None]:
+    """An interrupt is a note, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        printer.note("interrupted: nothing was written")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 # What to measure ------------------------------------------------------------------------------------------------------

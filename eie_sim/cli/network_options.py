@@ -100,13 +100,8 @@ class AskedNetwork:
         """``batch_axis`` and ``feedback``, as `eie_sim.run_network` takes them."""
         from compressor.console.graph_inputs import pairs
 
-        axes: dict[str, int | None] = {}
-        for name, text in pairs("--batch-axis", self.options.batch_axis).items():
-            try:
-                axes[name] = None if text == "none" else int(text)
-            except ValueError:
-                raise ValueError(f"--batch-axis: {name}={text!r}, but it must be a whole number or none") from None
-        return {"batch_axis": axes, "feedback": pairs("--feedback", self.options.feedback)}
+        feedback = pairs("--feedback", self.options.feedback)
+        return {"batch_axis": batch_axes(self.options.batch_axis), "feedback": feedback}
 
     def plan(self, machine: "ArchConfig") -> "NetworkPlan":
         """The network made ready for a machine."""
@@ -118,6 +113,24 @@ class AskedNetwork:
         fixed = {} if self.uncompressed is not None else graph_inputs(self.options.fix, None)[0]
         values = {name: numbers_in(text) for name, text in fixed.items()}
         return plan_network(self.model, machine, lowering=self.options.lowering or "im2col", fix=values)
+
+
+def batch_axes(given: Sequence[str] | None) -> dict[str, int | None]:
+    """What ``--batch-axis NAME=N`` says; ``none`` is an input that is the same for all samples.
+
+    Raises
+    ------
+    ValueError
+        If it says something else.
+    """
+    from compressor.console.graph_inputs import pairs
+
+    axes: dict[str, int | None] = {}
+    for name, text in pairs("--batch-axis", given).items():
+        if text != "none" and not (text.isascii() and text.isdigit()):
+            raise ValueError(f"--batch-axis: {name}={text!r}, but it must be an axis, counted from 0, or none")
+        axes[name] = None if text == "none" else int(text)
+    return axes
 
 
 def asked_network(file: str, options: NetworkOptions, printer: Printer) -> AskedNetwork:

@@ -22,7 +22,7 @@ from eie_sim.cli.network_table import answer_table, print_nodes, summary_lines
 from eie_sim.columns import digits
 from eie_sim.engines.base import engine_named
 from eie_sim.network import NetworkPlan, NetworkResult, run_network, run_uncompressed
-from eie_sim.network.answers import BEST, Answers, largest_difference
+from eie_sim.network.answers import Answers, largest_difference
 from eie_sim.report.results_file import write_text
 from eie_sim.sources.network_file import read_classes, read_labels
 
@@ -142,7 +142,7 @@ def _judgement(
         ]
         if judged.labels is not None:
             labels = read_labels(judged.labels, len(answers))
-            found["accuracy"] = {"top1": answers.right(labels), "top5": answers.right(labels, BEST)}
+            found["accuracy"] = answers.accuracy(labels)
     against = judged.against or asked.uncompressed
     if against is not None and len(result):
         outputs = run_uncompressed(plan, against, asked.inputs, **asked.run_options)
@@ -151,7 +151,7 @@ def _judgement(
         if answers is not None and (other := Answers.of(outputs[name])) is not None:
             found["uncompressed"]["agree"] = answers.agreeing(other)
             if labels is not None:
-                found["uncompressed"]["accuracy"] = {"top1": other.right(labels), "top5": other.right(labels, BEST)}
+                found["uncompressed"]["accuracy"] = other.accuracy(labels)
     return found
 
 
@@ -193,9 +193,9 @@ def _print(asked: AskedNetwork, result: NetworkResult, found: dict[str, Any], pr
 
     lines = []
     if "accuracy" in found:
-        lines.append(
-            f"right: {of_all(found['accuracy']['top1'])}; among the five best {of_all(found['accuracy']['top5'])}"
-        )
+        right = found["accuracy"]
+        five = f"; among the five best: {of_all(right['top5'])}" if "top5" in right else ""
+        lines.append(f"right: {of_all(right['top1'])}{five}")
     if "uncompressed" in found:
         other = found["uncompressed"]
         same = f"same class in {of_all(other['agree'])}; " if "agree" in other else ""

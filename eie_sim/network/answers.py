@@ -46,9 +46,13 @@ class Answers:
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
-    def right(self, labels: NDArray[np.int64], among: int = 1) -> int:
-        """How many inferences have their label among the best classes."""
-        return int((self.best[:, :among] == labels[:, np.newaxis]).any(axis=1).sum())
+    def accuracy(self, labels: NDArray[np.int64]) -> dict[str, int]:
+        """How many inferences have their label as the best class, and among the five best where there are more."""
+        right = self.best == labels[:, np.newaxis]
+        found = {"top1": int(right[:, 0].sum())}
+        if self.scores.shape[1] > BEST:
+            found["top5"] = int(right.any(axis=1).sum())
+        return found
 
     def agreeing(self, other: "Answers") -> int:
         """How many inferences have the same best class in both."""

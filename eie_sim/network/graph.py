@@ -24,7 +24,7 @@ from compressor.importers.onnx_operators import Operators
 from compressor.types.network import RECURRENT, Network, Use
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TypeProto
+    from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto
     from onnxruntime import InferenceSession
 
 Array = NDArray[Any]
@@ -168,8 +168,8 @@ class NetworkGraph:
         self._nodes = list(model.graph.node)
         self.constants: dict[str, Array] = {}
         stored = self._constants.stored
-        self.inputs = tuple(_end_of(value) for value in model.graph.input if value.name not in stored)
-        self.outputs = tuple(_end_of(value) for value in model.graph.output)
+        self.inputs = tuple(end_of(value) for value in model.graph.input if value.name not in stored)
+        self.outputs = tuple(end_of(value) for value in model.graph.output)
         self._results = {output.name for output in self.outputs}
         self._types = {value.name: value.type for value in model.graph.input if value.name not in stored}
         drafts = self._drafts(network, biased)
@@ -330,7 +330,8 @@ def _taken(node: "NodeProto") -> list[str]:
     return names
 
 
-def _end_of(value: Any) -> End:
+def end_of(value: "ValueInfoProto") -> End:
+    """The input or output that a graph declares so."""
     from onnx import helper
 
     tensor = value.type.tensor_type

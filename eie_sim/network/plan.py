@@ -1,5 +1,6 @@
 """What a machine runs of a network: the matrices of its operators, packed, and the host's work between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,22 @@ class MachineNode:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{layer.n_rows} x {layer.n_cols}" for layer in self.matrices)
         return f"MachineNode({self.name!r}, {self.use.operator}: {sizes})"
+
+
+def node_names(uses: Sequence[Use]) -> list[str]:
+    """What machine nodes are called: as their tensor where they are the first that has it, else as their operator."""
+    names: dict[str, None] = {}
+    tensors: set[str] = set()
+    for use in uses:
+        first = use.tensors[0]
+        name = base = use.node if first in tensors or len(use.tensors) > 1 else first
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{base}_{number}"
+        names[name] = None
+        tensors.update(use.tensors)
+    return list(names)
 
 
 @dataclass(eq=False)

@@ -28,7 +28,7 @@ from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import DEFAULT_ARCH, check_machine
 from eie_sim.network.graph import NetworkGraph, Operator
-from eie_sim.network.plan import MachineNode, NetworkPlan
+from eie_sim.network.plan import MachineNode, NetworkPlan, node_names
 from eie_sim.network.run import calibrate
 
 
@@ -97,7 +97,8 @@ def plan_network(
     machine = machine if machine.bias is not None else machine.replace(bias="preload")
     nodes: dict[str, MachineNode] = {}
     packed: dict[tuple[object, ...], list[PackedLayer]] = {}
-    for operator, way, of_one in zip(graph.operators, lowerings, stored, strict=True):
+    names = node_names([operator.use for operator in graph.operators])
+    for name, operator, way, of_one in zip(names, graph.operators, lowerings, stored, strict=True):
         use = operator.use
         cuts = way.matrices([tensor.codes for tensor in of_one])
         # A matrix that several operators need is packed once; strides and the like are no part of it.
@@ -105,7 +106,6 @@ def plan_network(
         key = (use.tensors, use.operator, use.attributes.get("group"), type(way), biases)
         if key not in packed:
             packed[key] = _packed(cuts, way.biases([tensor.bias for tensor in of_one]), of_one, machine)
-        name = _name(use, nodes)
         nodes[name] = MachineNode(
             name, use, operator.inputs, operator.outputs, operator.level, way, tuple(packed[key]),
             tuple(cut.n_weights for cut in cuts),
@@ -149,18 +149,6 @@ def _coded(model: CompressedModel | PackedModel) -> tuple[CompressedModel, dict[
 def _is_apart(use: Use) -> bool:
     """Whether W and R of a recurrent operator are tensors of their own."""
     return len(use.tensors) != (2 if use.attributes["direction"] == "bidirectional" else 1)
-
-
-def _name(use: Use, others: Mapping[str, MachineNode]) -> str:
-    """What a node is called: as its tensor, where it is the first that has it, else as its operator."""
-    first = use.tensors[0]
-    known = any(first in other.use.tensors for other in others.values())
-    name = base = use.node if known or len(use.tensors) > 1 else first
-    number = 1
-    while name in others:
-        number += 1
-        name = f"{base}_{number}"
-    return name
 
 
 def _stored(

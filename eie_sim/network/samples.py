@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from compressor.importers import npz
 from compressor.storage.files import errors_name, file_size
 from eie_sim.network.graph import End
-from eie_sim.network.plan import NetworkPlan
 
 Inputs = Mapping[str, ArrayLike] | ArrayLike | str | PathLike[str]
 """Arrays by the names of inputs, or an ``.npz`` file of them; an array alone where there is one input."""
@@ -20,6 +20,30 @@ _NUMPY = b"\x93NUMPY"
 
 Axes = Mapping[str, int | None]
 """The axis of inputs and outputs along which samples are; None: an input that is the same for all of them."""
+
+
+class Interface(Protocol):
+    """What a network takes and gives; a `NetworkPlan` has it."""
+
+    @property
+    def inputs(self) -> tuple[End, ...]:
+        """Without those that are fixed."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[End, ...]:
+        """In the order of the graph."""
+        ...
+
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """Values that follow from constants, outputs among them."""
+        ...
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """Values of the inputs that are fixed."""
+        ...
 
 
 class Samples:
@@ -31,7 +55,7 @@ class Samples:
 
     Parameters
     ----------
-    plan : NetworkPlan
+    plan : Interface
     inputs : Inputs
     batch_axis : Axes
     feedback : mapping of str to str
@@ -52,7 +76,7 @@ class Samples:
         If a file cannot be read.
     """
 
-    def __init__(self, plan: NetworkPlan, inputs: Inputs, batch_axis: Axes, feedback: Mapping[str, str]) -> None:
+    def __init__(self, plan: Interface, inputs: Inputs, batch_axis: Axes, feedback: Mapping[str, str]) -> None:
         self._plan, self._axes = plan, dict(batch_axis)
         names = [one.name for one in plan.inputs]
         ends = {*names, *(one.name for one in plan.outputs)}
@@ -150,7 +174,7 @@ def together(parts: Sequence[Any], axis: int | None, name: str) -> Any:
         raise ValueError(f"outputs: {name!r} has shapes {shapes:.200}; run these inputs apart") from None
 
 
-def _arrays(plan: NetworkPlan, inputs: Inputs) -> dict[str, NDArray[Any]]:
+def _arrays(plan: Interface, inputs: Inputs) -> dict[str, NDArray[Any]]:
     """Inputs by name, in the types of the graph."""
     if isinstance(inputs, (str, PathLike)):
         inputs = read_arrays(Path(inputs))
@@ -196,10 +220,11 @@ def read_arrays(file: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
     file_size(file)  # a pipe would hang
     with errors_name(file):
         with file.open("rb") as content:
-            if not content.read(len(_NUMPY)).startswith(_NUMPY):
+            if content.read(len(_NUMPY)) != _NUMPY:
+                if not is_zipfile(content):
+                    raise ValueError("is not an .npz or .npy file of arrays")
                 return npz.read_arrays(file)
         try:
             return np.asarray(np.load(file, allow_pickle=False))
-        except (ValueError, EOFError, MemoryError, OverflowError, SyntaxError) as error:
-            first = str(error).strip().partition("\n")[0]
-            raise ValueError(f"malformed .npy file: {first:.200}") from None
+        except (ValueError, EOFError, MemoryError, OverflowError, SyntaxError):
+            raise ValueError("is not an .npz or .npy file of arrays") from None

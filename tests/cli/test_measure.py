@@ -1,13 +1,18 @@
-"""`eie-sim measure`: tiny layers, few samples; what is printed and written, and what is refused."""
+"""`eie-sim measure`: tiny layers and a tiny network, few samples; what is printed, written and refused."""
 
 import json
 
+import numpy as np
+import onnxruntime
 import pytest
 
+from compressor import save_compressed
 from eie_sim.baselines import measure_cpu as module
+from eie_sim.baselines import measure_network as network_module
 from eie_sim.baselines.cpu_measurement import read_cpu_measurement
 from eie_sim.cli import measure as command
 from tests.baselines.measurements import a_measurement
+from tests.network.small_networks import compressed, residual
 
 FEW = ("--quick", "--libraries", "numpy,numba", "--samples", "2", "--limit", "0.2")
 
@@ -104,6 +109,108 @@ def test_an_interrupt_writes_nothing(cli, files, tmp_path, monkeypatch):
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == "eie-sim: note: interrupted: nothing was written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+# Networks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A folder with a small network, compressed and not, and inputs for it."""
+    folder = tmp_path_factory.mktemp("network")
+    (folder / "network.onnx").write_bytes(residual().SerializeToString())
+    save_compressed(compressed(residual(), folder), folder / "network.dcz")
+    np.savez(folder / "x.npz", x=np.ones((3, 2, 6, 5), np.float32))
+    return folder
+
+
+def test_a_network_is_timed_whole_and_by_node(cli, network):
+    options = ("--inputs", network / "x.npz", "--samples", 2)
+    result = cli("measure", network / "network.onnx", *options)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("network.onnx: us for one inference in ONNX Runtime ")
+    rows = {line.split()[0]: line for line in lines if line}
+    assert {"(network)", "first", "depthwise", "pointwise", "fc"} <= rows.keys()
+    assert rows["first"].split()[1:3] == ["Conv", "machine"]
+    assert rows["GlobalAveragePool"].split()[3] == "host"
+    assert "Weights as in the file, in dense arrays. Inputs, of the first sample: x 1x2x6x5." in result.stdout
+    assert "Median of 2 calls after 2 to warm up" in result.stdout
+    assert max(map(len, lines)) <= 100
+    assert "Decoded weights" in cli("measure", network / "network.dcz", *options, "--threads", 1).stdout
+
+
+def test_a_quick_look_at_a_network_takes_one_thread(cli, network):
+    result = cli("measure", network / "network.onnx", "--inputs", network / "x.npz", "--quick", "--json")
+    document = json.loads(result.stdout)
+    assert [times["threads"] for times in document["networks"]] == [1]
+    assert len(document["networks"][0]["samples_us"]) == command.QUICK_SAMPLES
+
+
+@pytest.mark.parametrize("name", ["times.csv", "times.json"])
+def test_times_of_a_network_are_written_as_the_name_says(name, cli, network, tmp_path):
+    result = cli(
+        "measure", network / "network.onnx", "--inputs", network / "x.npz", "--quick", "--out", tmp_path / name
+    )
+    assert f"eie-sim: note: wrote {tmp_path / name}" in result.stderr
+    text = (tmp_path / name).read_text()
+    assert text.startswith("threads,node," if name.endswith("csv") else "{")
+
+
+def test_inputs_of_a_network_are_fixed_sized_and_cut_as_asked_for(cli, network, monkeypatch):
+    asked = {}
+
+    def answer(*_arguments, **more):
+        asked.update(more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(network_module, "measure_network", answer)
+    result = cli(
+        "measure", network / "network.onnx", "--inputs", network / "x.npz", "--fix", "sr=16000", "--shape", "x=1x2",
+        "--batch-axis", "x=1", "--batch-axis", "h=0", "--limit", "3", "--threads", "1",
+    )  # fmt: skip
+    assert (asked["fix"], asked["shapes"], asked["batch_axis"]) == ({"sr": "16000"}, {"x": (1, 2)}, {"x": 1, "h": 0})
+    assert (asked["threads"], asked["limit_s"], asked["device"]) == ([1], 3, "cpu")
+    assert (result.exit_code, result.stderr) == (130, "eie-sim: note: interrupted: nothing was written\n")
+
+
+def test_a_busy_machine_is_a_warning(cli, network, monkeypatch):
+    switches = iter(range(0, 10**6, 9))
+    monkeypatch.setattr(network_module, "involuntary_switches", lambda: next(switches))
+    result = cli("measure", network / "network.onnx", "--inputs", network / "x.npz", "--quick")
+    assert (
+        "warning: 1 thread: the system took a core away 9 times during 5 calls; is the machine busy?" in result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "message"),
+    [
+        ("network.onnx", [], "a network is timed on real inputs; give them with --inputs FILE.npz"),
+        ("network.dcz", ["--device", "cuda"], "--device: is for networks; give the inputs of one with --inputs"),
+        (
+            "one.eie",
+            ["--inputs", "x.npz"],
+            "--inputs: is for networks (.onnx, .dcz, .net), but one.eie is not such a file",
+        ),
+        (None, ["--inputs", "x.npz"], "--inputs: is for networks (.onnx, .dcz, .net), but no file is named"),
+        ("network.onnx", ["--inputs", "x.npz", "--batch", "64"], "--batch: is for layers, but with --inputs a network"),
+        ("network.onnx", ["--inputs", "x.npz", "--energy", "tdp"], "--energy: is for layers"),
+        ("network.onnx", ["--inputs", "x.npz", "--batch-axis", "x"], "--batch-axis: 'x', but it must be NAME=VALUE"),
+        ("network.onnx", ["--inputs", "x.npz", "--device", "tpu"], "device: 'tpu', but it must be one of cpu, cuda"),
+        ("network.onnx", ["--inputs", "x.npz", "--device", "cuda"], "device: 'cuda', but the ONNX Runtime installed"),
+        ("network.onnx", ["--inputs", "absent.npz"], "absent.npz: No such file"),
+        ("network.onnx", ["--inputs", "network.dcz"], "network.dcz: is not an .npz or .npy file of arrays"),
+        ("network.onnx", ["--inputs", "x.npz", "--out", "absent/x.json"], "--out: absent: no such folder"),
+    ],
+)
+def test_a_network_that_cannot_be_timed_is_one_line(file, options, message, fails, network, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.chdir(network)
+    assert message in fails("measure", *([] if file is None else [file]), *options)
+
+
+# Refusals -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

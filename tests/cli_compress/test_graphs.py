@@ -148,12 +148,10 @@ def test_inputs_are_those_of_onnx_files_alone(fails, files):
 def test_the_simulator_shows_what_would_run_before_anything_is_compressed(tmp_path):
     source = of_matrices(tmp_path / "net.onnx")
     shown = " ".join(call(simulator, "info", source).stdout.split())
-    assert "fc1 Gemm 8x16 128 machine" in shown
+    assert "fc1 Gemm 8x16 128 one for each input row" in shown
     assert "On the machine: 2 of 2 products, 66.7 % of the weights" in shown
-    assert "The matrices are a chain." in shown
     document = json.loads(call(simulator, "info", source, "--json").stdout)
-    assert document["chain"] is True
-    assert [product["runs_on"] for product in document["products"]] == ["machine", "machine"]
+    assert [operator["products"] for operator in document["operators"]] == ["one for each input row"] * 2
     refused = call(simulator, "info", source, "--preset", "eie-256pe-28nm")
     assert refused.exit_code == 2
 

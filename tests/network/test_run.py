@@ -210,7 +210,16 @@ def test_inputs_may_be_a_file_of_arrays(network, tmp_path):
     _, plan = network
     x = drawn(10, 2, 2, 6, 5)
     np.savez(tmp_path / "x.npz", x=x)
-    same_result(run_network(plan, tmp_path / "x.npz"), run_network(plan, {"x": x}))
+    np.save(tmp_path / "x.npy", x)
+    for name in ("x.npz", "x.npy"):
+        same_result(run_network(plan, tmp_path / name), run_network(plan, {"x": x}))
+
+
+@pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04 and no more"])
+def test_another_file_is_one_line(content, network, tmp_path):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x.npz: is not an .npz or .npy file of arrays$"):
+        run_network(network[1], tmp_path / "x.npz")
 
 
 def test_an_input_may_be_fixed_when_the_plan_is_made(tmp_path):

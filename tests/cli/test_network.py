@@ -1,0 +1,171 @@
+"""``eie-sim run``, ``trace`` and ``plot`` of a whole network, from its inputs to its answers."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compressor.storage.coded_file import save_compressed
+from eie_sim import plan_network, run_network
+from tests.network.small_networks import answers, compressed, residual
+
+LAYERS = ["first", "depthwise", "pointwise", "fc"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A network with branches as ONNX and compressed without loss, inputs, labels and names of classes."""
+    folder = tmp_path_factory.mktemp("network")
+    model = compressed(residual(), folder)
+    save_compressed(model, folder / "net.dcz")
+    images = np.random.default_rng(0).normal(size=(5, 2, 6, 5)).astype(np.float32)
+    np.savez(folder / "x.npz", x=images)
+    np.save(folder / "x.npy", images)
+    np.save(folder / "one.npy", images[:1])
+    np.save(folder / "labels.npy", answers(residual(), {"x": images})["y"].argmax(axis=1))
+    np.save(folder / "wrong.npy", np.zeros(3, int))
+    (folder / "names.txt").write_text("cat\ndog\nbird\n")
+    (folder / "two.txt").write_text("cat\ndog\n")
+    (folder / "bits.toml").write_text("density = 1\nweight_bits = 8\n")
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_a_compressed_network_runs_from_its_inputs_to_its_answers(cli, here):
+    result = cli("run", "net.dcz", "--inputs", "x.npz", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    images = np.load("x.npy")
+    model = compressed(residual(), here)
+    alone = run_network(plan_network(model), images)
+    assert [row["node"] for row in document["nodes"]] == list(alone.nodes)
+    assert document["latency_cycles"] == alone.latency_cycles.tolist()
+    best = [one[0]["class"] for one in document["best"]]
+    assert best == alone.outputs["y"].argmax(axis=1).tolist()
+    assert "the machine takes weight_bits=" in result.stderr
+
+
+def test_the_table_has_nodes_and_host_in_the_order_in_which_they_run(cli, here):
+    shown = cli("run", "net.dcz", "--inputs", "one.npy").stdout
+    rows = [line.split()[0] for line in shown.splitlines() if line.split()]
+    steps = [row for row in rows if row in (*LAYERS, "host:", "total")]
+    assert [step for step in steps if step != "host:"] == [*LAYERS, "total"]
+    assert "host:" in steps
+    assert "1 inference: 91 products" in shown
+    assert "probability" in shown
+    assert "agreement with the uncompressed network: unknown; --against FILE.onnx compares" in shown
+
+
+def test_an_onnx_file_is_compressed_on_the_way_and_compared_with_itself(cli, here):
+    shown = cli(
+        "run", "model.onnx", "--inputs", "x.npz", "--density", "1", "--weight-bits", "8", "--labels", "labels.npy"
+    ).stdout
+    assert "right: 5 of 5 (100.0 %)\n" in shown
+    assert "beside model.onnx, not compressed, in ONNX Runtime: same class in 5 of 5 (100.0 %)" in shown
+    assert "right without compression: 5 of 5" in shown
+
+
+def test_options_of_compression_come_from_a_file_too(cli, here):
+    of_file = cli("run", "model.onnx", "--inputs", "x.npz", "--compression", "bits.toml", "--json")
+    of_options = cli("run", "model.onnx", "--inputs", "x.npz", "--density", "1", "--weight-bits", "8", "--json")
+    assert json.loads(of_file.stdout)["nodes"] == json.loads(of_options.stdout)["nodes"]
+
+
+def test_a_compressed_file_is_compared_with_the_network_that_it_was(cli, here):
+    document = json.loads(cli("run", "net.dcz", "--inputs", "x.npz", "--against", "model.onnx", "--json").stdout)
+    assert document["uncompressed"]["agree"] == 5
+    assert document["uncompressed"]["difference"] < 1e-5
+
+
+def test_classes_are_named(cli, here):
+    shown = cli("run", "net.dcz", "--inputs", "one.npy", "--classes", "names.txt").stdout
+    assert {"cat", "dog", "bird"} <= set(shown.split())
+
+
+def test_a_folder_gets_results_outputs_and_a_picture(cli, here, tmp_path):
+    result = cli("run", "net.dcz", "--inputs", "x.npz", "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.stderr
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {
+        "results.json", "results.csv", "outputs.npz", "network.png",
+    }  # fmt: skip
+    with np.load(tmp_path / "o" / "outputs.npz") as outputs:
+        assert outputs["y"].shape == (5, 3)
+    with Image.open(tmp_path / "o" / "network.png") as picture:
+        assert picture.width == 1600
+
+
+def test_the_machine_of_the_command_line_keeps_the_widths_that_it_says(cli, here):
+    result = cli("run", "net.dcz", "--inputs", "one.npy", "--set", "weight_bits=8", "--json")
+    assert json.loads(result.stdout)["arch"]["weight_bits"] == 8
+    assert "the machine takes" not in result.stderr
+
+
+def test_a_product_of_a_node_takes_the_cycles_that_it_took_in_the_network(cli, here, tmp_path):
+    counted = 0
+    for product in range(30):
+        words = ("--node", "pointwise", "--product", str(product), "--out", tmp_path / "t.json", "--json")
+        result = cli("trace", "net.dcz", "--inputs", "one.npy", *words)
+        assert result.exit_code == 0, result.stderr
+        counted += json.loads(result.stdout)["cycles"]
+    document = json.loads(cli("run", "net.dcz", "--inputs", "one.npy", "--json").stdout)
+    assert counted == next(row for row in document["nodes"] if row["node"] == "pointwise")["cycles"]
+
+
+def test_a_picture_of_the_network_or_of_one_product_is_drawn(cli, here, tmp_path):
+    whole = cli("plot", "net.dcz", "--inputs", "one.npy", "--out", tmp_path / "whole", "--format", "png,svg")
+    assert whole.exit_code == 0, whole.stderr
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == {"network.png", "network.svg"}
+    words = ("--node", "fc", "--kind", "balance", "--out", tmp_path / "one")
+    assert cli("plot", "net.dcz", "--inputs", "one.npy", *words).exit_code == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["balance-fc.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("run model.onnx --density 1", "--inputs: must be given, or --photo: model.onnx takes x (nx2x6x5)"),
+        ("run model.onnx --inputs x.npz", "--density: must be given"),
+        ("run net.dcz --inputs x.npz --density 1", "--density: is for ONNX files, which are compressed on the way"),
+        ("run net.dcz --inputs x.npz --acts x.npy", "--acts: is for layers, but net.dcz runs as a whole network"),
+        (
+            "run net.dcz --labels labels.npy",
+            "--labels: is for a whole network: a FILE of one",
+        ),
+        ("run --inputs x.npz", "--inputs: is for a whole network: a FILE of one"),
+        ("run net.dcz --inputs x.npz --labels wrong.npy", "wrong.npy: shape (3,), but there are 5 inferences"),
+        ("run net.dcz --inputs x.npz --classes two.txt", "--classes: two.txt names 2 classes, but the network has 3"),
+        ("run net.dcz --inputs x.npz --output z", "--output: 'z', but the network has y"),
+        ("run net.dcz --inputs names.txt", "names.txt: is not an .npz or .npy file of arrays"),
+        ("run net.dcz --inputs x.npz --lowering fft", "--lowering: 'fft', but it must be im2col or winograd"),
+        ("run net.dcz --inputs x.npz --batch-axis x=a", "--batch-axis: x='a', but it must be an axis"),
+        ("run net.dcz --inputs x.npz --photo x.png", "inputs: a whole network takes inputs or a photo, one of them"),
+        ("trace net.dcz --inputs x.npz --out t.json", "--node: must be given; the network has first, depthwise"),
+        (
+            "trace net.dcz --inputs x.npz --node fc --product 1 --out t.json",
+            "--product: 1, but fc has the products 0 to 0",
+        ),
+        ("trace net.dcz --inputs x.npz --node fc --input 5 --out t.json", "input: 5, but there are inferences 0 to 4"),
+        (
+            "plot net.dcz --inputs x.npz --product 1 --out p",
+            "--product: is for a product of a network, which --node names",
+        ),
+        ("plot net.dcz --node fc --out p", "--node: is for a whole network"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(fails, here, words, message):
+    assert message in fails(*words.split())
+
+
+def test_a_network_without_a_graph_is_refused(fails, files, here):
+    assert "has no graph" in fails("run", files / "chain.eie", "--inputs", "x.npz")
+
+
+def test_a_photo_is_for_squeezenet_alone(fails, here, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
+    assert "the network is not SqueezeNet 1.0" in fails("run", "net.dcz", "--photo", tmp_path / "p.png")
