@@ -103,14 +103,27 @@ class AskedNetwork:
         feedback = pairs("--feedback", self.options.feedback)
         return {"batch_axis": batch_axes(self.options.batch_axis), "feedback": feedback}
 
+    @property
+    def fixed(self) -> "dict[str, str]":
+        """Values of ``--fix``."""
+        from compressor.console.graph_inputs import graph_inputs
+
+        return graph_inputs(self.options.fix, None)[0]
+
+    @property
+    def shapes(self) -> "dict[str, tuple[int, ...]]":
+        """Sizes of ``--shape``."""
+        from compressor.console.graph_inputs import graph_inputs
+
+        return graph_inputs(None, self.options.shape)[1]
+
     def plan(self, machine: "ArchConfig") -> "NetworkPlan":
         """The network made ready for a machine."""
-        from compressor.console.graph_inputs import graph_inputs
         from compressor.importers.onnx_branches import numbers_in
         from eie_sim.network import plan_network
 
         # Of an ONNX file, they were fixed when it was read.
-        fixed = {} if self.uncompressed is not None else graph_inputs(self.options.fix, None)[0]
+        fixed = {} if self.uncompressed is not None else self.fixed
         values = {name: numbers_in(text) for name, text in fixed.items()}
         return plan_network(self.model, machine, lowering=self.options.lowering or "im2col", fix=values)
 

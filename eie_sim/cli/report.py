@@ -14,16 +14,26 @@ from eie_sim.cli.options import (
     ActDensity,
     Acts,
     Arch,
+    BatchAxis,
     Chain,
+    Compression,
+    Density,
     EieSimulator,
+    Feedback,
     Fit,
+    Fix,
+    Inputs,
     Json,
     Layers,
+    Lowering,
     MaxVectors,
     Name,
+    Photo,
     Preset,
     Rows,
     Set,
+    Shape,
+    WeightBits,
     WeightDensity,
     Yes,
     all_vectors_or,
@@ -71,6 +81,16 @@ def report(
     fit: Fit = None,
     max_vectors: MaxVectors = None,
     yes: Yes = False,
+    inputs: Inputs = None,
+    photo: Photo = None,
+    density: Density = None,
+    weight_bits: WeightBits = None,
+    compression: Compression = None,
+    fix: Fix = None,
+    shape: Shape = None,
+    lowering: Lowering = None,
+    batch_axis: BatchAxis = None,
+    feedback: Feedback = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -94,6 +114,7 @@ def report(
     from eie_sim.cli.console import Printer
     from eie_sim.cli.inputs import asked_for
     from eie_sim.cli.machine import chosen_machine
+    from eie_sim.cli.network_options import NetworkOptions, asked_network, network_machine
     from eie_sim.cli.running import simulate_job
     from eie_sim.cost import CALIBRATIONS
     from eie_sim.cost.calibrations import DEFAULT
@@ -106,6 +127,23 @@ def report(
     from eie_sim.report.report_text import to_json
 
     printer = Printer()
+    whole = NetworkOptions(
+        inputs, photo, density, weight_bits, compression, fix, shape, lowering, batch_axis, feedback
+    )  # fmt: skip
+    of_layers = {
+        "--eie-simulator": eie_simulator, "--rows": rows, "--name": name, "--layers": layers, "--chain": chain,
+        "--acts": acts, "--act-density": act_density, "--weight-density": weight_density, "--seed": seed, "--fit": fit,
+        "--max-vectors": max_vectors, "--yes": yes, "--calibration": calibration, "--cpu": cpu, "--dram": dram,
+        "--batch": None if batch == "1" else batch, "--rule": None if rule == "paper" else rule,
+    }  # fmt: skip
+    if what is not None and whole.are_of_a_network(what, of_layers):
+        from eie_sim.cli.network_report import report_network
+
+        asked = asked_network(what, whole, printer)
+        machine = network_machine(asked.model, preset, arch, settings, printer)
+        report_network(asked, machine, _devices(device), as_json, out, html, printer)
+        return
+    whole.refuse_without_network()
     chosen = DEFAULT if calibration is None else calibration
     if chosen not in CALIBRATIONS:
         raise ValueError(f"--calibration: {chosen!r}, but it must be one of {', '.join(CALIBRATIONS)}")

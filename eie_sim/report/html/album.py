@@ -98,6 +98,10 @@ class Album:
         )
         return element("div", *drawn, class_="pictures")
 
+    def path(self, data: figures.NetworkPath) -> Markup:
+        """The way of inferences through a network."""
+        return self._picture(data, "network_path")
+
     def front(self, data: sweeps.ParetoFront) -> Markup:
         """The front of a sweep between two metrics."""
         return self._picture(data, "pareto_front")

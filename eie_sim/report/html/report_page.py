@@ -75,7 +75,9 @@ def report_page(
                 _of_report("bandwidth", "Traffic", "BANDWIDTH_REPORT", report),
             ),
         ),
-        Section("machine", "The machine", _machine(machine, report)),
+        Section(
+            "machine", "The machine", machine_part(machine, _of_report("areas", "Area by unit", "AREA_REPORT", report))
+        ),
     ]
     maps = {f"layer-{number}": heat_map(one.result).data() for number, one in enumerate(details)}
     written = page(
@@ -255,7 +257,8 @@ _PARAMETERS: Definitions = {
 }
 
 
-def _machine(machine: ArchConfig, report: RunReport) -> tuple[Markup | None, ...]:
+def machine_part(machine: ArchConfig, areas: Markup | None = None) -> tuple[Markup | None, ...]:
+    """Every parameter of a machine, its areas where they are given, and the machine as a file."""
     fields = machine.model_dump()
     rows: list[Row] = [
         {
@@ -269,7 +272,7 @@ def _machine(machine: ArchConfig, report: RunReport) -> tuple[Markup | None, ...
     toml = assignments(given)
     return (
         data_table("parameters", "Every parameter", _PARAMETERS, rows),
-        _of_report("areas", "Area by unit", "AREA_REPORT", report),
+        areas,
         element("h3", "The machine as a file"),
         element("p", element("label", "For --arch FILE.toml of eie-sim run:", for_="toml")),
         element("textarea", toml, id_="toml", rows=len(given), readonly=True, data_copy=True, spellcheck="false"),
