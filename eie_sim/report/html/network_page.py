@@ -1,6 +1,6 @@
 """A network as one page: what ran, node by node, beside the baselines, and the machine."""
 
-from eie_sim.columns import digits
+from eie_sim.columns import Row, digits
 from eie_sim.network.result import NODE_COLUMNS
 from eie_sim.report import figures
 from eie_sim.report.html.album import Album
@@ -26,7 +26,9 @@ def network_page(report: NetworkReport) -> str:
     """
     result, album = report.result, Album()
     count = len(result)
-    host = [{"nodes": ", ".join(segment.nodes), "time_us": segment.seconds * 1e6 / count} for segment in result.host]
+    host: list[Row] = [
+        {"nodes": ", ".join(segment.nodes), "time_us": segment.seconds * 1e6 / count} for segment in result.host
+    ]
     sections = [
         Section("summary", "What was simulated", _summary(report)),
         Section(

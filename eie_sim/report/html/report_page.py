@@ -51,6 +51,7 @@ def report_page(
     machine, album = report.machine, album or Album()
     by_units = energy_by_unit(report.tables["ENERGY_REPORT"])
     by = f"energy by {report.calibration}" + (f", scaling rule {report.rule}" if report.rule else "")
+    areas = _of_report("areas", "Area by unit", "AREA_REPORT", report)
     sections = [
         Section("summary", "What was simulated", _summary(results, report, by)),
         Section("comparison", "Beside the paper and the baselines", _comparison(results, report, album)),
@@ -75,9 +76,7 @@ def report_page(
                 _of_report("bandwidth", "Traffic", "BANDWIDTH_REPORT", report),
             ),
         ),
-        Section(
-            "machine", "The machine", machine_part(machine, _of_report("areas", "Area by unit", "AREA_REPORT", report))
-        ),
+        Section("machine", "The machine", machine_part(machine, areas)),
     ]
     maps = {f"layer-{number}": heat_map(one.result).data() for number, one in enumerate(details)}
     written = page(
