@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from eie_sim.executors import LostWorkers
 from eie_sim.sweep.cluster import dask_executor
-from eie_sim.sweep.executors import LostWorkers
 from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from tests.extras import needs
