@@ -4,6 +4,7 @@ caller's, such as a Dask cluster; and what happens when one of them dies.
 
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -74,10 +75,6 @@ def _begin(compute: Callable[[Any], Any]) -> None:
 
 def _compute_task(task: Any) -> Any:
     return _compute(task)
-
-
-def _call(compute: Callable[[Task], Sequence[Answer]], task: Task) -> Sequence[Answer]:
-    return compute(task)
 
 
 class Processes(Generic[Task, Answer]):
@@ -163,6 +160,26 @@ def workers_of(executor: Executor) -> int:
     return int(getattr(executor, "_max_workers", None) or _UNKNOWN_WORKERS)
 
 
+def _call(compute: Callable[[Task], Sequence[Answer]], task: Task) -> Sequence[Answer]:
+    return compute(task)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _on_all_workers(client: Any, value: object) -> Any:
+    """A future of `value` that each worker of a Dask cluster has, for tasks that take it.
+
+    It is the result of a task and not scattered: the scheduler makes it again when all workers that have it are lost.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # once, not with each task
+        future = client.submit(_itself, value, pure=False)
+    client.replicate([future])  # or Dask would give most tasks to the one worker that has it
+    return future
+
+
 class CallersExecutor(Generic[Task, Answer]):
     """An executor of the caller's, who closes it.
 
@@ -183,15 +200,18 @@ class CallersExecutor(Generic[Task, Answer]):
     ) -> None:
         self._executor, self._compute = executor, compute
         self.workers = workers_of(executor)
-        client = getattr(executor, "_client", None)  # of Dask's executor
-        self._there = client.scatter([compute], hash=False, broadcast=True)[0] if client and holds_much else None
+        # Dask's executors have a client.
+        self._client = getattr(executor, "_client", None) if holds_much else None
+        self._there: Any = None
 
     def submit(self, task: Task) -> "Future[Sequence[Answer]]":
         """Give a task to a worker."""
         try:
-            if self._there is not None:
-                return self._executor.submit(_call, self._there, task)
-            return self._executor.submit(self._compute, task)
+            if self._client is None:
+                return self._executor.submit(self._compute, task)
+            if self._there is None:
+                self._there = _on_all_workers(self._client, self._compute)
+            return self._executor.submit(_call, self._there, task)
         except Exception as error:
             raise LostWorkers(f"the executor takes no more tasks ({type(error).__name__}: {error})") from error
 
