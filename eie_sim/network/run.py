@@ -7,7 +7,7 @@ and what it took is known; products of several samples meet only in the machine'
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -181,7 +181,9 @@ class _Runner:
         return NetworkResult(
             outputs=outputs,
             axes=samples.axes,
-            nodes=machine.results(),
+            nodes={
+                name: replace(node, winograd_error=walk.errors.get(name)) for name, node in machine.results().items()
+            },
             host=tuple(
                 HostResult(segment.nodes, seconds)
                 for segment, seconds in zip(plan.segments, walk.seconds, strict=True)
@@ -264,11 +266,14 @@ class _Walk:
     plan : NetworkPlan
     seconds : list of float
         Measured time of each segment.
+    errors : dict of str to float
+        How far the nodes that are lowered by a transform are from what it stands for.
     """
 
     def __init__(self, plan: NetworkPlan, multiplier: Multiplier) -> None:
         self.plan, self._multiplier = plan, multiplier
         self.seconds = [0.0] * len(plan.segments)
+        self.errors = {name: 0.0 for name, node in plan.nodes.items() if node.direct is not None}
         self._largest = 1  # bytes of the values of a sample at once
         self._nodes: list[list[MachineNode]] = [[] for _ in plan.segments]
         for node in plan.nodes.values():
@@ -310,6 +315,9 @@ class _Walk:
                     try:
                         waiting[at] = runs[at].send(sums)
                     except StopIteration as end:
+                        if node.direct is not None:
+                            error = node.direct.error(operands[at], end.value[0])
+                            self.errors[node.name] = max(self.errors[node.name], error)
                         results = zip(node.outputs, end.value, strict=False)
                         values[at].update({name: result for name, result in results if name})
                 matrix = min((call.matrix for call in waiting.values()), default=0)
