@@ -85,6 +85,10 @@ class NodeResult:
         Numbers of an input vector.
     macs_dense, macs_pruned : int
         Multiply-accumulates of the operator with all of its weights, and with those that are not 0.
+    winograd_error : float or None
+        Of a convolution that is lowered by Winograd's transform: the largest difference of its outputs from those of
+        im2col, as ONNX Runtime computes them from the stored kernels and the same inputs, over the largest magnitude of
+        these; of the inference where it is largest. None of any other node.
     """
 
     name: str
@@ -100,6 +104,7 @@ class NodeResult:
     n_inputs: int
     macs_dense: int
     macs_pruned: int
+    winograd_error: float | None = None
 
     @property
     def products(self) -> int:
@@ -167,6 +172,7 @@ class NodeResult:
         counted = [one.name for one in fields(self.counts)]
         counts: dict[str, Any] = {name: getattr(self.counts, name) + getattr(other.counts, name) for name in counted}
         mine = {one.name: getattr(self, one.name) for one in fields(self)}
+        errors = [one.winograd_error for one in (self, other) if one.winograd_error is not None]
         return NodeResult(
             **{
                 **mine,
@@ -176,6 +182,7 @@ class NodeResult:
                 "energy_uj_each": np.concatenate([self.energy_uj_each, other.energy_uj_each]),
                 "macs_dense": self.macs_dense + other.macs_dense,
                 "macs_pruned": self.macs_pruned + other.macs_pruned,
+                "winograd_error": max(errors, default=None),
             }
         )
 

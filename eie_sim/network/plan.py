@@ -11,6 +11,7 @@ from compressor.lowering import Lowering
 from compressor.types.network import Kept, Use
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
+from eie_sim.network.direct import DirectConvolution
 from eie_sim.network.graph import End, Segment
 
 
@@ -32,6 +33,8 @@ class MachineNode:
     matrices : tuple of PackedLayer
     n_weights : tuple of int
         Weights of each matrix that are the operator's own, zeros included.
+    direct : DirectConvolution or None
+        Of a node that is lowered by Winograd's transform, what it is compared with.
     """
 
     name: str
@@ -42,6 +45,7 @@ class MachineNode:
     lowering: Lowering
     matrices: tuple[PackedLayer, ...]
     n_weights: tuple[int, ...]
+    direct: DirectConvolution | None = None
 
     @property
     def n_kept(self) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from compressor.types.packed_format import weight_bits_of
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.engines.base import DEFAULT_ARCH, check_machine
+from eie_sim.network.direct import DirectConvolution
 from eie_sim.network.graph import NetworkGraph, Operator
 from eie_sim.network.plan import MachineNode, NetworkPlan, node_names
 from eie_sim.network.run import calibrate
@@ -91,6 +92,10 @@ def plan_network(
     lowerings = [lowering_of(operator.use, operator.shape, lowering) for operator in graph.operators]
     stored = [_stored(operator, tensors, orders) for operator in graph.operators]
     kernels = partial(compressed_kernels, density=winograd_density, n_codebooks=winograd_codebooks)
+    direct = [
+        DirectConvolution.of(operator.use, *one) if isinstance(way, Winograd) else None
+        for operator, way, one in zip(graph.operators, lowerings, stored, strict=True)
+    ]
     stored = [kernels(*one) if isinstance(way, Winograd) else one for way, one in zip(lowerings, stored, strict=True)]
     widest = max(weight_bits_of(tensor.codebook) for of_one in stored for tensor in of_one)
     machine = DEFAULT_ARCH.replace(weight_bits=widest) if arch is None else arch
@@ -98,7 +103,8 @@ def plan_network(
     nodes: dict[str, MachineNode] = {}
     packed: dict[tuple[object, ...], list[PackedLayer]] = {}
     names = node_names([operator.use for operator in graph.operators])
-    for name, operator, way, of_one in zip(names, graph.operators, lowerings, stored, strict=True):
+    parts = zip(names, graph.operators, lowerings, stored, direct, strict=True)
+    for name, operator, way, of_one, compared in parts:
         use = operator.use
         cuts = way.matrices([tensor.codes for tensor in of_one])
         # A matrix that several operators need is packed once; strides and the like are no part of it.
@@ -108,7 +114,7 @@ def plan_network(
             packed[key] = _packed(cuts, way.biases([tensor.bias for tensor in of_one]), of_one, machine)
         nodes[name] = MachineNode(
             name, use, operator.inputs, operator.outputs, operator.level, way, tuple(packed[key]),
-            tuple(cut.n_weights for cut in cuts),
+            tuple(cut.n_weights for cut in cuts), compared,
         )  # fmt: skip
     plan = NetworkPlan(
         machine, lowering, nodes, tuple(graph.segments), graph.inputs, graph.outputs, graph.constants,

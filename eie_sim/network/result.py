@@ -95,6 +95,10 @@ NODE_COLUMNS = (
     NodeColumn("macs_performed", "MACs", "Those of such weights with active inputs.", _field("macs_performed")),
     NodeColumn("energy_uj", "uJ", "Energy of all products.", _field("energy_uj")),
     NodeColumn("saturations", "sums", "Sums cut to the range of the fixed point.", _field("saturations")),
+    NodeColumn(
+        "winograd_error", "ratio", "Largest difference from im2col over its largest output; empty of others.",
+        _field("winograd_error"),
+    ),
     NodeColumn("frac_bits", "bits", "Fraction bits of its numbers; empty in float32.", _field("frac_bits")),
 )  # fmt: skip
 """The table of nodes."""

@@ -1,6 +1,7 @@
 """Inputs of a network cut into samples, one for each inference, and the outputs of inferences put together."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,7 +78,8 @@ class Samples:
     """
 
     def __init__(self, plan: Interface, inputs: Inputs, batch_axis: Axes, feedback: Mapping[str, str]) -> None:
-        self._plan, self._axes = plan, dict(batch_axis)
+        # The ends alone: samples travel to other processes, and the plan would with them.
+        self._inputs, self._outputs, self._axes = plan.inputs, plan.outputs, dict(batch_axis)
         names = [one.name for one in plan.inputs]
         ends = {*names, *(one.name for one in plan.outputs)}
         if unknown := sorted({*batch_axis} - ends):
@@ -104,7 +106,9 @@ class Samples:
         self.n = next(iter(counts.values()), 1)
         axes = [(one.sizes, self._axes.get(one.name, 0)) for one in plan.inputs]
         symbols = {sizes[axis] for sizes, axis in axes if sizes and axis is not None}
-        self.axes = {one.name: self._output_axis(one, symbols) for one in plan.outputs}
+        self.axes = {
+            one.name: None if one.name in plan.constants else self._output_axis(one, symbols) for one in plan.outputs
+        }
 
     def __len__(self) -> int:
         return self.n
@@ -112,6 +116,20 @@ class Samples:
     def __getitem__(self, number: int) -> dict[str, NDArray[Any]]:
         """The inputs of a sample."""
         return {name: parts[number if len(parts) > 1 else 0] for name, parts in self._parts.items()}
+
+    def part(self, numbers: range) -> "Samples":
+        """Some of the samples, in the same order."""
+        found = copy(self)
+        found.n = len(numbers)
+        found._parts = {
+            name: parts if len(parts) == 1 else parts[numbers.start : numbers.stop]
+            for name, parts in self._parts.items()
+        }
+        return found
+
+    def contents(self) -> list[object]:
+        """All that decides what is run of each sample, and how outputs are put together."""
+        return [self._axes, self.axes, self._parts]
 
     def _cut(self, end: End, array: NDArray[Any]) -> list[NDArray[Any]]:
         """The part of an input that each sample takes."""
@@ -138,19 +156,17 @@ class Samples:
             one.name: np.zeros([size if isinstance(size, int) else 1 for size in one.sizes or ()], one.dtype)
             if not self._parts[one.name]
             else self._parts[one.name][0]
-            for one in self._plan.inputs
+            for one in self._inputs
         }
 
     def together(self, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The outputs of samples as one array each; errors as of `together`."""
         return {
             end.name: together([one[end.name] for one in outputs], self.axes[end.name], end.name)
-            for end in self._plan.outputs
+            for end in self._outputs
         }
 
     def _output_axis(self, end: End, symbols: set[int | str]) -> int | None:
-        if end.name in self._plan.constants:
-            return None
         called = [at for at, size in enumerate(end.sizes or ()) if isinstance(size, str) and size and size in symbols]
         return self._axes.get(end.name, called[0] if len(called) == 1 else 0)
 

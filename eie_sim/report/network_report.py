@@ -12,7 +12,7 @@ from eie_sim.report.report_columns import Definitions
 BASELINES: Definitions = {
     "device": {"unit": "", "definition": "What the network is computed on."},
     "kind": {"unit": "", "definition": "dense or sparse weights; of a measurement, dense."},
-    "figure": {"unit": "", "definition": "modelled: a roofline of the nodes that the machine runs; measured: on this host."},
+    "figure": {"unit": "", "definition": "modelled: a roofline of the nodes on the machine; measured: on this host."},
     "time_us": {"unit": "us", "definition": "Of an inference, batch 1: the mean."},
     "speedup": {"unit": "x", "definition": "time_us over that of the machine."},
     "energy_uj": {"unit": "uJ", "definition": "Of an inference, by the power of the device; empty where unknown."},

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, cast
 
-from eie_sim.sweep.executors import LostWorkers
+from eie_sim.executors import LostWorkers
 
 CONNECT_S = 20
 """How long a scheduler may take to answer."""

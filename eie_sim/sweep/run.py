@@ -22,14 +22,14 @@ from compressor._version import __version__
 from compressor.jit import available_cores
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
+from eie_sim.executors import CallersExecutor, Processes, leave_a_process_that_begins, run_on, workers_of
 from eie_sim.sweep.columns import METRICS
 from eie_sim.sweep.evaluate import compute
-from eie_sim.sweep.executors import CallersExecutor, Processes, leave_a_process_that_begins, run_on
 from eie_sim.sweep.plan import SweepPlan, plan_for
 from eie_sim.sweep.records import Answer
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import DONE, FAILED, Store
-from eie_sim.sweep.tasks import Sharing, tasks_of
+from eie_sim.sweep.tasks import Sharing, again, tasks_of
 
 Progress = Callable[[int, int, int], object]
 """Called with how many points are done, of how many, and how many of them failed."""
@@ -107,12 +107,13 @@ def run_sweep(
         ``if __name__ == "__main__":`` (`WorkersCannotStart`); nothing is stored then.
     """
     began = time.perf_counter()
-    leave_a_process_that_begins()
+    leave_a_process_that_begins("run_sweep")
     planned = plan_for(space, store, retry_failed)  # before a store is made: a space may be refused
-    wanted = CallersExecutor(executor).workers if executor is not None else jobs or available_cores()
+    wanted = workers_of(executor) if executor is not None else jobs or available_cores()
     tasks = tasks_of(planned, wanted)
     # Before a store is made too: workers may be unable to start.
-    processes = Processes(min(wanted, len(tasks))) if executor is None and wanted > 1 and len(tasks) > 1 else None
+    several = executor is None and wanted > 1 and len(tasks) > 1
+    processes = Processes(min(wanted, len(tasks)), "run_sweep", compute) if several else None
     with nullcontext() if processes is None else closing(processes), Store(store, create=True) as opened:
         if note:
             opened.begin(space.name, space.model_dump_json(by_alias=True), json.dumps(space.where), now(), planned.keys)
@@ -120,9 +121,9 @@ def run_sweep(
         writer.take_impossible()  # first, so that a sweep that is stopped at once has them
         try:
             if executor is not None:
-                run_on(CallersExecutor(executor), tasks, writer.take, warn)
+                run_on(CallersExecutor(executor, compute), tasks, writer.take, warn, again)
             elif processes is not None:
-                run_on(processes, tasks, writer.take, warn)
+                run_on(processes, tasks, writer.take, warn, again)
             else:
                 for task in tasks:
                     writer.take(compute(task))

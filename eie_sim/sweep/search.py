@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from eie_sim.columns import Row
+from eie_sim.executors import check_workers_start, leave_a_process_that_begins
 from eie_sim.sweep.axes import Range, Value
 from eie_sim.sweep.baseline import parsed_baseline
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
-from eie_sim.sweep.executors import check_workers_start, leave_a_process_that_begins
 from eie_sim.sweep.expressions import Condition
 from eie_sim.sweep.plan import plan
 from eie_sim.sweep.points import Points
@@ -97,7 +97,7 @@ def search(
     LostWorkers
         As for `run_sweep`.
     """
-    leave_a_process_that_begins()
+    leave_a_process_that_begins("search")
     optuna = _optuna()
     if unknown := [name for name in objectives if name not in METRICS]:
         raise ValueError(f"objective: {unknown[0]!r}; there are {', '.join(METRICS)}")
@@ -109,7 +109,7 @@ def search(
     if not any(len(values) > 1 for values in choices.values()):
         raise ValueError(f"sweep {space.name!r}: there is nothing to choose between")
     if jobs != 1:
-        check_workers_start()  # before the store and the study have anything of this search
+        check_workers_start("search")  # before the store and the study have anything of this search
     with Store(store, create=True) as opened:
         conditions = json.dumps(space.where)
         opened.begin(f"{space.name} search", space.model_dump_json(by_alias=True), conditions, now())

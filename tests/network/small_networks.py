@@ -201,3 +201,53 @@ def any_convolution(seed):
     constants = {name: constants[name] for name in inputs[1:]}
     model = made([node], constants, {"x": [2, n_inputs, *sizes]}, {"y": [f"y_{at}" for at in range(n_axes + 2)]})
     return model, {"x": rng.normal(size=(2, n_inputs, *sizes)).astype(np.float32)}
+
+
+def any_product(seed):
+    """A Gemm or a MatMul with weights on either side, of one axis, two or a stack of matrices, and its input."""
+    rng = np.random.default_rng(seed)
+    side, depth, n, n_vectors = (int(rng.integers(0, 2)), *(int(size) for size in rng.integers(1, 5, 3)))
+    if rng.random() < 0.4:
+        flipped = rng.integers(0, 2, 2).tolist()
+        sizes = [(n, depth), (depth, n_vectors)] if side == 0 else [(n_vectors, depth), (depth, n)]
+        shapes = [shape[::-1] if turned else shape for shape, turned in zip(sizes, flipped, strict=True)]
+        attributes = {"transA": flipped[0], "transB": flipped[1]}
+        attributes |= {"alpha": float(rng.choice([1, 0.5, -1])), "beta": float(rng.choice([1, 2, 0]))}
+        y = (sizes[0][0], sizes[1][1])
+        added = [(), (1,), y[1:], (1, y[1]), (y[0], 1), y][int(rng.integers(0, 6))]
+        more = [few(seed + 1, *added)] if rng.random() < 0.6 else []
+        operator = "Gemm"
+    else:
+        leading = tuple(int(size) for size in rng.integers(1, 4, int(rng.integers(0, 3))))
+
+        def shape_of(rows, columns, is_left):
+            """One axis alone, or two after some of the leading ones, each whole or 1."""
+            if rng.random() < 0.2:
+                return (columns if is_left else rows,)
+            own = leading[int(rng.integers(0, len(leading) + 1)) :]
+            return *(size if rng.random() < 0.7 else 1 for size in own), rows, columns
+
+        rows, columns = (n, n_vectors) if side == 0 else (n_vectors, n)
+        shapes = [shape_of(rows, depth, True), shape_of(depth, columns, False)]
+        attributes, more, operator = {}, [], "MatMul"
+        y = np.matmul(*map(np.zeros, shapes)).shape
+    names = ["w", "x"] if side == 0 else ["x", "w"]
+    constants = dict(zip(["w", "c"], [few(seed, *shapes[side]), *more], strict=False))
+    node = helper.make_node(operator, [*names, "c"][: 2 + len(more)], ["y"], "product", **attributes)
+    x = rng.normal(size=shapes[1 - side]).astype(np.float32)
+    return made([node], constants, {"x": list(x.shape)}, {"y": list(y)}), {"x": x}
+
+
+def any_convolution_of_3_by_3(seed):
+    """A Conv that Winograd's transform fits, with any pads, and its input."""
+    rng = np.random.default_rng(seed)
+    n_inputs, n_outputs, height, width, n_images = (int(size) for size in rng.integers(1, [4, 4, 7, 7, 3]))
+    pads = rng.integers(0, 3, 4).tolist()
+    height, width = max(height, 3 - pads[0] - pads[2]), max(width, 3 - pads[1] - pads[3])
+    constants = {"w": few(seed, n_outputs, n_inputs, 3, 3), "b": few(seed + 1, n_outputs)}
+    inputs = ["x", "w", "b"][: int(rng.integers(2, 4))]
+    node = helper.make_node("Conv", inputs, ["y"], "conv", pads=pads)
+    x = rng.normal(size=(n_images, n_inputs, height, width)).astype(np.float32)
+    y = [n_images, n_outputs, height + pads[0] + pads[2] - 2, width + pads[1] + pads[3] - 2]
+    constants = {name: constants[name] for name in inputs[1:]}
+    return made([node], constants, {"x": list(x.shape)}, {"y": y}), {"x": x}

@@ -7,9 +7,11 @@ import pytest
 from onnx import helper
 
 from compressor import CompressedModel, PackedModel, compress_model
+from compressor.importers import read_onnx
 from compressor.importers.graphs import with_graph
 from compressor.lowering import StoredTensor, side_by_side
 from eie_sim import plan_network, preset, run_network
+from eie_sim.network import joined
 from tests.network.small_networks import agree, answers, compressed, few, made, same_result
 
 SMALL = preset("eie-64pe-45nm").replace(n_pe=4, weight_bits=8)
@@ -126,6 +128,9 @@ def test_winograd_lowers_the_convolutions_it_fits_and_no_other(tmp_path):
     result = run_network(plan, x)
     assert result.nodes["first"].products == 2 * 4 * 3 * 16
     agree(result.outputs, answers(model, {"x": x}), 1e-4)  # 255 values hold the few transformed weights
+    assert 0 < result.nodes["first"].winograd_error < 1e-6
+    assert result.nodes["second"].winograd_error is None
+    assert run_network(plan_network(model, SMALL), x).nodes["first"].winograd_error is None
     pruned = plan_network(model, SMALL, lowering="winograd", winograd_density=0.25, winograd_codebooks=1)
     books = {layer.codebook.tobytes() for layer in pruned.nodes["first"].matrices}
     assert len(books) == 1
@@ -134,3 +139,28 @@ def test_winograd_lowers_the_convolutions_it_fits_and_no_other(tmp_path):
         plan_network(model, SMALL, lowering="winograd", winograd_codebooks=2)
     with pytest.raises(ValueError, match="lowering: 'fft', but it must be one of im2col, winograd"):
         plan_network(model, SMALL, lowering="fft")
+
+
+def test_the_error_of_winograd_is_that_of_the_worst_inference_whatever_runs_beside_it(tmp_path):
+    nodes = [helper.make_node("Conv", ["x", "k", "b"], ["y"], "conv", auto_pad="SAME_UPPER")]
+    constants = {"k": drawn(1, 4, 2, 3, 3), "b": few(2, 4)}
+    model = made(nodes, constants, {"x": ["n", 2, 7, 6]}, {"y": ["n", 4, 7, 6]})
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    model = compress_model(read_onnx(path), 0.6, weight_bits=4)
+    x = drawn(5, 6, 2, 7, 6)
+    plan = plan_network(model, SMALL, lowering="winograd", winograd_density=0.6)
+    result = run_network(plan, x)
+    exact = answers(model, {"x": x})["y"]
+    each = [
+        np.abs(found - one).max() / np.abs(one).max() for found, one in zip(result.outputs["y"], exact, strict=True)
+    ]
+    error = result.nodes["conv"].winograd_error
+    assert error == pytest.approx(max(each), rel=1e-5)
+    assert error > 0.01
+    assert result.rows()[0]["winograd_error"] == error
+    assert run_network(plan, x, chunk=1).nodes["conv"].winograd_error == error
+    parts = [run_network(plan, x, samples=slice(at, at + 2)) for at in (0, 2, 4)]
+    assert joined(parts).nodes["conv"].winograd_error == error
+    assert run_network(plan, x, chunk=2, out=tmp_path / "run").nodes["conv"].winograd_error == error
+    assert run_network(plan, x, out=tmp_path / "run").nodes["conv"].winograd_error == error

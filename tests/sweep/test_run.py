@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eie_sim import simulate
-from eie_sim.sweep import evaluate, executors, tasks
+from eie_sim.executors import LostWorkers
+from eie_sim.sweep import evaluate, run, tasks
 from eie_sim.sweep.evaluate import compute
-from eie_sim.sweep.executors import LostWorkers
 from eie_sim.sweep.plan import plan
 from eie_sim.sweep.run import estimate, failures, run_sweep
 from eie_sim.sweep.space import Space
@@ -301,7 +301,7 @@ class Renewed:
 
 @pytest.mark.compiled_only
 def test_a_point_that_kills_its_worker_is_given_up_and_all_others_are_done(tmp_path, file, monkeypatch):
-    monkeypatch.setattr(executors, "compute", deadly)
+    monkeypatch.setattr(run, "compute", deadly)
     space = a_space(tmp_path, workload=a_file(tmp_path / "a.eie"), seed=0, act_queue_depth=8, n_pe=4)
     space = space.model_copy(update={"axes": {**space.axes, "clock_hz": [DEADLY, 8e8]}})
     executor = Renewed(2)
@@ -321,7 +321,7 @@ def test_a_point_that_kills_its_worker_is_given_up_and_all_others_are_done(tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("sound", [2, 16])
 def test_points_that_run_beside_one_that_kills_are_not_blamed_for_it(tmp_path, file, monkeypatch, sound):
-    monkeypatch.setattr(executors, "compute", deadly)
+    monkeypatch.setattr(run, "compute", deadly)
     points = [{"clock_hz": 8e8 + at, "seed": at % 2} for at in range(sound)]
     points.append({"clock_hz": DEADLY, "seed": 0})
     space = Space(axes={"workload": a_file(tmp_path / "a.eie"), "n_pe": 4}, point=points)
@@ -388,7 +388,7 @@ def test_workers_that_die_one_after_another_end_the_sweep_and_not_as_failed_poin
 @pytest.mark.compiled_only
 def test_a_pool_of_the_caller_that_breaks_is_told_and_the_store_goes_on(space, file, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(executors, "compute", deadly)
+        patch.setattr(run, "compute", deadly)
         broken = a_space(file.parent, clock_hz=DEADLY)
         with (
             ProcessPoolExecutor(1, get_context("spawn")) as executor,

@@ -1,18 +1,22 @@
-"""Who computes the tasks of a sweep: processes of this computer, or an executor of the caller's; and if one dies."""
+"""Who computes tasks, those of a sweep or parts of a data set: processes of this computer, or an executor of the
+caller's, such as a Dask cluster; and what happens when one of them dies.
+"""
 
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from multiprocessing import current_process, get_context
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from compressor.jit import begin_worker
-from eie_sim.sweep.evaluate import compute
-from eie_sim.sweep.records import Answer, Task
-from eie_sim.sweep.tasks import again
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
 
 _UNKNOWN_WORKERS = 16
 """Workers that an executor is taken to have where it does not say; more get less ahead of them, fewer more."""
@@ -25,7 +29,7 @@ _LOOK_S = 5.0
 
 
 class LostWorkers(RuntimeError, OSError):  # the latter: command lines end with one line
-    """All workers are gone, such as with the scheduler of a cluster; the store holds what was done before."""
+    """All workers are gone, such as with the scheduler of a cluster; what was stored before is whole."""
 
 
 class WorkersCannotStart(LostWorkers):
@@ -38,10 +42,15 @@ _CURE = (
 )
 
 
-def leave_a_process_that_begins() -> None:
+def leave_a_process_that_begins(caller: str) -> None:
     """End this process if it is a new one that still imports the script which started it.
 
     A script without ``if __name__ == "__main__":`` would run its sweep again in each of its workers.
+
+    Parameters
+    ----------
+    caller : str
+        Name of the function that starts processes, for messages.
 
     Raises
     ------
@@ -51,11 +60,33 @@ def leave_a_process_that_begins() -> None:
     # What multiprocessing itself looks at before it refuses to start a process here.
     if getattr(current_process(), "_inheriting", False):
         # The process that started this one says what to do.
-        sys.exit("run_sweep: called by a process that is still importing the script")
+        sys.exit(f"{caller}: called by a process that is still importing the script")
 
 
-class Processes:
+_compute: Any = None
+"""What a worker process calls with each task."""
+
+
+def _begin(compute: Callable[[Any], Any]) -> None:
+    global _compute
+    begin_worker()
+    _compute = compute
+
+
+def _compute_task(task: Any) -> Any:
+    return _compute(task)
+
+
+class Processes(Generic[Task, Answer]):
     """Processes of this computer, made anew when one of them has died.
+
+    Parameters
+    ----------
+    workers : int
+    caller : str
+        Name of the function that starts them, for messages.
+    compute : function of a task
+        Returns its answers. Each process gets it once, with all that it holds.
 
     Raises
     ------
@@ -66,29 +97,29 @@ class Processes:
     lose_all = True
     """Whether all that was given to it is lost with one worker, and nobody knows whose fault it was."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, caller: str, compute: Callable[[Task], Sequence[Answer]]) -> None:
+        self.workers, self._caller, self._compute = workers, caller, compute
         script = getattr(sys.modules["__main__"], "__file__", None)
         if getattr(sys.modules["__main__"], "__spec__", None) is None and script and not Path(script).exists():
-            raise WorkersCannotStart(f"run_sweep: {script} is not a file that worker processes can import; {_CURE}")
+            raise WorkersCannotStart(f"{caller}: {script} is not a file that worker processes can import; {_CURE}")
         self._pool = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
         # Not forked: numba's threads and those of BLAS do not survive it.
-        pool = ProcessPoolExecutor(self.workers, get_context("spawn"), begin_worker)
+        pool = ProcessPoolExecutor(self.workers, get_context("spawn"), _begin, (self._compute,))
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
-            raise WorkersCannotStart(f"run_sweep: a worker process ended before it took a task; {_CURE}") from None
+            raise WorkersCannotStart(f"{self._caller}: a worker process ended before it took a task; {_CURE}") from None
         return pool
 
-    def submit(self, task: Task) -> "Future[list[Answer]]":
+    def submit(self, task: Task) -> "Future[Sequence[Answer]]":
         """Give a task to a worker."""
         try:
-            return self._pool.submit(compute, task)
+            return self._pool.submit(_compute_task, task)
         except BrokenProcessPool:  # it died between two tasks, so that no future says so
             self.renew()
-            return self._pool.submit(compute, task)
+            return self._pool.submit(_compute_task, task)
 
     def trouble(self) -> str:
         """None: a process that dies is seen at once."""
@@ -108,30 +139,79 @@ class Processes:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def check_workers_start() -> None:
+def check_workers_start(caller: str) -> None:
     """Start a worker and stop it, for whoever writes something before the first task.
+
+    Parameters
+    ----------
+    caller : str
+        As for `Processes`.
 
     Raises
     ------
     WorkersCannotStart
         If it ends at once.
     """
-    Processes(1).close()
+    Processes[object, object](1, caller, _compute_task).close()  # it gets no task
 
 
-class CallersExecutor:
-    """An executor of the caller's, who closes it."""
+def workers_of(executor: Executor) -> int:
+    """How many tasks an executor works on at once, as far as it says."""
+    return int(getattr(executor, "_max_workers", None) or _UNKNOWN_WORKERS)
+
+
+def _call(compute: Callable[[Task], Sequence[Answer]], task: Task) -> Sequence[Answer]:
+    return compute(task)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _on_all_workers(client: Any, value: object) -> Any:
+    """A future of `value` that each worker of a Dask cluster has, for tasks that take it.
+
+    It is the result of a task and not scattered: the scheduler makes it again when all workers that have it are lost.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # once, not with each task
+        future = client.submit(_itself, value, pure=False)
+    client.replicate([future])  # or Dask would give most tasks to the one worker that has it
+    return future
+
+
+class CallersExecutor(Generic[Task, Answer]):
+    """An executor of the caller's, who closes it.
+
+    Parameters
+    ----------
+    executor : Executor
+    compute : function of a task
+        As for `Processes`.
+    holds_much : bool
+        Whether `compute` holds so much that it should not travel with each task. On a Dask cluster each worker then
+        gets it once; any other executor sends it with each task.
+    """
 
     lose_all = False
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self.workers = int(getattr(executor, "_max_workers", None) or _UNKNOWN_WORKERS)
+    def __init__(
+        self, executor: Executor, compute: Callable[[Task], Sequence[Answer]], holds_much: bool = False
+    ) -> None:
+        self._executor, self._compute = executor, compute
+        self.workers = workers_of(executor)
+        # Dask's executors have a client.
+        self._client = getattr(executor, "_client", None) if holds_much else None
+        self._there: Any = None
 
-    def submit(self, task: Task) -> "Future[list[Answer]]":
+    def submit(self, task: Task) -> "Future[Sequence[Answer]]":
         """Give a task to a worker."""
         try:
-            return self._executor.submit(compute, task)
+            if self._client is None:
+                return self._executor.submit(self._compute, task)
+            if self._there is None:
+                self._there = _on_all_workers(self._client, self._compute)
+            return self._executor.submit(_call, self._there, task)
         except Exception as error:
             raise LostWorkers(f"the executor takes no more tasks ({type(error).__name__}: {error})") from error
 
@@ -151,10 +231,11 @@ class CallersExecutor:
 
 
 def run_on(
-    workers: Processes | CallersExecutor,
+    workers: Processes[Task, Answer] | CallersExecutor[Task, Answer],
     tasks: Sequence[Task],
     take: Callable[[Sequence[Answer]], object],
     warn: Callable[[str], object],
+    again: Callable[[Task], tuple[Sequence[Task], Sequence[Answer]]],
 ) -> None:
     """Have tasks done, in any order.
 
@@ -167,14 +248,17 @@ def run_on(
         Called with the answers of each task when they come.
     warn : function of str
         Called with why no answer may come.
+    again : function of a Task
+        What to do with a task whose worker died: tasks to try in its place, and answers where it is given up.
 
     Raises
     ------
     LostWorkers
         When no worker is left that could go on.
     """
-    waiting, suspects = deque(tasks), deque[Task]()
-    running: dict[Future[list[Answer]], Task] = {}
+    waiting: deque[Task] = deque(tasks)
+    suspects: deque[Task] = deque()
+    running: dict[Future[Sequence[Answer]], Task] = {}
     died_in_a_row = 0
     clean = False
     said = ""
@@ -230,7 +314,7 @@ _MOST_DEATHS = 40
 """Deaths of workers without an answer in between: enough to find one point that kills among a full task."""
 
 
-def _answers(future: "Future[list[Answer]]") -> list[Answer] | None:
+def _answers(future: "Future[Sequence[Answer]]") -> Sequence[Answer] | None:
     """The answers of a task; None when its worker died.
 
     Raises
