@@ -260,7 +260,7 @@ def _machine(machine: ArchConfig, report: RunReport) -> tuple[Markup | None, ...
     rows: list[Row] = [
         {
             "parameter": name,
-            "value": None if fields[name] is None else str(fields[name]),
+            "value": None if (value := getattr(machine, name)) is None else str(value),
             "meaning": str(field.description),
         }
         for name, field in ArchConfig.model_fields.items()
