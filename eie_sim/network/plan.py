@@ -1,6 +1,7 @@
 """What a machine runs of a network: the matrices of its operators, packed, and the host's work between them."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from compressor.types.network import Kept, Use
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.network.graph import End, Segment
+from eie_sim.network.residency import Residency
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,19 @@ class NetworkPlan:
         if self.arch.number_bits is None or self.frac_bits is None:
             return self.arch
         return self.arch.replace(act_frac_bits=self.frac_bits[name])
+
+    @property
+    def in_order_of_use(self) -> list[MachineNode]:
+        """The nodes as the machine runs them: those of each level, in the order of the graph."""
+        return sorted(self.nodes.values(), key=lambda node: node.level)
+
+    @cached_property
+    def residency(self) -> Residency:
+        """How the matrices are arranged on the machine: on which chip, in which blocks, kept or loaded.
+
+        Raises and warns as `eie_sim.network.residency.Residency` does.
+        """
+        return Residency({node.name: node.matrices for node in self.in_order_of_use}, self.arch)
 
     def __repr__(self) -> str:
         matrices = sum(len(node.matrices) for node in self.nodes.values())
