@@ -1,7 +1,6 @@
 """What a machine runs of a network: the matrices of its operators, packed, and the host's work between them."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -95,6 +94,7 @@ class NetworkPlan:
     kept: tuple[Kept, ...]
     fixed: dict[str, Any] = field(default_factory=dict)
     frac_bits: dict[str, int] | None = None
+    _residency: Residency | None = field(default=None, init=False, repr=False)
 
     def arch_of(self, name: str) -> ArchConfig:
         """The machine as a node uses it: its binary point is the node's own."""
@@ -107,13 +107,15 @@ class NetworkPlan:
         """The nodes as the machine runs them: those of each level, in the order of the graph."""
         return sorted(self.nodes.values(), key=lambda node: node.level)
 
-    @cached_property
+    @property
     def residency(self) -> Residency:
         """How the matrices are arranged on the machine: on which chip, in which blocks, kept or loaded.
 
-        Raises and warns as `eie_sim.network.residency.Residency` does.
+        Made when it is first needed; that raises and warns as `eie_sim.network.residency.Residency` does.
         """
-        return Residency({node.name: node.matrices for node in self.in_order_of_use}, self.arch)
+        if self._residency is None:
+            self._residency = Residency({node.name: node.matrices for node in self.in_order_of_use}, self.arch)
+        return self._residency
 
     def __repr__(self) -> str:
         matrices = sum(len(node.matrices) for node in self.nodes.values())

@@ -8,7 +8,7 @@ beside the rest is loaded at each inference. With several chips, each has the sa
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,13 +231,18 @@ def _block(layer: PackedLayer, rows: slice | NDArray[np.uint32], arch: ArchConfi
     return Block(layer, rows, _size(layer, arch).at_most(_room(arch)), n_bytes)
 
 
+def _ascending(numbers: NDArray[Any], limit: int) -> NDArray[np.int64]:
+    """Places of numbers below `limit` in ascending order, equal ones as they are; of 16 bits they sort far sooner."""
+    return np.argsort(numbers.astype(np.min_scalar_type(limit)), kind="stable")
+
+
 class _Rows:
     """A matrix taken apart into its stored rows."""
 
     def __init__(self, layer: PackedLayer, arch: ArchConfig) -> None:
         self._layer, self._arch = layer, arch
         apart = decode(layer.encoding, layer.n_rows)
-        order = np.argsort(apart.rows, kind="stable")
+        order = _ascending(apart.rows, layer.n_rows)
         self._columns = np.repeat(np.arange(apart.shape[1], dtype=np.int32), np.diff(apart.indptr))[order]
         self._codes = apart.values[order]
         self._ends = np.concatenate([[0], np.cumsum(np.bincount(apart.rows, minlength=layer.n_rows))])
@@ -262,7 +267,7 @@ class _Rows:
     def _block(self, first: int, last: int) -> Block:
         layer, (begin, end) = self._layer, self._ends[[first, last]]
         columns, n_columns = self._columns[begin:end], len(layer.pointers) - 1
-        order = np.argsort(columns, kind="stable")
+        order = _ascending(columns, n_columns)
         rows = np.repeat(np.arange(last - first, dtype=np.uint32), np.diff(self._ends[first : last + 1]))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=n_columns))])
         places = layer.row_permutation
