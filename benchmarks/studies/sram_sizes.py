@@ -37,8 +37,8 @@ def study(bench: Bench) -> Study:
     """Every network on every size of SRAM and number of chips."""
     path = found_squeezenet()
     networks = [
-        _Network("SqueezeNet", lambda arch: squeezenet(path, arch, bench.seed), (2, 4, 8, 16, 32)),
-        _Network("LSTM", lambda arch: lstm(arch, bench.seed), (1, 2, 4, 8, 16)),
+        _Network("SqueezeNet", lambda arch: squeezenet(path, arch, bench.seed), (2, 4, 8, 16, 128)),
+        _Network("LSTM", lambda arch: lstm(arch, bench.seed), (1, 2, 4, 8, 128)),
     ]
     for name, layers in (("AlexNet", ("Alex-6", "Alex-7", "Alex-8")), ("VGG-16", ("VGG-6", "VGG-7", "VGG-8"))):
         if set(layers) <= set(bench.workloads):
@@ -125,19 +125,18 @@ def _panels(name: str, of: Found) -> list[CurvePanel]:
 
 
 def _finding(name: str, of: Found) -> str:
-    resident = [one for one in of[1] if not one.load_bytes]
-    if not resident:
-        return f"{name} does not fit {of[1][-1].sram_kb:.3g} KB a PE."
-    first = resident[0]
     loading = [one for one in of[1] if one.load_bytes]
-    said = f"{name} fits {first.sram_kb:.3g} KB a PE of one chip: {first.latency_us:,.4g} us, {first.energy_uj:,.4g} uJ"
-    if not loading:
-        return f"{said}."
-    last = loading[-1]
+    resident = [one for one in of[1] if not one.load_bytes]
+    if not loading or not resident:
+        return f"{name} {'fits' if resident else 'does not fit'} all of these sizes."
+    last, first, largest = loading[-1], resident[0], resident[-1]
+    more = largest.energy_uj / first.energy_uj
+    beyond = "" if largest is first else f"; with {largest.sram_kb:.3g} KB, whose reads cost more, {more:.4g} times"
     return (
-        f"{said}; with {last.sram_kb:.3g} KB it loads {last.load_bytes / 1e6:.3g} MB an inference and takes "
+        f"{name} fits {first.sram_kb:.3g} KB a PE of one chip: {first.latency_us:,.1f} us, {first.energy_uj:,.1f} uJ. "
+        f"With {last.sram_kb:.3g} KB it loads {last.load_bytes / 1e6:.3g} MB an inference and takes "
         f"{last.latency_us / first.latency_us:.4g} times as long and {last.energy_uj / first.energy_uj:.4g} times the "
-        "energy."
+        f"energy{beyond}."
     )
 
 

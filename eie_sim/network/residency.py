@@ -1,8 +1,20 @@
 """What a machine keeps of a network and what it loads, on one chip or several.
 
 Where everything is resident, as in the paper, each matrix is one block and nothing is loaded. With a DRAM
-(`ArchConfig.dram_bytes_per_s`), a matrix that does not fit the SRAMs is cut into blocks of rows, and what does not fit
-beside the rest is loaded at each inference. With several chips, each has the same arrangement for its own rows.
+(`ArchConfig.dram_bytes_per_s`):
+
+- A matrix whose entries do not fit the SRAMs is cut into the fewest blocks of consecutive stored rows that do. A block
+  is a matrix of its own and takes all input vectors. It has a pointer to every column, however few rows it has.
+- Blocks stay in order of use, each that leaves room for the largest of those that do not stay, since that one has to be
+  loaded somewhere. So where all fit together, all stay.
+- What a node needs besides is loaded at each inference before its first product, all at once where it fits beside what
+  stays. That overlaps the products of the node before where what that one needs fits too; a block that the node before
+  has loaded is there already. Where it does not fit at once, a matrix is loaded when it is called and another one was
+  called before, and a matrix of several blocks at every call: once for all vectors of a convolution, at each step of a
+  recurrence. These loads overlap nothing.
+
+Several chips (`ArchConfig.n_chips`) have equal parts of the rows of every matrix, to a row, and each its own SRAMs and
+DRAM. A call takes as long as on the slowest chip. Then the outputs go over the link to the first chip, but for its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
