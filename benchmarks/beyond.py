@@ -2,7 +2,8 @@
 
     python -m benchmarks.beyond --out DIR     README.md, a table and a picture of each study
 
-Layers are drawn with the statistics of the published ones; Alex-8 also comes from the EIE authors' data, where that is.
+Layers are drawn with the statistics of the published ones; Alex-8 also comes from the EIE authors' data, and SqueezeNet
+from the Deep Compression authors', where that is: --alex8, and the folder that EIE_SIM_SQUEEZENET names.
 """
 
 import argparse
@@ -14,12 +15,14 @@ from pathlib import Path
 from benchmarks.harness import Figure, Report, Table, add_alex8_option, as_if_it_fitted, command
 from benchmarks.studies.study import GAIN_COLUMNS, Bench, Study, mean_ratio, write_page
 
-STUDIES = ("more_pes", "orders", "index_width", "empty_columns", "depth_and_width", "partitioning")
+OF_LAYERS = ("more_pes", "orders", "index_width", "empty_columns", "depth_and_width", "partitioning")
+OF_NETWORKS = ("sram_sizes",)
+STUDIES = (*OF_LAYERS, *OF_NETWORKS)
 
 _NOTE = (
     "Six studies of `eie_sim.studies` on the nine layers of the paper, drawn with their statistics (seed "
-    "{seed}){real}; 64 PEs, 800 MHz, 45 nm unless a study says otherwise. `python -m benchmarks.beyond` makes "
-    "this page."
+    "{seed}){real}, and one on whole networks; 64 PEs, 800 MHz, 45 nm unless a study says otherwise. "
+    "`python -m benchmarks.beyond` makes this page."
 )
 
 

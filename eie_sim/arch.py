@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from compressor.storage.toml_file import read_toml
 from compressor.types.packed import PackedLayer
@@ -31,9 +31,13 @@ MAX_ACC_BITS = 62
 LEAST_CLOCK_HZ = 1e6
 """Slower clocks are taken for a number of MHz or GHz."""
 
+NETWORK_LEVEL = ("dram_bytes_per_s", "dram_pj_per_bit", "n_chips", "link_bytes_per_s", "link_pj_per_bit")
+"""Fields that say what is around a machine when it runs a whole network; no product depends on them."""
+
 UNTIMED = (
     *("clock_hz", "spmat_bytes", "ptr_bytes", "act_regfile_entries", "act_sram_bytes", "lnzd_fanin"),
     *("technology_nm", "name", "strict_capacity"),
+    *NETWORK_LEVEL,
 )
 """Fields of a machine on which no cycle, no count and no output depends."""
 
@@ -43,6 +47,8 @@ def _plain_int(value: object) -> object:
 
 
 _WholeNumber = Annotated[int, BeforeValidator(_plain_int), Field(strict=True)]
+_Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+_Energy = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
 class ClockWarning(UserWarning):
@@ -125,6 +131,37 @@ class ArchConfig(Record):
     strict_capacity: bool = Field(
         False, strict=True, description="Whether a layer that does not fit the SRAMs is an error instead of a warning."
     )
+    dram_bytes_per_s: _Rate | None = Field(
+        None,
+        description="Bandwidth of the DRAM of each chip in bytes/s, from which a network's weights are loaded that do "
+        "not fit the SRAMs. None: everything is resident, as in the paper.",
+    )
+    dram_pj_per_bit: _Energy = Field(
+        640 / 32, description="Energy of a bit from DRAM in pJ (Table I: 640 pJ for 32 bits)."
+    )
+    n_chips: _WholeNumber = Field(
+        1,
+        ge=1,
+        description="Machines that share a network: each holds consecutive rows of every matrix and takes every input "
+        "vector. The paper has one.",
+    )
+    link_bytes_per_s: _Rate | None = Field(
+        None,
+        description="Bandwidth of the link over which the outputs of several chips are gathered, in bytes/s. None: "
+        "gathering takes no time. Not in the paper.",
+    )
+    link_pj_per_bit: _Energy = Field(
+        10.0,
+        description="Energy of a bit over that link in pJ (between packages on a board: Arunkumar et al., ISCA 2017, "
+        "table 2). Not in the paper.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields of `NETWORK_LEVEL` only where they are not at their defaults: files of one layer do not have them."""
+        fields: dict[str, Any] = handler(self)
+        usual = {name: type(self).model_fields[name].default for name in NETWORK_LEVEL}
+        return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
 
     @model_validator(mode="after")
     def _row_holds_an_entry(self) -> Self:
@@ -180,6 +217,11 @@ class ArchConfig(Record):
     def number_bits(self) -> int | None:
         """Bits of the fixed-point numbers; None for float32."""
         return None if self.arithmetic == "float32" else int(self.arithmetic.removeprefix("fixed"))
+
+    @cached_property
+    def number_bytes(self) -> int:
+        """Bytes of an activation; the float32 of the authors' simulator stands for the chip's 16 bits."""
+        return ACT_BYTES if self.number_bits is None else self.number_bits // 8
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eie_sim import PRESETS, ArchConfig, preset
-from eie_sim.arch import MAX_ACC_BITS, ClockWarning, FieldsDisagree
+from eie_sim.arch import MAX_ACC_BITS, NETWORK_LEVEL, ClockWarning, FieldsDisagree
 
 # Field, the least and the greatest value it accepts (None: no limit), and whether None is a value.
 WHOLE_NUMBERS = [
@@ -21,8 +21,11 @@ WHOLE_NUMBERS = [
     ("act_frac_bits", -128, 256, True),
     ("acc_bits", 2, MAX_ACC_BITS, True),
     ("lnzd_fanin", 2, None, False),
+    ("n_chips", 1, None, False),
 ]
 POSITIVE_NUMBERS = ["clock_hz", "technology_nm"]
+RATES = ["dram_bytes_per_s", "link_bytes_per_s"]
+ENERGIES = ["dram_pj_per_bit", "link_pj_per_bit"]
 CHOICES = {
     "arithmetic": ("float32", "fixed8", "fixed16", "fixed32"),
     "rounding": ("half_even", "truncate"),
@@ -45,7 +48,7 @@ def refused(message_of, *parts):
 
 
 def test_every_field_is_tried_here():
-    tried = {field for field, *_ in WHOLE_NUMBERS} | set(POSITIVE_NUMBERS) | set(CHOICES) | {"name"}
+    tried = {field for field, *_ in WHOLE_NUMBERS} | {*POSITIVE_NUMBERS, *RATES, *ENERGIES, "name"} | set(CHOICES)
     assert tried == set(ArchConfig.model_fields)
 
 
@@ -104,6 +107,40 @@ def test_numpy_integers_are_whole_numbers(field, least, greatest, optional):
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), None, "fast"])
 def test_a_size_of_the_world_is_positive_and_finite(field, value):
     refused(lambda: ArchConfig().replace(**{field: value}), field, value)
+
+
+@pytest.mark.parametrize("field", RATES)
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "fast"])
+def test_a_bandwidth_is_positive_and_finite_or_not_given(field, value):
+    assert getattr(ArchConfig(), field) is None
+    assert ArchConfig().replace(**{field: 1}).replace(**{field: None}) == ArchConfig()
+    refused(lambda: ArchConfig().replace(**{field: value}), field, value)
+
+
+@pytest.mark.parametrize("field", ENERGIES)
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), None, "much"])
+def test_the_energy_of_a_bit_is_finite_and_not_negative(field, value):
+    assert getattr(ArchConfig().replace(**{field: 0}), field) == 0
+    refused(lambda: ArchConfig().replace(**{field: value}), field, value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("dram_bytes_per_s", 1e9),
+        ("dram_pj_per_bit", 4.0),
+        ("n_chips", 2),
+        ("link_bytes_per_s", 1e9),
+        ("link_pj_per_bit", 1.0),
+    ],
+)
+def test_what_is_around_a_machine_is_in_its_files_only_where_it_is_not_the_default(field, value):
+    arch, changed = ArchConfig(), ArchConfig(**{field: value})
+    assert field in NETWORK_LEVEL
+    assert not set(NETWORK_LEVEL) & set(arch.model_dump())
+    assert changed.model_dump() == {**arch.model_dump(), field: value}
+    assert ArchConfig(**changed.model_dump()) == changed != arch
+    assert changed.timed_by == arch.timed_by
 
 
 @pytest.mark.parametrize("field", CHOICES)

@@ -30,6 +30,7 @@ class Bench:
     arch: ArchConfig
     note: str
     """For the foot of the pictures."""
+    seed: int = 0
 
     @classmethod
     def of(cls, seed: int, alex8: Path | None, layers: Sequence[str] = LAYERS) -> "Bench":
@@ -41,7 +42,7 @@ class Bench:
         note = (
             f"layers drawn with statistics fitted to the paper's figures, seed {seed}; Alex-8 (real): the authors' data"
         )
-        return cls(found, preset(MACHINE), note)
+        return cls(found, preset(MACHINE), note, seed)
 
     def each(self, function: Callable[[Workload], Found]) -> dict[str, Found]:
         """What `function` finds on each layer, by its name."""

@@ -16,7 +16,7 @@ from eie_sim.arch import ArchConfig, preset
 from eie_sim.capacity import stored_pointers
 from eie_sim.cost.calibrations import CALIBRATIONS, DEFAULT, calibration
 from eie_sim.cost.prices import LNZD, CostTable
-from eie_sim.cost.technology import DRAM_BIT, MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
+from eie_sim.cost.technology import MULTIPLY_ADD_PJ, SCALINGS, TARGET_NM, Memory, memory, scaling
 from eie_sim.result import BatchResult, BatchTotal, Counts, ModelResult, SimResult
 
 CLOCK, LEAKAGE, SCAN, DRAM = "clock", "leakage", "scan", "dram"
@@ -247,7 +247,7 @@ def energy_of_events(
     rows += [EnergyRow(unit, LEAKAGE, time_us * arch.n_pe, mw * 1e3) for unit, mw in priced.leak_mw.items()]
     rows.append(EnergyRow(LNZD, SCAN, cycles * lnzd_nodes(arch), priced.lnzd_pj))
     if dram_bytes:
-        rows.append(EnergyRow(DRAM, DRAM, 8 * dram_bytes, DRAM_BIT.value))
+        rows.append(EnergyRow(DRAM, DRAM, 8 * dram_bytes, arch.dram_pj_per_bit))
     # One accumulator is written for each entry that is no filler.
     return EnergyReport(layer, name, tuple(rows), time_us, events["acc_writes"], priced.assumptions)
 
@@ -354,7 +354,7 @@ def table_for(table: CostTable, arch: ArchConfig, rule: str = "paper") -> CostTa
         "broadcasts": ratio(_queue, "read_pj", "write_pj"),
         "acc_reads": ratio(_registers, "read_pj"),
         "acc_writes": ratio(_registers, "write_pj"),
-        "entries": MULTIPLY_ADD_PJ[8 * _number_bytes(arch)] / MULTIPLY_ADD_PJ[8 * _number_bytes(usual)],
+        "entries": MULTIPLY_ADD_PJ[8 * arch.number_bytes] / MULTIPLY_ADD_PJ[8 * usual.number_bytes],
     }
     leakage_of = {"spmat_read": ratio(_spmat, "leakage_mw"), "ptr_read": ratio(_pointer_bank, "leakage_mw")}
     shrunk = scaling(arch.technology_nm, rule)
@@ -382,10 +382,4 @@ def _queue(arch: ArchConfig) -> Memory:
 
 
 def _registers(arch: ArchConfig) -> Memory:
-    return memory(arch.act_regfile_entries * _number_bytes(arch), 8 * _number_bytes(arch))
-
-
-def _number_bytes(arch: ArchConfig) -> int:
-    """Bytes of an activation; the float32 of the authors' simulator stands for the chip's 16 bits."""
-    bits = arch.number_bits
-    return 2 if bits is None else bits // 8
+    return memory(arch.act_regfile_entries * arch.number_bytes, 8 * arch.number_bytes)

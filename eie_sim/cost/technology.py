@@ -11,6 +11,8 @@ from functools import lru_cache
 from math import exp, log
 from types import MappingProxyType
 
+from eie_sim.arch import ArchConfig
+
 NODE_NM = 45.0
 """Node in nm of every value here unless it says otherwise (EIE, section V: TSMC 45 nm GP)."""
 
@@ -125,7 +127,7 @@ MULTIPLY_16 = Quantity(0.62, "pJ", "EIE, Fig. 10: a fifth of the 3.1 pJ of an in
 ADD_16 = Quantity(0.05, "pJ", "M. Horowitz, ISSCC 2014, Fig. 1.1.9, by transcriptions: int add, 16 bits, 0.9 V")
 MULTIPLY_32 = Quantity(3.1, "pJ", "EIE, Table I: int32 multiply")
 ADD_32 = Quantity(0.1, "pJ", "EIE, Table I: int32 add")
-DRAM_BIT = Quantity(640 / 32, "pJ", "EIE, Table I: 640 pJ for 32 bits of DRAM")
+DRAM_BIT = Quantity(ArchConfig().dram_pj_per_bit, "pJ", "EIE, Table I: 640 pJ for 32 bits of DRAM")
 
 MULTIPLY_ADD_PJ: Mapping[int, float] = MappingProxyType(
     {

@@ -1,6 +1,7 @@
 """The products of a network on the machine, with what they count; or exactly, to see how large numbers become."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,11 +9,10 @@ from numpy.typing import NDArray
 
 from compressor.checks import as_floats
 from compressor.lowering import Call, Vectors
-from compressor.types.packed import PackedLayer
 from eie_sim.cost.energy import BIAS_WRITES, energy_of_events
 from eie_sim.engines.base import engine_named
 from eie_sim.fixed_point import most_frac_bits
-from eie_sim.network.node import NodeResult, Spread
+from eie_sim.network.node import NodeResult, Spread, bytes_uj
 from eie_sim.network.plan import MachineNode, NetworkPlan
 from eie_sim.result import PER_PE, BatchResult, Counts, KeptCounts
 
@@ -39,13 +39,26 @@ class _Tally:
     """What the products of a node count, in all and for each sample."""
 
     def __init__(self, node: MachineNode, plan: NetworkPlan, n_samples: int) -> None:
-        self.node, self.arch = node, plan.arch_of(node.name)
+        self.node, self.arch, self._residency = node, plan.arch_of(node.name), plan.residency
         self.spread = Spread.of(np.empty(0, np.int64))
         self.scalars = dict.fromkeys(Counts.SCALARS, 0)
         self.tables = np.zeros((len(PER_PE), plan.arch.n_pe), np.int64)
         self.cycles = np.zeros(n_samples, np.int64)
         self.events = np.zeros((n_samples, len(_EVENTS)), np.int64)
         self.uses = [0] * len(node.matrices)
+        self.link_bytes = np.zeros(n_samples, np.int64)
+        self.calls, self.changes = (np.zeros((n_samples, len(node.matrices)), np.int64) for _ in range(2))
+        self._last = np.full(n_samples, -1)  # the matrix that each sample called last
+
+    def called(self, matrix: int, sample: int, n_vectors: int, uses: int) -> None:
+        """Note a call of a matrix by a sample."""
+        self.uses[matrix] += uses
+        if n_vectors:
+            self.calls[sample, matrix] += 1
+            self.changes[sample, matrix] += self._last[sample] != matrix
+            self._last[sample] = matrix
+            outputs = n_vectors * self._residency.outputs_over_link(self.node.name, matrix)
+            self.link_bytes[sample] += outputs * self.arch.number_bytes
 
     def add(self, batch: BatchResult, which: NDArray[np.int64] | int) -> None:
         """Add a batch of the sample `which`, whose counters are summed; or one whose vectors are of several samples."""
@@ -56,27 +69,34 @@ class _Tally:
         table = np.stack([getattr(counts, name) for name in PER_PE], axis=-2)
         self.tables += table if table.ndim == 2 else table.sum(axis=0)
         if isinstance(which, int):
-            self.cycles[which] += batch.cycles.sum()
             self.events[which] += [int(getattr(counts, name).sum()) for name in _EVENTS]
             return
-        np.add.at(self.cycles, which, batch.cycles)
         columns = [getattr(counts, name) for name in _EVENTS]
         each = np.stack([column if column.ndim == 1 else column.sum(axis=1) for column in columns], axis=1)
         np.add.at(self.events, which, each)
 
-    def result(self, prices: Sequence[float]) -> NodeResult:
-        """All of it, priced by the cycle and by each event."""
-        kept = self.node.n_kept
+    def result(self, prices: Sequence[float], before: NDArray[np.int64]) -> NodeResult:
+        """All of it, priced by the cycle and by each event; `before` are the cycles of the node before."""
+        kept, arch = self.node.n_kept, self.arch
         counts: dict[str, Any] = {**self.scalars, **dict(zip(PER_PE, self.tables, strict=True))}
+        load_bytes, load_waits = self._residency.loaded(self.node.name, self.calls, self.changes, before)
+        link_waits = self._residency.link_cycles(self.link_bytes)
+        of_all_chips = arch.n_chips * (self.cycles + load_waits + link_waits)
+        machine_uj = _summed([of_all_chips, *self.events.T], prices) * 1e-3
+        outside_uj = bytes_uj(load_bytes, arch.dram_pj_per_bit) + bytes_uj(self.link_bytes, arch.link_pj_per_bit)
         return NodeResult(
             name=self.node.name,
             operator=self.node.use.operator,
             level=self.node.level,
-            arch=self.arch,
+            arch=arch,
             spread=self.spread,
             counts=Counts(**counts),
             cycles_each=self.cycles,
-            energy_uj_each=_summed([self.cycles, *self.events.T], prices) * 1e-3,
+            energy_uj_each=machine_uj + outside_uj,
+            load_bytes_each=load_bytes,
+            link_bytes_each=self.link_bytes,
+            load_wait_each=load_waits,
+            link_wait_each=link_waits,
             n_weights=sum(self.node.n_weights),
             n_kept=sum(kept),
             n_inputs=max(layer.n_cols for layer in self.node.matrices),
@@ -106,42 +126,52 @@ class Machine:
 
     def __init__(self, plan: NetworkPlan, engine: str, numbers: range) -> None:
         self._engine, self._first, n_samples = engine_named(engine), numbers.start, len(numbers)
-        self._arch = plan.arch
+        self._arch, self._residency = plan.arch, plan.residency
         self._tallies = {name: _Tally(node, plan, n_samples) for name, node in plan.nodes.items()}
+        self._in_order_of_use = [node.name for node in plan.in_order_of_use]
         self._dtype = np.float32 if plan.arch.number_bits is None else np.float64
 
     def products(self, node: MachineNode, calls: Sequence[tuple[int, Call]]) -> list[Array]:
         """As of `Multiplier`."""
         tally, matrix = self._tallies[node.name], calls[0][1].matrix
-        layer = node.matrices[matrix]
         results: list[Array] = [np.empty(0)] * len(calls)
         few = []
         for at, (sample, call) in enumerate(calls):
-            tally.uses[matrix] += call.uses
+            tally.called(matrix, sample - self._first, len(call.vectors), call.uses)
             if len(call.vectors) < _FEW:
                 few.append(at)
             else:
-                results[at] = self._run(layer, tally, call.vectors, sample - self._first)
+                results[at] = self._run(node, matrix, call.vectors, sample - self._first)
         if few:
             parts = [calls[at][1].vectors.block() for at in few]
             which = np.repeat([calls[at][0] - self._first for at in few], [len(part) for part in parts])
-            sums = self._run(layer, tally, Vectors.of(np.concatenate(parts)), which)
+            sums = self._run(node, matrix, Vectors.of(np.concatenate(parts)), which)
             ends = np.cumsum([len(part) for part in parts])
             for at, own in zip(few, np.split(sums, ends[:-1]), strict=True):
                 results[at] = own
         return results
 
-    def _run(self, layer: PackedLayer, tally: _Tally, vectors: Vectors, which: NDArray[np.int64] | int) -> Array:
-        """Run vectors of the sample `which`, or each of a sample of its own."""
+    def _run(self, node: MachineNode, matrix: int, vectors: Vectors, which: NDArray[np.int64] | int) -> Array:
+        """Run vectors of the sample `which`, or each of a sample of its own, all of one call of each sample."""
+        tally, layer = self._tallies[node.name], node.matrices[matrix]
+        chips = self._residency.blocks(node.name, matrix)
         counts: KeptCounts = "sum" if isinstance(which, int) else "each"
         step = max(1, _BLOCK_BYTES // (vectors.source.itemsize * layer.n_cols + len(PER_PE) * 8 * layer.n_pe))
         sums = np.empty((len(vectors), layer.n_rows), self._dtype)
+        samples, sample_of = np.unique(which, return_inverse=True)
+        sample_of = np.broadcast_to(sample_of.reshape(-1), len(vectors))
+        cycles = np.zeros((len(chips), len(samples)), np.int64)
         for first in range(0, len(vectors), step):
-            block = slice(first, first + step)
-            inputs = as_floats("inputs", vectors.block(block.start, block.stop), self._dtype)
-            batch = self._engine.run_batch(layer, inputs, tally.arch, True, counts)
-            sums[block] = batch.output
-            tally.add(batch, which if isinstance(which, int) else which[block])
+            now = slice(first, first + step)
+            inputs = as_floats("inputs", vectors.block(now.start, now.stop), self._dtype)
+            for of_chip, blocks in zip(cycles, chips, strict=True):
+                for block in blocks:
+                    batch = self._engine.run_batch(block.layer, inputs, tally.arch, True, counts)
+                    sums[now, block.rows] = batch.output
+                    tally.add(batch, which if isinstance(which, int) else which[now])
+                    np.add.at(of_chip, sample_of[now], batch.cycles)
+        # The products of a call do not wait for each other, but what follows the call waits for the slowest chip.
+        tally.cycles[samples] += cycles.max(axis=0)
         return sums
 
     def results(self) -> dict[str, NodeResult]:
@@ -150,7 +180,10 @@ class Machine:
         nothing = dict.fromkeys(_EVENTS, 0)
         amounts = [(1, nothing), *((0, nothing | {event: 1}) for event in _EVENTS)]
         prices = [energy_of_events("", self._arch, cycles, events).total_nj for cycles, events in amounts]
-        return {name: tally.result(prices) for name, tally in self._tallies.items()}
+        before = {}
+        for name, following in pairwise(self._in_order_of_use):
+            before[following] = self._tallies[name].cycles
+        return {name: tally.result(prices, before.get(name, tally.cycles)) for name, tally in self._tallies.items()}
 
 
 class Exact:

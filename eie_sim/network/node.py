@@ -58,6 +58,11 @@ class Spread:
         return float(self.values[middle].mean())
 
 
+def bytes_uj(n_bytes: Any, pj_per_bit: float) -> Any:
+    """Energy of bytes that are moved, a number or an array of them, in uJ."""
+    return n_bytes * 8 * pj_per_bit * 1e-6
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class NodeResult:
     """An operator of a network on the machine, all of its products.
@@ -74,11 +79,15 @@ class NodeResult:
     spread : Spread
         Of the cycles of its products.
     counts : Counts
-        Summed over the products; counters of the PEs are int64, shape (n_pe,).
+        Summed over the products; counters of the PEs are int64, shape (n_pe,), each of one PE in all chips.
     cycles_each : ndarray of int64, shape (B,)
-        Cycles of each inference.
+        Cycles of the products of each inference; of several chips those of the slowest, call by call.
     energy_uj_each : ndarray of float64, shape (B,)
-        Energy of each inference.
+        Energy of each inference, with that of DRAM and link.
+    load_bytes_each, link_bytes_each : ndarray of int64, shape (B,)
+        Bytes that each inference loads from DRAM, and that go over the link between chips.
+    load_wait_each, link_wait_each : ndarray of int64, shape (B,)
+        Cycles that each inference waits for the loads and for the link.
     n_weights, n_kept : int
         Weights of the operator, and those that are not 0.
     n_inputs : int
@@ -99,6 +108,10 @@ class NodeResult:
     counts: Counts[int]
     cycles_each: NDArray[np.int64]
     energy_uj_each: NDArray[np.float64]
+    load_bytes_each: NDArray[np.int64]
+    link_bytes_each: NDArray[np.int64]
+    load_wait_each: NDArray[np.int64]
+    link_wait_each: NDArray[np.int64]
     n_weights: int
     n_kept: int
     n_inputs: int
@@ -108,13 +121,43 @@ class NodeResult:
 
     @property
     def products(self) -> int:
-        """Matrix-vector products."""
+        """Matrix-vector products: of each block of a matrix, on each chip."""
         return self.spread.count
 
     @property
     def cycles(self) -> int:
-        """Cycles of all products together."""
-        return self.spread.total
+        """Cycles of all products together, chips at the same time."""
+        return int(self.cycles_each.sum())
+
+    @property
+    def latency_cycles_each(self) -> NDArray[np.int64]:
+        """Cycles of each inference, waits included; int64, shape (B,)."""
+        return self.cycles_each + self.load_wait_each + self.link_wait_each
+
+    @property
+    def wait_cycles(self) -> int:
+        """Cycles waited for loads and for the link."""
+        return int(self.load_wait_each.sum() + self.link_wait_each.sum())
+
+    @property
+    def load_bytes(self) -> int:
+        """Bytes loaded from DRAM."""
+        return int(self.load_bytes_each.sum())
+
+    @property
+    def dram_uj(self) -> float:
+        """Energy of the DRAM."""
+        return float(bytes_uj(self.load_bytes, self.arch.dram_pj_per_bit))
+
+    @property
+    def link_bytes(self) -> int:
+        """Bytes over the link between chips."""
+        return int(self.link_bytes_each.sum())
+
+    @property
+    def link_uj(self) -> float:
+        """Energy of the link between chips."""
+        return float(bytes_uj(self.link_bytes, self.arch.link_pj_per_bit))
 
     @property
     def cycles_min(self) -> int:
@@ -154,13 +197,18 @@ class NodeResult:
     @property
     def load_balance(self) -> float:
         """Entries processed over PE-cycles, 0 .. 1."""
-        return int(self.counts.entries.sum()) / (self.arch.n_pe * self.cycles) if self.cycles else 1.0
+        pe_cycles = self.arch.n_chips * self.arch.n_pe * self.cycles
+        return int(self.counts.entries.sum()) / pe_cycles if self.cycles else 1.0
 
     @property
     def energy_uj(self) -> float:
-        """Energy of all products, priced from the summed counts."""
+        """Energy of all products, priced from the summed counts, of DRAM and of the link.
+
+        A chip that waits costs as much as one that computes, but for events.
+        """
         events = {name: int(np.sum(getattr(self.counts, name))) for name in (*Counts.EVENTS, BIAS_WRITES)}
-        return energy_of_events(self.name, self.arch, self.cycles, events).total_nj * 1e-3
+        cycles = self.arch.n_chips * (self.cycles + self.wait_cycles)
+        return energy_of_events(self.name, self.arch, cycles, events).total_nj * 1e-3 + self.dram_uj + self.link_uj
 
     @property
     def frac_bits(self) -> int | None:
@@ -173,13 +221,13 @@ class NodeResult:
         counts: dict[str, Any] = {name: getattr(self.counts, name) + getattr(other.counts, name) for name in counted}
         mine = {one.name: getattr(self, one.name) for one in fields(self)}
         errors = [one.winograd_error for one in (self, other) if one.winograd_error is not None]
+        each = [name for name in mine if name.endswith("_each")]
         return NodeResult(
             **{
                 **mine,
+                **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in each},
                 "spread": self.spread.with_more(other.spread),
                 "counts": Counts(**counts),
-                "cycles_each": np.concatenate([self.cycles_each, other.cycles_each]),
-                "energy_uj_each": np.concatenate([self.energy_uj_each, other.energy_uj_each]),
                 "macs_dense": self.macs_dense + other.macs_dense,
                 "macs_pruned": self.macs_pruned + other.macs_pruned,
                 "winograd_error": max(errors, default=None),

@@ -13,6 +13,7 @@ from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.network.direct import DirectConvolution
 from eie_sim.network.graph import End, Segment
+from eie_sim.network.residency import Residency
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +115,28 @@ class NetworkPlan:
     kept: tuple[Kept, ...]
     fixed: dict[str, Any] = field(default_factory=dict)
     frac_bits: dict[str, int] | None = None
+    _residency: Residency | None = field(default=None, init=False, repr=False)
 
     def arch_of(self, name: str) -> ArchConfig:
         """The machine as a node uses it: its binary point is the node's own."""
         if self.arch.number_bits is None or self.frac_bits is None:
             return self.arch
         return self.arch.replace(act_frac_bits=self.frac_bits[name])
+
+    @property
+    def in_order_of_use(self) -> list[MachineNode]:
+        """The nodes as the machine runs them: those of each level, in the order of the graph."""
+        return sorted(self.nodes.values(), key=lambda node: node.level)
+
+    @property
+    def residency(self) -> Residency:
+        """How the matrices are arranged on the machine: on which chip, in which blocks, kept or loaded.
+
+        Made when it is first needed; that raises and warns as `eie_sim.network.residency.Residency` does.
+        """
+        if self._residency is None:
+            self._residency = Residency({node.name: node.matrices for node in self.in_order_of_use}, self.arch)
+        return self._residency
 
     def __repr__(self) -> str:
         matrices = sum(len(node.matrices) for node in self.nodes.values())

@@ -26,7 +26,7 @@ from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import weight_bits_of
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
-from eie_sim.engines.base import DEFAULT_ARCH, check_machine
+from eie_sim.engines.base import DEFAULT_ARCH
 from eie_sim.network.direct import DirectConvolution
 from eie_sim.network.graph import NetworkGraph, Operator
 from eie_sim.network.plan import MachineNode, NetworkPlan, node_names
@@ -77,7 +77,8 @@ def plan_network(
     Warns
     -----
     CapacityWarning
-        When a matrix does not fit the SRAMs of the machine.
+        When a matrix does not fit the SRAMs of the machine; where the machine has a DRAM, when it cannot be cut so that
+        it does.
     """
     coded, orders = _coded(model)
     assert coded.network is not None
@@ -120,6 +121,7 @@ def plan_network(
         machine, lowering, nodes, tuple(graph.segments), graph.inputs, graph.outputs, graph.constants,
         graph.last_levels, coded.network.kept, fixed | wanted,
     )  # fmt: skip
+    _ = plan.residency  # which says what does not fit
     if calibration is not None:
         calibrate(plan, calibration)
     elif machine.number_bits is not None and machine.act_frac_bits is not None:
@@ -203,7 +205,5 @@ def _packed(
         name = tensor.name if len(cuts) == 1 else f"{tensor.name}[{number}]"
         # The order of rows is that of a whole tensor.
         order = tensor.row_permutation if cut.entries.shape == tensor.codes.shape else None
-        layer = pack_codes(cut.entries, codebook, arch.n_pe, arch.index_bits, coded, name, order, bias)
-        check_machine(layer, arch)
-        matrices.append(layer)
+        matrices.append(pack_codes(cut.entries, codebook, arch.n_pe, arch.index_bits, coded, name, order, bias))
     return matrices

@@ -103,6 +103,15 @@ NODE_COLUMNS = (
 )  # fmt: skip
 """The table of nodes."""
 
+OUTSIDE_COLUMNS = (
+    NodeColumn("load_bytes", "bytes", "Weights loaded from DRAM.", _field("load_bytes")),
+    NodeColumn("link_bytes", "bytes", "Outputs gathered over the link between chips.", _field("link_bytes")),
+    NodeColumn("wait_cycles", "cycles", "Waited for loads and for the link, beside cycles.", _field("wait_cycles")),
+    NodeColumn("dram_uj", "uJ", "Energy of the DRAM, part of energy_uj.", _field("dram_uj")),
+    NodeColumn("link_uj", "uJ", "Energy of the link, part of energy_uj.", _field("link_uj")),
+)
+"""Further columns of a machine with a DRAM or several chips."""
+
 _SHOWN = ("node", "operator", "products", "cycles", "cycles_pct", "act_density", "load_balance", "energy_uj")
 """Those of its columns that a notebook shows."""
 
@@ -159,13 +168,13 @@ class NetworkResult:
 
     @property
     def time_us(self) -> float:
-        """Time of the machine for all inferences, in microseconds."""
-        return self.cycles / self.arch.clock_hz * 1e6
+        """Time of the machine for all inferences, waits included, in microseconds."""
+        return int(self.latency_cycles.sum()) / self.arch.clock_hz * 1e6
 
     @cached_property
     def latency_cycles(self) -> NDArray[np.int64]:
-        """Cycles of the machine of each inference; int64, shape (B,)."""
-        return np.asarray(sum(node.cycles_each for node in self.nodes.values()), np.int64)
+        """Cycles of the machine of each inference, those waited for loads and for the link too; int64, shape (B,)."""
+        return np.asarray(sum(node.latency_cycles_each for node in self.nodes.values()), np.int64)
 
     @property
     def latency_us(self) -> NDArray[np.float64]:
@@ -197,11 +206,23 @@ class NetworkResult:
         for name in ("macs_dense", "macs_pruned", "macs_performed", "saturations"):
             found[name] = sum(int(getattr(node, name)) for node in nodes)
         found["macs_host"] = None if self.macs_host is None else self.macs_host * len(self)
+        if self.has_outside:
+            found |= {c.name: sum(getattr(node, c.name) for node in nodes) for c in OUTSIDE_COLUMNS}
         return found
 
+    @property
+    def has_outside(self) -> bool:
+        """Whether the machine has a DRAM or several chips."""
+        return self.arch.dram_bytes_per_s is not None or self.arch.n_chips > 1
+
+    @property
+    def columns(self) -> tuple[NodeColumn, ...]:
+        """The columns of the table of nodes: `NODE_COLUMNS`, and `OUTSIDE_COLUMNS` where there is something outside."""
+        return (*NODE_COLUMNS, *OUTSIDE_COLUMNS) if self.has_outside else NODE_COLUMNS
+
     def rows(self) -> list[Row]:
-        """A row for each node, with the columns of `NODE_COLUMNS`."""
-        return [{c.name: c.value(node, self) for c in NODE_COLUMNS} for node in self.nodes.values()]
+        """A row for each node, with all of `columns`."""
+        return [{c.name: c.value(node, self) for c in self.columns} for node in self.nodes.values()]
 
     def to_pandas(self) -> "pandas.DataFrame":
         """The rows as a `pandas.DataFrame`.
@@ -215,12 +236,12 @@ class NetworkResult:
             import pandas
         except ImportError:
             raise ImportError("to_pandas: pandas needs pip install 'eie-sim[parquet]'") from None
-        return pandas.DataFrame(self.rows(), columns=[column.name for column in NODE_COLUMNS])
+        return pandas.DataFrame(self.rows(), columns=[column.name for column in self.columns])
 
     def to_csv(self) -> str:
         """The rows as CSV."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, [column.name for column in NODE_COLUMNS], lineterminator="\n")
+        writer = csv.DictWriter(text, [column.name for column in self.columns], lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows())
         return text.getvalue()
@@ -238,7 +259,7 @@ class NetworkResult:
             "energy_uj": self.energy_uj.tolist(),
             "nodes": self.rows(),
             "host": [asdict(segment) for segment in self.host],
-            "columns": {c.name: {"unit": c.unit, "definition": c.definition} for c in NODE_COLUMNS},
+            "columns": {c.name: {"unit": c.unit, "definition": c.definition} for c in self.columns},
         }
 
     def to_json(self) -> str:

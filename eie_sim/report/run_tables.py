@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.columns import Row
 from eie_sim.cost import CALIBRATIONS, area
-from eie_sim.cost.technology import DRAM_BIT, SCALINGS
+from eie_sim.cost.technology import SCALINGS
 from eie_sim.paper import MACHINE
 from eie_sim.report.priced import PricedRow, by_input, energy_of_row, number
 from eie_sim.report.report_columns import SHARED
@@ -34,7 +34,7 @@ def compute_rows(ran: Sequence[PricedRow], arch: ArchConfig, rule: str) -> list[
             "area_mm2": area_mm2,
             "calibration": one.energy.calibration,
             "missing_bytes": one.missing_bytes,
-            "dram_nj": None if one.missing_bytes is None else 8 * one.missing_bytes * DRAM_BIT.value * 1e-3,
+            "dram_nj": None if one.missing_bytes is None else 8 * one.missing_bytes * arch.dram_pj_per_bit * 1e-3,
         }
         for one in ran
     ]

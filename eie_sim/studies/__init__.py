@@ -1,7 +1,7 @@
 """Beyond the paper: what EIE would gain from changes that its authors name or leave out, by the exact model.
 
-Each study is a function of public parts (a packed layer, an input vector, a machine) and returns plain rows; none has
-an engine of its own. Energies are by a named calibration. ``python -m benchmarks.beyond`` runs all of them.
+Each study is a function of public parts (a packed layer or a network, inputs, a machine) and returns plain rows; none
+has an engine of its own. Energies are by a named calibration. ``python -m benchmarks.beyond`` runs all of them.
 """
 
 from eie_sim.studies.design import depths_and_widths
@@ -10,5 +10,14 @@ from eie_sim.studies.index_width import index_widths
 from eie_sim.studies.partitioning import partitionings
 from eie_sim.studies.permutation import permutations
 from eie_sim.studies.scaling import more_pes
+from eie_sim.studies.sram import sram_sizes
 
-__all__ = ["depths_and_widths", "index_widths", "more_pes", "partitionings", "permutations", "skip_empty_columns"]
+__all__ = [
+    "depths_and_widths",
+    "index_widths",
+    "more_pes",
+    "partitionings",
+    "permutations",
+    "skip_empty_columns",
+    "sram_sizes",
+]

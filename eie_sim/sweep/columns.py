@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import NETWORK_LEVEL, ArchConfig
 from eie_sim.columns import ENERGY, MEASURED
 
-NOT_SWEPT = ("name", "strict_capacity")
-"""Fields of a machine that change no number."""
+NOT_SWEPT = ("name", "strict_capacity", *NETWORK_LEVEL)
+"""Fields of a machine that change no number of a layer: no column of a store is theirs."""
 
 MACHINE = tuple(field for field in ArchConfig.model_fields if field not in NOT_SWEPT)
 """Fields of the machine, each of which can be an axis."""

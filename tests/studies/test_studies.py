@@ -1,12 +1,15 @@
 """Studies beyond the paper: each stands on the exact model, and changes nothing of what a layer computes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from compressor import pack_codes
-from eie_sim import ArchConfig, simulate
+from eie_sim import ArchConfig, plan_network, run_network, simulate
 from eie_sim.cost import area, energy
 from eie_sim.studies.design import depths_and_widths
 from eie_sim.studies.empty_columns import skip_empty_columns
@@ -23,7 +26,10 @@ from eie_sim.studies.permutation import (
 )
 from eie_sim.studies.recurrence import cycles_with
 from eie_sim.studies.scaling import more_pes
+from eie_sim.studies.sram import sram_sizes
 from tests.examples import examples
+from tests.network.small_networks import compressed, made
+from tests.network.small_networks import few as weights
 from tests.strategies import cases
 
 some = settings(max_examples=examples(40), deadline=None)
@@ -38,6 +44,39 @@ def a_layer(n_rows=90, n_cols=60, density=0.3, n_pe=8, seed=0, uneven=0.0):
     wanted = density * (1 + uneven * np.linspace(1, -1, n_rows))[:, None]
     codes = rng.integers(1, 16, (n_rows, n_cols)) * (rng.random((n_rows, n_cols)) < wanted)
     return pack_codes(codes.astype(np.uint8), BOOK, n_pe=n_pe), (rng.random(n_cols) < 0.6).astype(np.float32)
+
+
+# SRAM -----------------------------------------------------------------------------------------------------------------
+
+
+def test_more_sram_loads_less_until_everything_stays(tmp_path):
+    nodes = [helper.make_node("Gemm", [f"v{at}", f"w{at}"], [f"v{at + 1}"], f"fc{at}", transB=1) for at in range(2)]
+    model = made(nodes, {"w0": weights(0, 24, 32), "w1": weights(1, 20, 24)}, {"v0": ["n", 32]}, {"v2": ["n", 20]})
+    plan = plan_network(compressed(model, tmp_path), ArchConfig(n_pe=4, weight_bits=8, dram_bytes_per_s=1e9))
+    x = weights(2, 3, 32)
+    points = sram_sizes(plan, x, (64, 128, 256, 1024))
+    assert [point.spmat_bytes for point in points] == [64, 128, 256, 1024]
+    assert {point.ptr_bytes for point in points} == {2 * (33 + 25)}
+    loaded = [point.load_bytes for point in points]
+    assert loaded == sorted(loaded, reverse=True)
+    assert loaded[0] > 0 == loaded[-1]
+    assert points[0].blocks > points[-1].blocks == 2
+    for point in points:
+        assert point.dram_uj == pytest.approx(point.load_bytes * 8 * 20e-6)
+        machine = plan.arch.replace(spmat_bytes=point.spmat_bytes, ptr_bytes=point.ptr_bytes)
+        alone = run_network(dataclasses.replace(plan, arch=machine), x)
+        assert point.latency_us == pytest.approx(alone.latency_us.mean())
+        assert point.energy_uj == pytest.approx(alone.energy_uj.mean())
+    assert points[-1].wait_us == 0
+
+
+def test_without_a_dram_there_is_nothing_to_study(tmp_path):
+    model = made(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], {"w": weights(0, 3, 4)}, {"x": ["n", 3]}, {"y": ["n", 4]}
+    )
+    plan = plan_network(compressed(model, tmp_path), ArchConfig(n_pe=4, weight_bits=8))
+    with pytest.raises(ValueError, match="dram_bytes_per_s: None, but the study is of what is loaded"):
+        sram_sizes(plan, weights(1, 1, 3), [1024])
 
 
 # The recurrence -------------------------------------------------------------------------------------------------------

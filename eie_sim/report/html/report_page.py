@@ -262,7 +262,7 @@ def machine_part(machine: ArchConfig, areas: Markup | None = None) -> tuple[Mark
     rows: list[Row] = [
         {
             "parameter": name,
-            "value": None if fields[name] is None else str(fields[name]),
+            "value": None if (value := getattr(machine, name)) is None else str(value),
             "meaning": str(field.description),
         }
         for name, field in ArchConfig.model_fields.items()
