@@ -19,7 +19,7 @@ STUDIES = ("more_pes", "orders", "index_width", "empty_columns", "depth_and_widt
 _NOTE = (
     "Six studies of `eie_sim.studies` on the nine layers of the paper, drawn with their statistics (seed "
     "{seed}){real}; 64 PEs, 800 MHz, 45 nm unless a study says otherwise. `python -m benchmarks.beyond` makes "
-    "this page."
+    "this page. [Recurrent layers over real time](recurrent.md) are on a page of their own."
 )
 
 

@@ -82,7 +82,7 @@ def steps_over_time(
     ValueError
         If an operand does not fit the operator, or as for `eie_sim.simulate_batch`.
     """
-    steps = []
+    steps: list[Step] = []
     run = lowering.run(operands)
     sums: Any = None  # what the operator waits for: nothing at first
     while True:
