@@ -22,7 +22,8 @@ STUDIES = (*OF_LAYERS, *OF_NETWORKS)
 _NOTE = (
     "Six studies of `eie_sim.studies` on the nine layers of the paper, drawn with their statistics (seed "
     "{seed}){real}, and one on whole networks; 64 PEs, 800 MHz, 45 nm unless a study says otherwise. "
-    "`python -m benchmarks.beyond` makes this page."
+    "`python -m benchmarks.beyond` makes this page. [Recurrent layers over real time](recurrent.md) are on a page of "
+    "their own."
 )
 
 

@@ -201,6 +201,8 @@ class Exact:
             bias = layer.preloaded_bias()
             starts = np.zeros(layer.n_rows) if bias is None else bias.astype(np.float64)
             self._dense[key] = layer.dense().astype(np.float64).T, starts
+            if layer.has_bias:  # a column of codes, which is an input of 1
+                self._see(node.name, np.ones(1))
         weights, starts = self._dense[key]
         step = max(1, _BLOCK_BYTES // (8 * layer.n_cols))
         results: list[Array] = []

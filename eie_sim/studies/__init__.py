@@ -7,6 +7,7 @@ has an engine of its own. Energies are by a named calibration. ``python -m bench
 from eie_sim.studies.design import depths_and_widths
 from eie_sim.studies.empty_columns import skip_empty_columns
 from eie_sim.studies.index_width import index_widths
+from eie_sim.studies.over_time import step_of_ones, steps_over_time
 from eie_sim.studies.partitioning import partitionings
 from eie_sim.studies.permutation import permutations
 from eie_sim.studies.scaling import more_pes
@@ -20,4 +21,6 @@ __all__ = [
     "permutations",
     "skip_empty_columns",
     "sram_sizes",
+    "step_of_ones",
+    "steps_over_time",
 ]

@@ -74,6 +74,18 @@ def test_a_bias_may_be_a_column_of_codes(tmp_path):
     assert not result.nodes["fc1"].counts.bias_writes.any()
 
 
+def test_fraction_bits_hold_the_1_that_a_column_of_bias_codes_is_multiplied_by(tmp_path):
+    constants = {"w": 1e-3 * few(1, 6, 5), "b": 1e-3 * few(2, 6)}
+    small = made(
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"], "fc", transB=1)], constants, {"x": [2, 5]}, {"y": [2, 6]}
+    )
+    model, x = compressed(small, tmp_path), 1e-3 * drawn(3, 2, 5)
+    plan = plan_network(model, SMALL.replace(bias="column", arithmetic="fixed16"))
+    found = run_network(plan, x).outputs["y"]
+    assert plan.frac_bits == {"fc": 14}
+    assert np.abs(found - x @ constants["w"].T - constants["b"]).max() < 2**-14
+
+
 def test_w_and_r_of_a_trained_network_are_one_matrix_with_the_values_of_both():
     model = trained_lstm()
     plan = plan_network(model)
