@@ -1,12 +1,15 @@
 """``eie-sim run`` of a whole network: nodes, answers, accuracy, and agreement with the uncompressed network."""
 
 import json
+import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import typer
 from rich.text import Text
 
 from compressor.console.coverage import kept_line
@@ -25,6 +28,7 @@ from eie_sim.network import NetworkPlan, NetworkResult, run_network, run_uncompr
 from eie_sim.network.answers import Answers, largest_difference
 from eie_sim.report.results_file import write_text
 from eie_sim.sources.network_file import read_classes, read_labels
+from eie_sim.sweep.cluster import dask_executor
 
 JSON, CSV, OUTPUTS, PICTURE = "results.json", "results.csv", "outputs.npz", "network.png"
 """Files of ``--out``."""
@@ -49,24 +53,66 @@ class Judged:
     against: Path | None = None
 
 
-def simulate_network(asked: AskedNetwork, plan: NetworkPlan, engine: str, printer: Printer) -> NetworkResult:
-    """Run a network, with a progress bar; what of it runs where goes to `printer`."""
+INTERRUPTED = 130
+"""Exit code."""
+
+PARTS = "parts"
+"""Folder in that of ``--out`` with the inferences that are done, while a run lasts."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How inferences are divided, as typed; None where an option is not given.
+
+    Attributes
+    ----------
+    jobs, chunk : int or None
+    dask : str or None
+    """
+
+    jobs: int | None = None
+    chunk: int | None = None
+    dask: str | None = None
+
+
+def simulate_network(
+    asked: AskedNetwork,
+    plan: NetworkPlan,
+    engine: str,
+    printer: Printer,
+    spread: Spread | None = None,
+    parts: Path | None = None,
+) -> NetworkResult:
+    """Run a network, with a progress bar; what of it runs where goes to `printer`.
+
+    What is done is kept in the folder `parts`, from which a run that was killed goes on.
+    """
     network = asked.model.network
     assert network is not None
     printer.note(f"on the machine: {network.coverage([t for u in network.uses for t in u.tensors])} of {asked.name}")
     if left := kept_line(network):
         printer.note(left)
-    with printer.counting() as count:
-        return run_network(
-            plan, asked.inputs, engine=engine, workers=available_cores(),
-            progress=lambda done, of: count(done, of, "inferences"), **asked.run_options,
-        )  # fmt: skip
+    spread = spread or Spread()
+    jobs = spread.jobs or 1
+    cluster = nullcontext() if spread.dask is None else dask_executor(spread.dask)
+    with cluster as executor, printer.counting() as count:
+        try:
+            return run_network(
+                plan, asked.inputs, engine=engine, workers=max(1, available_cores() // jobs), jobs=jobs,
+                executor=executor, chunk=spread.chunk, out=parts, warn=printer.warn,
+                progress=lambda done, of: count(done, of, "inferences"), **asked.run_options,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            kept = "" if parts is None else f"; what is done is in {parts}, and the same command goes on from there"
+            printer.note(f"interrupted{kept}")
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def run_whole(
     asked: AskedNetwork,
     machine: ArchConfig,
     judged: Judged,
+    spread: Spread,
     engine: str,
     as_json: bool,
     csv: Path | None,
@@ -81,6 +127,8 @@ def run_whole(
         If an option does not fit, something cannot be read or written, or the network cannot run.
     """
     engine_named(engine)
+    if spread.dask is not None and spread.jobs is not None:
+        raise ValueError("--dask and --jobs: the cluster has as many workers as it has; give one of them")
     if out is not None:
         check_target_folder("--out", out, [JSON, CSV, OUTPUTS, PICTURE])
     if csv is not None and str(csv) != "-":
@@ -91,11 +139,18 @@ def run_whole(
     name = judged.output or plan.outputs[0].name
     if name not in [one.name for one in plan.outputs]:
         raise ValueError(f"--output: {name!r}, but the network has {', '.join(one.name for one in plan.outputs)}")
-    result = simulate_network(asked, plan, engine, printer)
+    parts = None
+    if out is not None and all(end.dtype.kind not in "OV" for end in plan.outputs):
+        parts = out / PARTS
+        if parts.exists():
+            printer.note(f"goes on with the inferences in {parts}")
+    result = simulate_network(asked, plan, engine, printer, spread, parts)
     found = _judgement(asked, plan, result, name, judged, classes)
     document = {**result.plain(), **found, "file": asked.name, "notes": list(printer.notes)}
     if out is not None:
         _save(result, document, out, printer)
+        if parts is not None:
+            shutil.rmtree(parts)
     if csv is not None and str(csv) != "-":
         write_text(result.to_csv(), csv)
         printer.note(f"wrote {csv}")

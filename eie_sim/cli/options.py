@@ -19,8 +19,10 @@ __all__ = [
     "Arch",
     "BatchAxis",
     "Chain",
+    "Chunk",
     "Classes",
     "Compression",
+    "Dask",
     "Density",
     "DrawnFile",
     "EieSimulator",
@@ -29,6 +31,7 @@ __all__ = [
     "Fix",
     "InputFile",
     "Inputs",
+    "Jobs",
     "Json",
     "Kept",
     "Labels",
@@ -144,6 +147,9 @@ _BATCH_AXIS = (
     "The axis of the samples of an input or output, where it is not 0; none: the same for all; may be repeated."
 )
 _FEEDBACK = "An output that the next sample takes as an input: a state; may be repeated."
+_JOBS = "Processes that inferences are divided among. Default: 1, with a thread for each core."
+_CHUNK = "Inferences that run together. Default: as many as take some hundred megabytes."
+_DASK = "Address of a Dask scheduler (extra distributed), such as tcp://host:8786, whose workers compute."
 _NODE = "A node of the network: one of its products is shown."
 _PRODUCT = "Which product of the node in the inference, counted from 0. Default: 0."
 
@@ -159,6 +165,9 @@ Compression = Annotated[Path | None, option(NETWORK_PANEL, _COMPRESSION, "FILE.t
 Lowering = Annotated[str | None, option(NETWORK_PANEL, _LOWERING, "NAME")]
 BatchAxis = Annotated[list[str] | None, option(NETWORK_PANEL, _BATCH_AXIS, "NAME=N")]
 Feedback = Annotated[list[str] | None, option(NETWORK_PANEL, _FEEDBACK, "OUTPUT=INPUT")]
+Jobs = Annotated[int | None, option(NETWORK_PANEL, _JOBS, "N", min=1)]
+Chunk = Annotated[int | None, option(NETWORK_PANEL, _CHUNK, "N", min=1)]
+Dask = Annotated[str | None, option(NETWORK_PANEL, _DASK, "URL")]
 Node = Annotated[str | None, option(NETWORK_PANEL, _NODE, "NAME")]
 Product = Annotated[int | None, option(NETWORK_PANEL, _PRODUCT, "N", min=0)]
 

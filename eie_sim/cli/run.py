@@ -14,8 +14,10 @@ from eie_sim.cli.options import (
     Arch,
     BatchAxis,
     Chain,
+    Chunk,
     Classes,
     Compression,
+    Dask,
     Density,
     EieSimulator,
     Feedback,
@@ -23,6 +25,7 @@ from eie_sim.cli.options import (
     Fix,
     InputFile,
     Inputs,
+    Jobs,
     Json,
     Labels,
     Layers,
@@ -84,6 +87,9 @@ def run(
     lowering: Lowering = None,
     batch_axis: BatchAxis = None,
     feedback: Feedback = None,
+    jobs: Jobs = None,
+    chunk: Chunk = None,
+    dask: Dask = None,
     preset: Preset = None,
     arch: Arch = None,
     settings: Set = None,
@@ -116,13 +122,24 @@ def run(
         "--fit": fit, "--max-vectors": max_vectors, "--yes": yes,
     }  # fmt: skip
     if file is not None and whole.are_of_a_network(file, of_layers):
-        from eie_sim.cli.network_run import Judged, run_whole
+        from eie_sim.cli.network_run import Judged, Spread, run_whole
 
         asked = asked_network(file, whole, printer)
         machine = network_machine(asked.model, preset, arch, settings, printer)
-        run_whole(asked, machine, Judged(labels, classes, output, against), engine, as_json, csv, out, printer)
+        judged, spread = Judged(labels, classes, output, against), Spread(jobs, chunk, dask)
+        run_whole(asked, machine, judged, spread, engine, as_json, csv, out, printer)
         return
-    whole.refuse_without_network({"--labels": labels, "--classes": classes, "--output": output, "--against": against})
+    whole.refuse_without_network(
+        {
+            "--labels": labels,
+            "--classes": classes,
+            "--output": output,
+            "--against": against,
+            "--jobs": jobs,
+            "--chunk": chunk,
+            "--dask": dask,
+        }
+    )
     machine = chosen_machine(preset, arch, settings, printer.note)
     engine_named(engine)  # before layers are read and repacked
     own = file is not None or eie_simulator is not None
