@@ -15,8 +15,10 @@ from eie_sim.cost.area import NoAreaScaling
 from eie_sim.cost.energy import ModelEnergyReport, energy
 from eie_sim.engines.base import simulate
 from eie_sim.result import SimResult
+from eie_sim.studies.permutation import STRATEGIES
 from eie_sim.sweep.baseline import beside
 from eie_sim.sweep.columns import METRICS, NO_BASELINE
+from eie_sim.sweep.networks import NetworkRun, NetworkWork
 from eie_sim.sweep.records import Answer, Point, Task
 from eie_sim.sweep.workloads import LoadedWorkload
 
@@ -30,16 +32,22 @@ def compute(task: Task) -> list[Answer]:
     """Compute the points of a task, on one core; one that fails is an answer with an error, and stops nothing."""
     began = time.perf_counter()
     simulated: dict[object, tuple[SimResult, ...] | Exception] = {}
+    networks: dict[object, NetworkRun | Exception] = {}
     answers = []
     with warnings.catch_warnings(), threads_at_most(1):
         warnings.simplefilter("ignore", CapacityWarning)  # the column fits_sram says it
-        loaded: dict[int, LoadedWorkload] = {}
+        loaded: dict[int, LoadedWorkload | NetworkWork] = {}
         for point in task.points:
             bits = point.machine.weight_bits
             try:
                 if bits not in loaded:
                     loaded[bits] = task.request.work(bits)
-                answers.append(Answer(point.number, _metrics(loaded[bits], task, point, simulated)))
+                work = loaded[bits]
+                if isinstance(work, NetworkWork):
+                    metrics = _of_network(work, task, point, networks)
+                else:
+                    metrics = _metrics(work, task, point, simulated)
+                answers.append(Answer(point.number, metrics))
             except Exception as error:
                 answers.append(Answer(point.number, None, _one_line(error)))
     each = (time.perf_counter() - began) / len(answers)
@@ -101,6 +109,27 @@ def _metrics(
             "energy_ratio": against.time_us * against.power_w / (spent.total_nj * 1e-3),
         }
     return metrics
+
+
+def _of_network(work: NetworkWork, task: Task, point: Point, simulated: dict[object, NetworkRun | Exception]) -> Row:
+    """As `_metrics`, of a whole network."""
+    arch, prices = point.machine, point.prices
+    if task.order != STRATEGIES[0]:
+        raise ValueError(f"order: {task.order!r}, but the rows of a whole network stay {STRATEGIES[0]!r}")
+    baseline = None if prices.baseline == NO_BASELINE else task.baselines[prices.baseline]
+    if baseline is not None and prices.batch != 1:
+        raise ValueError(f"batch: {prices.batch}, but a whole network is compared at batch 1")
+    shared = simulated.get(arch.timed_by)
+    if shared is None:
+        try:
+            shared = work.run(arch)
+        except (ValueError, OSError) as error:  # the others of this simulation fail in the same way
+            shared = error
+        simulated[arch.timed_by] = shared
+    if isinstance(shared, Exception):
+        raise shared
+    found = shared.metrics(arch, prices.calibration, prices.scaling_rule, baseline)
+    return found | {"area_mm2": _area_mm2(arch, prices.scaling_rule)}
 
 
 def _measured(results: Sequence[SimResult]) -> Row:

@@ -124,7 +124,8 @@ def plan(space: Space, store: Store | None, retry_failed: bool = False) -> Sweep
         seed = row["seed"]
         assert isinstance(seed, int)
         name, fit, folder = str(row["workload"]), str(row["fit"]), str(space.folder)
-        requests.append(WorkloadName(name, folder, fit, seed, space.acts, space.act_density))
+        given = (space.acts, space.act_density, space.inputs, space.photo)
+        requests.append(WorkloadName(name, folder, fit, seed, *given))
     for request in {(one.name, one.folder): one for one in requests}.values():
         request.check()  # once for all seeds: it may read a file
     machine_of, first = points.groups(MACHINE)

@@ -40,7 +40,10 @@ class Space(BaseModel):
     acts : str or None
         Inputs of files: a .npy of shape (n_cols,); else drawn.
     act_density : float
-        Share of active inputs where they are drawn for a file.
+        Fraction of active inputs where they are drawn for a file.
+    inputs, photo : str or None
+        Inputs of whole networks: an .npz of arrays by name or a .npy, or a photo. A file with a graph (.dcz, .net,
+        .eie) then runs from them to its answers; metrics are sums over all products of all inferences.
 
     Raises
     ------
@@ -61,6 +64,8 @@ class Space(BaseModel):
     where: list[str] = Field(default_factory=list)
     acts: str | None = None
     act_density: float = Field(1.0, ge=0, le=1)
+    inputs: str | None = None
+    photo: str | None = None
     _folder: Path = PrivateAttr(default=Path())
 
     def __init__(self, **fields: Any) -> None:
@@ -93,7 +98,7 @@ class Space(BaseModel):
         """The same space with explicit points in place of its axes, and without conditions."""
         other = Space(
             name=self.name, preset=self.preset, arch=self.arch, point=[dict(one) for one in points],
-            acts=self.acts, act_density=self.act_density,
+            acts=self.acts, act_density=self.act_density, inputs=self.inputs, photo=self.photo,
         )  # fmt: skip
         other._folder = self._folder
         return other

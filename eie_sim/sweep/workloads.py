@@ -27,10 +27,12 @@ from eie_sim.sources.job import Source
 from eie_sim.sources.loading import FILES, source_of
 from eie_sim.sources.matrix_market import MatrixMarketFile
 from eie_sim.sources.model_file import ModelFile, ReadModel
+from eie_sim.sources.network_file import READERS
 from eie_sim.sources.options import LoadOptions, OptionError
 from eie_sim.sources.random_layer import PREFIX
 from eie_sim.sources.topology import TopologyFile
 from eie_sim.studies.permutation import order_by
+from eie_sim.sweep.networks import NetworkFiles, NetworkWork
 
 SUFFIXES = tuple(FILES)
 """Ends of the names of files that can be a workload."""
@@ -71,6 +73,8 @@ class WorkloadName:
         A file of inputs, for workloads that take one.
     act_density : float
         Of inputs that are drawn.
+    inputs, photo : str or None
+        Files of inputs of whole networks.
     """
 
     name: str
@@ -79,6 +83,17 @@ class WorkloadName:
     seed: int = 0
     acts: str | None = None
     act_density: float = 1.0
+    inputs: str | None = None
+    photo: str | None = None
+
+    @property
+    def network(self) -> NetworkFiles | None:
+        """The whole network that runs, where inputs or a photo are given and the name is that of a file of one."""
+        file = Path(self.folder) / self.name
+        if (self.inputs is None and self.photo is None) or not is_file(self.name) or file.suffix.lower() not in READERS:
+            return None
+        inputs, photo = (None if name is None else Path(self.folder) / name for name in (self.inputs, self.photo))
+        return NetworkFiles(file, inputs, photo)
 
     def check(self) -> None:
         """Refuse what is not a workload.
@@ -88,6 +103,9 @@ class WorkloadName:
         ValueError, OSError
             One line that says what there is; or that the file cannot be read.
         """
+        if self.network is not None:
+            self.network.read()
+            return
         if is_file(self.name):
             file = self._file_and_layer[0]
             path = Path(self.folder) / file
@@ -136,9 +154,10 @@ class WorkloadName:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything that decides what runs: contents, not names of files."""
-        return hashlib.sha256(json.dumps(self._source.content(), sort_keys=True).encode()).hexdigest()
+        content = self._source.content() if self.network is None else self.network.content()
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def work(self, weight_bits: int = 4) -> "LoadedWorkload":
+    def work(self, weight_bits: int = 4) -> "LoadedWorkload | NetworkWork":
         """What runs on machines of these weight bits; the last ones are kept.
 
         Raises
@@ -146,13 +165,15 @@ class WorkloadName:
         ValueError, OSError
             When it cannot be read.
         """
-        return _kept(self, self.digest, weight_bits if self._source.follows_weight_bits else 4)
+        follows = self.network is None and self._source.follows_weight_bits
+        return _kept(self, self.digest, weight_bits if follows else 4)
 
     def forget(self, weight_bits: int = 4) -> None:
         """Drop what is kept packed of it, so that it is packed anew."""
-        self.work(weight_bits).forget()
+        if isinstance(work := self.work(weight_bits), LoadedWorkload):
+            work.forget()
 
-    def make(self, weight_bits: int = 4) -> "LoadedWorkload":
+    def make(self, weight_bits: int = 4) -> "LoadedWorkload | NetworkWork":
         """As `work`, anew.
 
         Raises
@@ -160,6 +181,8 @@ class WorkloadName:
         ValueError, OSError
             As for `work`.
         """
+        if self.network is not None:
+            return self.network.read()
         source, packings = self._source, dict[int, LayerPackings]()
         try:
             if isinstance(source, ModelFile):
@@ -265,7 +288,7 @@ def _model_once(file: ModelFile, _contents: str) -> tuple[ReadModel, dict[int, L
 
 
 @lru_cache(maxsize=_KEPT_WORKLOADS)
-def _kept(name: WorkloadName, digest: str, weight_bits: int) -> LoadedWorkload:
+def _kept(name: WorkloadName, digest: str, weight_bits: int) -> LoadedWorkload | NetworkWork:
     # The digest is that of the plan, perhaps made on another computer: what is read now must be what was meant.
     if replace(name).digest != digest:
         raise ValueError(f"{name.name}: has changed since the sweep began; run it again")
