@@ -220,6 +220,11 @@ def test_dram_costs_640_pj_for_32_bits():
         energy(result, dram_bytes=float("nan"))
 
 
+def test_a_machine_may_have_another_dram():
+    result = simulate(SMALL, np.ones(SMALL.n_cols), preset("eie-64pe-45nm").replace(n_pe=SMALL.n_pe, dram_pj_per_bit=4))
+    assert energy(result, dram_bytes=4000).by_cause_nj["dram"] == pytest.approx(8 * 4000 * 4e-3)
+
+
 def test_what_fits_is_not_missing_and_what_does_not_is():
     layer = pack_codes(np.ones((64, 40), np.uint8), np.arange(16, dtype=np.float32), n_pe=2)
     arch = ArchConfig(n_pe=2)
