@@ -9,8 +9,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import current_process, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Lock
 from pathlib import Path
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 from compressor.jit import begin_worker
@@ -67,10 +71,17 @@ _compute: Any = None
 """What a worker process calls with each task."""
 
 
-def _begin(compute: Callable[[Any], Any]) -> None:
+def _begin(reader: Connection, lock: Lock) -> None:
     global _compute
     begin_worker()
-    _compute = compute
+    with lock:
+        _compute = reader.recv()
+
+
+def _send(writer: Connection, compute: object, copies: int) -> None:
+    with writer, suppress(BrokenPipeError):  # nobody reads any more
+        for _ in range(copies):
+            writer.send(compute)
 
 
 def _compute_task(task: Any) -> Any:
@@ -106,10 +117,16 @@ class Processes(Generic[Task, Answer]):
 
     def _new(self) -> ProcessPoolExecutor:
         # Not forked: numba's threads and those of BLAS do not survive it.
-        pool = ProcessPoolExecutor(self.workers, get_context("spawn"), _begin, (self._compute,))
+        context = get_context("spawn")
+        # What processes compute goes through a pipe and is not among their arguments: where these are many bytes and a
+        # process ends before it reads them, the one that starts it waits for ever.
+        self._reader, writer = context.Pipe(duplex=False)
+        Thread(target=_send, args=(writer, self._compute, self.workers), daemon=True).start()
+        pool = ProcessPoolExecutor(self.workers, context, _begin, (self._reader, context.Lock()))
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
+            self._reader.close()
             raise WorkersCannotStart(f"{self._caller}: a worker process ended before it took a task; {_CURE}") from None
         return pool
 
@@ -128,6 +145,7 @@ class Processes(Generic[Task, Answer]):
     def renew(self) -> None:
         """Start again after a worker has died."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
         self._pool = self._new()
 
     def close(self, at_once: bool = False) -> None:
@@ -137,6 +155,7 @@ class Processes(Generic[Task, Answer]):
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._reader.close()
 
 
 def check_workers_start(caller: str) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from compressor.checks import whole_number
 from compressor.jit import threads_at_most
 from compressor.lowering import Call
+from eie_sim.engines.base import engine_named
 from eie_sim.executors import leave_a_process_that_begins
 from eie_sim.network.machine import Array, Exact, Machine, Multiplier
 from eie_sim.network.parts import Done, Part, jobs_of, parts_of, run_parts
@@ -124,6 +125,8 @@ def run_network(
     if jobs > 1:
         leave_a_process_that_begins("run_network")
     chosen, first = given.part(numbers), given.part(range(len(given))[:CALIBRATION_SAMPLES])
+    runner = _Runner(plan, engine, workers, chunk, fed_back)
+    engine_named(engine)  # refuses one that is unknown, before a folder is written
     folder = None
     if out is not None:
         folder = PartsFolder(out, plan, chosen, engine, [first.contents(), fed_back])
@@ -131,13 +134,12 @@ def run_network(
     if plan.arch.number_bits is not None and plan.frac_bits is None:
         with threads_at_most(workers):
             _calibrate(plan, first, fed_back)
-    runner = _Runner(plan, engine, workers, chunk, fed_back)
     if folder is None and not several:
         return runner.run(chosen, progress)
     done: dict[range, NetworkResult] = {}
     if folder is not None:
         folder.begin(plan.frac_bits)
-        done = folder.parts(runner.run(chosen.part(range(0))))
+        done = folder.parts(runner.of_none(chosen))
 
     def report() -> None:
         if progress is not None:
@@ -172,11 +174,19 @@ class _Runner:
 
     def run(self, samples: Samples, progress: Callable[[int, int], object] | None = None) -> NetworkResult:
         """Run samples in this process."""
-        plan = self.plan
         with threads_at_most(self.workers):
-            machine = Machine(plan, self.engine, range(len(samples)))
-            walk = _Walk(plan, machine)
+            machine = Machine(self.plan, self.engine, range(len(samples)))
+            walk = _Walk(self.plan, machine)
             outputs = _outputs(walk, samples, self.feedback, self.chunk, progress)
+        return self._result(samples, machine, walk, outputs)
+
+    def of_none(self, samples: Samples) -> NetworkResult:
+        """The result of a run on none of the samples, without outputs."""
+        machine = Machine(self.plan, self.engine, range(0))
+        return self._result(samples, machine, _Walk(self.plan, machine), {})
+
+    def _result(self, samples: Samples, machine: Machine, walk: "_Walk", outputs: dict[str, Any]) -> NetworkResult:
+        plan = self.plan
         known = [kept.macs for kept in plan.kept if kept.operator != "constant"]
         return NetworkResult(
             outputs=outputs,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::eie_sim.capacity.CapacityWarnin
 
 @settings(deadline=None, max_examples=examples(30))
 @given(
-    seed=seeds, n_chips=st.integers(1, 5), spmat_bytes=st.integers(2, 60), bias=st.sampled_from(["column", "preload"])
+    seed=seeds, n_chips=st.integers(1, 5), spmat_bytes=st.integers(2, 24), bias=st.sampled_from(["column", "preload"])
 )
 def test_blocks_cover_the_rows_fit_and_are_the_fewest(seed, n_chips, spmat_bytes, bias):
     layer = a_matrix(np.random.default_rng(seed))
@@ -71,7 +71,7 @@ def fewest(layer, first, last, arch, limit):
 @given(
     seed=seeds,
     n_chips=st.integers(1, 4),
-    spmat_bytes=st.integers(2, 60),
+    spmat_bytes=st.integers(2, 24),
     arithmetic=st.sampled_from(["float32", "fixed8"]),
 )
 def test_the_rows_of_blocks_have_the_outputs_of_the_whole_matrix(seed, n_chips, spmat_bytes, arithmetic):

@@ -6,6 +6,7 @@ import pickle
 import signal
 import sys
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
@@ -104,6 +105,22 @@ def test_a_plan_travels_to_each_process_once(model, inputs, monkeypatch):
     monkeypatch.setattr(NetworkPlan, "__getstate__", state, raising=False)
     run_network(plan_network(model, SMALL), inputs, jobs=2, chunk=1)
     assert len(travelled) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.compiled_only
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and groups of processes of POSIX")
+def test_processes_go_on_without_one_that_is_killed(model, inputs):
+    plan, killed = plan_network(model, SMALL), []
+
+    def kill_one(done, total):
+        if not killed:
+            killed.append(active_children()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    result = run_network(plan, inputs, jobs=2, chunk=1, progress=kill_one)
+    assert killed
+    assert bytes_of(result) == bytes_of(run_network(plan, inputs))
 
 
 @pytest.mark.slow
@@ -273,6 +290,13 @@ def test_a_folder_of_another_run_is_refused_in_a_line(model, inputs, tmp_path):
         run_network(plan, inputs, out=tmp_path / "full")
 
 
+def test_a_run_that_is_refused_leaves_its_folder_to_the_next(model, inputs, tmp_path):
+    plan = plan_network(model, SMALL)
+    with pytest.raises(ValueError, match="engine: 'slow', but it must be one of fast, reference"):
+        run_network(plan, inputs, engine="slow", out=tmp_path / "run")
+    run_network(plan, inputs, out=tmp_path / "run")
+
+
 def test_fraction_bits_are_those_that_the_run_began_with(model, inputs, tmp_path):
     arch = SMALL.replace(arithmetic="fixed16")
     run_network(plan_network(model, arch), inputs, out=tmp_path / "run")
@@ -305,6 +329,26 @@ def test_samples_of_a_state_do_not_go_to_several_processes(tmp_path):
         assert bytes_of(run_network(plan, {"x": x}, out=tmp_path / "run", **options)) == bytes_of(whole)
     with pytest.raises(ValueError, match="holds a run of other inputs"):
         run_network(plan, {"x": x, "h": np.zeros((1, 1, 3)), "c": np.zeros((1, 1, 3))}, out=tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.compiled_only
+def test_a_script_without_a_guard_is_refused_in_a_line(tmp_path):
+    # Its plan is larger than a pipe holds: the process that starts must not wait for a reader that has ended.
+    (tmp_path / "script.py").write_text(
+        "from compressor.models import packaged_digits, packaged_model\n"
+        "from eie_sim import plan_network, run_network\n"
+        "images = packaged_digits().inputs()[:8].reshape(-1, 1, 28, 28)\n"
+        "run_network(plan_network(packaged_model('lenet-5')), images, jobs=2)\n"
+    )
+    with a_process(str(tmp_path / "script.py")) as child:
+        try:
+            _, stderr = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    last = stderr.splitlines()[-1]
+    assert last.startswith("eie_sim.executors.WorkersCannotStart: run_network: a worker process ended before it took")
+    assert last.count('put the call under `if __name__ == "__main__":`') == 1
 
 
 def test_what_a_worker_refuses_is_refused_here_in_its_words(model, inputs, tmp_path):

@@ -165,6 +165,18 @@ def test_chips_share_the_rows_and_gather_the_outputs_over_the_link(three, n_chip
     )
 
 
+def test_chips_load_at_the_same_time_and_wait_for_the_one_that_loads_most(three):
+    model, x = three
+    plan = plan_network(model, SLOW.replace(n_chips=3, spmat_bytes=24))
+    first = next(iter(plan.nodes))
+    loads = [chip.loads[first] for chip in plan.residency.chips]
+    each = [load.ahead + sum(load.in_turn) for load in loads]
+    assert len(set(each)) > 1
+    node = run_network(plan, x).nodes[first]
+    assert node.load_bytes_each.tolist() == [sum(each)] * len(x)
+    assert node.load_wait_each.tolist() == [8 * max(each)] * len(x)
+
+
 def test_the_products_of_one_call_do_not_wait_for_the_slowest_chip_one_by_one(tmp_path):
     model = made(
         [helper.make_node("MatMul", ["x", "w"], ["y"], "fc")],
