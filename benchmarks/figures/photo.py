@@ -62,7 +62,7 @@ def answered_photo(name: str, pixels: NDArray[Any], result: NetworkResult, names
 @styled
 def photo_with_answer(data: AnsweredPhoto) -> Figure:
     """The photo, the five best classes, and bars of time and energy."""
-    figure = new_figure(3.0)
+    figure = new_figure(2.8)
     picture, classes, machine = figure.subplots(1, 3, width_ratios=(1.9, 2, 3))
     picture.imshow(data.pixels, interpolation="nearest")
     picture.axis("off")
