@@ -13,14 +13,14 @@ BOOK = np.arange(16, dtype=np.float32)
 TINY = preset("eie-64pe-45nm").replace(n_pe=2, index_bits=2, spmat_width_bits=12, dram_bytes_per_s=1e9)
 
 
-def a_matrix(rng, most=24, name="w"):
-    """A matrix, on the PEs of `TINY`, with an order of rows and a bias or without."""
-    n_rows, n_cols = int(rng.integers(1, most)), int(rng.integers(1, 10))
+def a_matrix(rng, most=24, name="w", n_pe=TINY.n_pe):
+    """A matrix for machines like `TINY`, with an order of rows and a bias or without."""
+    n_rows, n_cols = int(rng.integers(1, most)), int(rng.integers(1, 8))
     codes = rng.integers(1, 16, (n_rows, n_cols)) * (rng.random((n_rows, n_cols)) < rng.choice([0.05, 0.15, 0.4, 1]))
     order = rng.permutation(n_rows) if rng.random() < 0.5 else None
     bias = rng.normal(size=n_rows).astype(np.float32) if rng.random() < 0.5 else None
     coded = rng.integers(0, 16, n_rows).astype(np.uint8) if bias is not None else None
-    return pack_codes(codes.astype(np.uint8), BOOK, TINY.n_pe, TINY.index_bits, coded, name, order, bias)
+    return pack_codes(codes.astype(np.uint8), BOOK, n_pe, TINY.index_bits, coded, name, order, bias)
 
 
 def bytes_of(layer, arch):

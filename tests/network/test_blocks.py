@@ -22,11 +22,15 @@ pytestmark = pytest.mark.filterwarnings("ignore::eie_sim.capacity.CapacityWarnin
 
 @settings(deadline=None, max_examples=examples(30))
 @given(
-    seed=seeds, n_chips=st.integers(1, 5), spmat_bytes=st.integers(2, 24), bias=st.sampled_from(["column", "preload"])
+    seed=seeds,
+    n_pe=st.integers(1, 3),
+    n_chips=st.integers(1, 5),
+    spmat_bytes=st.integers(2, 24),
+    bias=st.sampled_from(["column", "preload"]),
 )
-def test_blocks_cover_the_rows_fit_and_are_the_fewest(seed, n_chips, spmat_bytes, bias):
-    layer = a_matrix(np.random.default_rng(seed))
-    arch = TINY.replace(spmat_bytes=spmat_bytes, n_chips=n_chips, bias=bias)
+def test_blocks_cover_the_rows_fit_and_are_the_fewest(seed, n_pe, n_chips, spmat_bytes, bias):
+    layer = a_matrix(np.random.default_rng(seed), 28, n_pe=n_pe)
+    arch = TINY.replace(n_pe=n_pe, spmat_bytes=spmat_bytes, n_chips=n_chips, bias=bias)
     limit = arch.sram_limits[0]
     residency = Residency({"node": [layer]}, arch)
     of_chips = residency.blocks("node", 0)
