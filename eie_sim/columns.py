@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from eie_sim.result import SimResult
+from eie_sim.result import BatchTotal, SimResult
 
 Cell: TypeAlias = int | float | str | None
 Row: TypeAlias = dict[str, Cell]
@@ -30,22 +30,22 @@ class Column:
     name: str
     unit: str
     definition: str
-    value: Callable[[SimResult], Cell]
+    value: Callable[[SimResult | BatchTotal], Cell]
 
 
-def _field(name: str) -> Callable[[SimResult], Cell]:
+def _field(name: str) -> Callable[[SimResult | BatchTotal], Cell]:
     return lambda result: getattr(result, name)
 
 
-def _total(name: str) -> Callable[[SimResult], Cell]:
+def _total(name: str) -> Callable[[SimResult | BatchTotal], Cell]:
     return lambda result: int(getattr(result.counts, name).sum())
 
 
-def _scalar(name: str) -> Callable[[SimResult], Cell]:
+def _scalar(name: str) -> Callable[[SimResult | BatchTotal], Cell]:
     return lambda result: int(getattr(result.counts, name))
 
 
-def _output_sha256(result: SimResult) -> Cell:
+def _output_sha256(result: SimResult | BatchTotal) -> Cell:
     output = result.output
     if output is None:
         return None

@@ -360,6 +360,10 @@ class BatchTotal(_Figures):
         """Billions of operations a second that a dense machine would need for the same time."""
         return self.vectors * super().dense_gops
 
+    @property
+    def output(self) -> None:
+        """None: sums have no outputs."""
+
 
 KeptCounts = Literal["each", "sum", "none"]
 """What a batch keeps of the counters of the PEs: those of every vector, their sums, nothing."""

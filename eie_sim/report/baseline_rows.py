@@ -75,11 +75,13 @@ def comparison_rows(ran: Sequence[PricedRow], beside: Sequence[Sequence[Baseline
     """
     rows = []
     for one, baselines in zip(ran, beside, strict=True):
-        keys = {name: one.row[name] for name in ("layer", "input", "time_us")}
-        rows += [_row(keys, one.energy.time_us, one.energy.total_nj, baseline) for baseline in baselines]
+        # Baselines are for one input vector: of a sum, the mean is compared.
+        time_us, spent = one.energy.time_us / one.vectors, one.energy.total_nj / one.vectors
+        keys: Row = {"layer": one.layer, "input": one.row["input"], "time_us": time_us}
+        rows += [_row(keys, time_us, spent, baseline) for baseline in baselines]
     for number, places in by_input(ran).items() if chained else ():
-        energies = [ran[at].energy for at in places]
-        time_us, spent = sum(x.time_us for x in energies), sum(x.total_nj for x in energies)
+        time_us = sum(ran[at].energy.time_us / ran[at].vectors for at in places)
+        spent = sum(ran[at].energy.total_nj / ran[at].vectors for at in places)
         by_key = [{x.key: x for x in beside[at]} for at in places]
         for key, first in by_key[0].items():
             parts = [found[key] for found in by_key if key in found]

@@ -29,7 +29,7 @@ class PricedRow:
     missing_bytes : int or None
         Entries and pointers that do not fit the SRAMs; None where the results do not say.
     dram_bytes : int
-        Those that are read from DRAM for every input vector.
+        Those that are read from DRAM, for every input vector anew.
     """
 
     row: Row
@@ -49,9 +49,14 @@ class PricedRow:
         return int(number(self.row, "n_cols")), int(number(self.row, "n_rows"))
 
     @property
+    def vectors(self) -> int:
+        """Input vectors whose sums the row has."""
+        return int(self.row.get("vectors") or 1)
+
+    @property
     def act_density(self) -> float:
         """Active inputs over inputs; a bias is broadcast too, so that the quotient could exceed 1."""
-        return min(number(self.row, "broadcasts") / number(self.row, "n_cols"), 1.0)
+        return min(number(self.row, "broadcasts") / (self.vectors * number(self.row, "n_cols")), 1.0)
 
 
 def number(row: Row, name: str) -> float:
@@ -107,7 +112,7 @@ def priced_rows(results: Results, arch: ArchConfig, calibration: str, rule: str,
         facts = results.layers.get(str(row["layer"]))
         density = walked_density(row) if facts is None else facts.weight_density
         missing = None if facts is None else facts.missing_bytes
-        read = missing or 0 if dram else 0
+        read = (missing or 0) * int(row.get("vectors") or 1) if dram else 0
         priced.append(PricedRow(row, energy_of_row(row, arch, calibration, rule, read), density, missing, read))
     return priced
 

@@ -13,7 +13,7 @@ from eie_sim import paper
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.columns import MEASURED, OUTPUT_DIGEST, Cell, Row, plain
 from eie_sim.networks import published_as
-from eie_sim.result import SimResult
+from eie_sim.result import BatchTotal, SimResult
 
 KEYS = ("layer", "input")
 """The columns that name a row."""
@@ -101,21 +101,26 @@ COMPARED = (
 """The columns beside which the paper has figures."""
 
 
-def is_published(result: SimResult) -> bool:
+def is_published(result: SimResult | BatchTotal) -> bool:
     """Whether the layer has the name and the size of one of the paper's nine."""
     return published_as(result.layer, result.n_rows, result.n_cols) is not None
 
 
-def result_row(result: SimResult, number: int = 0) -> Row:
-    """The row of one result; `number` is that of the input vector, from 0."""
+def result_row(result: SimResult | BatchTotal, number: int = 0) -> Row:
+    """The row of one result; `number` is that of the input vector, from 0.
+
+    That of a summed batch has sums, and one more column, ``vectors``; the paper has no figures of sums.
+    """
+    is_sum = isinstance(result, BatchTotal)
     row: Row = {"layer": result.layer, "input": number, **{c.name: plain(c.value(result)) for c in _OF_A_RESULT}}
     for compared in COMPARED:
-        published = compared.published(result.layer, result.arch) if is_published(result) else None
+        known = not is_sum and is_published(result)
+        published = compared.published(result.layer, result.arch) if known else None
         measured = row[compared.measured]
         assert isinstance(measured, (int, float))
         row[compared.paper_column] = published
         row[compared.deviation_column] = None if published is None else compared.deviation(measured, published)
-    return row
+    return row | {"vectors": result.vectors} if is_sum else row
 
 
 class RowTable(Sequence[Row]):
