@@ -44,7 +44,8 @@ module act_rw #(
     logic [ACT_ROWS-1:0] written0, written1;
     logic source;  // 0: file0 is the source and file1 the destination
 
-    logic signed [REG_BITS-1:0] source_data, lane_data, destination_data;
+    logic signed [REG_BITS-1:0] source_data, lane_data;
+    logic [ACC_BITS-1:0] destination_data;
 
     assign source_data = source ? (written1[lane_row] ? file1[lane_row] : '0) : (written0[lane_row] ? file0[lane_row] : '0);
 
@@ -63,9 +64,9 @@ module act_rw #(
         if (rst) lane_active <= 1'b0;
     end
 
-    assign destination_data = source ? (written0[read_address] ? file0[read_address] : '0)
-                                     : (written1[read_address] ? file1[read_address] : '0);
-    assign read_data = write && write_address == read_address ? write_data : destination_data[ACC_BITS-1:0];
+    assign destination_data = source ? (written0[read_address] ? ACC_BITS'(file0[read_address]) : '0)
+                                     : (written1[read_address] ? ACC_BITS'(file1[read_address]) : '0);
+    assign read_data = write && write_address == read_address ? write_data : destination_data;
 
     logic write0, write1;
     logic [ADDRESS_BITS-1:0] address;
