@@ -31,7 +31,7 @@ def run(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, schedu
         tool that builds the model is missing.
     """
     hardware = model(Parameters.of(arch, layer))
-    work, act_frac_bits = _work(layer, np.asarray(acts, np.float64), arch)
+    work, act_frac_bits = work_of(layer, np.asarray(acts, np.float64), arch)
     with hardware.lock:
         load(hardware, layer, arch)
         report = hardware.run(work)
@@ -45,7 +45,7 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, 
     with hardware.lock:
         load(hardware, layer, arch)
         for vector in acts:
-            work, act_frac_bits = _work(layer, np.asarray(vector, np.float64), arch)
+            work, act_frac_bits = work_of(layer, np.asarray(vector, np.float64), arch)
             results.append(_result(layer, arch, hardware.run(work), act_frac_bits, output, False))
     found = [result.counts for result in results]
     ran = [(c.broadcasts, r.cycles, c.broadcast_stalls, c.scan_bubbles) for c, r in zip(found, results, strict=True)]
@@ -111,7 +111,7 @@ def _rows(entries: NDArray[np.uint16], entry_bits: int, parameters: Parameters) 
     return np.packbits(bits.reshape(n_rows, parameters.spmat_width), axis=1, bitorder="little")
 
 
-def _work(layer: PackedLayer, acts: NDArray[np.float64], arch: ArchConfig) -> tuple[Work, int]:
+def work_of(layer: PackedLayer, acts: NDArray[np.float64], arch: ArchConfig) -> tuple[Work, int]:
     """What the hardware is given, and the fraction bits of its sums."""
     bits = arch.number_bits
     assert bits is not None  # refused by `Parameters.of`

@@ -82,7 +82,7 @@ class Report:
     columns, pushes : ndarray of int64, shape (J,)
     pops, entries : ndarray of int64, shape (n_pe, J)
     seconds : float
-        Time of the cycles alone, without loading and reading out.
+        Processor time of the cycles alone, without loading and reading out.
     """
 
     cycles: int

@@ -60,7 +60,7 @@ def sampled(settings: dict, seed: int) -> Case:
     book[0] = 0
     preload = rng.random() < 0.4
     # A bias beyond the accumulator is cut to its range, so that also a wide one saturates.
-    bias = rng.normal(size=n_rows) * 10.0 ** rng.choice([0, 0, 40]) if preload and rng.random() < 0.7 else None
+    bias = rng.normal(size=n_rows) * 10.0 ** rng.choice([0, 40]) if preload and rng.random() < 0.7 else None
     layer = pack_codes(
         codes, book, n_pe, arch.index_bits,
         bias_codes=codes[:, 0] if rng.random() < 0.5 else None,
@@ -69,6 +69,9 @@ def sampled(settings: dict, seed: int) -> Case:
     )  # fmt: skip
     changes = {"bias": "preload"} if preload else {}
     if rng.random() < 0.3:
-        changes |= {"weight_frac_bits": int(rng.integers(0, 40)), "act_frac_bits": int(rng.integers(-3, 20))}
+        changes |= {
+            "weight_frac_bits": int(rng.integers(0, arch.number_bits * 5 // 4)),
+            "act_frac_bits": int(rng.integers(-3, 20)),
+        }
     acts = rng.normal(size=n_cols) * (rng.random(n_cols) < rng.choice([1.0, 0.6, 0.2, 0.0], p=[0.4, 0.3, 0.2, 0.1]))
     return Case(layer, acts, arch.replace(**changes))

@@ -62,7 +62,7 @@ def test_the_load_port_writes_what_the_back_door_writes(verilator, settings):
     case = sampled(settings, 2)
     parameters = Parameters.of(case.arch, case.layer)
     hardware = model(parameters)
-    work, _ = engine._work(case.layer, case.acts, case.arch)
+    work, _ = engine.work_of(case.layer, case.acts, case.arch)
     images = engine.memory_images(case.layer, case.arch, parameters)
     with hardware.lock:
         engine.load(hardware, case.layer, case.arch)
@@ -99,8 +99,8 @@ def test_two_layers_are_chained_by_swapping_the_register_files(verilator, relu):
     second = simulate(layers[1], np.maximum(hidden.output, 0) if relu else hidden.output, arch)
 
     hardware = model(Parameters.of(arch))
-    first_work, _ = engine._work(layers[0], acts, arch)
-    then, _ = engine._work(layers[1], np.zeros(21), arch)
+    first_work, _ = engine.work_of(layers[0], acts, arch)
+    then, _ = engine.work_of(layers[1], np.zeros(21), arch)
     chained = Work(**{**vars(then), "chained": True, "relu": relu})
     with hardware.lock:
         engine.load(hardware, layers[0], arch)
