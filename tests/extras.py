@@ -15,3 +15,18 @@ def needs(module: str, extra: str) -> Any:
     if os.environ.get("EIE_SIM_EXTRAS") == "1":
         return import_module(module)
     return pytest.importorskip(module, reason=f"needs the extra: pip install 'eie-sim[{extra}]'")
+
+
+def needs_verilator() -> None:
+    """Skips where the engine `rtl` cannot be built, and says what is missing.
+
+    With ``EIE_SIM_EXTRAS=1`` a missing Verilator is an error; a missing compiler, which no extra brings, is not.
+    """
+    from eie_sim.rtl.build import tools
+
+    try:
+        tools()
+    except ValueError as missing:
+        if os.environ.get("EIE_SIM_EXTRAS") == "1" and "compiler" not in str(missing):
+            raise
+        pytest.skip(str(missing), allow_module_level=True)

@@ -50,7 +50,10 @@ _MODEL = (
     "The packaged network that runs 256 real digits first: lenet-300-100, lenet-5 or none. Default: both without FILE "
     "and --layers."
 )
-_ENGINE = "fast (default), or reference, which models every unit and is much slower; the results are the same."
+_ENGINE = (
+    "fast (default), reference, which models every unit and is much slower, or rtl, the hardware in SystemVerilog "
+    "(fixed point only); the results are the same."
+)
 _OUT = "Write results.json, results.csv, a picture of the times and each layer's outputs (.npy) there."
 _OF_THE_PAPER = ("calibrated", "eie-simulator")
 """Kinds of origins of which the paper's figures are: sampled to match them, or the authors' own data."""

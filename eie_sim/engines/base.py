@@ -14,13 +14,13 @@ from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.engines.protocol import Engine, Inputs
 from eie_sim.result import KEPT_COUNTS, BatchResult, SimResult
 
-EngineName = Literal["fast", "reference"]
+EngineName = Literal["fast", "reference", "rtl"]
 
-_HOMES = {"fast": "eie_sim.engines.fast", "reference": "eie_sim.engines.reference"}
+_HOMES = {"fast": "eie_sim.engines.fast", "reference": "eie_sim.engines.reference", "rtl": "eie_sim.rtl.engine"}
 _LOADED: "dict[str, Engine]" = {}
 
-ENGINES = tuple(_HOMES)
-"""Names of the engines."""
+ENGINES = ("fast", "reference")
+"""Names of the engines that run any machine; "rtl", the hardware description, runs those in fixed point."""
 
 DEFAULT_MACHINE = "eie-64pe-45nm"
 """The preset that runs where none is given."""
@@ -42,7 +42,7 @@ def engine_named(name: str) -> Engine:
     engine = _LOADED.get(name) if isinstance(name, str) else None
     if engine is None:
         if not isinstance(name, str) or name not in _HOMES:
-            raise ValueError(f"engine: {name!r}, but it must be one of {', '.join(ENGINES)}")
+            raise ValueError(f"engine: {name!r}, but it must be one of {', '.join(_HOMES)}")
         engine = _LOADED[name] = cast(Engine, import_module(_HOMES[name]))
     return engine
 
@@ -65,7 +65,8 @@ def simulate(
     arch : ArchConfig or None
         The machine; None: the preset ``eie-64pe-45nm``.
     engine : str
-        ``"fast"`` (numba) or ``"reference"`` (SimPy, every unit of the machine modelled); same result in every field.
+        ``"fast"`` (numba), ``"reference"`` (SimPy, every unit of the machine modelled), or ``"rtl"`` (the hardware in
+        SystemVerilog, by Verilator; fixed point only); same result in every field.
     output : bool
         Whether to compute the outputs and the saturations of fixed point; timing and all other counts do not need them.
     schedule : bool
