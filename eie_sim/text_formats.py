@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,15 @@ class JsonKind:
         Of the object's ``format`` and ``format_version``.
     most_bytes : int
         Longest file that is read.
+    others : mapping of str to str
+        What to say of files of another format.
     """
 
     name: str
     format: str
     version: int
     most_bytes: int
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def head(self) -> dict[str, Any]:
@@ -54,6 +57,9 @@ class JsonKind:
             raise ValueError(f"no {self.name}: {error}") from None
         document = strict_json(f"no {self.name}", text)
         if not isinstance(document, dict) or document.get("format") != self.format:
+            found = document.get("format") if isinstance(document, dict) else None
+            if isinstance(found, str) and found in self.others:
+                raise ValueError(self.others[found])
             raise ValueError(f"no {self.name}: it must be a JSON object with format {self.format!r}")
         version = document.get("format_version")
         if type(version) is not int or version != self.version:

@@ -24,7 +24,10 @@ from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
 from eie_sim.text_formats import JsonKind
 
-KIND = JsonKind("results file", "eie-sim-results", version=1, most_bytes=2**30)
+_NETWORK = "results of a whole network; give the model and --inputs in their place"
+KIND = JsonKind(
+    "results file", "eie-sim-results", version=1, most_bytes=2**30, others={"eie-sim-network": _NETWORK}
+)  # fmt: skip
 """Largest results file that is read."""
 
 

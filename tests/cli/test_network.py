@@ -8,6 +8,7 @@ from PIL import Image
 
 from compressor.storage.coded_file import save_compressed
 from eie_sim import plan_network, run_network
+from eie_sim.cli import network_run
 from tests.network.small_networks import answers, compressed, residual
 
 LAYERS = ["first", "depthwise", "pointwise", "fc"]
@@ -169,3 +170,55 @@ def test_a_network_without_a_graph_is_refused(fails, files, here):
 def test_a_photo_is_for_squeezenet_alone(fails, here, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     assert "the network is not SqueezeNet 1.0" in fails("run", "net.dcz", "--photo", tmp_path / "p.png")
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_was(cli, here, tmp_path, monkeypatch):
+    whole = json.loads(cli("run", "net.dcz", "--inputs", "x.npz", "--json").stdout)
+    words = ("run", "net.dcz", "--inputs", "x.npz", "--chunk", "1", "--out", tmp_path / "o")
+    real = network_run.run_network
+
+    def interrupted(*arguments, progress, **more):
+        def stop(done, of):
+            if done == 2:
+                raise KeyboardInterrupt
+
+        return real(*arguments, progress=stop, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(network_run, "run_network", interrupted)
+        stopped = cli(*words)
+    assert stopped.exit_code == 130
+    assert "the same command goes on from there" in stopped.stderr
+    kept = [path.name for path in (tmp_path / "o" / "parts").iterdir() if path.suffix == ".npz"]
+    assert len(kept) == 2
+    again = cli(*words)
+    assert again.exit_code == 0, again.stderr
+    assert "goes on with the inferences in" in again.stderr
+    assert json.loads((tmp_path / "o" / "results.json").read_text())["nodes"] == whole["nodes"]
+    assert not (tmp_path / "o" / "parts").exists()
+
+
+def test_processes_give_the_same_results(cli, here):
+    one, two = (cli("run", "net.dcz", "--inputs", "x.npz", "--json", *more) for more in ((), ("--jobs", "2")))
+    assert two.exit_code == 0, two.stderr
+    names = ("nodes", "latency_cycles", "energy_uj", "best", "summary")
+    assert [json.loads(one.stdout)[name] for name in names] == [json.loads(two.stdout)[name] for name in names]
+
+
+def test_a_report_sets_the_network_beside_the_baselines_and_this_host(cli, here, tmp_path):
+    result = cli("report", "net.dcz", "--inputs", "x.npz", "--out", tmp_path, "--html", tmp_path / "page.html")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads((tmp_path / "report.json").read_text())
+    made = {(row["device"], row["figure"]) for row in document["baselines"]}
+    assert ("Titan X", "modelled") in made
+    assert ("this host, 1 thread", "measured") in made
+    machine_us = sum(document["latency_cycles"]) / 5 / 800
+    for row in document["baselines"]:
+        assert row["speedup"] == pytest.approx(row["time_us"] / machine_us)
+    page = (tmp_path / "page.html").read_text()
+    assert all(name in page for name in (*LAYERS, "Beside the baselines", "Every parameter"))
+
+
+def test_results_of_a_network_are_not_taken_for_those_of_layers(cli, fails, here, tmp_path):
+    cli("run", "net.dcz", "--inputs", "one.npy", "--out", tmp_path / "o")
+    assert "results of a whole network; give the model and --inputs in their place" in fails("report", tmp_path / "o")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from compressor import pack_codes
-from eie_sim import ArchConfig, preset, simulate
+from eie_sim import ArchConfig, load, preset, simulate, simulate_batch
 from eie_sim.baselines.cpu_measurement import CpuMeasurement, MeasuredCell
 from eie_sim.baselines.devices import device, devices
 from eie_sim.baselines.platforms import platforms
@@ -375,3 +375,24 @@ def test_markdown_defines_every_column_and_says_what_the_energy_assumes(publishe
         lines = part.splitlines()
         if lines[0].startswith("|"):
             assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_summed_batch_is_compared_by_the_mean_of_its_vectors():
+    job = load("random:64x128", weight_density=0.2, act_density=0.5, n_vectors=6)
+    (layer,), (acts,) = job.layers, job.acts
+    each, total = simulate_batch(layer, acts), simulate_batch(layer, acts, counts="sum").total()
+
+    def report(rows):
+        facts = {layer.name: LayerFacts(layer.density, 8)}
+        results = Results(rows, total.arch.model_dump(), "fast", layers=facts)
+        return run_report(results, [device("Titan X")], "table2-8cycle", dram=True).tables
+
+    summed = report([result_row(total)])
+    apart = report([result_row(each[at], at) for at in range(6)])
+    (one,) = summed["COMPUTE_REPORT"]
+    assert one["cycles"] == sum(row["cycles"] for row in apart["COMPUTE_REPORT"])
+    assert one["energy_nj"] == pytest.approx(sum(row["energy_nj"] for row in apart["COMPUTE_REPORT"]))
+    dense, *_ = (row for row in summed["COMPARISON_REPORT"] if row["kind"] == "dense")
+    times = [row["time_us"] for row in apart["COMPARISON_REPORT"] if row["kind"] == "dense"]
+    assert dense["time_us"] == pytest.approx(sum(times) / 6)
+    assert dense["speedup"] == pytest.approx(dense["baseline_us"] / dense["time_us"])
