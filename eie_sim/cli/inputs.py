@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eie_sim.arch import ArchConfig
+from eie_sim.arch import NETWORK_LEVEL, ArchConfig
 from eie_sim.sources import Job, Note, load
 from eie_sim.sources.job import notes_of
 from eie_sim.sources.options import Cure, OptionError, PackingError
@@ -38,6 +38,9 @@ def asked_for(file: str | None, eie_simulator: Path | None, arch: ArchConfig | N
     """
     if file is not None and eie_simulator is not None:
         raise ValueError("--eie-simulator: give a file or a folder, not both")
+    for name in NETWORK_LEVEL if arch is not None else ():
+        if getattr(arch, name) != ArchConfig.model_fields[name].default:
+            raise ValueError(f"{name}: {getattr(arch, name)}, but it is for a whole network, which takes --inputs")
     if file is not None and (Path(file) / "results.json").is_file():
         raise ValueError(f"{file}: is a folder of results; eie-sim report {file} reads them")
     what = file

@@ -9,6 +9,7 @@ from eie_sim.cli.console import Printer
 
 if TYPE_CHECKING:
     from compressor.types.coded import CompressedModel
+    from compressor.types.network import Network
     from compressor.types.packed_model import PackedModel
     from eie_sim.arch import ArchConfig
     from eie_sim.network import NetworkPlan
@@ -103,6 +104,26 @@ class AskedNetwork:
         feedback = pairs("--feedback", self.options.feedback)
         return {"batch_axis": batch_axes(self.options.batch_axis), "feedback": feedback}
 
+    def axis_notes(self, plan: "NetworkPlan") -> list[str]:
+        """What to say of inputs whose samples may be along another axis than the one that is cut."""
+        import numpy as np
+
+        axes = batch_axes(self.options.batch_axis)
+        notes = []
+        for end in plan.inputs:
+            array = self.inputs.get(end.name) if isinstance(self.inputs, dict) else self.inputs
+            sizes = end.sizes or ()
+            if array is None or end.name in axes or len(sizes) != np.ndim(array) or not isinstance(sizes[0], int):
+                continue
+            open_axes = [at for at, size in enumerate(sizes) if isinstance(size, str) and np.shape(array)[at] > 1]
+            if open_axes:
+                at, size = open_axes[0], np.shape(array)[open_axes[0]]
+                notes.append(
+                    f"{end.name}: axis 0 has a fixed size, so that all {size} along axis {at} are one inference; "
+                    f"--batch-axis {end.name}={at} makes an inference of each"
+                )
+        return notes
+
     @property
     def fixed(self) -> "dict[str, str]":
         """Values of ``--fix``."""
@@ -169,8 +190,7 @@ def asked_network(file: str, options: NetworkOptions, printer: Printer) -> Asked
             if value not in (None, []):
                 raise ValueError(f"{option}: is for ONNX files, which are compressed on the way; {file} is compressed")
         model, original = read_network(file), None
-    if options.inputs is None and options.photo is None:
-        raise ValueError(f"--inputs: must be given, or --photo: {file} takes {_ends(model)}")
+        _check_inputs(path, options, model.network)
     return AskedNetwork(path.name, model, network_inputs(model, options.inputs, options.photo), original, options)
 
 
@@ -261,21 +281,24 @@ def _compressed(path: Path, options: NetworkOptions, printer: Printer) -> "Compr
     from compressor.cli.sources import read_dense
 
     given = settings_of({"density": options.density, "weight_bits": options.weight_bits}, options.compression)
-    given.check_pruning()
     network = given.with_activations(read_dense(path, given.keep, given.take, options.fix, options.shape))
+    _check_inputs(path, options, network.network)
+    given.check_pruning()
     return compressed(network, given, printer)
 
 
-def _ends(model: "CompressedModel | PackedModel") -> str:
-    """What a network takes: names, types and shapes."""
+def _check_inputs(file: Path, options: NetworkOptions, network: "Network | None") -> None:
+    """Raise a ValueError where no inputs are given, that says what the network takes."""
     from compressor.importers.onnx_file import parsed_model
 
-    assert model.network is not None
-    graph = parsed_model(model.network.onnx).graph
+    if network is None or options.inputs is not None or options.photo is not None:
+        return
+    graph = parsed_model(network.onnx).graph
     weights = {one.name for one in graph.initializer}
     shapes = {
         one.name: "x".join(str(size.dim_value or size.dim_param or "?") for size in one.type.tensor_type.shape.dim)
         for one in graph.input
         if one.name not in weights
     }
-    return ", ".join(f"{name} ({shape or 'a number'})" for name, shape in shapes.items())
+    takes = ", ".join(f"{name} ({shape or 'a number'})" for name, shape in shapes.items())
+    raise ValueError(f"--inputs: must be given, or --photo: {file} takes {takes}")

@@ -13,15 +13,16 @@ import typer
 from rich.text import Text
 
 from compressor.console.coverage import kept_line
-from compressor.console.printer import plural
 from compressor.console.targets import check_target_file, check_target_folder
 from compressor.importers.npz import write_arrays
 from compressor.jit import available_cores
 from compressor.storage.files import check_suffix, replacing_in
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
+from eie_sim.capacity import model_capacity_report
 from eie_sim.cli.console import Printer, printable
 from eie_sim.cli.network_options import AskedNetwork
-from eie_sim.cli.network_table import answer_table, print_nodes, summary_lines
+from eie_sim.cli.network_table import answer_table, machine_text, print_nodes, summary_lines
 from eie_sim.columns import digits
 from eie_sim.engines.base import engine_named
 from eie_sim.network import NetworkPlan, NetworkResult, run_network, run_uncompressed
@@ -93,6 +94,10 @@ def simulate_network(
     if left := kept_line(network):
         printer.note(left)
     spread = spread or Spread()
+    for note in asked.axis_notes(plan):
+        printer.note(note)
+    if plan.arch.dram_bytes_per_s is None:
+        _check_room(plan, printer)
     jobs = spread.jobs or 1
     cluster = nullcontext() if spread.dask is None else dask_executor(spread.dask)
     with cluster as executor, printer.counting() as count:
@@ -106,6 +111,22 @@ def simulate_network(
             kept = "" if parts is None else f"; what is done is in {parts}, and the same command goes on from there"
             printer.note(f"interrupted{kept}")
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _check_room(plan: NetworkPlan, printer: Printer) -> None:
+    """Warn where the matrices of a network do not fit the SRAMs together; refuse it under ``strict_capacity``."""
+    distinct = {id(layer): layer for node in plan.nodes.values() for layer in node.matrices}
+    chips = plan.arch.n_chips
+    needs = model_capacity_report(PackedModel(tuple(distinct.values()), ("none",) * len(distinct)), plan.arch)
+    for need in needs[:2]:  # entries and pointers; what activations and sums need is that of each matrix
+        if need.used > need.available * (chips if need.memory == "spmat_bytes" else 1):
+            text = (
+                f"{need.memory}: the network needs {need.used:,} {need.unit} in the fullest PE, the machine has "
+                f"{need.available:,}; it runs as if all were resident, and --set dram_bytes_per_s=12.8e9 loads the rest"
+            )
+            if plan.arch.strict_capacity:
+                raise ValueError(text)
+            printer.warn(text)
 
 
 def run_whole(
@@ -145,6 +166,8 @@ def run_whole(
         if parts.exists():
             printer.note(f"goes on with the inferences in {parts}")
     result = simulate_network(asked, plan, engine, printer, spread, parts)
+    if not len(result):
+        raise ValueError(f"{asked.options.inputs}: holds no sample, but a run needs at least one")
     found = _judgement(asked, plan, result, name, judged, classes)
     document = {**result.plain(), **found, "file": asked.name, "notes": list(printer.notes)}
     if out is not None:
@@ -174,7 +197,7 @@ def _judgement(
     answers = Answers.of(result.outputs[name])
     found: dict[str, Any] = {"output": name}
     labels = None
-    if answers is None:
+    if answers is None or not len(answers):
         for option, given in (("--labels", judged.labels), ("--classes", judged.classes)):
             if given is not None:
                 shape = np.asarray(result.outputs[name]).shape
@@ -197,6 +220,9 @@ def _judgement(
         ]
         if judged.labels is not None:
             labels = read_labels(judged.labels, len(answers))
+            if not 0 <= labels.min() <= labels.max() < answers.scores.shape[1]:
+                worst = labels.max() if labels.max() >= answers.scores.shape[1] else labels.min()
+                raise ValueError(f"--labels: {worst}, but the classes are 0 to {answers.scores.shape[1] - 1}")
             found["accuracy"] = answers.accuracy(labels)
     against = judged.against or asked.uncompressed
     if against is not None and len(result):
@@ -229,12 +255,12 @@ def _save(result: NetworkResult, document: dict[str, Any], out: Path, printer: P
 
 def _print(asked: AskedNetwork, result: NetworkResult, found: dict[str, Any], printer: Printer) -> None:
     arch = result.arch
-    clock = f"{arch.clock_hz / 1e6:g} MHz"
-    parts = ", ".join([plural(arch.n_pe, "PE"), clock, arch.arithmetic, result.lowering, f"engine {result.engine}"])
+    parts = ", ".join([machine_text(arch), result.lowering, f"engine {result.engine}"])
     printer.lines([Text.assemble((printable(asked.name), "bold"), f" on {printable(arch.name)}: {parts}"), ""])
     print_nodes(result, printer)
     printer.lines(["", *summary_lines(result), ""])
     count = len(result)
+    answered = len(found.get("best", ())) or count
     if "best" in found and count <= _SHOWN_ANSWERS:
         rows = [
             (at, one["class"], printable(one["name"]) or "-", one["probability"])
@@ -242,9 +268,11 @@ def _print(asked: AskedNetwork, result: NetworkResult, found: dict[str, Any], pr
             for one in best
         ]
         answer_table(rows, printer)
+    elif "best" in found:
+        printer.remark(f"The best classes of {answered:,} answers are in --json and --out.")
 
     def of_all(right: int) -> str:
-        return f"{right:,} of {count:,} ({100 * right / count:.1f} %)"
+        return f"{right:,} of {answered:,} ({100 * right / answered:.1f} %)"
 
     lines = []
     if "accuracy" in found:

@@ -7,6 +7,7 @@ from rich.text import Text
 from compressor.console.coverage import middle
 from compressor.console.grid import Group, column, grid
 from compressor.console.printer import plural
+from eie_sim.arch import ArchConfig
 from eie_sim.cli.console import Printer
 from eie_sim.columns import digits
 from eie_sim.network import HostResult, NetworkResult, NodeResult
@@ -50,7 +51,8 @@ def print_nodes(result: NetworkResult, printer: Printer) -> None:
         ),
         cells(
             "us each", [digits(node.cycles / result.arch.clock_hz * 1e6 / count) for node in nodes],
-            digits(result.time_us / count), [f"({digits(step.seconds * 1e6 / count)})" for step in result.host],
+            digits(result.cycles / result.arch.clock_hz * 1e6 / count),
+            [f"({digits(step.seconds * 1e6 / count)})" for step in result.host],
         ),
         cells("uJ each", [digits(node.energy_uj / count) for node in nodes], digits(energy / count)),
         cells("weights %", [f"{100 * node.density:.0f}" for node in nodes], "", rank=4),
@@ -82,6 +84,10 @@ def network_remarks(result: NetworkResult) -> list[str]:
         remarks.append(
             f"On the machine: {100 * part:.1f} % of the multiply-accumulates; the rest is not in its figures."
         )
+    if result.arch.n_chips > 1:
+        remarks.append("Each chip computes its own rows in products of its own; cycles are those of the slowest chip.")
+    if result.has_outside:
+        remarks.append("us each and cycles are without the waits for DRAM and link, uJ each is with both.")
     if result.saturations:
         remarks.append(f"{result.saturations:,} sums were cut to the range of the fixed point.")
     return remarks
@@ -100,7 +106,23 @@ def summary_lines(result: NetworkResult) -> list[Text]:
         for name, what, unit in (("latency_us", "latency", "us"), ("energy_uj", "energy", "uJ")):
             parts = [f"{_figure(found[f'{name}_{at}'])} {unit} ({at})" for at in ("median", "p99", "max")]
             lines.append(Text(f"{what} of an inference: {', '.join(parts)}"))
+    if result.has_outside:
+        nodes = result.nodes.values()
+        waits = sum(node.wait_cycles for node in nodes)
+        dram, link = sum(node.dram_uj for node in nodes), sum(node.link_uj for node in nodes)
+        lines.append(
+            Text(
+                f"in latency and energy of all inferences: {waits:,} cycles waited for DRAM and link, DRAM "
+                f"{digits(dram)} uJ, link {digits(link)} uJ"
+            )
+        )
     return lines
+
+
+def machine_text(arch: ArchConfig) -> str:
+    """How many PEs a machine has, on how many chips, and how fast it is."""
+    chips = f"{arch.n_chips} chips of " if arch.n_chips > 1 else ""
+    return f"{chips}{plural(arch.n_pe, 'PE')}, {arch.clock_hz / 1e6:g} MHz, {arch.arithmetic}"
 
 
 def _active(node: NodeResult) -> float:

@@ -64,7 +64,10 @@ _CPU = "A measurement of `eie-sim measure --out`; times of --quick are marked as
 _DRAM = "Count what does not fit the SRAMs as read from DRAM for every input; else energy is as if it fitted."
 _BATCH = "Input vectors that the baselines compute together: 1 (default), 64 or 1,64."
 _HTML = "Write one page for a browser, with pictures, maps of PEs over time and tables to sort; it needs nothing else."
-_OUT = "Write report.json, report.md and COMPUTE_REPORT.csv, ENERGY_REPORT.csv ... there."
+_OUT = (
+    "Write report.json, report.md and COMPUTE_REPORT.csv, ENERGY_REPORT.csv ... there; of a whole network report.json, "
+    "NODES.csv and BASELINE_NODES.csv."
+)
 
 
 def report(

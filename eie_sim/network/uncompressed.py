@@ -45,22 +45,28 @@ def run_uncompressed(
     options.log_severity_level = 4
     fed_back = dict(feedback or {})
     samples = Samples(plan, inputs, batch_axis or {}, fed_back)
+    names = [one.name for one in plan.outputs]
+    found: list[dict[str, Any]] = []
+    state: dict[str, Any] = {}
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        taken = {one.name for one in session.get_inputs()}
-        names = [one.name for one in plan.outputs]
-        if lacking := [name for name in names if name not in {one.name for one in session.get_outputs()}]:
-            raise ValueError(f"has no output {lacking[0]!r}, which the compressed network has")
-        found: list[dict[str, Any]] = []
-        state: dict[str, Any] = {}
-        for number in range(len(samples)):
-            feeds = {**plan.fixed, **samples[number], **state}
-            results = session.run(names, {name: value for name, value in feeds.items() if name in taken})
-            found.append(dict(zip(names, results, strict=True)))
-            state = {name: found[-1][output] for output, name in fed_back.items()}
-    except ValueError:
-        raise
     except Exception as error:  # ONNX Runtime's errors share no class but this one
-        first = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{model}: ONNX Runtime refuses it: {first:.300}") from None
+        raise ValueError(f"{model}: {_first_line(error)}") from None
+    taken, given = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
+    known = {*plan.fixed, *(one.name for one in plan.inputs)}
+    for what, lacking in (("takes", {*taken} - known), ("does not give", {*names} - {*given})):
+        if lacking:
+            raise ValueError(f"{model}: {what} {min(lacking)!r}; it is not the network that was compressed")
+    for number in range(len(samples)):
+        feeds = {**plan.fixed, **samples[number], **state}
+        try:
+            results = session.run(names, {name: value for name, value in feeds.items() if name in taken})
+        except Exception as error:  # as above
+            raise ValueError(f"{model}: {_first_line(error)}") from None
+        found.append(dict(zip(names, results, strict=True)))
+        state = {name: found[-1][output] for output, name in fed_back.items()}
     return samples.together(found)
+
+
+def _first_line(error: Exception) -> str:
+    return f"ONNX Runtime refuses it: {str(error).strip().partition(chr(10))[0]:.300}"

@@ -58,6 +58,12 @@ def read_network(what: str | Path) -> CompressedModel | PackedModel:
         raise ValueError(
             f"{file}: has no graph, so that nothing says how its layers are connected; compress the ONNX file"
         )
+    if isinstance(model, PackedModel):
+        here = {layer.name for layer in model.layers}
+        if lacking := [name for use in model.network.uses for name in use.tensors if name not in here]:
+            raise ValueError(
+                f"{file}: has no {lacking[0]!r}, for a packed file holds matrices alone; give the .dcz or .onnx file"
+            )
     return model
 
 

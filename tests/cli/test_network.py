@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from onnx import helper
 from PIL import Image
 
 from compressor.storage.coded_file import save_compressed
 from eie_sim import plan_network, run_network
 from eie_sim.cli import network_run
-from tests.network.small_networks import answers, compressed, residual
+from tests.network.small_networks import answers, compressed, few, made, residual, with_state
 
 LAYERS = ["first", "depthwise", "pointwise", "fc"]
 
@@ -26,6 +27,13 @@ def folder(tmp_path_factory):
     np.save(folder / "one.npy", images[:1])
     np.save(folder / "labels.npy", answers(residual(), {"x": images})["y"].argmax(axis=1))
     np.save(folder / "wrong.npy", np.zeros(3, int))
+    np.save(folder / "high.npy", np.full(5, 7))
+    np.save(folder / "none.npy", images[:0])
+    (folder / "junk.onnx").write_bytes(b"not a model")
+    other = (folder / "model.onnx").read_bytes()
+    compressed(with_state(), folder)
+    (folder / "model.onnx").rename(folder / "other.onnx")
+    (folder / "model.onnx").write_bytes(other)
     (folder / "names.txt").write_text("cat\ndog\nbird\n")
     (folder / "two.txt").write_text("cat\ndog\n")
     (folder / "bits.toml").write_text("density = 1\nweight_bits = 8\n")
@@ -82,6 +90,31 @@ def test_a_compressed_file_is_compared_with_the_network_that_it_was(cli, here):
     document = json.loads(cli("run", "net.dcz", "--inputs", "x.npz", "--against", "model.onnx", "--json").stdout)
     assert document["uncompressed"]["agree"] == 5
     assert document["uncompressed"]["difference"] < 1e-5
+
+
+def test_samples_along_another_axis_are_pointed_at(cli, here):
+    model = made(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "fc")],
+        {"w": few(1, 4, 3)},
+        {"x": [2, "n", 4]},
+        {"y": [2, "n", 3]},
+    )
+    (here / "axes.onnx").write_bytes(model.SerializeToString())
+    np.save("axes.npy", np.ones((2, 6, 4), np.float32))
+    words = ("run", "axes.onnx", "--inputs", "axes.npy", "--density", "1", "--weight-bits", "8")
+    result = cli(*words)
+    assert "all 6 along axis 1 are one inference; --batch-axis x=1 makes an inference of each" in result.stderr
+    assert "1 inference:" in result.stdout
+    again = cli(*words, "--batch-axis", "x=1", "--batch-axis", "y=1")
+    assert "along axis" not in again.stderr
+    assert "6 inferences:" in again.stdout
+
+
+def test_waits_for_dram_and_link_are_shown(cli, here):
+    machine = ("--set", "dram_bytes_per_s=1e9", "--set", "n_chips=2", "--set", "link_bytes_per_s=1e9")
+    shown = cli("run", "net.dcz", "--inputs", "one.npy", *machine).stdout
+    assert "2 chips of 64 PEs" in shown
+    assert "cycles waited for DRAM and link" in shown
 
 
 def test_classes_are_named(cli, here):
@@ -141,6 +174,15 @@ def test_a_picture_of_the_network_or_of_one_product_is_drawn(cli, here, tmp_path
         ("run --inputs x.npz", "--inputs: is for a whole network: a FILE of one"),
         ("run net.dcz --inputs x.npz --labels wrong.npy", "wrong.npy: shape (3,), but there are 5 inferences"),
         ("run net.dcz --inputs x.npz --classes two.txt", "--classes: two.txt names 2 classes, but the network has 3"),
+        ("run net.dcz --inputs x.npz --labels high.npy", "--labels: 7, but the classes are 0 to 2"),
+        ("run net.dcz --inputs none.npy", "none.npy: holds no sample"),
+        ("run junk.onnx --inputs x.npz", "junk.onnx: "),
+        ("run net.dcz --inputs x.npz --against other.onnx", "other.onnx: takes 'c'; it is not the network that was"),
+        ("run random:8x8 --set n_chips=4", "n_chips: 4, but it is for a whole network, which takes --inputs"),
+        (
+            "run net.dcz --inputs x.npz --set spmat_bytes=48 --set strict_capacity=true",
+            "spmat_bytes: the network needs 64 bytes in the fullest PE, the machine has 48",
+        ),
         ("run net.dcz --inputs x.npz --output z", "--output: 'z', but the network has y"),
         ("run net.dcz --inputs names.txt", "names.txt: is not an .npz or .npy file of arrays"),
         ("run net.dcz --inputs x.npz --lowering fft", "--lowering: 'fft', but it must be im2col or winograd"),

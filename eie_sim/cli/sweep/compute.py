@@ -48,7 +48,9 @@ def run(
     if dry_run:
         _dry_run(wanted, target, retry_failed, as_json, printer)
         return
-    if wanted.acts is None and any(is_file(str(name)) for name in wanted.workloads()):
+    if wanted.inputs is not None or wanted.photo is not None:
+        printer.note("of whole networks, every figure is the sum over all inferences of the inputs")
+    elif wanted.acts is None and any(is_file(str(name)) for name in wanted.workloads()):
         # Results depend on how many inputs are active.
         active = "all" if wanted.act_density == 1 else f"{100 * wanted.act_density:g} %"
         printer.note(f"inputs of files are drawn, {active} of them active (acts gives real ones, act_density a share)")
