@@ -58,7 +58,7 @@ class NetworkOptions:
         if file is None or not (is_whole or self.inputs is not None or self.photo is not None):
             return False
         for option, value in of_layers.items():
-            if value not in (None, [], False):
+            if value is not None and value is not False and value != []:
                 raise ValueError(f"{option}: is for layers, but {file} runs as a whole network")
         return True
 
@@ -103,6 +103,22 @@ class AskedNetwork:
 
         feedback = pairs("--feedback", self.options.feedback)
         return {"batch_axis": batch_axes(self.options.batch_axis), "feedback": feedback}
+
+    def count(self, plan: "NetworkPlan") -> int:
+        """Inferences that the inputs are.
+
+        Raises
+        ------
+        ValueError
+            If they are none, or do not fit the network.
+        """
+        from eie_sim.network.samples import Samples
+
+        options = self.run_options
+        found = len(Samples(plan, self.inputs, options["batch_axis"], options["feedback"]))
+        if not found:
+            raise ValueError(f"{self.options.inputs}: holds no sample, but a run needs at least one")
+        return found
 
     def axis_notes(self, plan: "NetworkPlan") -> list[str]:
         """What to say of inputs whose samples may be along another axis than the one that is cut."""

@@ -53,9 +53,8 @@ def report_network(
     if html is not None:
         check_target_file("--html", html)
     plan = asked.plan(machine)
+    asked.count(plan)  # none is refused
     result = simulate_network(asked, plan, "fast", printer)
-    if not len(result):
-        raise ValueError("--inputs: hold no inference, but a report needs at least one")
     measured = _measured(asked, printer)
     found = NetworkReport(asked.name, result, network_roofline(plan, result, devices), measured, tuple(printer.notes))
     if out is not None:

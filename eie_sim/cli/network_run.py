@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.text import Text
 
 from compressor.console.coverage import kept_line
@@ -119,10 +120,12 @@ def _check_room(plan: NetworkPlan, printer: Printer) -> None:
     chips = plan.arch.n_chips
     needs = model_capacity_report(PackedModel(tuple(distinct.values()), ("none",) * len(distinct)), plan.arch)
     for need in needs[:2]:  # entries and pointers; what activations and sums need is that of each matrix
-        if need.used > need.available * (chips if need.memory == "spmat_bytes" else 1):
+        room = need.available * (chips if need.memory == "spmat_bytes" else 1)
+        if need.used > room:
+            has = f"the machine has {room:,}" + " on all chips" * (chips > 1)
             text = (
-                f"{need.memory}: the network needs {need.used:,} {need.unit} in the fullest PE, the machine has "
-                f"{need.available:,}; it runs as if all were resident, and --set dram_bytes_per_s=12.8e9 loads the rest"
+                f"{need.memory}: the network needs {need.used:,} {need.unit} in the fullest PE, {has}; it runs as if "
+                "all were resident, and --set dram_bytes_per_s=12.8e9 loads the rest"
             )
             if plan.arch.strict_capacity:
                 raise ValueError(text)
@@ -160,15 +163,15 @@ def run_whole(
     name = judged.output or plan.outputs[0].name
     if name not in [one.name for one in plan.outputs]:
         raise ValueError(f"--output: {name!r}, but the network has {', '.join(one.name for one in plan.outputs)}")
+    count = asked.count(plan)
+    labels = None if judged.labels is None else read_labels(judged.labels, count)
     parts = None
     if out is not None and all(end.dtype.kind not in "OV" for end in plan.outputs):
         parts = out / PARTS
         if parts.exists():
             printer.note(f"goes on with the inferences in {parts}")
     result = simulate_network(asked, plan, engine, printer, spread, parts)
-    if not len(result):
-        raise ValueError(f"{asked.options.inputs}: holds no sample, but a run needs at least one")
-    found = _judgement(asked, plan, result, name, judged, classes)
+    found = _judgement(asked, plan, result, name, labels, classes, judged)
     document = {**result.plain(), **found, "file": asked.name, "notes": list(printer.notes)}
     if out is not None:
         _save(result, document, out, printer)
@@ -190,13 +193,13 @@ def _judgement(
     plan: NetworkPlan,
     result: NetworkResult,
     name: str,
-    judged: Judged,
+    labels: NDArray[np.int64] | None,
     classes: list[str] | None,
+    judged: Judged,
 ) -> dict[str, Any]:
     """What the outputs say, for JSON."""
     answers = Answers.of(result.outputs[name])
     found: dict[str, Any] = {"output": name}
-    labels = None
     if answers is None or not len(answers):
         for option, given in (("--labels", judged.labels), ("--classes", judged.classes)):
             if given is not None:
@@ -218,8 +221,7 @@ def _judgement(
             ]
             for at, best in enumerate(answers.best)
         ]
-        if judged.labels is not None:
-            labels = read_labels(judged.labels, len(answers))
+        if labels is not None:
             if not 0 <= labels.min() <= labels.max() < answers.scores.shape[1]:
                 worst = labels.max() if labels.max() >= answers.scores.shape[1] else labels.min()
                 raise ValueError(f"--labels: {worst}, but the classes are 0 to {answers.scores.shape[1] - 1}")
@@ -227,8 +229,11 @@ def _judgement(
     against = judged.against or asked.uncompressed
     if against is not None and len(result):
         outputs = run_uncompressed(plan, against, asked.inputs, **asked.run_options)
-        differences = {one: largest_difference(result.outputs[one], outputs[one]) for one in outputs}
-        found["uncompressed"] = {"file": against.name, "difference": differences[name]}
+        pair = [one for one in (result.outputs[name], outputs[name]) if isinstance(one, np.ndarray)]
+        numbers = len(pair) == 2 and all(one.dtype.kind in "fiub" for one in pair)
+        same_shape = numbers and pair[0].shape == pair[1].shape
+        difference = largest_difference(*pair) if same_shape else None
+        found["uncompressed"] = {"file": against.name, "difference": difference}
         if answers is not None and (other := Answers.of(outputs[name])) is not None:
             found["uncompressed"]["agree"] = answers.agreeing(other)
             if labels is not None:
@@ -249,7 +254,7 @@ def _save(result: NetworkResult, document: dict[str, Any], out: Path, printer: P
             write_arrays(arrays, file)
         plots.save(plots.network_path(figures.network_path(result, document["file"])), folder / PICTURE)
     printer.note(f"wrote {JSON}, {CSV}, {OUTPUTS} and {PICTURE} in {out}")
-    for name in result.outputs.keys() - arrays.keys():
+    for name in (name for name in result.outputs if name not in arrays):
         printer.note(f"output {name!r} does not hold numbers: it is not in {OUTPUTS}")
 
 
@@ -284,10 +289,14 @@ def _print(asked: AskedNetwork, result: NetworkResult, found: dict[str, Any], pr
         same = f"same class in {of_all(other['agree'])}; " if "agree" in other else ""
         lines.append(
             f"beside {printable(other['file'])}, not compressed, in ONNX Runtime: {same}largest difference of "
-            f"{found['output']!r} {digits(100 * other['difference'])} % of its largest number"
+            f"{found['output']!r} {_percent(other['difference'])} of its largest number"
         )
         if "accuracy" in other:
             lines.append(f"right without compression: {of_all(other['accuracy']['top1'])}")
     elif count:
         lines.append("agreement with the uncompressed network: unknown; --against FILE.onnx compares")
     printer.lines(lines)
+
+
+def _percent(part: float | None) -> str:
+    return "unknown" if part is None else f"{digits(100 * part)} %"

@@ -1,6 +1,7 @@
 """What the outputs of a network say: classes, accuracy, and agreement with another network's outputs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +22,13 @@ class Answers:
     scores: NDArray[np.float64]
 
     @classmethod
-    def of(cls, output: ArrayLike) -> "Answers | None":
+    def of(cls, output: object) -> "Answers | None":
         """The answers in an output of shape (B, n_classes), where axes of length 1 may follow; None in another one."""
-        array = np.asarray(output)
+        if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
+            return None
+        array: NDArray[Any] = output
         shape = array.shape
-        if array.dtype.kind != "f" or array.ndim < 2 or shape[1] < 2 or any(size != 1 for size in shape[2:]):
+        if array.ndim < 2 or shape[1] < 2 or any(size != 1 for size in shape[2:]):
             return None
         return cls(array.reshape(shape[:2]).astype(np.float64))
 
@@ -41,10 +44,10 @@ class Answers:
     def probabilities(self) -> NDArray[np.float64]:
         """The scores where they are probabilities, else their softmax; float64, shape (B, n_classes)."""
         scores = self.scores
-        if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3):
-            return scores
+        # Of each inference by itself, so that no other changes it.
+        are = (scores >= 0).all(axis=1) & np.isclose(scores.sum(axis=1), 1, atol=1e-3)
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return np.where(are[:, np.newaxis], scores, powers / powers.sum(axis=1, keepdims=True))
 
     def accuracy(self, labels: NDArray[np.int64]) -> dict[str, int]:
         """How many inferences have their label as the best class, and among the five best where there are more."""
@@ -59,8 +62,10 @@ class Answers:
         return int((self.best[:, 0] == other.best[:, 0]).sum())
 
 
-def largest_difference(output: ArrayLike, other: ArrayLike) -> float:
+def largest_difference(output: ArrayLike, other: ArrayLike) -> float | None:
     """The largest difference of two outputs, as a fraction of the largest magnitude of the other.
+
+    Numbers that are the same in both, also infinite ones, do not differ; None where one is infinite in one of them.
 
     Raises
     ------
@@ -72,5 +77,8 @@ def largest_difference(output: ArrayLike, other: ArrayLike) -> float:
         raise ValueError(f"outputs: shapes {one.shape} and {two.shape}, but must be the same")
     if not one.size:
         return 0.0
-    scale = float(np.abs(two).max())
-    return float(np.abs(one - two).max()) / (scale or 1.0)
+    differ = one != two
+    if not np.isfinite(np.concatenate([one[differ], two[differ]])).all():
+        return None
+    scale = float(np.abs(two[np.isfinite(two)]).max(initial=0))
+    return float(np.abs(one[differ] - two[differ]).max(initial=0)) / (scale or 1.0)

@@ -72,8 +72,9 @@ class NetworkReport:
         return rows
 
     def _row(self, device: str, kind: str, figure: str, time_us: float, energy_uj: float | None) -> Row:
-        ratio = None if energy_uj is None else energy_uj / self.energy_uj
-        cells = (device, kind, figure, time_us, time_us / self.time_us, energy_uj, ratio)
+        ratio = energy_uj / self.energy_uj if energy_uj is not None and self.energy_uj else None
+        faster = time_us / self.time_us if self.time_us else None
+        cells = (device, kind, figure, time_us, faster, energy_uj, ratio)
         return dict(zip(BASELINES, cells, strict=True))
 
     def plain(self) -> dict[str, Any]:

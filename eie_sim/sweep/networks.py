@@ -137,9 +137,9 @@ class NetworkRun:
             count = len(result)
             found |= {
                 "baseline_us": total.time_us * count,
-                "speedup": total.time_us * count / time_us,
+                "speedup": total.time_us * count / time_us if time_us else None,
                 "baseline_uj": total.energy_uj * count,
-                "energy_ratio": total.energy_uj * count / (spent.total_nj * 1e-3),
+                "energy_ratio": total.energy_uj * count / (spent.total_nj * 1e-3) if spent.total_nj else None,
             }
         return found
 

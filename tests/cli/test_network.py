@@ -10,6 +10,7 @@ from PIL import Image
 from compressor.storage.coded_file import save_compressed
 from eie_sim import plan_network, run_network
 from eie_sim.cli import network_run
+from eie_sim.network.answers import Answers, largest_difference
 from tests.network.small_networks import answers, compressed, few, made, residual, with_state
 
 LAYERS = ["first", "depthwise", "pointwise", "fc"]
@@ -264,3 +265,17 @@ def test_a_report_sets_the_network_beside_the_baselines_and_this_host(cli, here,
 def test_results_of_a_network_are_not_taken_for_those_of_layers(cli, fails, here, tmp_path):
     cli("run", "net.dcz", "--inputs", "one.npy", "--out", tmp_path / "o")
     assert "results of a whole network; give the model and --inputs in their place" in fails("report", tmp_path / "o")
+
+
+def test_answers_of_infinite_scores_and_of_other_outputs_are_not_lost():
+    assert largest_difference([-np.inf, 1.0], [-np.inf, 2.0]) == 0.5
+    assert largest_difference([-np.inf, 1.0], [0.0, 1.0]) is None
+    assert Answers.of([np.zeros((1, 2)), np.zeros((1, 3))]) is None
+    assert Answers.of(np.array(["a", "b"], object)) is None
+    mixed = Answers(np.array([[0.25, 0.75], [2.0, 2.0]]))
+    assert mixed.probabilities.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+
+
+def test_a_run_of_no_sample_leaves_nothing_behind(fails, here, tmp_path):
+    fails("run", "net.dcz", "--inputs", "none.npy", "--out", tmp_path / "o")
+    assert not (tmp_path / "o" / "parts").exists()
