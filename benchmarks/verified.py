@@ -27,6 +27,7 @@ from eie_sim.baselines.devices import devices
 from eie_sim.baselines.published import KINDS
 from eie_sim.cost import CALIBRATIONS, calibration
 from eie_sim.cost.technology import SCALINGS
+from eie_sim.network.result import NODE_COLUMNS, OUTSIDE_COLUMNS
 from eie_sim.report.report_columns import HEADLINE, REPORTS, UNITS, by_unit
 from eie_sim.report.tables import column_definitions
 from eie_sim.sweep import store
@@ -174,6 +175,12 @@ def columns() -> str:
     return definitions(column_definitions())
 
 
+def nodes() -> str:
+    """Every column of the nodes of a whole network."""
+    every = (*NODE_COLUMNS, *OUTSIDE_COLUMNS)
+    return definitions({column.name: {"unit": column.unit, "definition": column.definition} for column in every})
+
+
 def reports() -> str:
     """Every column of the CSV files of ``eie-sim report``."""
     every = {"Against the baselines": HEADLINE, **REPORTS, "Energy by unit": by_unit(u for u in UNITS if " " not in u)}
@@ -197,6 +204,7 @@ def sweeps() -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "verified": verified,
     "columns": columns,
+    "nodes": nodes,
     "reports": reports,
     "sweeps": sweeps,
     "calibrations": calibrations,
