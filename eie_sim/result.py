@@ -4,6 +4,7 @@ Two engines run one contract, so there is one set of result types; whoever reads
 know, which engine made it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
@@ -565,3 +566,43 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     return type(a) is type(b) and a == b
+
+
+def batch_of_runs(
+    results: Sequence[SimResult], layer: PackedLayer, arch: ArchConfig, engine: str, output: bool, kept: KeptCounts
+) -> BatchResult:
+    """The batch of vectors that an engine runs one by one.
+
+    Parameters
+    ----------
+    results : sequence of SimResult
+        Of each vector; maybe none.
+    layer : PackedLayer
+    arch : ArchConfig
+    engine : str
+    output : bool
+        Whether the results have outputs.
+    kept : str
+        One of `KEPT_COUNTS`.
+    """
+    found = [result.counts for result in results]
+    # The shapes are given, for a batch may have no input.
+    ran = [(c.broadcasts, r.cycles, c.broadcast_stalls, c.scan_bubbles) for c, r in zip(found, results, strict=True)]
+    per_pe = [[getattr(c, name) for name in PER_PE] for c in found]
+    tables: Integers | None = np.array(per_pe, np.int64).reshape(len(results), len(PER_PE), layer.n_pe)
+    if kept != "each":
+        tables = tables.sum(axis=0) if kept == "sum" and tables is not None else None
+    dtype: type[np.floating] = np.float32 if arch.number_bits is None else np.float64
+    outputs = np.array([r.output for r in results], dtype).reshape(len(results), layer.n_rows) if output else None
+    return BatchResult(
+        cycles=np.array([result.cycles for result in results], np.int64),
+        output=outputs,
+        counts=batch_counts(np.array(ran, np.int64).reshape(len(results), 4), tables),
+        arch=arch,
+        layer=layer.name,
+        n_rows=layer.n_rows,
+        n_cols=layer.n_cols,
+        engine=engine,
+        version=__version__,
+        kept=kept,
+    )

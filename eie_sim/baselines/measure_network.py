@@ -86,7 +86,7 @@ def measure_network(
         Seconds that the samples of one number of threads may take, those of the nodes apart; then there are fewer, one
         at least.
     progress : function or None
-        Told steps done, steps in all, and what is being done.
+        Called with steps done, steps in all, and what is being done.
 
     Raises
     ------

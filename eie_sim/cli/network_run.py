@@ -18,7 +18,6 @@ from compressor.console.targets import check_target_file, check_target_folder
 from compressor.importers.npz import write_arrays
 from compressor.jit import available_cores
 from compressor.storage.files import check_suffix, replacing_in
-from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import model_capacity_report
 from eie_sim.cli.console import Printer, printable
@@ -116,9 +115,8 @@ def simulate_network(
 
 def _check_room(plan: NetworkPlan, printer: Printer) -> None:
     """Warn where the matrices of a network do not fit the SRAMs together; refuse it under ``strict_capacity``."""
-    distinct = {id(layer): layer for node in plan.nodes.values() for layer in node.matrices}
     chips = plan.arch.n_chips
-    needs = model_capacity_report(PackedModel(tuple(distinct.values()), ("none",) * len(distinct)), plan.arch)
+    needs = model_capacity_report(plan.together, plan.arch)
     for need in needs[:2]:  # entries and pointers; what activations and sums need is that of each matrix
         room = need.available * (chips if need.memory == "spmat_bytes" else 1)
         if need.used > room:

@@ -188,7 +188,7 @@ def energy(
     ------
     ValueError
         When the result is neither that of a run nor a total, there is no such calibration or rule, the node is neither
-        45 nor 28 nm, or `dram_bytes` is negative or not a whole number.
+        45 nor 28 nm, or `dram_bytes` is not an integer of at least 0.
     """
     if isinstance(result, BatchResult) and result.kept == "sum":
         result = result.total()

@@ -1,7 +1,7 @@
 """What an engine is, which ones there are, and the public `simulate` functions that check and call one."""
 
 from importlib import import_module
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +13,6 @@ from eie_sim.capacity import check_capacity
 from eie_sim.engines.layer_cache import LayerCache
 from eie_sim.engines.protocol import Engine, Inputs
 from eie_sim.result import KEPT_COUNTS, BatchResult, SimResult
-
-EngineName = Literal["fast", "reference", "rtl"]
 
 _HOMES = {"fast": "eie_sim.engines.fast", "reference": "eie_sim.engines.reference", "rtl": "eie_sim.rtl.engine"}
 _LOADED: "dict[str, Engine]" = {}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from compressor.lowering import Lowering
 from compressor.types.network import Kept, Use
 from compressor.types.packed import PackedLayer
+from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.network.direct import DirectConvolution
 from eie_sim.network.graph import End, Segment
@@ -137,6 +138,12 @@ class NetworkPlan:
         if self._residency is None:
             self._residency = Residency({node.name: node.matrices for node in self.in_order_of_use}, self.arch)
         return self._residency
+
+    @property
+    def together(self) -> PackedModel:
+        """All matrices, each that several nodes share once; no chain."""
+        distinct = {id(layer): layer for node in self.nodes.values() for layer in node.matrices}
+        return PackedModel(tuple(distinct.values()), ("none",) * len(distinct))
 
     def __repr__(self) -> str:
         matrices = sum(len(node.matrices) for node in self.nodes.values())

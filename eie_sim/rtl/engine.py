@@ -10,8 +10,8 @@ from compressor._version import __version__
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.fixed_point import most_frac_bits, quantise
-from eie_sim.result import PER_PE, BatchResult, Counts, KeptCounts, Schedule, SimResult, batch_counts, freeze
-from eie_sim.rtl.model import COUNTERS, Integers, Model, Report, Work, model
+from eie_sim.result import BatchResult, Counts, KeptCounts, Schedule, SimResult, batch_of_runs, freeze
+from eie_sim.rtl.model import COUNTERS, Model, Report, Work, model
 from eie_sim.rtl.parameters import Parameters, pointer_words
 
 NAME = "rtl"
@@ -47,25 +47,7 @@ def run_batch(layer: PackedLayer, acts: Inputs, arch: ArchConfig, output: bool, 
         for vector in acts:
             work, act_frac_bits = work_of(layer, np.asarray(vector, np.float64), arch)
             results.append(_result(layer, arch, hardware.run(work), act_frac_bits, output, False))
-    found = [result.counts for result in results]
-    ran = [(c.broadcasts, r.cycles, c.broadcast_stalls, c.scan_bubbles) for c, r in zip(found, results, strict=True)]
-    per_pe = [[getattr(c, name) for name in PER_PE] for c in found]
-    tables: Integers | None = np.array(per_pe, np.int64).reshape(len(results), len(PER_PE), layer.n_pe)
-    if counts != "each":
-        tables = tables.sum(axis=0) if counts == "sum" and tables is not None else None
-    outputs = np.array([r.output for r in results], np.float64).reshape(len(results), layer.n_rows) if output else None
-    return BatchResult(
-        cycles=np.array([result.cycles for result in results], np.int64),
-        output=outputs,
-        counts=batch_counts(np.array(ran, np.int64).reshape(len(results), 4), tables),
-        arch=arch,
-        layer=layer.name,
-        n_rows=layer.n_rows,
-        n_cols=layer.n_cols,
-        engine=NAME,
-        version=__version__,
-        kept=counts,
-    )
+    return batch_of_runs(results, layer, arch, NAME, output, counts)
 
 
 def load(hardware: Model, layer: PackedLayer, arch: ArchConfig) -> None:

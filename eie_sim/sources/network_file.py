@@ -119,7 +119,7 @@ def read_classes(file: Path) -> list[str]:
         try:
             names = file.read_text("utf-8").splitlines()
         except UnicodeDecodeError as error:
-            raise ValueError(f"not a text file: {error}") from None
+            raise ValueError(f"expected UTF-8 text, one class a line, but {error}") from None
         if not 0 < len(names) <= _MOST_CLASSES:
             raise ValueError(f"{len(names)} lines, but there must be one for each class, at most {_MOST_CLASSES}")
     return names

@@ -111,8 +111,7 @@ class NetworkRun:
                 for node, events in zip(nodes, map(_events, nodes), strict=True)
             )
         )
-        distinct = {id(layer): layer for node in self.plan.nodes.values() for layer in node.matrices}
-        together = PackedModel(tuple(distinct.values()), ("none",) * len(distinct))
+        together = self.plan.together
         found: Row = dict.fromkeys(METRICS)
         found |= {
             **counts,

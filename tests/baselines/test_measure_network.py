@@ -28,14 +28,14 @@ def saved(model, folder, name="network.onnx"):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The residual network with all threads, and what the progress was told."""
-    told = []
+    """The residual network with all threads, and the steps that progress reported."""
+    steps = []
     path = saved(residual(), tmp_path_factory.mktemp("network"))
-    return measure_network(path, X, progress=lambda *x: told.append(x), **FEW), told
+    return measure_network(path, X, progress=lambda *x: steps.append(x), **FEW), steps
 
 
 def test_a_network_is_timed_whole_and_by_node_for_each_number_of_threads(measured):
-    measurement, told = measured
+    measurement, steps = measured
     counts = tuple(sorted({1, available_cores()}))
     assert measurement.threads == counts
     for count in counts:
@@ -44,8 +44,8 @@ def test_a_network_is_timed_whole_and_by_node_for_each_number_of_threads(measure
         assert {"first", "depthwise", "pointwise", "fc"} <= {node.node for node in nodes}
         assert all(len(node.samples_us) in (1, 2, 3) for node in nodes)
         assert measurement.median_us(count) == np.median(measurement.network(count).samples_us)
-    assert [done for done, _, _ in told] == [*range(len(counts)), len(counts)]
-    assert told[0][2] == "network.onnx, 1 thread"
+    assert [done for done, _, _ in steps] == [*range(len(counts)), len(counts)]
+    assert steps[0][2] == "network.onnx, 1 thread"
 
 
 def test_nodes_are_called_as_on_the_machine_too(measured, tmp_path):
@@ -249,7 +249,7 @@ def test_what_cannot_be_measured_is_one_line(inputs, more, message, tmp_path):
 def test_what_is_no_network_is_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"network.eie: a network is measured from a file that ends in .onnx, "):
         measure_network(tmp_path / "network.eie", X)
-    (tmp_path / "text.onnx").write_text("a text")
+    (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(ValueError, match=r"text.onnx: no .*ONNX model"):
         measure_network(tmp_path / "text.onnx", X)
     with pytest.raises(FileNotFoundError):
