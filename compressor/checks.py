@@ -1,5 +1,6 @@
 """Checks of what a caller hands in; every message names the thing, the value and the limit."""
 
+import math
 import re
 from typing import Any, TypeVar, overload
 
@@ -26,11 +27,11 @@ def whole_number(name: str, value: object, low: int, high: int | None = None) ->
         If `value` is not an integer, or is outside the limits.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name}: {value!r} is not a whole number")
+        raise ValueError(f"{name}: {shown(value)} is not an integer")
     number = int(value)
     if number < low or (high is not None and number > high):
         limits = f"at least {low}" if high is None else f"{low} to {high}"
-        raise ValueError(f"{name}: {number}, but it must be {limits}")
+        raise ValueError(f"{name}: {shown(number)}, but it must be {limits}")
     return number
 
 
@@ -143,3 +144,26 @@ def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
             break
         memory = memory.base
     return array
+
+
+MOST_SHOWN = 80
+"""Characters of a value that a message shows: a forged value of a megabyte must not become a message of a megabyte."""
+
+_PRINTED_BITS = 128
+"""Longest integer of which a message shows every digit."""
+
+
+def shown(value: object) -> str:
+    """`value` as a message shows it: its ``repr``, the middle left out where it is long.
+
+    An integer of hundreds of digits, which Python refuses to print, is shown by its number of digits.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _PRINTED_BITS:
+        sign = "a negative integer" if value < 0 else "an integer"
+        return f"{sign} of about {max(round(value.bit_length() * math.log10(2)), 1):,} digits"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a container of such an integer, or one nested too deeply
+        return f"a {type(value).__name__}"
+    half = (MOST_SHOWN - 5) // 2
+    return text if len(text) <= MOST_SHOWN else f"{text[:half]} ... {text[-half:]}"

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 from compressor.storage.toml_file import read_toml
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_format import POINTER_BYTES
+from eie_sim import limits
 from eie_sim.records import FieldsDisagree, Record
 
 Arithmetic = Literal["float32", "fixed8", "fixed16", "fixed32"]
@@ -59,7 +60,7 @@ class ArchConfig(Record):
     """One EIE machine. All sizes are per PE unless they say otherwise."""
 
     name: str = Field("eie", description="What reports call the machine.")
-    n_pe: _WholeNumber = Field(64, ge=1, description="Processing elements (section V: 64).")
+    n_pe: _WholeNumber = Field(64, ge=1, le=limits.MOST_PES, description="Processing elements (section V: 64).")
     clock_hz: float = Field(
         800e6,
         ge=1,
@@ -71,20 +72,34 @@ class ArchConfig(Record):
     act_queue_depth: _WholeNumber = Field(
         8,
         ge=1,
+        le=limits.MOST_OUTSTANDING,
         description="Activation-queue depth as the paper labels it (Fig. 8: 8): that many activations can be "
         "outstanding in a PE, one of them in service.",
     )
     spmat_width_bits: _WholeNumber = Field(
-        64, ge=1, description="Bits of one row of the sparse-matrix SRAM (Fig. 9: 64), any number that holds an entry."
+        64,
+        ge=1,
+        le=limits.MOST_ROW_BITS,
+        description="Bits of one row of the sparse-matrix SRAM (Fig. 9: 64), any number that holds an entry.",
     )
-    spmat_bytes: _WholeNumber = Field(131072, ge=1, description="Sparse-matrix SRAM in bytes (section IV: 128 KB).")
+    spmat_bytes: _WholeNumber = Field(
+        131072, ge=1, le=limits.MOST_SRAM_BYTES, description="Sparse-matrix SRAM in bytes (section IV: 128 KB)."
+    )
     ptr_bytes: _WholeNumber = Field(
-        32768, ge=1, description="Pointer SRAM in bytes, both banks (section IV: 32 KB, 16-bit pointers)."
+        32768,
+        ge=1,
+        le=limits.MOST_SRAM_BYTES,
+        description="Pointer SRAM in bytes, both banks (section IV: 32 KB, 16-bit pointers).",
     )
     act_regfile_entries: _WholeNumber = Field(
-        64, ge=1, description="Activations in each of the two register files (section IV: 64, 4K over 64 PEs)."
+        64,
+        ge=1,
+        le=limits.MOST_ACTIVATIONS,
+        description="Activations in each of the two register files (section IV: 64, 4K over 64 PEs).",
     )
-    act_sram_bytes: _WholeNumber = Field(2048, ge=0, description="Activation SRAM in bytes (section IV: 2 KB).")
+    act_sram_bytes: _WholeNumber = Field(
+        2048, ge=0, le=limits.MOST_SRAM_BYTES, description="Activation SRAM in bytes (section IV: 2 KB)."
+    )
     weight_bits: _WholeNumber = Field(4, ge=1, le=8, description="Bits of a weight code (section III: 4).")
     index_bits: _WholeNumber = Field(4, ge=2, le=8, description="Bits of a zero run (section III: 4).")
     arithmetic: Arithmetic = Field(
@@ -119,6 +134,7 @@ class ArchConfig(Record):
     lnzd_fanin: _WholeNumber = Field(
         4,
         ge=2,
+        le=limits.MOST_FANIN,
         description="Children of a node of the leading-non-zero tree (section IV: 4; 21 nodes for 64 PEs). "
         "For area and energy; its latency is not modelled, so cycles do not depend on it.",
     )
@@ -142,6 +158,7 @@ class ArchConfig(Record):
     n_chips: _WholeNumber = Field(
         1,
         ge=1,
+        le=limits.MOST_CHIPS,
         description="Machines that share a network: each holds consecutive rows of every matrix and takes every input "
         "vector. The paper has one.",
     )

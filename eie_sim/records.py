@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from compressor.checks import shown
+
 
 class FieldsDisagree(ValueError):
     """Fields of a record that are allowed each by itself, but not together."""
@@ -33,7 +35,7 @@ class Record(BaseModel):
         if error["type"] == "value_error":
             # A check of the whole record names its field itself.
             return f"{field}.{error['ctx']['error']}" if field else str(error["ctx"]["error"])
-        return f"{field}: {error['input']!r}: {error['msg']}"
+        return f"{field}: {shown(error['input'])}: {error['msg']}"
 
     def replace(self, **changes: Any) -> Self:
         """The record with `changes`, checked as a new one.

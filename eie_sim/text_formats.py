@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
-from compressor.storage.files import file_size
 from compressor.storage.strict_json import strict_json
+from compressor.storage.text_file import read_text
 
 
 @dataclass(frozen=True)
@@ -48,19 +47,12 @@ class JsonKind:
         OSError
             When it cannot be read.
         """
-        file = Path(path)
-        if (size := file_size(file)) > self.most_bytes:
-            raise ValueError(f"{size} bytes, but a {self.name} has at most {self.most_bytes}")
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"no {self.name}: {error}") from None
-        document = strict_json(f"no {self.name}", text)
+        document = strict_json(f"not a {self.name}", read_text(path, self.name, self.most_bytes))
         if not isinstance(document, dict) or document.get("format") != self.format:
             found = document.get("format") if isinstance(document, dict) else None
             if isinstance(found, str) and found in self.others:
                 raise ValueError(self.others[found])
-            raise ValueError(f"no {self.name}: it must be a JSON object with format {self.format!r}")
+            raise ValueError(f"not a {self.name}: it must be a JSON object with format {self.format!r}")
         version = document.get("format_version")
         if type(version) is not int or version != self.version:
             raise ValueError(f"format_version: {version!r}, but this version reads {self.version}")

@@ -127,7 +127,7 @@ def test_a_row_too_large_to_draw_is_named_with_its_line(topology):
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "net.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="no text in UTF-8"):
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
         read_topology(tmp_path / "net.csv")
 
 

@@ -186,7 +186,7 @@ def test_no_weight_of_the_codebook_is_zero_or_there_twice(bits):
     ("change", "message"),
     [
         ({"n_rows": 0}, "n_rows: 0, but it must be at least 1"),
-        ({"n_cols": 2.5}, "n_cols: 2.5 is not a whole number"),
+        ({"n_cols": 2.5}, "n_cols: 2.5 is not an integer"),
         ({"n_rows": 2**20, "n_cols": 2**20}, f"at most {MAX_CELLS} can be drawn"),
         ({"weight_density": 1.2}, "weight_density: 1.2, but it must be 0 to 1"),
         ({"weight_density": float("nan")}, "weight_density: nan is not a finite number"),
@@ -194,7 +194,7 @@ def test_no_weight_of_the_codebook_is_zero_or_there_twice(bits):
         ({"act_density": -0.1}, "act_density: -0.1, but it must be 0 to 1"),
         ({"row_spread": -1}, "row_spread: -1, but it must be 0 to 10"),
         ({"seed": -1}, "seed: -1, but it must be at least 0"),
-        ({"seed": None}, "seed: None is not a whole number"),
+        ({"seed": None}, "seed: None is not an integer"),
         ({"weight_bits": 9}, "weight_bits: 9, but it must be 1 to 8"),
         ({"index_bits": 1}, "index_bits: 1, but it must be 2 to 8"),
         ({"n_pe": 0}, "n_pe: 0, but it must be 1 to 4294967295"),

@@ -89,7 +89,7 @@ def whole(option: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{option}: {text!r} is not a whole number") from None
+        raise ValueError(f"{option}: {text!r} is not an integer") from None
 
 
 def pairs_of(option: str, text: str, read: Read) -> Pairs:

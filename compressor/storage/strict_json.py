@@ -19,7 +19,7 @@ def strict_json(what: str, text: str) -> Any:
     except RecursionError:  # attack: brackets nested a hundred thousand deep
         raise ValueError(f"{what}: is nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"{what}: is no strict JSON: {error}") from None
+        raise ValueError(f"{what}: is not strict JSON: {error}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -46,4 +46,4 @@ def _integer(digits: str) -> int:
 
 
 def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")

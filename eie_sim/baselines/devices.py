@@ -35,6 +35,7 @@ from pydantic import Field, model_validator
 
 from compressor.storage.files import replacing
 from compressor.storage.toml_file import read_toml
+from eie_sim.limits import MOST_SRAM_BYTES, MOST_VECTORS
 from eie_sim.paper import TABLE_IV_PLATFORMS, TABLE_V
 from eie_sim.records import Record
 from eie_sim.text_formats import assignments
@@ -65,7 +66,7 @@ class Efficiency(Record):
     """The fitted parameters of one model: a device's library for `kind` layers at one batch size."""
 
     kind: Kind = Field(description="dense (GEMV, GEMM) or sparse (CSR: CSRMV, CSRMM)")
-    batch: int = Field(strict=True, ge=1, description="input vectors of one call")
+    batch: int = Field(strict=True, ge=1, le=MOST_VECTORS, description="input vectors of one call")
     efficiency: _Number = Field(gt=0, le=1, description="the share of the roofline that is reached, 0 to 1")
     cache_gain: _Number = Field(
         1.0,
@@ -87,7 +88,9 @@ class Device(Record):
         ge=1e6, le=1e21, description="the peak float32 rate, flop/s; a multiply-add is two"
     )
     bandwidth_bytes_per_s: _Number = Field(ge=1e6, le=1e18, description="the memory bandwidth, byte/s")
-    cache_bytes: int = Field(0, strict=True, ge=0, description="the last-level cache, bytes; 0: not modelled")
+    cache_bytes: int = Field(
+        0, strict=True, ge=0, le=MOST_SRAM_BYTES, description="the last-level cache, bytes; 0: not modelled"
+    )
     launch_us: _Number = Field(ge=0, le=1e6, description="the cost of one call before any work, microseconds")
     power_w: _Number = Field(
         gt=0, le=1e6, description="the power while working, W; from EIE Table V where published_as names its column"

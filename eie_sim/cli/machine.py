@@ -1,10 +1,10 @@
 """The machine of a command line: a preset or a TOML file, and changes."""
 
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from compressor.storage.toml_file import parse_toml
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.engines.base import DEFAULT_MACHINE
 from eie_sim.sources import scalesim_config
@@ -64,7 +64,7 @@ def chosen_machine(
 def _value(text: str) -> Any:
     """`text` as TOML; a word that is none, such as ``fixed16``, is a text, and ``none`` is no value."""
     try:
-        found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        found = parse_toml("value", f"value = {text}")
+    except ValueError:
         return None if text.lower() == "none" else text
     return found["value"] if len(found) == 1 else text

@@ -192,7 +192,7 @@ def _texts(name: str, text: str) -> list[str]:
 def _numbers(name: str, text: str) -> list[int]:
     for part in _texts(name, text):
         if not (part.isascii() and part.isdecimal()):
-            raise ValueError(f"{name}: {part!r} is not a whole number")
+            raise ValueError(f"{name}: {part!r} is not an integer")
     return [int(part) for part in _texts(name, text)]
 
 

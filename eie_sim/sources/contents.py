@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from compressor.storage.files import file_size
 from eie_sim.sources.options import LoadOptions
 
 
@@ -12,8 +13,9 @@ def sha256_of(path: Path) -> str:
     Raises
     ------
     OSError
-        If it cannot be read.
+        If it cannot be read or is not a regular file.
     """
+    file_size(path)  # a pipe would hang and a device never end
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

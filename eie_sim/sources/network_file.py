@@ -11,8 +11,9 @@ from compressor.checks import as_integers
 from compressor.importers.deep_compression_net import read_deep_compression_net
 from compressor.models import MODELS, packaged_model
 from compressor.storage.coded_file import load_compressed
-from compressor.storage.files import errors_name, file_size
+from compressor.storage.files import errors_name
 from compressor.storage.packed_file import load_model
+from compressor.storage.text_file import read_text
 from compressor.types.coded import CompressedModel
 from compressor.types.packed_model import PackedModel
 from eie_sim.network.samples import read_arrays
@@ -114,12 +115,8 @@ def read_classes(file: Path) -> list[str]:
     OSError
         If it cannot be read.
     """
-    file_size(file)
     with errors_name(file):
-        try:
-            names = file.read_text("utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"expected UTF-8 text, one class a line, but {error}") from None
+        names = read_text(file, "file of class names").splitlines()
         if not 0 < len(names) <= _MOST_CLASSES:
             raise ValueError(f"{len(names)} lines, but there must be one for each class, at most {_MOST_CLASSES}")
     return names

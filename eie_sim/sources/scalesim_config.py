@@ -4,6 +4,8 @@ from configparser import ConfigParser, Error
 from os import PathLike
 from pathlib import Path
 
+from compressor.storage.files import errors_name
+from compressor.storage.text_file import read_text
 from eie_sim.arch import ArchConfig
 
 SUFFIX = ".cfg"
@@ -33,9 +35,11 @@ def read_scalesim_config(path: str | PathLike[str]) -> tuple[ArchConfig, tuple[s
     """
     name = Path(path).name
     parser = _Parser(interpolation=None, strict=False, inline_comment_prefixes=("#", ";"))
+    with errors_name(Path(path)):
+        text = read_text(path, "configuration of SCALE-Sim")
     try:
-        parser.read_string(Path(path).read_text(encoding="utf-8-sig"))
-    except (Error, UnicodeDecodeError):
+        parser.read_string(text)
+    except Error:
         raise ValueError(f"{path}: is not a configuration of SCALE-Sim: no sections of NAME = VALUE") from None
     if not parser.has_section(_SECTION):
         raise ValueError(f"{path}: is not a configuration of SCALE-Sim: no section [{_SECTION}]")

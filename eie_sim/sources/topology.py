@@ -29,6 +29,8 @@ import numpy as np
 
 from compressor.checks import whole_number
 from compressor.packing import pack_sparse
+from compressor.storage.files import errors_name
+from compressor.storage.text_file import read_text
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
 from eie_sim.networks.statistics import LayerStatistics
@@ -101,11 +103,8 @@ def read_topology(path: str | PathLike[str]) -> tuple[GemmLayer, ...]:
     OSError
         When the file cannot be read.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: no text in UTF-8") from None
-    rows = _rows(text)
+    with errors_name(Path(path)):
+        rows = _rows(read_text(path, "topology"))
     line, header = next(rows, (1, []))
     try:
         read = _convolution_reader(header) or partial(_layer, _columns(header))

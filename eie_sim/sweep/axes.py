@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
+from compressor.checks import shown
 from eie_sim.cost import CALIBRATIONS
 from eie_sim.cost.calibrations import DEFAULT as DEFAULT_CALIBRATION
 from eie_sim.cost.technology import SCALINGS
+from eie_sim.limits import MOST_STORED
 from eie_sim.networks import DEFAULT_FIT, FITS
 from eie_sim.studies.permutation import STRATEGIES
 from eie_sim.sweep.columns import NO_BASELINE
 
 MAX_POINTS = 20_000_000
 """Points of one space: what a computer's memory holds with ease."""
-
-LARGEST = 2**63 - 1
-"""Largest integer on an axis: the largest that a store holds."""
 
 ALL_LAYERS = "all"
 """A workload that stands for the nine layers of the paper."""
@@ -85,13 +84,11 @@ class Range(BaseModel):
     def check(self, name: str) -> None:
         """Refuse a range without values; a ValueError names the axis."""
         for end, value in (("from", self.start), ("to", self.stop), ("step", self.step), ("factor", self.factor)):
-            if value is not None and not abs(value) <= LARGEST:  # NaN is not
-                raise ValueError(f"axes: {name}: {end} {value}, but at most {LARGEST}")
+            if value is not None and not abs(value) <= MOST_STORED:  # NaN is not
+                raise ValueError(f"axes: {name}: {end} {shown(value)}, but at most {MOST_STORED}")
         if name in WHOLE_AXES:
             if not self.whole or self.factor is not None or self.scale == "log":
-                raise ValueError(
-                    f"axes: {name}: from {self.start} to {self.stop}, but it has whole numbers, a step apart"
-                )
+                raise ValueError(f"axes: {name}: from {self.start} to {self.stop}, but it has integers, a step apart")
             check_value(name, self.start)
         if self.stop < self.start:
             raise ValueError(f"axes: {name}: from {self.start} to {self.stop} there is nothing")
@@ -160,12 +157,12 @@ def check_value(name: str, value: object) -> None:
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"axes: {name}: {value}, but it must be finite")
-    if isinstance(value, int) and value > LARGEST:
-        raise ValueError(f"axes: {name}: {value}, but at most {LARGEST}")
+    if isinstance(value, int) and value > MOST_STORED:
+        raise ValueError(f"axes: {name}: {shown(value)}, but at most {MOST_STORED}")
     if name in _NAMED and value not in _NAMED[name]:
-        raise ValueError(f"axes: {name}: {value!r}, but it must be one of {', '.join(_NAMED[name])}")
+        raise ValueError(f"axes: {name}: {shown(value)}, but it must be one of {', '.join(_NAMED[name])}")
     least = {"seed": 0, "batch": 1}.get(name)
     if least is not None and (type(value) is not int or value < least):
-        raise ValueError(f"axes: {name}: {value!r}, but it must be a whole number of at least {least}")
+        raise ValueError(f"axes: {name}: {shown(value)}, but it must be an integer of at least {least}")
     if name in ("workload", "baseline") and not isinstance(value, str):
-        raise ValueError(f"axes: {name}: {value!r}, but it must be a text")
+        raise ValueError(f"axes: {name}: {shown(value)}, but it must be a string")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from eie_sim.executors import LostWorkers
 
-CONNECT_S = 20
+CONNECT_S = 8
 """How long a scheduler may take to answer."""
 
 

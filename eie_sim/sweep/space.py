@@ -7,8 +7,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from compressor.checks import shown
 from compressor.storage.toml_file import read_toml
 from eie_sim.arch import ArchConfig, preset
+from eie_sim.limits import MOST_STORED
 from eie_sim.networks import published_layers
 from eie_sim.sweep.axes import ALL_LAYERS, DEFAULTS, MAX_POINTS, WHOLE_AXES, Axis, Range, Scalar, Value, check_value
 from eie_sim.sweep.columns import CONDITIONS, INPUTS, MACHINE
@@ -59,7 +61,7 @@ class Space(BaseModel):
     axes: dict[str, Range | list[Scalar] | Scalar] = Field(default_factory=dict)
     sampling: Literal["grid", "random", "latin_hypercube"] = "grid"
     samples: int | None = Field(None, ge=1, le=MAX_POINTS, strict=True)
-    sampling_seed: int = Field(0, ge=0, strict=True)
+    sampling_seed: int = Field(0, ge=0, le=MOST_STORED, strict=True)
     point: list[dict[str, Scalar]] = Field(default_factory=list)
     where: list[str] = Field(default_factory=list)
     acts: str | None = None
@@ -222,4 +224,4 @@ def _lines(error: ValidationError) -> Iterator[str]:
         elif one["type"] == "extra_forbidden":
             yield f"{where}: unknown; a space has {', '.join(Space.model_fields)}"
         else:
-            yield f"{where}: {one['input']!r}: {one['msg']}"
+            yield f"{where}: {shown(one['input'])}: {one['msg']}"

@@ -18,7 +18,9 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from compressor._version import __version__
+from compressor.checks import shown
 from compressor.storage.files import check_suffix, file_size, replacing
+from compressor.storage.strict_json import strict_json
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
@@ -101,6 +103,22 @@ def _sql_type(name: str) -> str:
     return "REAL" if name == "seconds" else "TEXT"
 
 
+_CELLS: Mapping[str, str] = {
+    "INTEGER": "'integer', 'null'",
+    "REAL": "'real', 'integer', 'null'",
+    "TEXT": "'text', 'null'",
+}
+"""Types of SQLite that the cells of a column of a type may have."""
+
+
+def _fits(name: str, cell: object) -> bool:
+    """Whether a cell is of its column's type, and a status is one that is known."""
+    if name == "status":
+        return cell in (DONE, FAILED)
+    types: Mapping[str, tuple[type, ...]] = {"INTEGER": (int,), "REAL": (int, float), "TEXT": (str,)}
+    return cell is None or isinstance(cell, types[_sql_type(name)])
+
+
 _SCHEMA = f"""
 CREATE TABLE points (
     key TEXT PRIMARY KEY NOT NULL,
@@ -163,7 +181,8 @@ class Store:
             check_suffix(self.path, ".sqlite", "a sweep's store")
         with self._errors():
             # No isolation level: transactions begin where this class says, not where the module guesses.
-            self._connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
+            # Absolute: SQLite takes some names, such as ":memory:", for something else than a file.
+            self._connection = sqlite3.connect(self.path.absolute(), timeout=WAIT_S, isolation_level=None)
             try:
                 self._open(create, max_pages)
             except BaseException:
@@ -304,7 +323,49 @@ class Store:
         """What is noted of each sweep that was run, in order."""
         columns = ", ".join(SweepNote._fields)
         with self._errors():
-            return list(map(SweepNote._make, self._connection.execute(f"SELECT {columns} FROM sweeps ORDER BY rowid")))
+            rows = self._connection.execute(f"SELECT rowid, {columns} FROM sweeps ORDER BY rowid").fetchall()
+        return [self._note(*row) for row in rows]
+
+    def _note(self, number: int, *cells: object) -> SweepNote:
+        """A row of the table ``sweeps``, checked."""
+        for column, cell in zip(SweepNote._fields, cells, strict=True):
+            if not isinstance(cell, str):
+                raise self._damaged("sweeps", number, column, cell)
+        note = SweepNote(*map(str, cells))
+        for column, made in (("space", dict), ("conditions", list)):
+            text = getattr(note, column)
+            try:
+                found = strict_json(column, text)
+            except ValueError:
+                raise self._damaged("sweeps", number, column, text) from None
+            if not isinstance(found, made) or (made is list and not all(isinstance(one, str) for one in found)):
+                raise self._damaged("sweeps", number, column, text)
+        return note
+
+    def _damaged(self, table: str, row: object, column: str, cell: object) -> StoreError:
+        return StoreError(
+            f"{self.path}: table {table}, row {shown(row)}, column {column!r}: {shown(cell)} is not what a sweep "
+            "writes: the store is damaged; run the sweep again into a new store"
+        )
+
+    def _check_cells(self, columns: Sequence[str]) -> None:
+        """Refuse a store with a cell of another type than its column, which SQLite itself lets pass.
+
+        Raises
+        ------
+        StoreError
+            It names the row and the column.
+        """
+        odd = {name: f'typeof("{name}") NOT IN ({_CELLS[_sql_type(name)]})' for name in columns}
+        odd["status"] = f"ifnull(status, '') NOT IN ('{DONE}', '{FAILED}')"
+        found = self._connection.execute(
+            f"SELECT key, * FROM points WHERE {' OR '.join(dict.fromkeys(odd.values()))} LIMIT 1"
+        )
+        names = [name for name, *_ in found.description]
+        if (row := found.fetchone()) is not None:
+            cells = dict(zip(names, row, strict=True))
+            column = next(name for name in odd if not _fits(name, cells[name]))
+            raise self._damaged("points", cells["key"], column, cells[column])
 
     def keys(self, failed_too: bool = True) -> set[str]:
         """Keys of the rows that are there.
@@ -372,6 +433,7 @@ class Store:
         wanted = [f"status = '{DONE}'"] * done_only + [_OF_LAST_SWEEP] * of_last_sweep
         only = f" WHERE {' AND '.join(wanted)}" if wanted else ""
         with self._errors():
+            self._check_cells(columns)
             for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
                 yield dict(zip(columns, row, strict=True))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TextIO, cast
 
 from compressor.storage.files import file_size, replacing
+from compressor.storage.text_file import decoded
 
 _GZIP_LEVEL = 6
 
@@ -40,7 +41,7 @@ def new_text(path: str | PathLike[str]) -> Iterator[TextIO]:
             text.detach()  # writes what it holds; `replacing` syncs and closes the file
 
 
-def read_text(path: str | PathLike[str]) -> str:
+def read_trace_text(path: str | PathLike[str]) -> str:
     """The text of a file, unzipped where it is gzipped.
 
     Raises
@@ -63,7 +64,4 @@ def read_text(path: str | PathLike[str]) -> str:
             raise ValueError(f"damaged gzip file: {error}") from None
     if len(content) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES} bytes of text, but a trace has at most that")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"no text: {error}") from None
+    return decoded(content, "trace")

@@ -13,7 +13,7 @@ import numpy as np
 from compressor.storage.files import errors_name
 from eie_sim.result import Counts
 from eie_sim.trace.counts import COUNTED, TraceCounts
-from eie_sim.trace.files import read_text
+from eie_sim.trace.files import read_trace_text
 from eie_sim.trace.perfetto import FORMAT, FORMAT_VERSION
 from eie_sim.trace.perfetto_events import PE_UNITS, Event
 
@@ -55,7 +55,7 @@ def read_perfetto(path: str | PathLike[str]) -> Trace:
     with errors_name(Path(path)):
         tally = _Tally()
         try:
-            document = json.loads(read_text(path), object_hook=tally.take, parse_constant=_no_constant)
+            document = json.loads(read_trace_text(path), object_hook=tally.take, parse_constant=_no_constant)
         except RecursionError:
             raise ValueError("no trace: it is nested too deeply") from None
         except json.JSONDecodeError as error:

@@ -151,13 +151,13 @@ def test_two_efficiencies_for_one_thing_are_refused(tmp_path):
 @pytest.mark.parametrize("text", ["name = ", "\x00", "name = 1\nname = 2"])
 def test_what_is_no_toml_is_refused_with_the_name_of_the_file(tmp_path, text):
     path = written(tmp_path, text)
-    refused(lambda: read_device(path), path, "no TOML file")
+    refused(lambda: read_device(path), path, "not a TOML file")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    refused(lambda: read_device(path), path, "no TOML file")
+    refused(lambda: read_device(path), path, "not a TOML file")
 
 
 def test_a_file_that_is_not_there_is_an_os_error_that_names_it(tmp_path):

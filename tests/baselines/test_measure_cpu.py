@@ -194,7 +194,7 @@ def test_what_a_library_prints_is_no_message(monkeypatch):
     [
         ({"batches": ()}, "batches: there is none"),
         ({"batches": (0,)}, "batches: 0, but it must be 1 to 4096"),
-        ({"batches": (1.5,)}, "batches: 1.5 is not a whole number"),
+        ({"batches": (1.5,)}, "batches: 1.5 is not an integer"),
         ({"threads": (10**6,)}, "threads: 1000000, but it must be 1 to"),
         ({"caches": ()}, "caches: '', but they must be of cold, hot"),
         ({"caches": ("warm", "hot")}, "caches: 'warm, hot', but"),

@@ -86,9 +86,9 @@ def test_batches_name_the_input(cli, files, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe", "no results file: 'utf-8' codec"),
-        (b"{", "no results file: is no strict JSON: Expecting"),
-        (b"[" * 100_000, "no results file: "),
+        (b"\xff\xfe", "not a results file: byte 0 is not UTF-8"),
+        (b"{", "not a results file: is not strict JSON: Expecting"),
+        (b"[" * 100_000, "not a results file: "),
         (b"[]", "it must be a JSON object with format 'eie-sim-results'"),
         (b'{"format": "other"}', "it must be a JSON object with format 'eie-sim-results'"),
         (b'{"format": "eie-sim-results", "format_version": 9}', "format_version: 9, but this version reads 1"),
@@ -111,7 +111,7 @@ def test_a_file_of_something_else_is_one_line(fails, results, tmp_path, content,
         ('{"layer": "a", "input": "x"}', "row 0 has input 'x', but it must be int"),
         ('{"layer": "a", "input": 0, "cycles": []}', "cycles of row 0 is list"),
         ('{"layer": "a", "input": 0, "cycles": 1e999}', "cycles of row 0 is inf"),
-        ('{"layer": "a", "input": 0, "cycles": NaN}', "NaN is no JSON"),
+        ('{"layer": "a", "input": 0, "cycles": NaN}', "NaN is not a JSON"),
         ('{"layer": "a", "input": 0}, {"layer": "a", "input": 0}', "a layer and input are there twice"),
     ],
 )

@@ -218,9 +218,9 @@ def test_a_network_that_cannot_be_timed_is_one_line(file, options, message, fail
     [
         (["--layers", "Alex-9"], "--layers: 'Alex-9', but the layers are Alex-6"),
         (["--layers", ","], "--layers: '', but the layers are"),
-        (["--batch", "one"], "--batch: 'one' is not a whole number"),
+        (["--batch", "one"], "--batch: 'one' is not an integer"),
         (["--batch", "0"], "batches: 0, but it must be 1 to"),
-        (["--threads", "1,some"], "--threads: 'some' is not a whole number"),
+        (["--threads", "1,some"], "--threads: 'some' is not an integer"),
         (["--threads", "100000"], "threads: 100000, but it must be 1 to"),
         (["--cache", "warm"], "caches: 'warm', but they must be of cold, hot"),
         (["--libraries", "blas"], "libraries: 'blas', but it must be one of"),

@@ -376,7 +376,7 @@ def test_an_error_that_can_be_seen_at_once_comes_before_any_note(cli, files, fil
         (["--preset", "tpu"], "preset: 'tpu', but it must be one of eie-64pe-45nm"),
         (["--preset", "eie-64pe-45nm", "--arch", "machine.toml"], "--preset and --arch: give one of them"),
         (["--arch", "unknown.toml"], "unknown.toml: n_pes: unknown field; the fields are name, n_pe"),
-        (["--arch", "text.toml"], "text.toml: no TOML file"),
+        (["--arch", "text.toml"], "text.toml: not a TOML file"),
         (["--arch", "absent.toml"], "absent.toml: No such file or directory"),
         (["--set", "n_pes=3"], "--set: n_pes: unknown field"),
         (["--set", "n_pe"], "--set: 'n_pe', but it must be NAME=VALUE"),

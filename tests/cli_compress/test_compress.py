@@ -255,7 +255,7 @@ def test_a_compressed_model_is_packed_for_the_paper_s_machine(cli, files, tmp_pa
         (["--quality", "fc1=1"], "; --quality conv1=X, or X alone for all others, does"),
         (["--density", "1", "--quality", "fc2=1"], "--density and --quality say how 'fc2' is to be pruned"),
         (["--density", "1", "--weight-bits", "9"], "--weight-bits: 9, but it must be 1 to 8"),
-        (["--density", "1", "--weight-bits", "2.5"], "--weight-bits: '2.5' is not a whole number"),
+        (["--density", "1", "--weight-bits", "2.5"], "--weight-bits: '2.5' is not an integer"),
         (["--density", "1", "--index-bits", "1"], "--index-bits: 1, but it must be 2 to 8"),
         (["--density", "1", "--index-bits", "fc7=4"], "--index-bits: 'fc7' fits no layer"),
         (["--density", "1", "--init", "random"], "--init: 'random', but it must be one of linear"),

@@ -185,7 +185,7 @@ def test_a_width_may_be_given_for_each_layer():
         ({"coder": None}, "coder: None, but it must be one"),
         ({"index_bits": 1}, "index_bits: 1, but it must be 2 to 8"),
         ({"index_bits": 9}, "index_bits: 9, but it must be 2 to 8"),
-        ({"index_bits": "dense"}, "index_bits: 'dense' is not a whole number"),
+        ({"index_bits": "dense"}, "index_bits: 'dense' is not an integer"),
         ({"index_bits": []}, r"index_bits: \[\] gives nothing to choose from"),
         ({"index_bits": {"conv1": 4}}, "index_bits: there is no setting for tensor 'lstm'"),
         ({"index_bits": {"conv": 4}}, "index_bits: there is no tensor 'conv'"),
@@ -296,7 +296,7 @@ def test_any_changed_byte_breaks_the_digest(path, parts):
         (0, {"code_coder": "zip"}, "code_coder of layer 0: 'zip'"),
         (0, {"code_coder": None}, "code_coder of layer 0: None"),
         (0, {"code_coder": "fixed"}, "layer 'conv1': codes: "),
-        (0, {"code_bytes": 1.0}, "code_bytes of layer 0: 1.0 is not a whole number"),
+        (0, {"code_bytes": 1.0}, "code_bytes of layer 0: 1.0 is not an integer"),
         (0, {"code_bytes": -1}, "code_bytes of layer 0: -1"),
         (0, {"code_bytes": 10**9}, "tensor 'codes': uint8 of shape .* but the layers need uint8 of shape"),
         (1, {"run_bytes": 10**9}, "tensor 'runs': uint8 of shape .* but the layers need uint8 of shape"),
@@ -408,7 +408,7 @@ def test_who_trusts_a_giant_gives_it_memory(path):
     with pytest.raises(FormatError, match="max_memory_bytes gives more"):
         load_compressed(path)
     assert load_compressed(path, max_memory_bytes=200_000_000) == model
-    with pytest.raises(ValueError, match=r"max_memory_bytes: 1000000000\.0 is not a whole number"):
+    with pytest.raises(ValueError, match=r"max_memory_bytes: 1000000000\.0 is not an integer"):
         load_compressed(path, max_memory_bytes=1e9)
 
 

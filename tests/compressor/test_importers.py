@@ -230,7 +230,7 @@ def test_too_few_rows_are_refused(folder):
         ({"n_rows": 0}, "n_rows: 0"),
         ({"n_rows": 2**32}, "n_rows: 4294967296"),
         ({"n_pe": 0}, "n_pe: 0"),
-        ({"n_pe": 4.0}, "n_pe: 4.0 is not a whole number"),
+        ({"n_pe": 4.0}, "n_pe: 4.0 is not an integer"),
         ({"index_bits": 9}, "index_bits: 9"),
     ],
 )

@@ -303,7 +303,7 @@ def test_two_processes_export_the_same_bytes_as_one(sweep, folder):
         ("where = ['n_pe > 64']\n[axes]\nworkload = 'a.eie'\n", "no point of the space meets 'n_pe > 64'"),
         ("where = ['n_pe.real']\n[axes]\nworkload = 'a.eie'\n", "condition 'n_pe.real': 'n_pe.real' is not allowed"),
         ("arch = 'none.toml'\n[axes]\nworkload = 'a.eie'\n", "none.toml"),
-        ("[axes", "small.toml: no TOML file: "),
+        ("[axes", "small.toml: not a TOML file: "),
     ],
 )
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry"])

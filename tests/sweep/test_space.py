@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from eie_sim import ArchConfig
 from eie_sim.cost import area
+from eie_sim.limits import MOST_STORED
 from eie_sim.networks import published_layers
-from eie_sim.sweep.axes import DEFAULTS, LARGEST, MAX_POINTS, Range
+from eie_sim.sweep.axes import DEFAULTS, MAX_POINTS, Range
 from eie_sim.sweep.columns import INPUTS, MACHINE
 from eie_sim.sweep.plan import plan
 from eie_sim.sweep.points import check_alone
@@ -204,8 +205,8 @@ def test_what_is_drawn_from_a_range_lies_in_it(start, length, share, scale):
 
 
 def test_the_largest_number_can_be_drawn():
-    drawn = space(sampling="random", samples=1, seed=between(LARGEST, LARGEST)).points().value("seed", 0)
-    assert drawn == LARGEST
+    drawn = space(sampling="random", samples=1, seed=between(MOST_STORED, MOST_STORED)).points().value("seed", 0)
+    assert drawn == MOST_STORED
 
 
 # Explicit points ------------------------------------------------------------------------------------------------------
@@ -291,15 +292,18 @@ def test_a_condition_that_cannot_be_computed_is_an_error():
         ({"axes": {"workload": "NT-We"}, "sample": 3}, "sample: unknown; a space has name, preset, arch, axes"),
         ({"axes": {"workload": []}}, "axes: workload: has no values"),
         ({"axes": {"workload": "NT-We", "n_pe": []}}, "axes: n_pe: has no values"),
-        ({"axes": {"workload": [3]}}, "axes: workload: 3, but it must be a text"),
+        ({"axes": {"workload": [3]}}, "axes: workload: 3, but it must be a string"),
         ({"axes": {"workload": "NT-We", "order": "random"}}, "axes: order: 'random', but it must be one of as it is"),
         ({"axes": {"workload": "NT-We", "fit": "best"}}, "axes: fit: 'best', but it must be one of all_points"),
         ({"axes": {"workload": "NT-We", "calibration": "x"}}, "axes: calibration: 'x', but it must be one of"),
         ({"axes": {"workload": "NT-We", "scaling_rule": "x"}}, "axes: scaling_rule: 'x', but it must be one of"),
-        ({"axes": {"workload": "NT-We", "seed": -1}}, "axes: seed: -1, but it must be a whole number of at least 0"),
-        ({"axes": {"workload": "NT-We", "seed": [0.5]}}, "axes: seed: 0.5, but it must be a whole number"),
-        ({"axes": {"workload": "NT-We", "batch": 0}}, "axes: batch: 0, but it must be a whole number of at least 1"),
-        ({"axes": {"workload": "NT-We", "seed": LARGEST + 1}}, f"axes: seed: {LARGEST + 1}, but at most {LARGEST}"),
+        ({"axes": {"workload": "NT-We", "seed": -1}}, "axes: seed: -1, but it must be an integer of at least 0"),
+        ({"axes": {"workload": "NT-We", "seed": [0.5]}}, "axes: seed: 0.5, but it must be an integer"),
+        ({"axes": {"workload": "NT-We", "batch": 0}}, "axes: batch: 0, but it must be an integer of at least 1"),
+        (
+            {"axes": {"workload": "NT-We", "seed": MOST_STORED + 1}},
+            f"axes: seed: {MOST_STORED + 1}, but at most {MOST_STORED}",
+        ),
         ({"axes": {"workload": "NT-We", "order": between(1, 3)}}, "axes: order: has no range, but a list of names"),
         ({"axes": {"workload": "NT-We"}, "where": ["n_pes > 1"]}, "condition 'n_pes > 1': unknown name 'n_pes'"),
         ({"axes": {"workload": "NT-We"}, "where": ["n_pe >"]}, "condition 'n_pe >': invalid syntax"),
@@ -329,7 +333,7 @@ def test_what_is_wrong_is_one_line_that_names_it(fields, message):
         (between(1, 2, step=1, factor=2), "axes: n_pe: step and factor, but only one of them"),
         (between(0, 2, factor=2), "axes: n_pe: from 0, but a logarithmic range begins above 0"),
         (between(-1, 2, scale="log"), "axes: n_pe: from -1, but a logarithmic range begins above 0"),
-        (between(1, LARGEST + 1), f"axes: n_pe: to {LARGEST + 1}, but at most {LARGEST}"),
+        (between(1, MOST_STORED + 1), f"axes: n_pe: to {MOST_STORED + 1}, but at most {MOST_STORED}"),
         (between(1, 2, unit="bits"), "axes.n_pe: unit: unknown; a range has from, to, step, factor and scale"),
         ({"from": 1}, "axes.n_pe: to: missing; a range has from, to, step, factor and scale"),
         (between("1", 2), "axes.n_pe: '1': Input should be a valid integer"),
@@ -374,7 +378,7 @@ def test_a_range_of_extreme_numbers_is_an_error_or_has_values(name, given_range)
     [("seed", between(-2, 2)), ("seed", between(0.5, 2.5, step=1)), ("batch", between(0, 2))],
 )
 def test_the_values_of_a_range_are_checked_as_those_of_a_list(name, given_range):
-    with pytest.raises(ValueError, match=f"axes: {name}: .*whole number"):
+    with pytest.raises(ValueError, match=f"axes: {name}: .*integer"):
         space(**{name: given_range}).points()
 
 
@@ -480,7 +484,7 @@ def test_a_missing_machine_is_named(tmp_path):
 @pytest.mark.parametrize("text", ["axes = [", "axes: 3", "a = 1\na = 2", "\xff"])
 def test_what_is_no_toml_is_named(tmp_path, text):
     (tmp_path / "a.toml").write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=r"a\.toml: no TOML file: ") as caught:
+    with pytest.raises(ValueError, match=r"a\.toml: not a TOML file: ") as caught:
         Space.from_toml(tmp_path / "a.toml")
     assert "\n" not in str(caught.value)
 

@@ -111,7 +111,7 @@ def refused(path):
         (b'{"ph": "X", "tid": 1.5, "ts": 1, "dur": 1, "args": {}}', "tid: 1.5"),
         (b'{"ph": "X", "tid": 1, "ts": 1, "dur": 1}', "args: None"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"\xff\xfe\xff", "no text"),
+        (b"\xff\xfe\xff", "not UTF-8"),
         (b"\x1f\x8bdamaged", "damaged gzip file"),
     ],
 )

@@ -268,7 +268,7 @@ def test_a_network_is_ready_to_train():
     [
         ("lenet-5", {"hidden": 3}, "hidden: no setting of the network 'lenet-5', which has dropout, n_classes, seed"),
         ("lenet-5", {"seed": -1}, "seed: -1, but it must be 0 to"),
-        ("lenet-5", {"seed": 0.5}, "seed: 0.5 is not a whole number"),
+        ("lenet-5", {"seed": 0.5}, "seed: 0.5 is not an integer"),
         ("lenet-5", {"dropout": 1}, "dropout: 1, but it must be at least 0 and below 1"),
         ("lenet-5", {"dropout": "half"}, "dropout: 'half' is not a number"),
         ("lenet-300-100", {"n_classes": 0}, "n_classes: 0, but it must be at least 1"),
