@@ -1,11 +1,12 @@
 """Checks of what a caller hands in; every message names the thing, the value and the limit."""
 
-import math
 import re
 from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from compressor.messages import shown
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Float = TypeVar("Float", bound=np.floating)
@@ -144,26 +145,3 @@ def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
             break
         memory = memory.base
     return array
-
-
-MOST_SHOWN = 80
-"""Characters of a value that a message shows: a forged value of a megabyte must not become a message of a megabyte."""
-
-_PRINTED_BITS = 128
-"""Longest integer of which a message shows every digit."""
-
-
-def shown(value: object) -> str:
-    """`value` as a message shows it: its ``repr``, the middle left out where it is long.
-
-    An integer of hundreds of digits, which Python refuses to print, is shown by its number of digits.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _PRINTED_BITS:
-        sign = "a negative integer" if value < 0 else "an integer"
-        return f"{sign} of about {max(round(value.bit_length() * math.log10(2)), 1):,} digits"
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a container of such an integer, or one nested too deeply
-        return f"a {type(value).__name__}"
-    half = (MOST_SHOWN - 5) // 2
-    return text if len(text) <= MOST_SHOWN else f"{text[:half]} ... {text[-half:]}"

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from compressor.checks import shown
+from compressor.messages import shown
 
 
 class FieldsDisagree(ValueError):

@@ -1,11 +1,16 @@
-"""Text that the simulator writes for others to read: JSON files that say what they are, and values as TOML."""
+"""Text that the simulator writes for others to read: JSON files that say what they are, TOML, CSV and Markdown.
+
+Names of layers, files and machines come from files that nobody has vouched for. Each form has one function here that
+escapes them; for terminals it is `compressor.console.printer.printable`, and pages escape what is not `Markup`.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
+from compressor.messages import printable
 from compressor.storage.strict_json import strict_json
 from compressor.storage.text_file import read_text
 
@@ -70,3 +75,43 @@ def literal(value: object) -> str:
 def assignments(fields: Mapping[str, object]) -> str:
     """One line ``name = value`` of TOML for each field; Python's own library reads TOML and does not write it."""
     return "".join(f"{name} = {literal(value)}\n" for name, value in fields.items())
+
+
+# CSV ------------------------------------------------------------------------------------------------------------------
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What begins a formula in a spreadsheet, at the beginning of a cell."""
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """One row of CSV, with its newline; None is an empty cell.
+
+    A string that a spreadsheet would take for a formula gets an apostrophe before it, which spreadsheets hide. Quoted
+    is what holds a comma, a quote or any end of a line: Python's own module quotes carriage returns from 3.13 on.
+    """
+    return ",".join(map(_csv_cell, cells)) + "\n"
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """A table as CSV: the names of its columns, then its rows."""
+    lines = (csv_line(row[name] for name in columns) for row in rows)
+    return "".join([csv_line(columns), *lines])
+
+
+def _csv_cell(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    if isinstance(cell, str) and cell.startswith(_FORMULA):
+        text = "'" + text
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
+
+
+# Markdown -------------------------------------------------------------------------------------------------------------
+
+_MARKDOWN = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{mark: "\\" + mark for mark in "\\`*[]|~"}},
+)
+
+
+def markdown(text: str) -> str:
+    """A string in one line that Markdown shows as it is, in a cell of a table too: neither HTML nor a link nor code."""
+    return printable(text).translate(_MARKDOWN)

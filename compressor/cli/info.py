@@ -134,8 +134,9 @@ def _print(document: dict[str, Any], printer: "Printer") -> None:
 
     from compressor.console.grid import grid
     from compressor.console.packed_layers import packed_groups
-    from compressor.console.printer import plural, printable
+    from compressor.console.printer import plural
     from compressor.importers.named_arrays import READING_KEYS, assumed_functions, reading_notes
+    from compressor.messages import printable
 
     layers = document["layers"]
     title = f"{plural(len(layers), 'layer')}, {plural(document['file_bytes'], 'byte')}"

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from compressor.console.printer import plural, printable
+from compressor.console.printer import plural
+from compressor.messages import printable
 from compressor.types.network import Kept, Network
 
 _LONGEST_NAME = 32

@@ -20,6 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from compressor.messages import printable
+
 LINE_WIDTH = 110
 """Columns of running text, at most."""
 
@@ -30,11 +32,6 @@ _LONGEST_NAME = 24
 
 _SPEED_OVER_S = 600.0
 """What is left is estimated from this much of the past: a step of a long run takes minutes."""
-
-
-def printable(text: str) -> str:
-    """`text` in one line, without characters that a terminal obeys: names come from files nobody has vouched for."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def short(name: str) -> str:

@@ -1,7 +1,5 @@
 """`NetworkMeasurement`: how long ONNX Runtime took for a network on this host, whole and by node."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +8,7 @@ from compressor._version import __version__
 from eie_sim.baselines.cpu_measurement import quartiles
 from eie_sim.baselines.host import Host
 from eie_sim.columns import Row
-from eie_sim.text_formats import JsonKind
+from eie_sim.text_formats import JsonKind, csv_text
 
 KIND = JsonKind("network measurement", "eie-sim-network-measurement", version=1, most_bytes=2**28)
 
@@ -200,11 +198,7 @@ class NetworkMeasurement:
 
     def to_csv(self) -> str:
         """The rows as CSV."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return text.getvalue()
+        return csv_text(list(COLUMNS), self.rows())
 
     def to_json(self) -> str:
         """All of it, as JSON; the samples of the whole network are among it."""

@@ -19,8 +19,6 @@ biases, gates and activation functions. Efficiencies were fitted to fully connec
 extrapolation, and the sparse ones are slow as the paper's sparse libraries were at batch 64 (EIE Table IV).
 """
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -31,7 +29,7 @@ from compressor.types.network import RECURRENT
 from eie_sim.baselines.devices import Device, Efficiency, Kind, devices
 from eie_sim.baselines.roofline import RooflineWork, dense_work, frame_time, sparse_work
 from eie_sim.columns import Row
-from eie_sim.text_formats import JsonKind
+from eie_sim.text_formats import JsonKind, csv_text
 
 if TYPE_CHECKING:
     from eie_sim.network.node import NodeResult
@@ -146,11 +144,7 @@ class NetworkRoofline:
 
     def to_csv(self) -> str:
         """The rows as CSV."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*(one.name for one in fields(NodeRoofline)), "bound"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return text.getvalue()
+        return csv_text([*(one.name for one in fields(NodeRoofline)), "bound"], self.rows())
 
     def to_json(self) -> str:
         """Rows, totals and what is outside, as JSON."""

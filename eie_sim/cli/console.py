@@ -1,7 +1,8 @@
 """What the commands of `eie-sim` print with: `compressor.console.printer`, under this program's name."""
 
 from compressor.console import printer
-from compressor.console.printer import printable, short
+from compressor.console.printer import short
+from compressor.messages import printable
 
 __all__ = ["Printer", "printable", "short"]
 

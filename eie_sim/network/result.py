@@ -1,7 +1,5 @@
 """What a network answered and what it took: node by node, inference by inference, machine and host apart."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,7 +15,7 @@ from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.network.node import NodeResult
 from eie_sim.network.samples import together
-from eie_sim.text_formats import JsonKind
+from eie_sim.text_formats import JsonKind, csv_text
 
 if TYPE_CHECKING:
     import pandas
@@ -240,11 +238,7 @@ class NetworkResult:
 
     def to_csv(self) -> str:
         """The rows as CSV."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [column.name for column in self.columns], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return text.getvalue()
+        return csv_text([column.name for column in self.columns], self.rows())
 
     def plain(self) -> dict[str, Any]:
         """All but the outputs as JSON has it."""

@@ -1,7 +1,5 @@
 """A `RunReport` as JSON, CSV and Markdown. The same report gives the same bytes: no date and no path stands in one."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +7,7 @@ from eie_sim.columns import Cell, Row, digits
 from eie_sim.report.comparison import RunReport, headline
 from eie_sim.report.report_columns import HEADLINE, REPORTS, by_unit
 from eie_sim.report.tables import over_inputs
-from eie_sim.text_formats import JsonKind
+from eie_sim.text_formats import JsonKind, csv_text, markdown
 
 KIND = JsonKind("report", "eie-sim-report", version=1, most_bytes=2**30)
 
@@ -52,11 +50,7 @@ def to_csv(report: RunReport, name: str) -> str:
     """
     if name not in REPORTS:
         raise ValueError(f"report: {name!r}, but it must be one of {', '.join(REPORTS)}")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(REPORTS[name]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(report.tables[name])
-    return text.getvalue()
+    return csv_text(list(REPORTS[name]), report.tables[name])
 
 
 def to_markdown(report: RunReport) -> str:
@@ -68,7 +62,7 @@ def to_markdown(report: RunReport) -> str:
     by = report.calibration + (f", scaling rule {report.rule}" if report.rule else "")
     n_inputs = len({row["input"] for row in tables["COMPUTE_REPORT"]})
     parts = [
-        f"# {machine.name}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
+        f"# {markdown(machine.name)}: {machine.n_pe} PE{'s' * (machine.n_pe > 1)}, {machine.clock_hz / 1e6:g} MHz, "
         f"{machine.technology_nm:g} nm",
         f"eie-sim {report.version}, engine {report.engine}; energy by {by}.",
         *([_OVER_INPUTS.format(n_inputs)] if n_inputs > 1 else []),
@@ -97,7 +91,7 @@ def means_of(report: RunReport) -> str:
 
 
 def _list(heading: str, texts: Sequence[str]) -> list[str]:
-    return [heading, "\n".join(f"- {text}" for text in texts)] if texts else []
+    return [heading, "\n".join(f"- {markdown(text)}" for text in texts)] if texts else []
 
 
 def energy_by_unit(rows: Sequence[Row]) -> list[Row]:
@@ -117,7 +111,8 @@ def energy_by_unit(rows: Sequence[Row]) -> list[Row]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Cell]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([cell_text(row[name]) for name in columns] for row in rows)]
+    cells = ([markdown(cell_text(row[name])) for name in columns] for row in rows)
+    lines = [columns, ["---"] * len(columns), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -125,4 +120,4 @@ def cell_text(cell: Cell) -> str:
     """A cell for a reader: four digits, or a whole number of thousands."""
     if cell is None:
         return ""
-    return cell.replace("|", "/").replace("\n", " ") if isinstance(cell, str) else digits(cell, _DIGITS)
+    return cell if isinstance(cell, str) else digits(cell, _DIGITS)

@@ -3,8 +3,6 @@
 The same results give the same bytes: a document holds no date and no path of the machine that wrote it.
 """
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +20,7 @@ from eie_sim.columns import MEASURED, Row
 from eie_sim.origin import Origin
 from eie_sim.report.classifications import DEFINITIONS
 from eie_sim.report.tables import COLUMNS, KEYS, by_layer, column_definitions, summary
-from eie_sim.text_formats import JsonKind
+from eie_sim.text_formats import JsonKind, csv_text
 
 _NETWORK = "results of a whole network; give the model and --inputs in their place"
 KIND = JsonKind(
@@ -142,11 +140,7 @@ def to_json(results: Results) -> str:
 
 def to_csv(results: Results) -> str:
     """The results as CSV: a heading, then one row a layer and input vector; no figure is an empty cell."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(results.rows)
-    return text.getvalue()
+    return csv_text(COLUMNS, results.rows)
 
 
 def write_text(text: str, path: str | PathLike[str]) -> None:

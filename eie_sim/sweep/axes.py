@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from compressor.checks import shown
+from compressor.messages import shown
 from eie_sim.cost import CALIBRATIONS
 from eie_sim.cost.calibrations import DEFAULT as DEFAULT_CALIBRATION
 from eie_sim.cost.technology import SCALINGS

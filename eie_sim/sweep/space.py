@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from compressor.checks import shown
+from compressor.messages import shown
 from compressor.storage.toml_file import read_toml
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.limits import MOST_STORED

@@ -5,10 +5,9 @@ other processes can read it, and write their own sweep to it, at the same time. 
 a write-ahead log does not work over a network.
 """
 
-import csv
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from operator import itemgetter
@@ -18,12 +17,13 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from compressor._version import __version__
-from compressor.checks import shown
+from compressor.messages import shown
 from compressor.storage.files import check_suffix, file_size, replacing
 from compressor.storage.strict_json import strict_json
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
+from eie_sim.text_formats import csv_line
 
 SCHEMA_VERSION = 3
 
@@ -465,11 +465,9 @@ class Store:
         """
         count = 0
         with replacing(Path(path)) as file:
-            text = _Lines(file.write)
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(EXPORTED)
+            file.write(csv_line(EXPORTED).encode())
             for row in self.rows(EXPORTED):
-                writer.writerow(row.values())
+                file.write(csv_line(row.values()).encode())
                 count += 1
         return count
 
@@ -516,14 +514,3 @@ def described(name: str) -> Mapping[str, str]:
     """Unit and definition of a column of a store."""
     own = {**STATE, **PROVENANCE, **ABOUT_THE_RUN}
     return {"unit": "", "definition": own[name]} if name in own else definition(name)
-
-
-class _Lines:
-    """Text for `csv`, as bytes for a file."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-
-    def write(self, text: str) -> None:
-        """Write a line."""
-        self._write(text.encode())
