@@ -104,7 +104,7 @@ def stored_sizes(data: figures.StoredSizes) -> Figure:
         axes.annotate(
             f"{figures.megabytes(step)}{times}", (left[row], row), (5, 0), textcoords="offset points", va="center"
         )
-    axes.set_title(data.finding, pad=points(24))
+    axes.set_title(in_lines(data.finding, axes), pad=points(24))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     # Room for the text beside a bar, which is long beside all but the first.
     axes.set_xlim(0, max(left[0] * 1.12, left[1:].max(initial=0) * 1.45))

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from eie_sim.report import figures
-from eie_sim.report.plots.styles import EDGE, NAVY, RUST, SKY, new_figure, points, styled
+from eie_sim.report.plots.styles import EDGE, NAVY, RUST, SKY, new_figure, points, styled, without_long_names
 
 _LONGEST_LABEL = 34
 
@@ -31,7 +31,7 @@ def network_path(data: figures.NetworkPath) -> Figure:
     for axes in (left, right):
         axes.grid(axis="x", linewidth=0.6)
     left.legend(loc="best", fontsize=points(7))
-    figure.suptitle(data.finding, x=EDGE, ha="left", fontsize=points(10), fontweight="bold")
+    figure.suptitle(without_long_names(data.finding), x=EDGE, ha="left", fontsize=points(10), fontweight="bold")
     return figure
 
 

@@ -33,6 +33,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
+from compressor.messages import printable
 from compressor.storage.files import replacing
 from eie_sim.report import figures
 
@@ -269,7 +270,7 @@ def in_lines(text: str, axes: Axes | SubFigure, share: float = 1.0, size: float 
     font = FontProperties(size=points(10 if size is None else size), weight="bold" if size is None else "normal")
     beside = points(_BESIDE) if size is None else points(14)
     room = share * 72 * figure.get_figwidth() - beside
-    words = re.sub(r" (?=[%µ])", "\N{NO-BREAK SPACE}", text).split(" ")
+    words = re.sub(r" (?=[%µ])", "\N{NO-BREAK SPACE}", without_long_names(text)).split(" ")
     lines: list[str] = []
     while words:
         fit = _fitting(words, " ", font, room)
@@ -279,6 +280,17 @@ def in_lines(text: str, axes: Axes | SubFigure, share: float = 1.0, size: float 
         lines.append(" ".join(words[:fit]))
         del words[:fit]
     return "\n".join(lines)
+
+
+_LONGEST_WORD, _LONGEST_TEXT = 48, 400
+"""Characters of a word, and of a sentence, in a picture: a name from a file may have a megabyte."""
+
+
+def without_long_names(text: str) -> str:
+    """A sentence whose names have room in a picture: of a long word its ends, of a very long text its beginning."""
+    half = (_LONGEST_WORD - 1) // 2
+    found = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda word: f"{word[0][:half]}…{word[0][-half:]}", text)
+    return found if len(found) <= _LONGEST_TEXT else found[: _LONGEST_TEXT - 1] + "…"
 
 
 def _fitting(parts: Sequence[str], between: str, font: FontProperties, room: float) -> int:
@@ -328,18 +340,20 @@ def stairs(
     axes.autoscale_view()
 
 
-_LONGEST_NAME = 20
-"""Characters of a layer's name beside a plot."""
+_SHORTEST_CUT, _LONGEST_NAME = 20, 40
+"""Characters of a layer's name beside a plot: usual, and where shorter ones would be the same."""
 
 
 def short_names(names: Iterable[str]) -> list[str]:
-    """Names that leave room for the figure: their ends, as long as it takes to tell them apart."""
-    of_all = list(names)
-    for longest in range(_LONGEST_NAME, max(map(len, of_all), default=0) + 1):
+    """Names that leave room for the figure: their ends, as long as it takes to tell them apart, else numbered."""
+    of_all = [printable(name) for name in names]
+    for longest in range(_SHORTEST_CUT, _LONGEST_NAME + 1):
         found = [name if len(name) <= longest else "…" + name[1 - longest :] for name in of_all]
         if len(set(found)) == len(set(of_all)):
             return found
-    return of_all
+    number = {name: at for at, name in enumerate(dict.fromkeys(of_all), 1)}
+    end = _SHORTEST_CUT - 1
+    return [name if len(name) <= _SHORTEST_CUT else f"{number[name]}: …{name[-end:]}" for name in of_all]
 
 
 def foot(figure: Figure, note: str) -> None:

@@ -25,6 +25,7 @@ from eie_sim.report.plots.styles import (
     new_figure,
     points,
     styled,
+    without_long_names,
 )
 
 
@@ -42,7 +43,7 @@ def pareto_front(data: sweeps.ParetoFront) -> Figure:
         (axes.yaxis, data.y_label, axes.get_yscale()),
     ):
         axis.set_label_text(f"{text} (log scale)" if scale == "log" else text)
-    axes.set_title(data.finding)
+    axes.set_title(without_long_names(data.finding))
     axes.grid(linewidth=0.6)
     axes.legend(fontsize=points(8))
     _name_some(axes, data)
@@ -96,7 +97,7 @@ def axis_curve(data: sweeps.AxisCurve) -> Figure:
     axes.set_xticks(places, [sweeps.short(value) for value in data.x])
     _log_where_wide(axes, "y", [*data.least, *data.largest])
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
-    axes.set_title(data.finding)
+    axes.set_title(without_long_names(data.finding))
     axes.grid(linewidth=0.6)
     axes.legend(fontsize=points(8))
     return figure
@@ -128,7 +129,7 @@ def sweep_map(data: sweeps.SweepMap) -> Figure:
             color=PAPER if dark else INK,
         )
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
-    axes.set_title(data.finding)
+    axes.set_title(without_long_names(data.finding))
     figure.colorbar(mesh, label=data.value_label, format=FuncFormatter(lambda value, _: digits(value)))
     return figure
 
@@ -160,5 +161,5 @@ def parallel_coordinates(data: sweeps.ParallelCoordinates) -> Figure:
     axes.set(xlim=(-0.1, len(places) - 0.55), ylim=(-0.05, 1.05), yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(data.finding)
+    axes.set_title(without_long_names(data.finding))
     return figure
