@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from compressor.messages import printable, shown
 from compressor.storage.toml_file import parse_toml
 from eie_sim.arch import ArchConfig, preset
 from eie_sim.engines.base import DEFAULT_MACHINE
@@ -54,11 +55,20 @@ def chosen_machine(
     if not changes:
         return base
     if "name" not in changes:  # a preset's name alone would promise the preset's parameters
-        changes["name"] = ", ".join([base.name, *(f"{name}={value}" for name, value in changes.items())])
+        changes["name"] = ", ".join([base.name, *(f"{name}={_in_name(value)}" for name, value in changes.items())])
     try:
         return base.replace(**changes)
     except ValueError as error:
         raise ValueError(f"--set: {error}") from None
+
+
+_LONGEST_IN_NAME = 40
+
+
+def _in_name(value: object) -> str:
+    """A value as the machine's name has it: short and in one line, though it may be refused in a moment."""
+    text = printable(value if isinstance(value, str) else shown(value))
+    return text if len(text) <= _LONGEST_IN_NAME else text[:_LONGEST_IN_NAME] + "..."
 
 
 def _value(text: str) -> Any:

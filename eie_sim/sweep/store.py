@@ -348,7 +348,7 @@ class Store:
             "writes: the store is damaged; run the sweep again into a new store"
         )
 
-    def _check_cells(self, columns: Sequence[str]) -> None:
+    def _check_cells(self) -> None:
         """Refuse a store with a cell of another type than its column, which SQLite itself lets pass.
 
         Raises
@@ -356,7 +356,7 @@ class Store:
         StoreError
             It names the row and the column.
         """
-        odd = {name: f'typeof("{name}") NOT IN ({_CELLS[_sql_type(name)]})' for name in columns}
+        odd = {name: f'typeof("{name}") NOT IN ({_CELLS[_sql_type(name)]})' for name in COLUMNS}
         odd["status"] = f"ifnull(status, '') NOT IN ('{DONE}', '{FAILED}')"
         found = self._connection.execute(
             f"SELECT key, * FROM points WHERE {' OR '.join(dict.fromkeys(odd.values()))} LIMIT 1"
@@ -433,7 +433,7 @@ class Store:
         wanted = [f"status = '{DONE}'"] * done_only + [_OF_LAST_SWEEP] * of_last_sweep
         only = f" WHERE {' AND '.join(wanted)}" if wanted else ""
         with self._errors():
-            self._check_cells(columns)
+            self._check_cells()
             for row in self._connection.execute(f"SELECT {picked} FROM points{only} ORDER BY {order}"):
                 yield dict(zip(columns, row, strict=True))
 
