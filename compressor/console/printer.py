@@ -28,6 +28,9 @@ LINE_WIDTH = 110
 PIPED_WIDTH = 100
 """Columns of characters where there is no terminal."""
 
+LEAST_WIDTH = 20
+"""Columns of a terminal that is believed: in fewer no table can be read."""
+
 _LONGEST_NAME = 24
 
 _SPEED_OVER_S = 600.0
@@ -81,6 +84,9 @@ class Printer:
         width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
         self.out = _Out(width=width, highlight=False, emoji=False, markup=False)
         self.err = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        for console in (self.out, self.err):
+            if console.width < LEAST_WIDTH:  # some terminals, and ``COLUMNS=0``, say that they have no columns
+                console.width = PIPED_WIDTH
         self.notes: list[str] = []
 
     def lines(self, lines: Sequence[Text | str]) -> None:

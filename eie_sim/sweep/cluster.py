@@ -1,13 +1,14 @@
 """A Dask cluster as an executor (extra ``distributed``)."""
 
+import asyncio
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, cast
 
 from eie_sim.executors import LostWorkers
 
-CONNECT_S = 8
+CONNECT_S = 6
 """How long a scheduler may take to answer."""
 
 
@@ -30,9 +31,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise ImportError("a Dask cluster needs pip install 'eie-sim[distributed]'") from None
     connect: Any = Client
     try:
+        # First without a client: one that has not found its scheduler takes many seconds to end.
+        with ThreadPoolExecutor(1) as thread:  # the caller's own may be in an event loop, as a notebook's is
+            thread.submit(asyncio.run, _knock(address)).result()
         client = connect(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, AssertionError) as error:  # the last: its loop did not start in time
-        raise ConnectionError(f"{address}: no Dask scheduler answers ({error})") from None
+    # Who speaks another protocol seems to announce a message of any length: MemoryError.
+    except (OSError, TimeoutError, ValueError, TypeError, AssertionError, MemoryError) as error:
+        said = "something else does" if isinstance(error, MemoryError) else error
+        raise ConnectionError(f"{address}: no Dask scheduler answers ({said})") from None
     try:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
@@ -44,3 +50,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
         yield cast(Executor, executor)
     finally:
         client.close(timeout=2)
+
+
+async def _knock(address: str) -> None:
+    """Connect to a scheduler and leave again."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    to: Any = connect
+    security: Any = Security()
+    comm = await to(address, timeout=CONNECT_S, **security.get_connection_args("client"))
+    await comm.close()

@@ -145,6 +145,9 @@ _OF_LAST_SWEEP = """(
 )"""
 """A condition that holds for the points of the last sweep; for all where nobody noted which they are."""
 
+_UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""What SQLite says of a file with a log on a disk that cannot be written to."""
+
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 """What SQLite says where another process, or another connection of this one, has the file."""
 
@@ -180,14 +183,29 @@ class Store:
         elif not self.path.exists():
             check_suffix(self.path, ".sqlite", "a sweep's store")
         with self._errors():
-            # No isolation level: transactions begin where this class says, not where the module guesses.
             # Absolute: SQLite takes some names, such as ":memory:", for something else than a file.
-            self._connection = sqlite3.connect(self.path.absolute(), timeout=WAIT_S, isolation_level=None)
+            uri = self.path.absolute().as_uri()
             try:
-                self._open(create, max_pages)
-            except BaseException:
-                self._connection.close()
-                raise
+                self._connect(uri, create, max_pages)
+            except sqlite3.OperationalError as error:
+                if create or _code(error) not in _UNWRITABLE or self._has_log():
+                    raise
+                # A disk that cannot be written to: SQLite's log cannot be made, and nobody changes the file.
+                self._connect(uri + "?immutable=1", create, max_pages)
+
+    def _connect(self, uri: str, create: bool, max_pages: int | None) -> None:
+        # No isolation level: transactions begin where this class says, not where the module guesses.
+        self._connection = sqlite3.connect(uri, timeout=WAIT_S, isolation_level=None, uri=True)
+        try:
+            self._open(create, max_pages)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _has_log(self) -> bool:
+        """Whether there are rows in a log beside the file, which a reader of the file alone would not see."""
+        log = self.path.with_name(self.path.name + "-wal")
+        return log.exists() and log.stat().st_size > 0
 
     def _open(self, create: bool, max_pages: int | None) -> None:
         # A file that is something else is left as it is: the log's mode would be written into it.
@@ -253,6 +271,8 @@ class Store:
                 text += ": no room for more rows; those that are there are whole, and the sweep can go on from them"
             elif _code(error) in _BUSY:
                 text += f": another process has been writing to it for {WAIT_S:g} s"
+            elif _code(error) in _UNWRITABLE:
+                text += ": its folder must be there and writable, for SQLite keeps a log beside the file"
             elif _code(error) == sqlite3.SQLITE_NOTADB:
                 text = "is no store of a sweep"
             raise StoreError(f"{self.path}: {text}") from None

@@ -2,9 +2,13 @@
 
 import csv
 import io
+import json
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,12 +23,13 @@ from eie_sim import ArchConfig, limits
 from eie_sim.baselines.devices import Device, Efficiency
 from eie_sim.cli.app import app as eie_sim
 from eie_sim.report.plots.styles import short_names, without_long_names
+from eie_sim.sweep import cluster
 from eie_sim.sweep.run import run_sweep
 from eie_sim.sweep.space import Space
 from eie_sim.sweep.store import Store, StoreError
 from eie_sim.text_formats import csv_line, csv_text, markdown
 from tests.cli.conftest import a_layer
-from tests.command_line import call, error_line
+from tests.command_line import call, error_line, in_a_process
 
 READERS = {
     "machine": ("toml", "eie-sim", ("run", "a.eie", "--arch", "{file}")),
@@ -262,9 +267,9 @@ def test_every_integer_of_a_machine_has_an_upper_limit(field):
 
 
 def test_every_integer_of_a_device_and_of_a_space_has_an_upper_limit():
-    with pytest.raises(ValueError, match="batch: an integer of about 40[01] digits: [^\n]*less than or equal"):
+    with pytest.raises(ValueError, match=r"batch: an integer of about 40[01] digits: [^\n]*less than or equal"):
         Efficiency(kind="dense", batch=HUGE, efficiency=0.5, source="x")
-    with pytest.raises(ValueError, match="cache_bytes: an integer of about 40[01] digits: [^\n]*less than or equal"):
+    with pytest.raises(ValueError, match=r"cache_bytes: an integer of about 40[01] digits: [^\n]*less than or equal"):
         Device(cache_bytes=HUGE)
     for name in ("sampling_seed", "samples"):
         with pytest.raises(ValueError, match=rf"{name}: an integer of about 40[01] digits: [^\n]*less than or equal"):
@@ -321,7 +326,13 @@ def test_markdown_shows_a_name_and_neither_html_nor_a_link_nor_a_cell(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "[x](javascript:alert(1))", "a\x1b[31mb", "‮abc"],
+    [
+        "<img src=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "a\x1b[31mb",
+        "\N{RIGHT-TO-LEFT OVERRIDE}abc",
+    ],
 )
 def test_a_report_in_markdown_escapes_the_name_of_a_layer(folder, name):
     save_model(PackedModel([a_layer(name, 40, 30, n_pe=4)], ["none"]), "named.eie")
@@ -329,7 +340,7 @@ def test_a_report_in_markdown_escapes_the_name_of_a_layer(folder, name):
     assert result.exit_code == 0, result.stderr
     for text in ((folder / "rep" / "report.md").read_text(), result.stdout + result.stderr):
         assert "\x1b" not in text
-        assert "‮" not in text
+        assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in text
     text = (folder / "rep" / "report.md").read_text()
     assert "<img" not in text
     assert "<script" not in text
@@ -347,3 +358,57 @@ def test_a_picture_shows_the_ends_of_a_long_name():
     assert without_long_names("x" * 3000 + ": 5 cycles") == "x" * 23 + "…" + "x" * 22 + ": 5 cycles"
     assert len(without_long_names("x " * 3000)) <= 400
     assert without_long_names("Alex-7: 5 cycles") == "Alex-7: 5 cycles"
+
+
+# Disks, clusters and terminals ------------------------------------------------------------------------------
+
+
+def read_only(folder, command: str) -> subprocess.CompletedProcess[str]:
+    """A command line where the disk of `folder` cannot be written to."""
+    mounted = f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && cd {folder} && "
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", mounted + command], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_store_on_a_disk_that_is_read_only_can_be_shown_and_not_written(store, folder):
+    (folder / "ro").mkdir()
+    (folder / "ro" / "s.sqlite").write_bytes(store.read_bytes())
+    (folder / "ro" / "s.toml").write_text('[axes]\nworkload = "NT-We"\nn_pe = 8\n')
+    if not shutil.which("unshare") or read_only(folder / "ro", "! touch x").returncode:
+        pytest.skip("a disk that is read-only is made with unshare and mount, which need rights")
+    program = f"{sys.executable} -m eie_sim sweep"
+    shown_rows = read_only(folder / "ro", f"{program} query s.sqlite --json")
+    assert shown_rows.returncode == 0, shown_rows.stderr
+    assert len(json.loads(shown_rows.stdout)) == 2
+    written = read_only(folder / "ro", f"{program} run s.toml --store s.sqlite --jobs 1")
+    assert written.returncode == 2
+    assert written.stderr.splitlines()[-1].endswith(
+        "its folder must be there and writable, for SQLite keeps a log beside the file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("tcp://127.0.0.1:9", "Timed out"), ("nowhere", "missing port"), ("foo://x:1", "unknown address scheme")],
+)
+def test_a_scheduler_that_cannot_be_reached_is_one_line_within_ten_seconds(folder, monkeypatch, address, why):
+    pytest.importorskip("distributed")
+    assert cluster.CONNECT_S <= 8  # and two seconds to start
+    monkeypatch.setattr(cluster, "CONNECT_S", 1)
+    (folder / "s.toml").write_text('[axes]\nworkload = "NT-We"\nn_pe = 8\n')
+    line = error_line(call(eie_sim, "sweep", "run", "s.toml", "--dask", address), "eie-sim")
+    assert line.startswith(f"{address}: no Dask scheduler answers (")
+    assert why in line
+    assert not (folder / "s.sqlite").exists()
+
+
+@pytest.mark.parametrize(("columns", "encoding"), [("0", "ascii"), ("1", "cp1252"), ("many", "latin-1")])
+def test_a_run_ends_as_it_should_in_any_terminal(folder, columns, encoding):
+    save_model(PackedModel([a_layer("日本語 \x1b[31m", 40, 30, n_pe=4)], ["none"]), "named.eie")
+    ran = in_a_process(
+        "eie_sim", "run", folder / "named.eie", "--set", "n_pe=4", COLUMNS=columns, PYTHONIOENCODING=encoding
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "\x1b" not in ran.stdout
+    assert "???" in ran.stdout
