@@ -54,10 +54,10 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
 async def _knock(address: str) -> None:
     """Connect to a scheduler and leave again."""
-    from distributed.comm import connect
-    from distributed.security import Security
+    from distributed import security
+    from distributed.comm import core
 
-    to: Any = connect
-    security: Any = Security()
-    comm = await to(address, timeout=CONNECT_S, **security.get_connection_args("client"))
+    untyped: Any = (core, security)
+    arguments = untyped[1].Security().get_connection_args("client")
+    comm = await untyped[0].connect(address, timeout=CONNECT_S, **arguments)
     await comm.close()
