@@ -35,6 +35,9 @@ LEAST_CLOCK_HZ = 1e6
 NETWORK_LEVEL = ("dram_bytes_per_s", "dram_pj_per_bit", "n_chips", "link_bytes_per_s", "link_pj_per_bit")
 """Fields that say what is around a machine when it runs a whole network; no product depends on them."""
 
+LATER = (*NETWORK_LEVEL, "broadcast_latency")
+"""Fields that a file names only where they are not at their defaults."""
+
 UNTIMED = (
     *("clock_hz", "spmat_bytes", "ptr_bytes", "act_regfile_entries", "act_sram_bytes", "lnzd_fanin"),
     *("technology_nm", "name", "strict_capacity"),
@@ -75,6 +78,13 @@ class ArchConfig(Record):
         le=limits.MOST_OUTSTANDING,
         description="Activation-queue depth as the paper labels it (Fig. 8: 8): that many activations can be "
         "outstanding in a PE, one of them in service.",
+    )
+    broadcast_latency: _WholeNumber = Field(
+        0,
+        ge=0,
+        le=limits.MOST_BROADCAST_LATENCY,
+        description="Cycles between the leading-non-zero unit and the activation queues, and back, with "
+        "back-pressure by credits; its registers are not priced. Not in the paper, which broadcasts in the same cycle.",
     )
     spmat_width_bits: _WholeNumber = Field(
         64,
@@ -175,9 +185,9 @@ class ArchConfig(Record):
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Fields of `NETWORK_LEVEL` only where they are not at their defaults: files of one layer do not have them."""
+        """Fields of `LATER` only where they are not at their defaults: files from before them do not have them."""
         fields: dict[str, Any] = handler(self)
-        usual = {name: type(self).model_fields[name].default for name in NETWORK_LEVEL}
+        usual = {name: type(self).model_fields[name].default for name in LATER}
         return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
 
     @model_validator(mode="after")

@@ -11,6 +11,9 @@ MOST_PES = MAX_SIZE
 MOST_OUTSTANDING = MAX_SIZE
 """Activations in a queue: as many as a layer can have columns, so that a deeper queue changes nothing."""
 
+MOST_BROADCAST_LATENCY = 64
+"""Cycles between the leading-non-zero unit and the queues: a wire of a register every millimetre crosses any die."""
+
 MOST_ROW_BITS = MAX_SIZE
 """Bits of an SRAM row: as many entries as a layer can have rows need no more rows than one."""
 

@@ -149,7 +149,8 @@ class Schedule(_Lasting):
     column : ndarray of int64, shape (J,)
         Column of each broadcast, in order; ``n_rows_of_inputs * n_pe`` for the bias.
     push_cycle : ndarray of int64, shape (J,)
-        Edge at which it was pushed into every queue.
+        Edge at which it left the leading-non-zero unit; without a broadcast latency that is when it was pushed into
+        every queue.
     pop_cycle : ndarray of int64, shape (n_pe, J)
         Edge at which each PE took it from its queue: its first cycle of service.
     entries : ndarray of int64, shape (n_pe, J)
@@ -159,6 +160,8 @@ class Schedule(_Lasting):
         Activation rows of `n_pe` lanes, the bias row apart: ``ceil(n_cols / n_pe)``.
     has_bias : bool
     cycles : int
+    broadcast_latency : int
+        Cycles from there to the queues.
     """
 
     column: Integers
@@ -169,9 +172,15 @@ class Schedule(_Lasting):
     n_rows_of_inputs: int
     has_bias: bool
     cycles: int
+    broadcast_latency: int = 0
 
     def __post_init__(self) -> None:
         freeze(self)
+
+    @property
+    def arrival_cycle(self) -> Integers:
+        """Edge at which each broadcast was pushed into every queue; int64, shape (J,)."""
+        return self.push_cycle + self.broadcast_latency
 
     @property
     def bias_column(self) -> int:

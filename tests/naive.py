@@ -219,13 +219,19 @@ def simulate(
 
     t, row, taken = 1, 0, -1  # edge 1 has loaded row 0; `taken` is the last lane taken of it
     columns, pushes = [], []
+    latency = arch.broadcast_latency
+    on_the_way = deque()  # (edge at which it is in the queues, (pointer column, activation))
+    seen_back = [[] for _ in pes]  # first cycle in which each credit of a PE is known to be back
     stalls = bubbles = idle = 0
     while True:
         # During cycle t: everything looks at the state, nothing changes yet.
         found = next((lane for lane in range(taken + 1, n) if rows[row][lane] is not None), None)
         last_row = row == len(rows) - 1
-        done = found is None and last_row and all(pe.is_done() for pe in pes)
-        if arch.act_queue_depth == 1:
+        done = found is None and last_row and not on_the_way and all(pe.is_done() for pe in pes)
+        if latency:
+            allowed = max(arch.act_queue_depth - 1, 1)
+            full = any(len(pushes) - sum(edge <= t for edge in back) >= allowed for back in seen_back)
+        elif arch.act_queue_depth == 1:
             full = any(pe.work_left_after_this_cycle() > 1 for pe in pes)
         else:
             full = any(len(pe.queue) == arch.act_queue_depth - 1 for pe in pes)
@@ -243,9 +249,18 @@ def simulate(
         for pe in pes:
             pe.edge(t)
         if pushed:
-            pointer_column, activation = rows[row][found]
+            on_the_way.append((t + latency, rows[row][found]))
+        while on_the_way and on_the_way[0][0] == t:
+            arrived = on_the_way.popleft()[1]
             for pe in pes:
-                pe.queue.append((pointer_column, activation))
+                pe.queue.append(arrived)
+        for pe, back in zip(pes, seen_back, strict=True) if latency else ():
+            given = len(pe.pops)
+            if arch.act_queue_depth == 1:  # as soon as the next one cannot come too early
+                given += len(pe.queue)
+                given -= pe.work_left_after_this_cycle() > 1 and given > len(back)
+            back += [t + latency] * (given - len(back))
+        if pushed:
             columns.append(row * n + found)
             pushes.append(t)
             taken = found
@@ -316,7 +331,7 @@ def _result(layer, arch, numbers, pes, cycles, broadcast, scan, output, schedule
         np.array(pushes, np.int64),
         np.array([pe.pops for pe in pes], np.int64).reshape(served),
         np.array([pe.walked for pe in pes], np.int64).reshape(served),
-        layer.n_pe, rows_of_inputs, broadcasts_bias(layer, arch), cycles,
+        layer.n_pe, rows_of_inputs, broadcasts_bias(layer, arch), cycles, arch.broadcast_latency,
     )  # fmt: skip
     return SimResult(
         cycles, _output(layer, numbers, pes) if output else None, counts, timing if schedule else None,

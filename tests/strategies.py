@@ -13,6 +13,7 @@ from compressor import PackedLayer, pack_codes
 from eie_sim import ArchConfig
 
 ARITHMETICS = ("float32", "fixed8", "fixed16", "fixed32")
+LATENCIES = st.just(0) | st.integers(0, 9)
 DEPTHS = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(2, 6), st.integers(1, 300))
 PES = st.one_of(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 12), st.integers(1, 70))
 
@@ -51,6 +52,7 @@ def crowded(seed: int) -> Case:
         spmat_width_bits=(weight_bits + index_bits) * int(rng.integers(1, 10)),
         arithmetic=str(rng.choice(ARITHMETICS)),
         rounding=str(rng.choice(["half_even", "truncate"])),
+        broadcast_latency=int(rng.choice([0, 0, 1, 2, 5])),
     )  # fmt: skip
     acts = rng.normal(size=n_cols) * (rng.random(n_cols) < rng.choice([1.0, 0.6, 0.2]))
     if rng.random() < 0.4:
@@ -146,6 +148,7 @@ def machines(draw, layer: PackedLayer, arithmetics=ARITHMETICS) -> ArchConfig:
         weight_bits=layer.weight_bits,
         index_bits=layer.index_bits,
         act_queue_depth=draw(DEPTHS),
+        broadcast_latency=draw(LATENCIES),
         spmat_width_bits=draw(st.one_of(st.just(entry_bits), st.integers(entry_bits, 40 * entry_bits))),
         arithmetic=draw(st.sampled_from(arithmetics)),
         weight_frac_bits=draw(st.none() | st.integers(-3, 20)),

@@ -3,25 +3,26 @@
 import numpy as np
 import pytest
 
-from eie_sim import PRESETS, ArchConfig, preset
+from eie_sim import PRESETS, ArchConfig, limits, preset
 from eie_sim.arch import MAX_ACC_BITS, NETWORK_LEVEL, ClockWarning, FieldsDisagree
 
 # Field, the least and the greatest value it accepts (None: no limit), and whether None is a value.
 WHOLE_NUMBERS = [
-    ("n_pe", 1, None, False),
-    ("act_queue_depth", 1, None, False),
-    ("spmat_width_bits", 8, None, False),  # one entry of the paper's 4 + 4 bits
-    ("spmat_bytes", 1, None, False),
-    ("ptr_bytes", 1, None, False),
-    ("act_regfile_entries", 1, None, False),
-    ("act_sram_bytes", 0, None, False),
+    ("n_pe", 1, limits.MOST_PES, False),
+    ("act_queue_depth", 1, limits.MOST_OUTSTANDING, False),
+    ("broadcast_latency", 0, limits.MOST_BROADCAST_LATENCY, False),
+    ("spmat_width_bits", 8, limits.MOST_ROW_BITS, False),  # one entry of the paper's 4 + 4 bits
+    ("spmat_bytes", 1, limits.MOST_SRAM_BYTES, False),
+    ("ptr_bytes", 1, limits.MOST_SRAM_BYTES, False),
+    ("act_regfile_entries", 1, limits.MOST_ACTIVATIONS, False),
+    ("act_sram_bytes", 0, limits.MOST_SRAM_BYTES, False),
     ("weight_bits", 1, 8, False),
     ("index_bits", 2, 8, False),
     ("weight_frac_bits", -128, 256, True),
     ("act_frac_bits", -128, 256, True),
     ("acc_bits", 2, MAX_ACC_BITS, True),
-    ("lnzd_fanin", 2, None, False),
-    ("n_chips", 1, None, False),
+    ("lnzd_fanin", 2, limits.MOST_FANIN, False),
+    ("n_chips", 1, limits.MOST_CHIPS, False),
 ]
 POSITIVE_NUMBERS = ["clock_hz", "technology_nm"]
 RATES = ["dram_bytes_per_s", "link_bytes_per_s"]

@@ -197,7 +197,7 @@ def test_what_waits_was_pushed_and_not_yet_popped(case):
     _, schedule = run(case)
     found = waiting(schedule)
     for t in range(1, schedule.cycles + 1):
-        expected = ((schedule.push_cycle <= t) & (t < schedule.pop_cycle)).sum(axis=1)
+        expected = ((schedule.arrival_cycle <= t) & (t < schedule.pop_cycle)).sum(axis=1)
         assert np.array_equal(found[:, t - 1], expected)
     assert found.max(initial=0) <= max(1, case.arch.act_queue_depth - 1)
 
@@ -205,7 +205,7 @@ def test_what_waits_was_pushed_and_not_yet_popped(case):
 def scan(case):
     """State of the broadcast in each cycle, and who is full, by the rules of the scan, one cycle after another."""
     _, schedule = run(case)
-    n_pe, depth = schedule.n_pe, case.arch.act_queue_depth
+    n_pe, depth, latency = schedule.n_pe, case.arch.act_queue_depth, case.arch.broadcast_latency
     lanes = {(c // n_pe, c % n_pe): j for j, c in enumerate(schedule.column.tolist())}
     n_rows = schedule.n_rows_of_inputs + schedule.has_bias
     free = schedule.pop_cycle + np.maximum(1, schedule.entries)
@@ -216,10 +216,10 @@ def scan(case):
         if ahead:
             j = min(ahead)
             if depth > 1:
-                queued = (schedule.push_cycle[:j] <= t)[None] & (schedule.pop_cycle[:, :j] > t)
+                queued = (schedule.push_cycle[:j] <= t)[None] & (schedule.pop_cycle[:, :j] + latency > t)
                 who = queued.sum(axis=1) >= depth - 1
             elif j:
-                who = t < free[:, j - 1] - 2
+                who = t < free[:, j - 1] - 2 + latency
             if who.any():
                 states.append("stall")
             else:

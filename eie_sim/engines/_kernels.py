@@ -57,7 +57,7 @@ def _find_active(acts: Arg, timing: Arg, columns: Arg, gaps: Arg) -> Arg:
 
     Returns how many, or -1 when an input is not finite, and all scan bubbles.
     """
-    n_pe, _, n_cols, has_bias, _, _, _, _ = timing
+    n_pe, _, n_cols, has_bias, _, _, _, _, _ = timing
     finite = True
     for column in range(n_cols):
         finite &= acts[column] - acts[column] == 0  # infinity less itself is not a number, and that is not 0
@@ -137,7 +137,7 @@ def _ask_for(column: Arg, lanes: Arg, address: Arg, first_row: Arg, last_row: Ar
 @inlined
 def new_work(timing: Arg, flat: Arg) -> Arg:
     """Memory that `run_timing` takes for a run, and the next: the state of the PEs, and what is kept of broadcasts."""
-    _, lanes, n_cols, _, _, _, _, _ = timing
+    _, lanes, n_cols, _, _, _, _, _, _ = timing
     word = flat[0].dtype
     state = in_cache_lines((lanes + _BLOCK - 1) // _BLOCK * _BLOCK_STATE, word)
     return state, np.empty(_GROUP, word), np.empty(_GROUP, word), np.empty((2, n_cols + 1), np.int32)
@@ -172,7 +172,7 @@ def _last_drained(state: Arg, at: Arg, lanes: Arg, address: Arg) -> int:
 @inlined
 def _count_apart(columns: Arg, first: Arg, stop: Arg, timing: Arg, flat: Arg, state: Arg) -> None:
     """Count what does not depend on timing, of the broadcasts ``first .. stop - 1``."""
-    _, lanes, _, _, _, row_shift, _, _ = timing
+    _, lanes, _, _, _, row_shift, _, _, _ = timing
     row_address, address, _, _, fillers = flat
     length, apart, in_row = lanes // LANES, _BLOCK // LANES, (1 << row_shift) - 1
     for lane in range(0, lanes, 2 * LANES):
@@ -210,12 +210,12 @@ def run_timing(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, work:
     broadcasts, cycles, stalls, scan bubbles : int
         -1 broadcasts: an input is not finite.
     fill : int
-        Edge of the first push, 0 without one.
+        Edge at which the first broadcast is pushed into the queues, 0 without one.
     base : int
         What free edges in the state are counted from.
     """
     state, wakes, latests, (gaps, pop) = work[0], work[1], work[2], (work[3][0], work[3][1])
-    _, lanes, _, _, depth, _, _, ahead = timing
+    _, lanes, _, _, depth, _, _, latency, ahead = timing
     _, address, first_row, last_row, fillers = flat
     word = state.dtype.type
     for at in range(len(state)):
@@ -239,10 +239,11 @@ def run_timing(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, work:
             earliest = edge + 1 + gaps[at] - gap
             found = earliest
             if depth == 1:  # lock-step: every PE is free one edge after the push
-                found = max(found, latest - 1)
+                if at > 0:
+                    found = max(found, latest - 1 + latency)
             elif at >= depth - 1:  # a place is free once the last PE has popped it (scan rule 4)
-                found = max(found, 1 + int(pop[at - (depth - 1)]))
-            if found + 1 - base >= largest:
+                found = max(found, 1 + latency + int(pop[at - (depth - 1)]))
+            if found + 1 + latency - base >= largest:
                 if at > j:
                     stop = at
                     break
@@ -250,7 +251,8 @@ def run_timing(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, work:
                 base = found
             stalls += found - earliest
             edge, gap = found, int(gaps[at])
-            wakes[at - j], pop[at] = word(edge + 1 - base), max(edge + 1, latest)
+            wake = edge + latency + 1
+            wakes[at - j], pop[at] = word(wake - base), max(wake, latest)
             if len(push):
                 push[at] = edge
             # The machine that runs this foresees neighbours by itself.
@@ -268,7 +270,7 @@ def run_timing(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, work:
             counted = j
     # Rows of activations without an active input load after the last push.
     cycles = max(edge + bubbles - gap, latest, drained)
-    return n, cycles, stalls, bubbles, 2 + int(gaps[0]) if n > 0 else 0, base
+    return n, cycles, stalls, bubbles, 2 + int(gaps[0]) + latency if n > 0 else 0, base
 
 
 @inlined
@@ -285,13 +287,13 @@ def settle(sums: Arg, timing: Arg, totals: Arg, table: Arg) -> None:
     Parameters
     ----------
     sums : tuple of int
-        Runs, broadcasts, cycles, edges of the first push, bases of the free edges.
+        Runs, broadcasts, cycles, edges at which the first broadcast is in the queues, bases of the free edges.
     timing, table
         As for `run_counts`.
     totals
         What `add_state` added up.
     """
-    n_pe, _, _, _, _, row_shift, preloaded, _ = timing
+    n_pe, _, _, _, _, row_shift, preloaded, _, _ = timing
     runs, broadcasts, cycles, fill, base = sums
     for k in range(n_pe):
         at = _place(k)
@@ -324,9 +326,9 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
     acts : float32 or int64 (n_cols,)
     timing : tuple of int
         What the timing depends on besides the entries: n_pe, lanes (PEs, padded), n_cols, has_bias, queue depth, log2
-        of the row addresses in an SRAM row; the rows of which the accumulators are preloaded; and how many broadcasts
-        ahead memory is asked for, 0 for never. A plain tuple, because numba takes long to recognise any other kind at a
-        call.
+        of the row addresses in an SRAM row; the rows of which the accumulators are preloaded; the broadcast latency;
+        and how many broadcasts ahead memory is asked for, 0 for never. A plain tuple, because numba takes long to
+        recognise any other kind at a call.
     flat : tuple of ndarray
         Row addresses, and `PreparedLayer.by_lane`, or `by_lane_wide`. Row addresses are the addresses where a power of
         two of entries is in an SRAM row; else ``2 * row``, one more within the row: as many rows begin and end between
@@ -354,13 +356,13 @@ def run_counts(acts: Arg, timing: Arg, flat: Arg, columns: Arg, push: Arg, table
 
 
 @kernel
-def expand_schedule(columns: Arg, push: Arg, pointers: Arg, pop_cycle: Arg, entries: Arg) -> None:
-    """Pop edges and entries of every PE and broadcast, (n_pe, J), from the push edges."""
+def expand_schedule(columns: Arg, arrival: Arg, pointers: Arg, pop_cycle: Arg, entries: Arg) -> None:
+    """Pop edges and entries of every PE and broadcast, (n_pe, J), from the edges at which they reach the queues."""
     for k in range(pointers.shape[1]):
         free = 1
         for j in range(len(columns)):
             n = np.int64(pointers[columns[j] + 1, k]) - np.int64(pointers[columns[j], k])
-            pop_cycle[k, j] = max(free, push[j] + 1)
+            pop_cycle[k, j] = max(free, arrival[j] + 1)
             entries[k, j] = n
             free = pop_cycle[k, j] + max(1, n)
 

@@ -290,8 +290,9 @@ def _sums(
 
 
 def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
-    # Every broadcast costs a PE its entries or one cycle, and the scan at most two cycles.
-    bound = layer.n_entries + 3 * layer.pointers.shape[0] + _PIPELINE
+    # Every broadcast costs a PE its entries or one cycle, the scan at most two, and a queue of two a round trip.
+    latency = arch.broadcast_latency
+    bound = layer.n_entries + (3 + 2 * latency) * layer.pointers.shape[0] + _PIPELINE
     if bound > _MOST_CYCLES:
         raise ValueError(f"layer {layer.name!r}: may take {bound} cycles, but this engine counts to {_MOST_CYCLES}")
     streamed = prepared(layer)
@@ -303,7 +304,7 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     preloaded = 0 if starts is None else layer.n_rows
     lanes, columns = streamed.lanes, layer.n_cols
     # A PE is behind the broadcast by what its queue can hold; the kernel keeps half the range of a word for that.
-    behind = (depth + 2) * streamed.longest
+    behind = (depth + 2) * streamed.longest + 2 * latency
     per_row = min(arch.entries_per_spmat_row, layer.n_entries + 1)  # then all entries are in one row
     shift = per_row.bit_length() - 1
     shifted = 1 << shift == per_row
@@ -311,7 +312,7 @@ def _make_plan(layer: PackedLayer, arch: ArchConfig) -> _Plan:
     narrow = behind <= _MOST_BEHIND and last_row_ends <= _LARGEST_ADDRESS
     by_lane = streamed.by_lane if narrow else streamed.by_lane_wide
     streams = (by_lane[0] if shifted else _row_addresses(by_lane[0], per_row), *by_lane)
-    numbers = (layer.n_pe, lanes, columns, int(broadcasts_bias), depth, shift if shifted else 1, preloaded)
+    numbers = (layer.n_pe, lanes, columns, int(broadcasts_bias), depth, shift if shifted else 1, preloaded, latency)
     cached = sum(stream.nbytes for stream in by_lane) <= _CACHED_BYTES
     ahead = _kernels.AHEAD
     table = len(PER_PE) * layer.n_pe
@@ -343,8 +344,9 @@ def _schedule(
     rows = -(-layer.n_cols // layer.n_pe)
     pop_cycle = np.empty((layer.n_pe, len(columns)), np.int64)
     entries = np.empty_like(pop_cycle)
-    _kernels.expand_schedule(columns, push, layer.pointers, pop_cycle, entries)
+    latency = plan.arch.broadcast_latency
+    _kernels.expand_schedule(columns, push + latency, layer.pointers, pop_cycle, entries)
     column = columns.astype(np.int64)
     if plan.broadcasts_bias:
         column[-1] = rows * layer.n_pe
-    return Schedule(column, push, pop_cycle, entries, layer.n_pe, rows, plan.broadcasts_bias, cycles)
+    return Schedule(column, push, pop_cycle, entries, layer.n_pe, rows, plan.broadcasts_bias, cycles, latency)

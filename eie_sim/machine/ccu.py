@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from eie_sim.machine.broadcast_pipeline import BroadcastPipeline
 from eie_sim.machine.clock import Clock, Unit
 from eie_sim.machine.lnzd import LNZD
 from eie_sim.machine.pe import PE
 
 
 class Broadcast(NamedTuple):
-    """One activation sent: its column, and the edge at which every queue took it."""
+    """One activation sent: its column, and the edge at which it left; without a pipeline every queue took it there."""
 
     column: int
     push_cycle: int
@@ -27,6 +28,8 @@ class CCU(Unit):
     clock : Clock
     lnzd : LNZD
     pes : sequence of PE
+    pipeline : BroadcastPipeline or None
+        What is between it and the queues; None: nothing.
 
     Attributes
     ----------
@@ -35,8 +38,9 @@ class CCU(Unit):
         Cycles without a push, by the reasons of `NoPush`.
     """
 
-    def __init__(self, clock: Clock, lnzd: LNZD, pes: Sequence[PE]) -> None:
+    def __init__(self, clock: Clock, lnzd: LNZD, pes: Sequence[PE], pipeline: BroadcastPipeline | None = None) -> None:
         self.clock = clock
+        self.pipeline = pipeline
         self.lnzd = lnzd
         self.pes = pes
         self.broadcasts: list[Broadcast] = []
@@ -53,11 +57,14 @@ class CCU(Unit):
             self._decision = "bubble"
         elif found is None:
             self._decision = "idle"
-        elif any(pe.full for pe in self.pes):
+        elif any(pe.full for pe in self.pes) if self.pipeline is None else not self.pipeline.has_credit:
             self._decision = "stall"
         else:
-            for pe in self.pes:
-                pe.act_queue.push(found)
+            if self.pipeline is None:
+                for pe in self.pes:
+                    pe.act_queue.push(found)
+            else:
+                self.pipeline.send(found)
             self.lnzd.take()
             self._decision = Broadcast(found.column, self.clock.cycle + 1)
 

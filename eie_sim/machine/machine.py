@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from compressor.types.packed import PackedLayer
 from eie_sim.arch import ArchConfig
+from eie_sim.machine.broadcast_pipeline import BroadcastPipeline
 from eie_sim.machine.ccu import CCU
 from eie_sim.machine.clock import Clock, Unit
 from eie_sim.machine.datapath import datapath
@@ -76,8 +77,10 @@ class Machine:
                 starts = starts[layer.row_permutation]
             for k, pe in enumerate(self.pes):
                 pe.act_rw.preload(self.datapath.accumulators(starts[k :: layer.n_pe]))
-        self.ccu = ccu(self.clock, self.lnzd, self.pes)
-        self.units: list[Unit] = [self.lnzd, self.ccu, *(unit for pe in self.pes for unit in pe.units)]
+        latency = arch.broadcast_latency
+        between = [BroadcastPipeline(self.pes, latency, arch.act_queue_depth)] if latency else []
+        self.ccu = ccu(self.clock, self.lnzd, self.pes, *between)
+        self.units: list[Unit] = [self.lnzd, self.ccu, *between, *(unit for pe in self.pes for unit in pe.units)]
 
     def run(self, order: Iterable[Unit] | None = None) -> int:
         """Run until the layer has drained; the number of cycles, which is the first in which no unit is active.
@@ -155,4 +158,5 @@ class Machine:
             n_rows_of_inputs=self.n_rows_of_inputs,
             has_bias=self.broadcasts_bias,
             cycles=self.cycles,
+            broadcast_latency=self.arch.broadcast_latency,
         )

@@ -33,13 +33,18 @@ class Parameters:
         Raises
         ------
         ValueError
-            If the machine computes in float32, or a memory is too large to be built.
+            If the machine computes in float32 or has a broadcast latency, or a memory is too large to be built.
         """
         bits = arch.number_bits
         if bits is None:
             raise ValueError(
                 "arithmetic: float32, but the engine 'rtl' is fixed-point hardware; set arithmetic=fixed8, fixed16 or "
                 "fixed32"
+            )
+        if arch.broadcast_latency:
+            raise ValueError(
+                f"broadcast_latency: {arch.broadcast_latency}, but the engine 'rtl' broadcasts in the same cycle; set "
+                "broadcast_latency=0, or use the engine fast or reference"
             )
         _, pointers, _, _ = arch.sram_limits
         parameters = cls(

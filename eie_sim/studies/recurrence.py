@@ -15,7 +15,7 @@ _PIPELINE_EDGES = 5
 
 @kernel
 def _timing(columns: Arg, cost: Arg, walks: Arg, shape: Arg, free: Arg, ended: Arg, pop: Arg) -> int:
-    n_pe, input_rows, has_bias, depth = shape
+    n_pe, input_rows, has_bias, depth, latency = shape
     rows, total = input_rows + has_bias, len(columns)
     j, load, edge = 0, 1, 0
     for r in range(rows):
@@ -25,10 +25,11 @@ def _timing(columns: Arg, cost: Arg, walks: Arg, shape: Arg, free: Arg, ended: A
         while j < total and columns[j] < row_end:
             edge = earliest
             if j >= depth - 1:  # a place is free once the last PE has popped it (scan rule 4)
-                edge = max(edge, 1 + pop[j - (depth - 1)])
-            latest = edge + 1
+                edge = max(edge, 1 + latency + pop[j - (depth - 1)])
+            arrival = edge + latency
+            latest = arrival + 1
             for k in range(n_pe):
-                start = max(free[k], edge + 1)
+                start = max(free[k], arrival + 1)
                 latest = max(latest, start)
                 free[k] = start + cost[k, j]
                 if walks[k, j]:  # only what has entries is in the pipeline after the PE is free
@@ -66,7 +67,8 @@ def cycles_with(schedule: Schedule, cost: NDArray[np.int64], depth: int) -> int:
     free = np.ones(schedule.n_pe, np.int64)
     ended = np.zeros(schedule.n_pe, np.int64)
     pop = np.zeros(len(schedule.column), np.int64)
-    shape = (schedule.n_pe, schedule.n_rows_of_inputs, int(schedule.has_bias), depth)
+    latency = schedule.broadcast_latency
+    shape = (schedule.n_pe, schedule.n_rows_of_inputs, int(schedule.has_bias), depth, latency)
     load = _timing(schedule.column, cost, schedule.entries > 0, shape, free, ended, pop)
     drained = np.where(ended > 0, ended + _PIPELINE_EDGES, 0)
     return int(max(load, free.max(), drained.max()))

@@ -73,6 +73,7 @@ _UNITS: Mapping[str, str] = {
     "n_pe": "PEs",
     "clock_hz": "Hz",
     "act_queue_depth": "activations",
+    "broadcast_latency": "cycles",
     "act_regfile_entries": "activations",
     "technology_nm": "nm",
     "batch": "inputs",

@@ -25,7 +25,7 @@ from eie_sim.columns import Row
 from eie_sim.sweep.columns import INPUTS, METRICS, PRICING, WHOLE, WORK, definition
 from eie_sim.text_formats import csv_line
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 APPLICATION_ID = 0x65696573
 """In the header of the file: "eies"."""

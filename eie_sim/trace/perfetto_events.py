@@ -143,7 +143,7 @@ def _services(of: Cut, k: int, issued: Entries) -> Iterator[Event]:
         inside.setdefault(int(fillers.served[first]), []).append(event)
     n_fillers = np.bincount(fillers.served, minlength=len(pop))[served].tolist()
     now = begin
-    columns = (pop, free, of.schedule.entries[k], of.schedule.push_cycle)
+    columns = (pop, free, of.schedule.entries[k], of.schedule.arrival_cycle)
     rows = zip(served.tolist(), *(values[served].tolist() for values in columns), n_fillers, strict=True)
     for j, popped, done, n_entries, pushed, n_filled in rows:
         if now < popped:

@@ -109,15 +109,19 @@ def _of_machine(of: Cut, window: Window) -> Integers:
 
 def _full(of: Cut, window: Window, queued: Integers) -> Integers:
     """Whether nothing more may be sent to a PE, wanted or not; shape (PEs, cycles)."""
-    depth = of.arch.act_queue_depth
-    if depth > 1:
-        return np.asarray(queued >= depth - 1, np.int64)
-    # Lock-step: more than one cycle of work is left after this one.
+    depth, latency = of.arch.act_queue_depth, of.schedule.broadcast_latency
     cycles = np.arange(*window)
-    latest = np.searchsorted(of.schedule.push_cycle, cycles, side="right") - 1
+    sent = np.searchsorted(of.schedule.push_cycle, cycles, side="right")
+    if depth > 1:
+        if not latency:
+            return np.asarray(queued >= depth - 1, np.int64)
+        back = [np.searchsorted(of.schedule.pop_cycle[k] + latency, cycles, side="right") for k in of.pes.tolist()]
+        return np.asarray(sent - np.stack(back) >= depth - 1, np.int64)
+    # Lock-step: more than one cycle of work is left after this one.
+    latest = sent - 1
     if not len(of.schedule.push_cycle):
         return np.zeros_like(queued)
-    work = of.free_cycle[of.pes][:, latest] - 2 > cycles
+    work = of.free_cycle[of.pes][:, latest] - 2 + latency > cycles
     return np.asarray(work & (latest >= 0), np.int64)
 
 

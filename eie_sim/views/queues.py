@@ -45,7 +45,9 @@ def waiting(schedule: Schedule, window: Window | None = None, pes: Sequence[int]
     # A pop before the window counts at its first cycle, one after it in a column that is dropped.
     inside = np.minimum(np.maximum(pop - begin, 0), end - begin)
     taken = np.bincount((inside + own_row).ravel(), minlength=len(chosen) * (end - begin + 1))
-    pushed = np.bincount(np.minimum(np.maximum(schedule.push_cycle - begin, 0), end - begin), minlength=end - begin + 1)
+    pushed = np.bincount(
+        np.minimum(np.maximum(schedule.arrival_cycle - begin, 0), end - begin), minlength=end - begin + 1
+    )
     change = pushed - taken.reshape(len(chosen), -1)
     return np.asarray(np.cumsum(change[:, :-1], axis=1, dtype=np.int32))
 

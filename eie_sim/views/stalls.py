@@ -1,4 +1,4 @@
-"""Which PEs stall the broadcast, because their queues are full."""
+"""Which PEs stall the broadcast, because their queues are full; with a broadcast latency, without a credit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,10 +98,12 @@ def _stalls(schedule: Schedule, act_queue_depth: int, pes: Integers) -> tuple[In
     until = np.ones((schedule.n_pe, len(push)), np.int64)
     if depth == 1:
         # Lock-step: what is left of the service after the cycle, with the latched activation, is at most 1 cycle.
-        until[:, 1:] = (schedule.pop_cycle + np.maximum(1, schedule.entries))[:, :-1] - 2
+        until[:, 1:] = (schedule.pop_cycle + np.maximum(1, schedule.entries))[:, :-1] - 2 + schedule.broadcast_latency
     else:
-        # depth - 1 activations may wait: broadcast j finds a place when broadcast j - depth + 1 has been popped.
-        until[:, depth - 1 :] = schedule.pop_cycle[:, : max(0, len(push) - depth + 1)]
+        # depth - 1 activations may wait: broadcast j finds a place when broadcast j - depth + 1 has been popped, and
+        # that is known.
+        popped = schedule.pop_cycle[:, : max(0, len(push) - depth + 1)]
+        until[:, depth - 1 :] = popped + schedule.broadcast_latency
     # Stalls explain every push to the cycle, or the machine was another one.
     last = until.max(axis=0)
     if not np.array_equal(np.maximum(last, begin) + 1, push):

@@ -101,7 +101,7 @@ def test_services_are_named_by_their_columns_and_say_how_long_they_waited(case):
     assert len(of_track) == (schedule.n_pe if names else 0)
     for k, (_, told) in enumerate(sorted(of_track.items())):
         assert [event["name"] for event in told] == names
-        assert [event["args"]["waited"] for event in told] == (schedule.pop_cycle[k] - schedule.push_cycle).tolist()
+        assert [event["args"]["waited"] for event in told] == (schedule.pop_cycle[k] - schedule.arrival_cycle).tolist()
         assert [event["args"]["entries"] for event in told] == schedule.entries[k].tolist()
 
 

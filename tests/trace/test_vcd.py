@@ -58,7 +58,7 @@ class Probe(Unit):
 
     def sample(self):
         ccu, found = self.machine.ccu, self.machine.lnzd.found
-        stalled = found is not None and any(pe.full for pe in ccu.pes)
+        stalled = found is not None and any(self.full(k) for k in range(len(ccu.pes)))
         self.note("ccu.push", int(found is not None and not stalled))
         self.note("ccu.column", None if found is None or stalled else found.column)
         self.note("ccu.stall", int(stalled))
@@ -68,10 +68,14 @@ class Probe(Unit):
         for k, pe in enumerate(self.machine.pes):
             self.note_pe(k, f"pe{k}", pe)
 
+    def full(self, k):
+        pipeline = self.machine.ccu.pipeline
+        return self.machine.pes[k].full if pipeline is None else not pipeline.credits[k]
+
     def note_pe(self, k, scope, pe):
         queue, ptr, spmat, unit, act_rw = pe.act_queue, pe.ptr_read, pe.spmat_read, pe.arithmetic, pe.act_rw
         self.note(f"{scope}.act_queue.waiting", len(queue.waiting))
-        self.note(f"{scope}.act_queue.full", int(pe.full))
+        self.note(f"{scope}.act_queue.full", int(self.full(k)))
         self.note(f"{scope}.ptr_read.column", self.serving[k] if ptr.cycles_left else None)
         if ptr.cycles_left <= 1 and queue.waiting:
             self.serving[k] = queue.waiting[0].column
