@@ -80,12 +80,10 @@ def export(
         for target, contents in exported_files(workload.layer, vector, result, str(workload.origin)).items():
             (folder / target).write_text(contents, encoding="utf-8", newline="\n")
     if as_json:
-        printer.json(
-            {"folder": str(out), "layer": result.layer, "machine": machine.name, "cycles": result.cycles}
-        )
+        printer.json({"folder": str(out), "layer": result.layer, "machine": machine.name, "cycles": result.cycles})
     else:
         printer.lines([f"{printable(result.layer)} on {printable(machine.name)}: {result.cycles:,} cycles"])
-        printer.remark(f"Run it with `make verilator` or `make icarus` in {printable(str(out))}; its README.md says more.")
+        printer.remark(f"In {printable(str(out))}, `make verilator` or `make icarus` runs it; README.md says more.")
 
 
 COMMANDS = (export,)

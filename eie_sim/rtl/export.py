@@ -56,7 +56,7 @@ def exported_files(layer: PackedLayer, acts: Inputs, result: SimResult, source: 
     longest = max(1, *map(len, rows))
     files = {f"{unit}.sv": (SOURCES / f"{unit}.sv").read_text(encoding="utf-8") for unit in UNITS}
     files["eie.sv"], constants = _with_parameters(files["eie.sv"], parameters)
-    files[TESTBENCH] = (SOURCES / "harness" / TESTBENCH).read_text(encoding="utf-8")
+    files[TESTBENCH], files["Makefile"] = (_of_harness(name) for name in (TESTBENCH, "Makefile"))
     files[LAYER] = _layer_constants(constants, work, result, len(pointers[0]), longest)
     files["pointers.hex"] = _hex_of_pes(pointers)
     files["spmat.hex"] = _hex_of_pes([words + [0] * (longest - len(words)) for words in rows])
@@ -67,9 +67,12 @@ def exported_files(layer: PackedLayer, acts: Inputs, result: SimResult, source: 
     files["sums.hex"] = _hex(_unsigned(sums, parameters.reg_bits))
     counts = np.stack([getattr(result.counts, name) for name in COUNTERS], axis=1)
     files["counters.hex"] = f"// {' '.join(COUNTERS)}\n" + _hex_of_pes(counts.tolist())
-    files["Makefile"] = _MAKEFILE.format(units=" ".join(f"{unit}.sv" for unit in UNITS))
     files["README.md"] = _readme(layer, result, parameters, work, act_frac_bits, source)
     return files
+
+
+def _of_harness(name: str) -> str:
+    return (SOURCES / "harness" / name).read_text(encoding="utf-8")
 
 
 def _stored_sums(layer: PackedLayer, result: SimResult, act_frac_bits: int) -> NDArray[np.int64]:
@@ -84,7 +87,7 @@ def _stored_sums(layer: PackedLayer, result: SimResult, act_frac_bits: int) -> N
             f"acc_bits: {result.arch.acc_bits}, and a sum of {np.abs(integers).max():.0f}, but results are exact below "
             "2**53; set acc_bits=53 or fewer act_frac_bits"
         )
-    return integers.astype(np.int64)
+    return np.asarray(integers, np.int64)
 
 
 # SystemVerilog --------------------------------------------------------------------------------------------------------
@@ -127,7 +130,8 @@ def _layer_constants(constants: str, work: Work, result: SimResult, pointers: in
         "STALLS": counts.broadcast_stalls,
         "BUBBLES": counts.scan_bubbles,
     }
-    parts = ["// The machine: the parameters of eie.sv.", constants, "", "// The layer, and the words loaded in each PE."]
+    parts = ["// The machine: the parameters of eie.sv.", constants]
+    parts += ["", "// The layer, and the words that are loaded in each PE."]
     parts += [f"localparam int {name} = {value};" for name, value in of_layer.items()]
     parts += ["", "// What is expected, apart from sums.hex and counters.hex."]
     parts += [f"localparam int {name} = {value};" for name, value in expected.items()]
@@ -165,84 +169,6 @@ def _hex_of_pes(words: Iterable[list[int]]) -> str:
 
 # For people -----------------------------------------------------------------------------------------------------------
 
-_MAKEFILE = """\
-# make verilator, make icarus: build and run the testbench; exit status 0 where it prints PASS. ARGS=+vcd writes eie.vcd.
-VERILATOR ?= verilator
-IVERILOG ?= iverilog
-VVP ?= vvp
-ARGS ?=
-
-SOURCES = {units}
-TESTBENCH = testbench.sv
-
-.PHONY: verilator icarus clean
-
-verilator: obj_dir/testbench
-	./obj_dir/testbench $(ARGS)
-
-icarus: testbench.vvp
-	$(VVP) -n testbench.vvp $(ARGS)
-
-obj_dir/testbench: $(SOURCES) $(TESTBENCH) layer.svh
-	$(VERILATOR) --binary --timing --trace --top-module testbench -o testbench -CFLAGS -std=c++20 \\
-		-MAKEFLAGS "CXX=$(CXX) LINK=$(CXX) AR=$(AR)" $(TESTBENCH) $(SOURCES)
-
-testbench.vvp: $(SOURCES) $(TESTBENCH) layer.svh
-	$(IVERILOG) -g2012 -s testbench -o $@ $(TESTBENCH) $(SOURCES)
-
-clean:
-	rm -rf obj_dir testbench.vvp eie.vcd
-"""
-
-_README = """\
-# {layer} on EIE, in SystemVerilog
-
-One layer, one input vector and the machine that runs it, written by eie-sim {version}. The testbench loads the layer through
-the load port, runs it, reads the sums out, and compares them, the cycles and every counter with what eie-sim computed.
-
-    make verilator              # Verilator 5, a C++ compiler and make
-    make icarus                 # Icarus Verilog 11 or later
-    make icarus ARGS=+vcd       # writes eie.vcd of the run, for GTKWave
-    make clean
-
-Each prints PASS, or FAIL with the first difference, and then ends with an exit status other than 0.
-
-## What is simulated
-
-| | |
-|---|---|
-| layer | {layer}: {n_rows} outputs, {n_cols} inputs, {n_entries} entries (padding zeros included) |
-| source | {source} |
-| machine | {machine} |
-| parameters of `eie` | {parameters} |
-| fixed point | {bits} bits, inputs and sums with {act_frac_bits} fraction bits, weights with {shift} |
-| expected | {cycles} cycles, {broadcasts} broadcasts, {stalls} stalls |
-
-## Files
-
-| file | contents |
-|---|---|
-| `eie.sv` | the accelerator, top of the design; its parameters have the values above |
-| {units} | its units, a file each |
-| `testbench.sv` | the testbench; the only file that counts, by looking into the design |
-| `layer.svh` | constants of the machine and the layer, and the expected totals |
-| `pointers.hex` | pointers, `PTR_LOADED` of `layer.svh` in each PE, PE after PE: (row, place in the row) of the first entry of each column; even addresses are in one bank, odd ones in the other |
-| `spmat.hex` | rows of the sparse-matrix SRAM, `SPMAT_LOADED` in each PE, PE after PE; the first entry in the lowest bits, its code below its zero run |
-| `codebook.hex` | the shared weights, by code |
-| `inputs.hex` | the inputs: input `j` is in PE `j mod {n_pe}`, register `j div {n_pe}` |
-{bias}| `sums.hex` | expected sums, before the activation function; sum `i` is in PE `i mod {n_pe}`, register `i div {n_pe}`{permuted} |
-| `counters.hex` | expected counters, a PE after another; the first line names them |
-| `Makefile` | the commands above |
-
-Numbers are two's complement in hexadecimal, as `$readmemh` reads them.
-
-## What is not in here
-
-Layout, clock tree, pads, timing constraints and SRAM macros: `sram.sv` is the one place to put a macro, single-ported with a
-held output, and the register files of `act_rw.sv` are flip-flops as written. Inputs of several vectors, networks and the
-host that loads them are not in here either.
-"""
-
 
 def _readme(
     layer: PackedLayer, result: SimResult, parameters: Parameters, work: Work, act_frac_bits: int, source: str
@@ -252,7 +178,7 @@ def _readme(
 
     bias = "| `bias.hex` | what the accumulators start at, in the order of the sums |\n"
     permuted = ", in the stored order of a layer whose rows are permuted" if layer.row_permutation is not None else ""
-    return _README.format(
+    return _of_harness("export.md").format(
         layer=cell(layer.name), version=__version__, n_rows=layer.n_rows, n_cols=layer.n_cols,
         n_entries=layer.n_entries, source=cell(source), machine=cell(result.arch.name),
         parameters=", ".join(f"{name}={value}" for name, value in parameters.verilog.items()),
