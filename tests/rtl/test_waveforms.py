@@ -1,4 +1,4 @@
-"""The waveforms of the exported hardware and those of the simulator have the same values, by the tables of docs/rtl.md."""
+"""The waveforms of the exported hardware have the values of the simulator's, by the two tables of docs/rtl.md."""
 
 import re
 from pathlib import Path
