@@ -1,6 +1,7 @@
 """Parts of the package that need an optional extra: skipped where it is not installed, unless that is forbidden."""
 
 import os
+import shutil
 from importlib import import_module
 from typing import Any
 
@@ -30,3 +31,9 @@ def needs_verilator() -> None:
         if os.environ.get("EIE_SIM_EXTRAS") == "1" and "compiler" not in str(missing):
             raise
         pytest.skip(str(missing), allow_module_level=True)
+
+
+def needs_icarus() -> None:
+    """Skips where there is no Icarus Verilog, which no extra brings: Debian has it as ``iverilog``."""
+    if not (shutil.which("iverilog") and shutil.which("make")):
+        pytest.skip("needs Icarus Verilog and make: apt-get install iverilog make")

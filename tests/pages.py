@@ -16,7 +16,7 @@ PAGES = {
 SHELL = ("sh", "bash", "shell", "console")
 PROGRAMS = (
     *("eie-sim", "eie-compress", "python", "python3", "pip", "pytest"),
-    *("dask", "mpiexec", "gtkwave", "vcd2fst"),
+    *("dask", "make", "mpiexec", "gtkwave", "vcd2fst"),
 )
 """What a command line begins with."""
 

@@ -23,6 +23,7 @@ CASES = {
     "eie-sim plot": "one.eie --kind balance --out pictures",
     "eie-sim trace": "one.eie --out trace.json.gz",
     "eie-sim presets": "",
+    "eie-sim rtl export": "one.eie --set arithmetic=fixed16 --out hardware",
     "eie-sim sweep run": "space.toml --store again.sqlite --jobs 1",
     "eie-sim sweep query": "space.sqlite",
     "eie-sim sweep best": "space.sqlite",

@@ -67,6 +67,8 @@ NOT_RUN = {
     "eie-sim sweep html": "of that sweep; tests/sweep/test_cli_sweep.py",
     "gtkwave ": "a viewer",
     "vcd2fst ": "tests/trace",
+    "make -C hardware": "other tools; tests/rtl/test_export.py",
+    "eie-sim trace random:64x48": "needs the extra vcd; tests/rtl/test_waveforms.py",
     "eie-sim sweep search": "200 trials; tests/sweep/test_search.py",
 }
 """Beginnings of command lines that are read by the real parsers and not run, and why; `eie-sim run`: the whole line."""
@@ -262,6 +264,15 @@ def of_a_viewer(words):
     assert re.search(r"\.(vcd|fst)(\.gz)?$", words[0])
 
 
+def of_make(words):
+    """Of the Makefile of an exported folder."""
+    folder, target, *variables = words[1:]
+    assert (words[0], folder) == ("-C", "hardware")
+    rules = (ROOT / "eie_sim" / "rtl" / "harness" / "Makefile").read_text(encoding="utf-8")
+    assert f"\n{target}:" in rules
+    assert [one for one in variables if f"$({one.partition('=')[0]})" not in rules] == []
+
+
 def of_mpi(words):
     assert words[:2] == ["-n", "3"]
     assert words[2:5] == ["python", "-m", "mpi4py.futures"]
@@ -277,6 +288,7 @@ OTHERS = {
     "python3": of_python,
     "pip": of_pip,
     "dask": of_dask,
+    "make": of_make,
     "mpiexec": of_mpi,
     "gtkwave": of_a_viewer,
     "vcd2fst": of_a_viewer,

@@ -7,6 +7,7 @@ from eie_sim.cli.measure import measure
 from eie_sim.cli.plot import plot
 from eie_sim.cli.presets import presets
 from eie_sim.cli.report import report
+from eie_sim.cli.rtl import COMMANDS as RTL_COMMANDS
 from eie_sim.cli.run import run
 from eie_sim.cli.sweep import COMMANDS as SWEEP_COMMANDS
 from eie_sim.cli.trace import trace
@@ -22,4 +23,10 @@ _SWEEP = CommandGroup(
     SWEEP_COMMANDS,
 )
 
-app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, trace, presets), (_SWEEP,))
+_RTL = CommandGroup(
+    "rtl",
+    "The machine in SystemVerilog: take it to other tools.",
+    RTL_COMMANDS,
+)
+
+app = command_line("eie-sim", _ABOUT, (run, info, compare, measure, report, plot, trace, presets), (_SWEEP, _RTL))

@@ -25,7 +25,7 @@ module act_rw #(
     output logic [ACC_BITS-1:0]     read_data,
     input  logic                    write,
     input  logic [ADDRESS_BITS-1:0] write_address,
-    input  logic [ACC_BITS-1:0]     write_data,
+    input  logic signed [ACC_BITS-1:0] write_data,
     // Loading inputs (source) or a bias (destination), and reading sums out.
     input  logic                    load_source,
     input  logic                    load_destination,
@@ -73,7 +73,7 @@ module act_rw #(
     logic signed [REG_BITS-1:0] data;
 
     assign address = write ? write_address : load_address;
-    assign data = write ? REG_BITS'(signed'(write_data)) : load_data;
+    assign data = write ? REG_BITS'(write_data) : load_data;
     assign write0 = source ? write || load_destination : load_source;
     assign write1 = source ? load_source : write || load_destination;
 

@@ -98,7 +98,8 @@ module eie #(
     lnzd #(.N_PE(N_PE), .BITS(BITS), .FANIN(FANIN), .LANE_BITS(LANE_BITS)) tree (
         .active, .values, .found, .lane, .value);
 
-    for (genvar k = 0; k < N_PE; k++) begin : pes
+    genvar k;  // declared apart: Icarus 11 takes one of the loop's own for a net
+    for (k = 0; k < N_PE; k++) begin : pes
         logic loaded, pad;
         assign loaded = load_q && load_pe_q == LANE_BITS'(k);
         // Zeros beyond the last input; a bias has one lane only.
@@ -121,6 +122,6 @@ module eie #(
 
     always_comb begin
         read_out_data = '0;
-        for (int k = 0; k < N_PE; k++) read_out_data |= sums[k];
+        for (int i = 0; i < N_PE; i++) read_out_data |= sums[i];
     end
 endmodule

@@ -50,4 +50,4 @@ def _change(line):
 
 
 def _number(digits):
-    return None if digits.strip("x") == "" else int(digits, 2)
+    return None if "x" in digits else int(digits, 2)
