@@ -112,7 +112,7 @@ class AskedNetwork:
         ValueError
             If they are none, or do not fit the network.
         """
-        from eie_sim.network.samples import Samples
+        from compressor.samples import Samples
 
         options = self.run_options
         found = len(Samples(plan, self.inputs, options["batch_axis"], options["feedback"]))
