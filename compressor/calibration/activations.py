@@ -13,7 +13,7 @@ from compressor.importers.onnx_fold import Constants, stored_tensors
 from compressor.importers.onnx_graph import result_of, taken_by
 from compressor.importers.onnx_normal import Idle, Normal
 from compressor.importers.onnx_operators import Operators
-from compressor.lowering import Call, Lowering, Vectors, lowering_of
+from compressor.lowering import Call, Vectors, lowering_of
 from compressor.samples import End, end_of
 from compressor.types.dense import DenseModel, DenseTensor
 from compressor.types.network import RECURRENT, Use
@@ -127,7 +127,10 @@ class Product:
         self._operands = ["" if at in weights else name for at, name in enumerate(node.input)]
         self._part = Part(proto, [name for name in self._operands if name])
         self.use = use
-        self.lowering = _lowering(proto, use)
+        operators = _operators(proto)
+        parts = operators.parts(node)
+        assert not isinstance(parts, str)  # decoded_onnx has looked
+        self.lowering = lowering_of(use, operators.weights_shape(node, use.operand, parts))
         tensors = {tensor.name: tensor for tensor in model.tensors}
         used = [tensors[name] for name in use.tensors]
         # One number for every weight of the operator: where it goes in the matrices says where a matrix is in a tensor.
@@ -179,15 +182,23 @@ class Product:
                     yield Place(at, taps, used[owner].name, places[:, 0] // n_cols, places[0] % n_cols)
 
 
-def paired_calls(first: Product, second: Product, values: Values) -> Iterator[tuple[int, Vectors, Vectors]]:
+def paired_calls(
+    first: Product, second: Product, values: Values, others: Values
+) -> Iterator[tuple[int, Vectors, Vectors]]:
     """The products of the same operator in two networks: number of the matrix, vectors of one and of the other.
+
+    Parameters
+    ----------
+    first, second : Product
+    values, others : mapping of str to ndarray
+        Inputs of the first network and of the second.
 
     Raises
     ------
     ValueError
         If they have different numbers of products.
     """
-    for one, other in zip(first.calls(values), second.calls(values), strict=True):
+    for one, other in zip(first.calls(values), second.calls(others), strict=True):
         if len(one.vectors) != len(other.vectors):
             raise ValueError(
                 f"inputs: {first.use.node!r} has {len(other.vectors)} products in the uncompressed network and "
@@ -196,14 +207,18 @@ def paired_calls(first: Product, second: Product, values: Values) -> Iterator[tu
         yield one.matrix, one.vectors, other.vectors
 
 
-def _lowering(proto: "ModelProto", use: Use) -> Lowering:
+def results_of(proto: "ModelProto", uses: Sequence[Use]) -> dict[str, str]:
+    """The value that is the result of each operator, with its bias, by the result that identifies it."""
+    operators = _operators(proto)
+    nodes = {result_of(node): node for node in proto.graph.node}
+    for use in uses:
+        operators.parts(nodes[use.result])
+    return {use.result: operators.with_bias.get(use.result, use.result) for use in uses}
+
+
+def _operators(proto: "ModelProto") -> Operators:
     file = OnnxFile.of_model(proto, Path("network"))
-    constants = Constants(file)
-    operators = Operators(Normal(file, constants, Idle(proto.graph)))
-    node = next(node for node in proto.graph.node if result_of(node) == use.result)
-    parts = operators.parts(node)
-    assert not isinstance(parts, str)  # decoded_onnx has looked
-    return lowering_of(use, operators.weights_shape(node, use.operand, parts))
+    return Operators(Normal(file, Constants(file), Idle(proto.graph)))
 
 
 def _reduced(proto: "ModelProto", names: Sequence[str]) -> "ModelProto":

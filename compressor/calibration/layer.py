@@ -33,7 +33,7 @@ class CalibratedTensor(NamedTuple):
 
 
 def compress_problem(
-    problem: Problem, density: float, weight_bits: int = 4, init: str = "linear", seed: int = 0
+    problem: Problem, density: float, weight_bits: int = 4, init: str | None = None, seed: int = 0
 ) -> CalibratedTensor:
     """Prune a tensor and share its weights so that its outputs on the calibration inputs change least.
 
@@ -47,8 +47,10 @@ def compress_problem(
         0 .. 1: ``round(density * size)`` weights are kept, or all that were not zero where those are fewer.
     weight_bits : int
         1 .. 8.
-    init, seed
-        As for `compressor.weight_sharing.share_weights`, of the codebook to begin with.
+    init : str or None
+        As for `compressor.weight_sharing.share_weights`, of the codebook to begin with; None: the best of several.
+    seed : int
+        As there.
 
     Raises
     ------

@@ -90,8 +90,8 @@ class Moments:
         Returns
         -------
         Block
-            Its weights are those of least error before anything is pruned: ``W C (H + d)^-1`` with C the moments between
-            both networks, damped towards W.
+            Its weights are those of least error before anything is pruned: ``W C (H + d)^-1`` with C the moments
+            between both networks, damped towards W.
         """
         means, n = self.means(), max(self.n, 1)
         about = means - (0 if self._centre is None else self._centre)
@@ -105,6 +105,4 @@ class Moments:
         # (W (C + d)) (H + d)^-1: W itself where both networks have the same vectors.
         right = (weights.astype(np.float64) @ cross).T
         wanted = np.linalg.solve(hessian, right).T if not np.array_equal(cross, hessian) else weights
-        return Block(
-            rows, columns, np.ascontiguousarray(wanted, np.float32), weights != 0, hessian.astype(np.float32)
-        )
+        return Block(rows, columns, np.ascontiguousarray(wanted, np.float32), weights != 0, hessian.astype(np.float32))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor._version import __version__
-from compressor.calibration.activations import Product, ends_of, paired_calls
+from compressor.calibration.activations import Place, Product, Values, ends_of, paired_calls
+from compressor.calibration.judge import states
 from compressor.calibration.layer import compress_problem
 from compressor.calibration.moments import Moments
 from compressor.calibration.problem import DAMPING, Problem
@@ -35,7 +36,7 @@ class Setting:
 
     density: float
     weight_bits: int = 4
-    init: str = "linear"
+    init: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,23 +104,32 @@ class Calibration:
         If there are too few samples.
     """
 
-    def __init__(self, model: DenseModel, samples: Samples, damping: float = DAMPING, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: DenseModel,
+        samples: Samples,
+        damping: float = DAMPING,
+        seed: int = 0,
+        feedback: Mapping[str, str] | None = None,
+    ) -> None:
         assert model.network is not None
         if len(samples) < _FEWEST:
             raise ValueError(f"inputs: {len(samples)} samples to calibrate on, but there must be at least {_FEWEST}")
         self._model, self._current, self._samples = model, model, samples
         self._damping, self._seed = damping, seed
-        self._original = decoded_onnx(model)
+        self._original, self._feedback = decoded_onnx(model), dict(feedback or {})
+        self._original_states = states(self._original, samples, self._feedback)
 
     def target(self, name: str) -> Target:
         """The least squares of a tensor, with all tensors before it as they were `put`."""
         assert self._model.network is not None
         tensor = next(one for one in self._model.tensors if one.name == name)
         proto = decoded_onnx(self._current)
+        own_states = states(proto, self._samples, self._feedback)
         uses = [use for use in self._model.network.uses if name in use.tensors]
-        found: dict[tuple[bytes, bytes], tuple[Any, Moments]] = {}
+        found: dict[tuple[bytes, bytes], tuple[Place, Moments]] = {}
         for use in uses:
-            self._gather(name, use, proto, found)
+            self._gather(name, use, proto, own_states, found)
         blocks, means = [], []
         weights = tensor.weights.reshape(tensor.shape[0], -1)
         for place, moments in found.values():
@@ -136,10 +146,17 @@ class Calibration:
         tensors = tuple(new if tensor.name == coded.name else tensor for tensor in self._current.tensors)
         self._current = replace(self._current, tensors=tensors)
 
-    def _gather(self, name: str, use: Use, proto: Any, found: dict[tuple[bytes, bytes], tuple[Any, Moments]]) -> None:
+    def _gather(
+        self,
+        name: str,
+        use: Use,
+        proto: Any,
+        own_states: Sequence[Values],
+        found: dict[tuple[bytes, bytes], tuple[Place, Moments]],
+    ) -> None:
         """Add the vectors that one operator multiplies with the tensor."""
         own, original = Product(self._current, proto, use), Product(self._model, self._original, use)
-        places: dict[int, list[tuple[Any, Moments]]] = {}
+        places: dict[int, list[tuple[Place, Moments]]] = {}
         for place in own.places:
             if place.tensor == name:
                 key = (place.rows.tobytes(), place.columns.tobytes())
@@ -147,7 +164,10 @@ class Calibration:
                 places.setdefault(place.matrix, []).append((place, of_one[1]))
         rng = np.random.default_rng(self._seed)
         for number in range(len(self._samples)):
-            for matrix, vectors, others in paired_calls(own, original, self._samples[number]):
+            values, others_values = (
+                {**self._samples[number], **state[number]} for state in (own_states, self._original_states)
+            )
+            for matrix, vectors, others in paired_calls(own, original, values, others_values):
                 if matrix not in places:
                     continue
                 width = max(len(place.taps) for place, _ in places[matrix])
@@ -172,10 +192,11 @@ def compress_calibrated(
     density: float | Mapping[str, float],
     *,
     weight_bits: int | Mapping[str, int] = 4,
-    init: str | Mapping[str, str] = "linear",
+    init: str | Mapping[str, str] | None = None,
     damping: float = DAMPING,
     seed: int = 0,
     batch_axis: Axes | None = None,
+    feedback: Mapping[str, str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> CalibratedModel:
     """Prune and share the tensors of a network so that its outputs on calibration inputs change least, untrained.
@@ -194,6 +215,8 @@ def compress_calibrated(
     seed : int
         Of the vectors that are taken where there are more than enough, and of the initialisation "forgy".
     batch_axis : mapping of str to int, or None
+    feedback : mapping of str to str, or None
+        Outputs that the next sample takes as inputs, and these; each network then has states of its own.
     progress : function of (name, done, total), or None
         Called when a tensor is done.
 
@@ -205,11 +228,12 @@ def compress_calibrated(
     OSError
         If a file cannot be read.
     """
-    samples = samples_of(model, inputs, batch_axis)
-    return calibrated(model, samples, settings_of(model, density, weight_bits, init), damping, seed, progress)
+    samples = samples_of(model, inputs, batch_axis, feedback)
+    settings = settings_of(model, density, weight_bits, init)
+    return calibrated(model, samples, settings, damping, seed, feedback, progress)
 
 
-def settings_of(model: DenseModel, density: Any, weight_bits: Any = 4, init: Any = "linear") -> dict[str, Setting]:
+def settings_of(model: DenseModel, density: Any, weight_bits: Any = 4, init: Any = None) -> dict[str, Setting]:
     """A setting for each tensor, from values for all or mappings; errors as of `compress_calibrated`."""
     given = {"density": density, "weight_bits": weight_bits, "init": init}
     names = [tensor.name for tensor in model.tensors]
@@ -223,11 +247,13 @@ def settings_of(model: DenseModel, density: Any, weight_bits: Any = 4, init: Any
     }
 
 
-def samples_of(model: DenseModel, inputs: Inputs, batch_axis: Axes | None = None) -> Samples:
+def samples_of(
+    model: DenseModel, inputs: Inputs, batch_axis: Axes | None = None, feedback: Mapping[str, str] | None = None
+) -> Samples:
     """Calibration inputs cut into samples, every number checked; errors as of `compress_calibrated`."""
     if model.network is None:
         raise ValueError("model: has no graph, so that nothing says what its inputs become; calibrate an ONNX model")
-    samples = Samples(ends_of(decoded_onnx(model)), inputs, batch_axis or {}, {})
+    samples = Samples(ends_of(decoded_onnx(model)), inputs, batch_axis or {}, feedback or {})
     for number in range(len(samples)):
         for name, values in samples[number].items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -241,10 +267,11 @@ def calibrated(
     settings: Mapping[str, Setting],
     damping: float = DAMPING,
     seed: int = 0,
+    feedback: Mapping[str, str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> CalibratedModel:
     """As `compress_calibrated`, on samples that are cut already."""
-    calibration = Calibration(model, samples, damping, seed)
+    calibration = Calibration(model, samples, damping, seed, feedback)
     coded, errors = {}, {}
     order = _order(model)
     for done, name in enumerate(order, start=1):

@@ -6,7 +6,7 @@ uniform grid). Then, in turn, the centroids are those of least error for the cod
 as centroids, and each code is the best one while all others stay (coordinate descent). Neither makes the error larger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from compressor.jit import in_threads
 from compressor.weight_sharing import assign_codes, cluster
 
 Codes = NDArray[np.uint8]
+
+_STARTS = ("linear", "density", "exact")
+"""Of the k-means, where none is asked for."""
 
 _ROUNDS = 4
 """Fits of the centroids and the codes in turn; more gain less than one percent of the error."""
@@ -36,7 +39,7 @@ _RIDGE = 1e-9
 
 
 def share(
-    problem: Problem, pruned: Sequence[Pruned], weight_bits: int, init: str = "linear", seed: int = 0
+    problem: Problem, pruned: Sequence[Pruned], weight_bits: int, init: str | None = None, seed: int = 0
 ) -> tuple[Matrix, list[Codes]]:
     """The codebook and the codes of a pruned tensor.
 
@@ -45,8 +48,10 @@ def share(
     problem : Problem
     pruned : sequence of Pruned
         One for each block.
-    weight_bits, init, seed
+    weight_bits, seed
         As for `compressor.weight_sharing.share_weights`.
+    init : str or None
+        As there, of the k-means; None: the start that gives the least error. Weights with long tails want "density".
 
     Returns
     -------
@@ -61,13 +66,13 @@ def share(
     """
     blocks = problem.blocks
     values = np.concatenate([weights[kept] for kept, weights in pruned])
-    codebook = cluster(values, weight_bits, init, seed).codebook
+    starts = [cluster(values, weight_bits, one, seed).codebook for one in (_STARTS if init is None else (init,))]
     if not values.size:
-        return codebook, [np.zeros(kept.shape, np.uint8) for kept, _ in pruned]
-    nearest = [_nearest(one, codebook) for one in pruned]
-    fed = [_fed_back(block, one, codebook) for block, one in zip(blocks, pruned, strict=True)]
-    codes = min((nearest, fed), key=lambda one: _error(problem, codebook, one))
-    best = (_error(problem, codebook, codes), codebook, [one.copy() for one in codes])
+        return starts[0], [np.zeros(kept.shape, np.uint8) for kept, _ in pruned]
+    candidates = [(start, codes) for start in starts for codes in _rounded(blocks, pruned, start)]
+    errors = [_error(problem, *one) for one in candidates]
+    codebook, codes = candidates[int(np.argmin(errors))]
+    best = (min(errors), codebook, [one.copy() for one in codes])
     for _ in range(_ROUNDS):
         codebook, codes = _refitted(blocks, codebook, codes)
         for block, of_one in zip(blocks, codes, strict=True):
@@ -81,6 +86,12 @@ def share(
 
 def _error(problem: Problem, codebook: Matrix, codes: Sequence[Codes]) -> float:
     return problem.error([codebook[one] for one in codes])
+
+
+def _rounded(blocks: Sequence[Block], pruned: Sequence[Pruned], codebook: Matrix) -> Iterator[list[Codes]]:
+    """Codes of the nearest centroids, and those with error feedback, which is no better where few weights are left."""
+    yield [_nearest(one, codebook) for one in pruned]
+    yield [_fed_back(block, one, codebook) for block, one in zip(blocks, pruned, strict=True)]
 
 
 def _nearest(pruned: Pruned, codebook: Matrix) -> Codes:

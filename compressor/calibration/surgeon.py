@@ -153,7 +153,7 @@ def _alternated(problem: Problem, count: int) -> list[Pruned]:
 
 
 def _exchanged(problem: Problem, pruned: list[Pruned], count: int) -> list[Pruned]:
-    """Exchange kept weights for pruned ones that would gain more than the kept ones cost, as long as the error falls."""
+    """Exchange kept weights for pruned ones that gain more than they cost, as long as the error falls."""
     fraction, best = _EXCHANGED, problem.error([one.weights for one in pruned])
     for _ in range(_EXCHANGES):
         trial = _exchange(problem, pruned, max(1, int(fraction * count)))

@@ -159,6 +159,16 @@ class Samples:
         }
         return found
 
+    def chosen(self, numbers: Sequence[int]) -> "Samples":
+        """Some of the samples, in the order of `numbers`."""
+        found = copy(self)
+        found.n = len(numbers)
+        found._parts = {
+            name: parts if len(parts) == 1 else [parts[number] for number in numbers]
+            for name, parts in self._parts.items()
+        }
+        return found
+
     def contents(self) -> list[object]:
         """All that decides what is run of each sample, and how outputs are put together."""
         return [self._axes, self.axes, self._parts]
