@@ -25,7 +25,8 @@ class Moments:
 
     def __init__(self, size: int) -> None:
         self.n = 0
-        self._own, self._cross = np.zeros((size, size)), np.zeros((size, size))
+        self._own = np.zeros((size, size))
+        self._cross: NDArray[np.float64] | None = None  # as `_own` while all vectors are those of the originals
         self._sums = np.zeros((2, size))
         # About the first vectors' mean: squares of large means would swallow the digits of the differences.
         self._centre: NDArray[np.float32] | None = None
@@ -54,8 +55,11 @@ class Moments:
             self._centre = together.mean(axis=1, dtype=np.float64).astype(np.float32)
         for first in range(0, together.shape[1], _VECTORS):
             own, original = together[:, first : first + _VECTORS] - self._centre[:, np.newaxis]
+            if self._cross is None and not np.array_equal(own, original):
+                self._cross = self._own.copy()
             self._own += own.T @ own
-            self._cross += original.T @ own
+            if self._cross is not None:
+                self._cross += original.T @ own
             self._sums += np.stack([own, original]).sum(axis=1, dtype=np.float64)
             self.n += len(own)
 
@@ -96,13 +100,13 @@ class Moments:
         means, n = self.means(), max(self.n, 1)
         about = means - (0 if self._centre is None else self._centre)
         own = self._own / n - np.outer(about[0], about[0])
-        cross = self._cross / n - np.outer(about[1], about[0])
+        cross = (self._own if self._cross is None else self._cross) / n - np.outer(about[1], about[0])
         if not has_bias:
             own += np.outer(means[0], means[0])
             cross += np.outer(means[1], means[0])
         hessian, added = damped(own, damping), damping_of(own, damping)
-        cross[np.diag_indices_from(cross)] += added
-        # (W (C + d)) (H + d)^-1: W itself where both networks have the same vectors.
-        right = (weights.astype(np.float64) @ cross).T
-        wanted = np.linalg.solve(hessian, right).T if not np.array_equal(cross, hessian) else weights
+        wanted = weights  # where both networks have the same vectors
+        if self._cross is not None:
+            cross[np.diag_indices_from(cross)] += added
+            wanted = np.linalg.solve(hessian, (weights @ cross).T).T
         return Block(rows, columns, np.ascontiguousarray(wanted, np.float32), weights != 0, hessian.astype(np.float32))

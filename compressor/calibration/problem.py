@@ -51,6 +51,11 @@ class Block:
         return np.sqrt(np.diag(self.hessian))
 
     @cached_property
+    def product(self) -> NDArray[np.float32]:
+        """The weights times the Hessian; float32, shape (n, m)."""
+        return self.weights @ self.hessian
+
+    @cached_property
     def scaled(self) -> NDArray[np.float32]:
         """The Hessian of weights times `scale`, with a diagonal of 1."""
         found: NDArray[np.float32] = self.hessian / self.scale / self.scale[:, np.newaxis]
@@ -76,8 +81,15 @@ class Block:
 
     def error(self, weights: NDArray[np.float32]) -> float:
         """Mean squared error of the outputs, summed over the rows, with other weights."""
-        difference = self.weights - weights
-        return float(np.einsum("ij,ij->", difference @ self.hessian, difference, dtype=np.float64))
+        return self.error_at(weights, self.gradient(weights))
+
+    def gradient(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Half the gradient of the error, ``(weights - W) H``; float32, shape (n, m)."""
+        return weights @ self.hessian - self.product
+
+    def error_at(self, weights: NDArray[np.float32], gradient: NDArray[np.float32]) -> float:
+        """As `error`, where the gradient is known."""
+        return float(np.einsum("ij,ij->", weights - self.weights, gradient, dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +110,15 @@ class Problem:
     @cached_property
     def energy(self) -> float:
         """Mean square of the outputs, summed over the rows; errors are relative to it."""
-        return sum(block.error(np.zeros_like(block.weights)) for block in self.blocks)
+        return sum(block.error_at(np.zeros_like(block.weights), -block.product) for block in self.blocks)
 
     def error(self, weights: Sequence[NDArray[np.float32]]) -> float:
         """Squared error of the outputs with other weights, one matrix for each block, relative to their square."""
-        found = sum(block.error(of_one) for block, of_one in zip(self.blocks, weights, strict=True))
-        return found / self.energy if self.energy else 0.0
+        return self.relative(sum(block.error(of_one) for block, of_one in zip(self.blocks, weights, strict=True)))
+
+    def relative(self, error: float) -> float:
+        """A squared error over the squares of the outputs."""
+        return max(error, 0.0) / self.energy if self.energy else 0.0
 
 
 def damped(moments: NDArray[Any], damping: float) -> NDArray[np.float64]:

@@ -75,9 +75,8 @@ def share(
     best = (min(errors), codebook, [one.copy() for one in codes])
     for _ in range(_ROUNDS):
         codebook, codes = _refitted(blocks, codebook, codes)
-        for block, of_one in zip(blocks, codes, strict=True):
-            _descended(block, codebook, of_one)
-        error = _error(problem, codebook, codes)
+        found = (_descended(block, codebook, of_one) for block, of_one in zip(blocks, codes, strict=True))
+        error = problem.relative(sum(found))
         if error >= best[0]:
             break
         best = (error, codebook, [one.copy() for one in codes])
@@ -125,13 +124,12 @@ def _refitted(blocks: Sequence[Block], codebook: Matrix, codes: Sequence[Codes])
     n = len(codebook) - 1
     matrix, right = np.zeros((n, n)), np.zeros(n)
     for block, of_one in zip(blocks, codes, strict=True):
-        wanted = block.weights @ block.hessian
         parts = _parts(len(of_one))
 
         def add(part: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             own, of_part = np.zeros((n, n)), np.zeros(n)
             sums = np.zeros((n, len(block.hessian)), np.float32)  # noqa: B023
-            add_clusters(of_one[part], block.hessian, wanted[part], sums, own, of_part)  # noqa: B023
+            add_clusters(of_one[part], block.hessian, block.product[part], sums, own, of_part)  # noqa: B023
             return own, of_part
 
         for own, of_part in in_threads(add, parts):
@@ -150,12 +148,11 @@ def _refitted(blocks: Sequence[Block], codebook: Matrix, codes: Sequence[Codes])
     return np.concatenate([np.zeros(1, np.float32), centroids[order]]), [moved[one] for one in codes]
 
 
-def _descended(block: Block, codebook: Matrix, codes: Codes) -> None:
-    """Improve codes in place."""
-    gradient = (codebook[codes] - block.weights) @ block.hessian
-    in_threads(
-        lambda part: descend(gradient[part], block.hessian, codebook[1:], codes[part], _SWEEPS), _parts(len(codes))
-    )
+def _descended(block: Block, codebook: Matrix, codes: Codes) -> float:
+    """Improve codes in place; returns the squared error."""
+    gradient, parts = block.gradient(codebook[codes]), _parts(len(codes))
+    in_threads(lambda part: descend(gradient[part], block.hessian, codebook[1:], codes[part], _SWEEPS), parts)
+    return block.error_at(codebook[codes], gradient)
 
 
 def _parts(n_rows: int) -> list[slice]:

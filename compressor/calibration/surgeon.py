@@ -20,10 +20,10 @@ from compressor.calibration.problem import Block, Problem
 Matrix = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_RAMP, _SETTLE = 24, 6
+_RAMP, _SETTLE = 16, 4
 """Iterations in which more and more weights are pruned, and with their final number."""
 
-_GRADIENT_STEPS = 8
+_GRADIENT_STEPS = 6
 """Conjugate gradients after each change of what is kept, from where the last one ended."""
 
 _EXCHANGES, _EXCHANGED, _LESS = 4, 0.1, 3
@@ -104,7 +104,7 @@ def readjusted(block: Block, kept: Mask, start: Matrix, steps: int = 10 * _GRADI
     """
     mask = kept.astype(np.float32)
     weights = start * block.scale * mask
-    residual = ((block.weights * block.scale - weights) @ block.scaled) * mask
+    residual = -block.gradient(weights / block.scale) / block.scale * mask
     direction = residual.copy()
     square = np.einsum("ij,ij->i", residual, residual)
     enough = _VANISHED * max(float(square.max(initial=0)), float(np.finfo(np.float32).tiny))
@@ -130,7 +130,7 @@ def _alternated(problem: Problem, count: int) -> list[Pruned]:
     """Alternating directions: least squares near the sparse matrix, and the sparse matrix near those."""
     blocks = problem.blocks
     n_allowed = sum(int(block.allowed.sum()) for block in blocks)
-    wanted = [(block.weights * block.scale) @ block.scaled for block in blocks]
+    wanted = [block.product / block.scale for block in blocks]
     sparse = [block.weights * block.scale for block in blocks]
     dual = [np.zeros_like(one) for one in sparse]
     kept: list[Mask] = []
@@ -154,34 +154,38 @@ def _alternated(problem: Problem, count: int) -> list[Pruned]:
 
 def _exchanged(problem: Problem, pruned: list[Pruned], count: int) -> list[Pruned]:
     """Exchange kept weights for pruned ones that gain more than they cost, as long as the error falls."""
-    fraction, best = _EXCHANGED, problem.error([one.weights for one in pruned])
-    for _ in range(_EXCHANGES):
-        trial = _exchange(problem, pruned, max(1, int(fraction * count)))
+    fraction, best, gradients = _EXCHANGED, np.inf, None
+    trial: list[Pruned] | None = pruned
+    for left in range(_EXCHANGES, -1, -1):
         if trial is None:
             break
-        error = problem.error([one.weights for one in trial])
+        found = [block.gradient(one.weights) for block, one in zip(problem.blocks, trial, strict=True)]
+        error = sum(
+            block.error_at(one.weights, gradient)
+            for block, one, gradient in zip(problem.blocks, trial, found, strict=True)
+        )
         if error < best:
-            pruned, best = trial, error
+            pruned, best, gradients = trial, error, found
         else:
             fraction /= _LESS
+        assert gradients is not None  # the first error is finite
+        trial = _exchange(problem, pruned, gradients, max(1, int(fraction * count))) if left else None
     return pruned
 
 
-def _exchange(problem: Problem, pruned: list[Pruned], most: int) -> list[Pruned] | None:
+def _exchange(problem: Problem, pruned: list[Pruned], gradients: list[Matrix], most: int) -> list[Pruned] | None:
     """At most so many exchanges, the best ones; None where none is worth it."""
     gains, costs = [], []
-    for block, (kept, weights) in zip(problem.blocks, pruned, strict=True):
+    for block, (kept, weights), gradient in zip(problem.blocks, pruned, gradients, strict=True):
         # One weight alone, all others as they are: its best value makes the error smaller by gradient^2 / H_jj, and
         # removing it makes it larger by w^2 H_jj.
-        gradient = ((block.weights - weights) @ block.hessian) / block.scale
-        gains.append(np.where(kept | ~block.allowed, -1, gradient * gradient))
+        gains.append(np.where(kept | ~block.allowed, -1, np.square(gradient / block.scale)))
         costs.append(np.where(kept, np.square(weights * block.scale), np.inf))
     most = min(most, sum(int((one >= 0).sum()) for one in gains))
     if not most:
         return None
     gain, cost = (np.concatenate([one.reshape(-1) for one in found]) for found in (gains, costs))
-    added = _ordered(-gain, most)
-    removed = _ordered(cost, most)
+    added, removed = _ordered(-gain, most), _ordered(cost, most)
     worth = gain[added] > cost[removed]
     if not worth.any():
         return None
