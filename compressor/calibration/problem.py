@@ -20,7 +20,7 @@ DAMPING = 0.01
 """What is added to the diagonal of a Hessian, as a fraction of its mean (GPTQ, Frantar et al. 2023, section 3.3)."""
 
 _PENALTY = 0.1
-"""Of the alternating directions, where the Hessian has a diagonal of 1: measured, see docs/calibration.md."""
+"""Of the alternating directions, where the Hessian has a diagonal of 1: measured, see docs/how-to/calibrate.md."""
 
 
 @dataclass(frozen=True, eq=False)

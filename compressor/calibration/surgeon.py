@@ -5,8 +5,7 @@ others by least squares, one weight at a time. A layer of millions of weights is
 directions (ADMM) between the least squares and the set of matrices of few weights find which ones stay, for growing
 numbers of pruned weights (Boza, "Fast and Effective Weight Update for Pruned Large Language Models", 2024); conjugate
 gradients readjust them, all rows together; then weights are exchanged for pruned ones that are worth more. Measured
-beside the greedy column by column of SparseGPT (Frantar and Alistarh 2023) in docs/calibration.md: a third of its error
-is gone, and so is half of its time.
+beside the greedy column by column of SparseGPT (Frantar and Alistarh 2023) in docs/how-to/calibrate.md.
 """
 
 from collections.abc import Sequence
