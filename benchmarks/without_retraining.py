@@ -304,7 +304,7 @@ def large_layer(size: int) -> tuple[float, float | None]:
     began = time.perf_counter()
     moments = Moments(size)
     mixing = rng.normal(size=(size // 16, size)).astype(np.float32)
-    for _ in range(4):  # vectors for each column, as calibration takes
+    for _ in range(8):  # vectors for each column, as calibration takes
         vectors = rng.normal(size=(size, size // 16)).astype(np.float32) @ mixing
         moments.add(vectors, vectors + rng.normal(scale=0.1, size=(1, size)).astype(np.float32) * vectors)
     weights = rng.normal(size=(size, size)).astype(np.float32)

@@ -23,7 +23,7 @@ from compressor.types.network import Use
 _FEWEST = 8
 """Samples to calibrate on, at least: with fewer, what is kept fits them and nothing else."""
 
-_LEAST_VECTORS, _VECTORS_A_COLUMN = 8_192, 4
+_LEAST_VECTORS, _VECTORS_A_COLUMN = 32_768, 4
 """Vectors of a matrix that are enough, however many more a convolution has; the second for each of its columns."""
 
 _BLOCK = 4096
