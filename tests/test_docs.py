@@ -77,6 +77,7 @@ NEEDS = {
     "README.md": ("onnx", "onnx"),
     "docs/how-to/onnx.md": ("onnx", "onnx"),
     "docs/how-to/compress.md": ("onnx", "onnx"),
+    "docs/how-to/calibrate.md": ("onnx", "onnx"),
 }
 """Pages that cannot be run without an extra: its library and its name."""
 

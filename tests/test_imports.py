@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PUBLIC = {
     "compressor": [
-        "compress_layer", "compress_model", "pack_codes", "pack_sparse", "PackedLayer", "PackedModel",
-        "CompressedModel", "DenseModel", "DenseTensor", "load_compressed", "load_model",
+        "compress_calibrated", "compress_layer", "compress_model", "pack_codes", "pack_sparse", "PackedLayer",
+        "PackedModel", "CompressedModel", "DenseModel", "DenseTensor", "load_compressed", "load_model",
         "save_compressed", "save_model",
     ],
     "compressor.importers": [

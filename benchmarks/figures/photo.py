@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from compressor.samples import Answers
 from eie_sim.columns import digits
 from eie_sim.network import NetworkResult
-from eie_sim.network.answers import Answers
 from eie_sim.report.plots.styles import EDGE, INK, NAVY, SKY, new_figure, points, styled
 
 

@@ -14,11 +14,12 @@ from compressor.importers import read_deep_compression_net, read_onnx
 from compressor.importers.graphs import SQUEEZENET, with_graph
 from compressor.lowering.matrix import MatrixProduct
 from compressor.networks.shapes import SQUEEZENET_1_0
+from compressor.samples import End
 from compressor.types.coded import CodedTensor, CompressedModel
 from compressor.types.network import Use
 from eie_sim import ArchConfig, plan_network
 from eie_sim.network import MachineNode, NetworkPlan
-from eie_sim.network.graph import End, Segment
+from eie_sim.network.graph import Segment
 from eie_sim.workload import Workload
 
 SQUEEZENET_DENSITY, SQUEEZENET_BITS = 0.33, 8

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compressor.cli.options import (
+    CALIBRATION_PANEL,
     CODING_PANEL,
     INPUT_PANEL,
     OUTPUT_PANEL,
@@ -52,6 +53,15 @@ _ACTIVATION = (
     "Activation function after a layer: none, relu, sigmoid or tanh. Only ONNX files tell; of others relu is assumed, "
     "but none after the last layer and after recurrent ones."
 )
+_CALIBRATE = (
+    "Inputs of an ONNX network by their names, .npz: weights are pruned and shared so that its outputs on them change "
+    "least, and it is judged at once on those that are held out."
+)
+_LABELS = "Right classes of the inputs of --calibrate, .npy: the accuracy before and after is printed."
+_HOLDOUT = "Judge on every Nth input of --calibrate, which is not calibrated on. Default: 5."
+_DAMPING = "Added to the diagonals of the layers' Hessians, as a fraction of their means. Default: 0.01."
+_AXIS = "Axis of an input of --calibrate along which samples are, or none: the same for all; may be repeated."
+_FEEDBACK = "An output that the next sample of --calibrate takes as an input; may be repeated."
 _SETTINGS = "These options from a file, each a value or a table of values by NAME; what the command line has wins."
 
 
@@ -72,6 +82,12 @@ def compress(
     seed: Annotated[
         int | None, option(SHARING_PANEL, "Seed of the initialisation forgy. Default: 0.", "N", min=0)
     ] = None,
+    calibrate: Annotated[Path | None, option(CALIBRATION_PANEL, _CALIBRATE, "FILE.npz")] = None,
+    labels: Annotated[Path | None, option(CALIBRATION_PANEL, _LABELS, "FILE.npy")] = None,
+    holdout: Annotated[int | None, option(CALIBRATION_PANEL, _HOLDOUT, "N", min=2)] = None,
+    damping: Annotated[float | None, option(CALIBRATION_PANEL, _DAMPING, "X")] = None,
+    batch_axis: Annotated[list[str] | None, option(CALIBRATION_PANEL, _AXIS, "NAME=N", "--batch-axis")] = None,
+    feedback: Annotated[list[str] | None, option(CALIBRATION_PANEL, _FEEDBACK, "OUTPUT=INPUT", "--feedback")] = None,
     coder: Coder = None,
     index_bits: Annotated[str | None, option(CODING_PANEL, _INDEX, PER_LAYER)] = None,
     chain: Annotated[str | None, option(CODING_PANEL, _CHAIN, "A,B,...")] = None,
@@ -85,9 +101,10 @@ def compress(
 ) -> None:
     """Prune a trained network, share its weights and code them.
 
-    Nothing is trained in between, so that what it costs in accuracy is to be measured; `train` does both. The tables
-    printed are those of `report`.
+    Nothing is trained in between: --calibrate makes up for what is pruned on inputs of the network and says what it
+    costs in accuracy; `train` retrains. The tables printed are those of `report`.
     """
+    from compressor.cli.calibration import UNKNOWN, Asked, compressed_on_inputs
     from compressor.cli.settings import settings_of
     from compressor.cli.sources import (
         COMPRESSED_FILES,
@@ -128,8 +145,11 @@ def compress(
         raise ValueError("--n-pe: means nothing for a .dcz file, which is for any machine")
     if is_packed:
         _one_width(given)  # before minutes go into what it is for
+    asked = Asked(calibrate, labels, holdout, damping, batch_axis, feedback)
+    asked.check(file, given)
     check_target_file("--out", out)
     given.check_coder()
+    document: dict[str, Any] = {"source": str(file), "file": str(out)}
     if suffix_of(file, (*DENSE_FILES, *COMPRESSED_FILES)) in COMPRESSED_FILES:
         given.refuse(
             f"means nothing for {file}, whose weights are pruned and shared", "coder", "index_bits", "activation"
@@ -143,8 +163,13 @@ def compress(
             raise ValueError("--max-memory: is for .dcz files")
         given.check_pruning()
         network = given.with_activations(read_dense(file, given.keep, given.take, fix, shape))
-        model = compressed(network, given, printer)
-    document: dict[str, Any] = {"source": str(file), "file": str(out)}
+        if asked.inputs is None:
+            model = compressed(network, given, printer)
+            if network.network is not None:
+                printer.note(UNKNOWN)
+        else:
+            _note_reading(network, given, printer)
+            model, document["calibration"] = compressed_on_inputs(network, given, asked, printer)
     if model.network is not None:
         document["network"] = coverage_document(model.network, [tensor.name for tensor in model.tensors])
     if is_packed:
@@ -163,11 +188,23 @@ def compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> 
     ValueError
         If settings do not fit the network.
     """
-    from compressor.console.coverage import kept_line
-    from compressor.importers.named_arrays import assumed_functions, reading_notes
     from compressor.pipeline import compress_model
 
     arguments = given.of_model(network)
+    _note_reading(network, given, printer)
+    names = [tensor.name for tensor in network.tensors]
+    with printer.progress(len(names)) as advance:
+        advance(names[0])
+        return compress_model(
+            network, **arguments, progress=lambda _, done, total: advance(names[min(done, total - 1)], done=1)
+        )
+
+
+def _note_reading(network: "DenseModel", given: "Settings", printer: "Printer") -> None:
+    """Say what was read of a network, before minutes go into it."""
+    from compressor.console.coverage import kept_line
+    from compressor.importers.named_arrays import assumed_functions, reading_notes
+
     given.index_bits({tensor.name: tensor.kind for tensor in network.tensors})  # before minutes go into the rest
     if network.network is not None:
         printer.note(f"compressed: {network.network.coverage([tensor.name for tensor in network.tensors])}")
@@ -180,12 +217,6 @@ def compressed(network: "DenseModel", given: "Settings", printer: "Printer") -> 
         printer.note(
             f"the file does not say which activation functions it has: relu is assumed after {first}; "
             "--activation says others"
-        )
-    names = [tensor.name for tensor in network.tensors]
-    with printer.progress(len(names)) as advance:
-        advance(names[0])
-        return compress_model(
-            network, **arguments, progress=lambda _, done, total: advance(names[min(done, total - 1)], done=1)
         )
 
 

@@ -8,6 +8,7 @@ import typer
 from compressor.console.app import OUTPUT_PANEL, Json, option
 
 __all__ = [
+    "CALIBRATION_PANEL",
     "CODING_PANEL",
     "INPUT_PANEL",
     "OUTPUT_PANEL",
@@ -35,6 +36,7 @@ PROGRAM = "eie-compress"
 INPUT_PANEL = "The file"
 PRUNING_PANEL = "Pruning"
 SHARING_PANEL = "Weight sharing"
+CALIBRATION_PANEL = "Calibration"
 CODING_PANEL = "Coding"
 
 PER_LAYER = "X|NAME=X,..."

@@ -33,3 +33,19 @@ def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
             raise ValueError(f"{option}: {text!r}, but it must be NAME=VALUE, each input once")
         found[name] = value
     return found
+
+
+def batch_axes(given: Sequence[str] | None) -> dict[str, int | None]:
+    """What ``--batch-axis NAME=N`` says; ``none`` is an input that is the same for all samples.
+
+    Raises
+    ------
+    ValueError
+        If it says something else.
+    """
+    axes: dict[str, int | None] = {}
+    for name, text in pairs("--batch-axis", given).items():
+        if text != "none" and not (text.isascii() and text.isdigit()):
+            raise ValueError(f"--batch-axis: {name}={text!r}, but it must be an axis, counted from 0, or none")
+        axes[name] = None if text == "none" else int(text)
+    return axes

@@ -148,8 +148,8 @@ def network_of_onnx(model: "ModelProto", name: Path) -> Network:
     return network
 
 
-def decoded_onnx(model: CompressedModel) -> "ModelProto":
-    """The ONNX model of a compressed one, with its decoded weights.
+def decoded_onnx(model: CompressedModel | DenseModel) -> "ModelProto":
+    """The ONNX model of a compressed one, with its decoded weights, or of one before, with its own.
 
     Raises
     ------
@@ -161,11 +161,11 @@ def decoded_onnx(model: CompressedModel) -> "ModelProto":
     return _filled(model, model.network)
 
 
-def _filled(model: CompressedModel, network: Network) -> "ModelProto":
+def _filled(model: CompressedModel | DenseModel, network: Network) -> "ModelProto":
     proto = parsed_model(network.onnx)
     stored = stored_tensors(proto.graph)
     empty = {name: tensor for name, tensor in stored.items() if is_float(tensor) and not has_numbers(tensor)}
-    held = sum(t.codes.size + 2 * (0 if t.bias is None else t.bias.size) for t in model.tensors)
+    held = sum(prod(t.shape) + 2 * (0 if t.bias is None else t.bias.size) for t in model.tensors)
     held += sum(array.size for array in model.others.values())
     # Attack: a graph of a few bytes whose tensors have shapes of terabytes. Two uses may have the same weights.
     if sum(prod(shape_of(tensor)) for tensor in empty.values()) > held * max(1, len(network.uses)):
@@ -316,7 +316,7 @@ class _Put:
         """The stored constants that are given numbers."""
         return set(self._arrays)
 
-    def tensor(self, part: Part, tensors: Sequence[CodedTensor]) -> None:
+    def tensor(self, part: Part, tensors: Sequence[CodedTensor | DenseTensor]) -> None:
         """Put a tensor, or W and R of a recurrent layer that are stored apart, in its place."""
         arrays = {name: self._array(name) for name in part.weights.sources}
         matrix = np.concatenate([in_onnx_order(t, t.dense()) for t in tensors], axis=-1 if len(tensors) > 1 else 0)
@@ -371,7 +371,7 @@ _ONNX_GATE_OF = {"g": "c", "n": "h"}
 """PyTorch's names of gates that ONNX calls otherwise."""
 
 
-def in_onnx_order(tensor: CodedTensor, rows: NDArray[Any]) -> NDArray[Any]:
+def in_onnx_order(tensor: CodedTensor | DenseTensor, rows: NDArray[Any]) -> NDArray[Any]:
     """Rows of a recurrent tensor with its gates in ONNX's order; others as they are."""
     wanted = ONNX_GATES.get(tensor.kind)
     if not tensor.gates or wanted is None:

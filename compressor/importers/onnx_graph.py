@@ -166,3 +166,15 @@ def inner_graphs(graph: "GraphProto") -> "Iterator[GraphProto]":
     """The graphs within the nodes of a graph, and within theirs."""
     for node in graph.node:
         yield from graphs_of(node)
+
+
+def taken_by(node: "NodeProto") -> list[str]:
+    """The values that a node takes, those that graphs within it capture too."""
+    names = list(filter(None, node.input))
+    inner = list(graphs_of(node))
+    own = {name for graph in inner for one in graph.node for name in one.output}
+    own |= {value.name for graph in inner for value in (*graph.input, *graph.initializer)}
+    for graph in inner:
+        captured = [name for one in graph.node for name in one.input] + [output.name for output in graph.output]
+        names += [name for name in captured if name and name not in own]
+    return names

@@ -76,6 +76,12 @@ class Operators:
             return "its constant operand holds other than floating-point numbers"
         return self._computed(node.input[:2], "both operands are computed (attention)")
 
+    def weights_shape(self, node: "NodeProto", operand: int, parts: Sequence[Part]) -> tuple[int, ...]:
+        """The shape of the weights as an operator takes them: those of `parts`, transposed where that is its layout."""
+        shape = self._graph.shape(parts[0].weights.sources[0])
+        stored = self._graph.stored(node.input[operand])
+        return shape[::-1] if stored is not None and stored.transposed else shape
+
     def _computed(self, names: Sequence[str], reason: str) -> str:
         """Why an operator has no constant weights: `reason`, or that they are sparse."""
         for name in names:

@@ -67,6 +67,10 @@ class DenseTensor:
         """Shape of the weights."""
         return self.weights.shape
 
+    def dense(self) -> NDArray[np.float32]:
+        """The weights, as `CodedTensor.dense` gives those of a compressed tensor."""
+        return self.weights
+
 
 @dataclass(frozen=True, eq=False)
 class DenseModel:

@@ -23,6 +23,7 @@ from compressor.importers.onnx_branches import (
 )
 from compressor.importers.onnx_file import MAX_BYTES, OnnxFile
 from compressor.importers.onnx_fold import Constants, stored_tensors
+from compressor.samples import Axes, End, Inputs, Samples, end_of
 from compressor.storage.coded_file import load_compressed
 from compressor.storage.files import errors_name
 from compressor.types.coded import CompressedModel
@@ -33,9 +34,7 @@ from eie_sim.baselines.measure_cpu import LIMIT_S, Progress, check_conditions
 from eie_sim.baselines.network_measurement import NETWORK_SUFFIXES, NetworkMeasurement, NetworkTimes, NodeTimes
 from eie_sim.baselines.onnx_profile import NumberedGraph, kernel_times, times_by_node
 from eie_sim.baselines.sampling import WARM_UP_CALLS, Sampler, involuntary_switches
-from eie_sim.network.graph import End, end_of
 from eie_sim.network.plan import node_names
-from eie_sim.network.samples import Axes, Inputs, Samples
 
 if TYPE_CHECKING:
     from onnx import ModelProto

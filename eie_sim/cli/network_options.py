@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compressor.console.graph_inputs import batch_axes
 from eie_sim.cli.console import Printer
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class AskedNetwork:
         ValueError
             If they are none, or do not fit the network.
         """
-        from eie_sim.network.samples import Samples
+        from compressor.samples import Samples
 
         options = self.run_options
         found = len(Samples(plan, self.inputs, options["batch_axis"], options["feedback"]))
@@ -163,24 +164,6 @@ class AskedNetwork:
         fixed = {} if self.uncompressed is not None else self.fixed
         values = {name: numbers_in(text) for name, text in fixed.items()}
         return plan_network(self.model, machine, lowering=self.options.lowering or "im2col", fix=values)
-
-
-def batch_axes(given: Sequence[str] | None) -> dict[str, int | None]:
-    """What ``--batch-axis NAME=N`` says; ``none`` is an input that is the same for all samples.
-
-    Raises
-    ------
-    ValueError
-        If it says something else.
-    """
-    from compressor.console.graph_inputs import pairs
-
-    axes: dict[str, int | None] = {}
-    for name, text in pairs("--batch-axis", given).items():
-        if text != "none" and not (text.isascii() and text.isdigit()):
-            raise ValueError(f"--batch-axis: {name}={text!r}, but it must be an axis, counted from 0, or none")
-        axes[name] = None if text == "none" else int(text)
-    return axes
 
 
 def asked_network(file: str, options: NetworkOptions, printer: Printer) -> AskedNetwork:

@@ -17,6 +17,7 @@ from compressor.console.coverage import kept_line
 from compressor.console.targets import check_target_file, check_target_folder
 from compressor.importers.npz import write_arrays
 from compressor.jit import available_cores
+from compressor.samples import Answers, largest_difference
 from compressor.storage.files import check_suffix, replacing_in
 from eie_sim.arch import ArchConfig
 from eie_sim.capacity import model_capacity_report
@@ -26,7 +27,6 @@ from eie_sim.cli.network_table import answer_table, machine_text, print_nodes, s
 from eie_sim.columns import digits
 from eie_sim.engines.base import engine_named
 from eie_sim.network import NetworkPlan, NetworkResult, run_network, run_uncompressed
-from eie_sim.network.answers import Answers, largest_difference
 from eie_sim.report.results_file import write_text
 from eie_sim.sources.network_file import read_classes, read_labels
 from eie_sim.sweep.cluster import dask_executor

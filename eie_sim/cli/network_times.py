@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
+from compressor.console.graph_inputs import batch_axes
 from compressor.console.grid import Group, column, grid
 from compressor.console.printer import plural
 from eie_sim.baselines.network_measurement import NETWORK_SUFFIXES, WHOLE, NetworkMeasurement, NodeTimes, Times
 from eie_sim.cli.console import Printer, printable, short
-from eie_sim.cli.network_options import batch_axes
 from eie_sim.columns import digits
 
 if TYPE_CHECKING:

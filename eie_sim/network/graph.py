@@ -12,19 +12,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compressor.importers.onnx_branches import fix_inputs
 from compressor.importers.onnx_file import OnnxFile
 from compressor.importers.onnx_fold import Constants, NotFolded, constant_of
-from compressor.importers.onnx_graph import called, copy_of, graphs_of, result_of
+from compressor.importers.onnx_graph import called, copy_of, result_of, taken_by
 from compressor.importers.onnx_normal import Idle, Normal
 from compressor.importers.onnx_operators import Operators
+from compressor.samples import end_of
 from compressor.types.network import RECURRENT, Network, Use
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto
+    from onnx import ModelProto, NodeProto, TypeProto
     from onnxruntime import InferenceSession
 
 Array = NDArray[Any]
@@ -111,22 +111,6 @@ class Segment:
         return {**self.__dict__, "_session": None}
 
 
-class End(NamedTuple):
-    """An input or an output of a network.
-
-    Attributes
-    ----------
-    name : str
-    sizes : tuple of (int or str), or None
-        A str is the name of a size that is open, "" where it has none; None in all where the number of axes is open.
-    dtype : dtype
-    """
-
-    name: str
-    sizes: tuple[int | str, ...] | None
-    dtype: np.dtype[Any]
-
-
 class NetworkGraph:
     """A network with its numbers, cut into machine operators and segments.
 
@@ -204,9 +188,7 @@ class NetworkGraph:
                 self._absorbed.add(outputs[0])
             elif has_bias:
                 inputs[2] = ""
-            shape = self._graph.shape(parts[0].weights.sources[0])
-            stored = self._graph.stored(node.input[use.operand])
-            shape = shape[::-1] if stored is not None and stored.transposed else shape
+            shape = self._finder.weights_shape(node, use.operand, parts)
             for name in filter(None, inputs):
                 if self._is_constant(name):
                     self.constants[name] = self._constants.array(name)
@@ -234,7 +216,7 @@ class NetworkGraph:
             if not result or result in self._absorbed or constant_of(node) is not None or self._is_constant(result):
                 continue
             draft = drafts.get(result)
-            taken: Iterable[str] = _taken(node) if draft is None else draft.inputs
+            taken: Iterable[str] = taken_by(node) if draft is None else draft.inputs
             level = levels[result] = max((known_at.get(name, 0) for name in taken), default=0)
             outputs = node.output if draft is None else draft.outputs
             known_at.update(dict.fromkeys(outputs, level + (draft is not None)))
@@ -248,7 +230,7 @@ class NetworkGraph:
         wanted = {name for operator in self.operators for name in operator.inputs} | self._results
         takers: dict[str, set[int]] = {}
         for node in host:
-            for name in _taken(node):
+            for name in taken_by(node):
                 takers.setdefault(name, set()).add(levels[result_of(node)])
         segments = []
         for level, nodes in enumerate(by_level):
@@ -278,7 +260,7 @@ class NetworkGraph:
         graph = model.graph
         graph.name = "segment"
         inputs = []
-        for name in dict.fromkeys(name for node in nodes for name in _taken(node) if name not in made):
+        for name in dict.fromkeys(name for node in nodes for name in taken_by(node) if name not in made):
             if name in self._types:
                 inputs.append(name)
                 kind = graph.input.add(name=name).type
@@ -316,32 +298,6 @@ class NetworkGraph:
             for name in filter(None, operator.inputs):
                 last[name] = max(last.get(name, 0), operator.level)
         return {name: level for name, level in last.items() if name not in self._results}
-
-
-def _taken(node: "NodeProto") -> list[str]:
-    """The values that a node takes, those that graphs within it capture too."""
-    names = list(filter(None, node.input))
-    inner = list(graphs_of(node))
-    own = {name for graph in inner for one in graph.node for name in one.output}
-    own |= {value.name for graph in inner for value in (*graph.input, *graph.initializer)}
-    for graph in inner:
-        captured = [name for one in graph.node for name in one.input] + [output.name for output in graph.output]
-        names += [name for name in captured if name and name not in own]
-    return names
-
-
-def end_of(value: "ValueInfoProto") -> End:
-    """The input or output that a graph declares so."""
-    from onnx import helper
-
-    tensor = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or not tensor.elem_type:
-        return End(value.name, None, np.dtype(object))
-    sizes = None
-    if tensor.HasField("shape"):
-        known = [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param for d in tensor.shape.dim]
-        sizes = tuple(known)
-    return End(value.name, sizes, helper.tensor_dtype_to_np_dtype(tensor.elem_type))
 
 
 _NAMES = {"float": "FLOAT", "double": "DOUBLE", "float16": "FLOAT16", "bfloat16": "BFLOAT16", "bool": "BOOL"}

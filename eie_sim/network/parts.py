@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from compressor.samples import Samples
 from eie_sim.executors import CallersExecutor, LostWorkers, Processes, run_on, workers_of
 from eie_sim.network.result import NetworkResult
-from eie_sim.network.samples import Samples
 
 MOST_SAMPLES = 64
 """Of a part where nothing else is asked for: what is lost when a run is killed."""

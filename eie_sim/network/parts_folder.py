@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from compressor._version import __version__
+from compressor.samples import Samples
 from compressor.storage.files import errors_name, replacing
 from eie_sim.network.plan import NetworkPlan
 from eie_sim.network.result import NetworkResult
-from eie_sim.network.samples import Samples
 from eie_sim.text_formats import JsonKind
 
 Arrays = dict[str, NDArray[Any]]

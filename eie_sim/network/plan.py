@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.lowering import Lowering
+from compressor.samples import End
 from compressor.types.network import Kept, Use
 from compressor.types.packed import PackedLayer
 from compressor.types.packed_model import PackedModel
 from eie_sim.arch import ArchConfig
 from eie_sim.network.direct import DirectConvolution
-from eie_sim.network.graph import End, Segment
+from eie_sim.network.graph import Segment
 from eie_sim.network.residency import Residency
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor._version import __version__
+from compressor.samples import together
 from eie_sim.arch import ArchConfig
 from eie_sim.columns import Cell, Row, digits
 from eie_sim.network.node import NodeResult
-from eie_sim.network.samples import together
 from eie_sim.text_formats import JsonKind, csv_text
 
 if TYPE_CHECKING:

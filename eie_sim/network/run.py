@@ -16,6 +16,7 @@ import numpy as np
 from compressor.checks import whole_number
 from compressor.jit import threads_at_most
 from compressor.lowering import Call
+from compressor.samples import Axes, Inputs, Samples
 from eie_sim.engines.base import engine_named
 from eie_sim.executors import leave_a_process_that_begins
 from eie_sim.network.machine import Array, Exact, Machine, Multiplier
@@ -23,7 +24,6 @@ from eie_sim.network.parts import Done, Part, jobs_of, parts_of, run_parts
 from eie_sim.network.parts_folder import PartsFolder
 from eie_sim.network.plan import MachineNode, NetworkPlan
 from eie_sim.network.result import HostResult, NetworkResult, joined
-from eie_sim.network.samples import Axes, Inputs, Samples
 
 Values = dict[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+from compressor.samples import Axes, Inputs, Samples
 from eie_sim.network.plan import NetworkPlan
-from eie_sim.network.samples import Axes, Inputs, Samples
 
 
 def run_uncompressed(

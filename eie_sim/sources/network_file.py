@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from compressor.checks import as_integers
 from compressor.importers.deep_compression_net import read_deep_compression_net
 from compressor.models import MODELS, packaged_model
+from compressor.samples import read_arrays
 from compressor.storage.coded_file import load_compressed
 from compressor.storage.files import errors_name
 from compressor.storage.packed_file import load_model
 from compressor.storage.text_file import read_text
 from compressor.types.coded import CompressedModel
 from compressor.types.packed_model import PackedModel
-from eie_sim.network.samples import read_arrays
 from eie_sim.sources.acts import load_npy
 from eie_sim.sources.photo import photo_inputs
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from compressor.samples import Inputs
 from compressor.types.packed_format import POINTER_BYTES
 from eie_sim.capacity import stored_pointers
 from eie_sim.network import NetworkPlan, run_network
-from eie_sim.network.samples import Inputs
 
 
 @dataclass(frozen=True)

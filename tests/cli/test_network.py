@@ -7,10 +7,10 @@ import pytest
 from onnx import helper
 from PIL import Image
 
+from compressor.samples import Answers, largest_difference
 from compressor.storage.coded_file import save_compressed
 from eie_sim import plan_network, run_network
 from eie_sim.cli import network_run
-from eie_sim.network.answers import Answers, largest_difference
 from tests.network.small_networks import answers, compressed, few, made, residual, with_state
 
 LAYERS = ["first", "depthwise", "pointwise", "fc"]

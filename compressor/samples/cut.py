@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from zipfile import is_zipfile
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from compressor.importers import npz
 from compressor.storage.files import errors_name, file_size
-from eie_sim.network.graph import End
+
+if TYPE_CHECKING:
+    from onnx import ValueInfoProto
 
 Inputs = Mapping[str, ArrayLike] | ArrayLike | str | PathLike[str]
 """Arrays by the names of inputs, or an ``.npz`` file of them; an array alone where there is one input."""
@@ -21,6 +23,36 @@ _NUMPY = b"\x93NUMPY"
 
 Axes = Mapping[str, int | None]
 """The axis of inputs and outputs along which samples are; None: an input that is the same for all of them."""
+
+
+class End(NamedTuple):
+    """An input or an output of a network.
+
+    Attributes
+    ----------
+    name : str
+    sizes : tuple of (int or str), or None
+        A str is the name of a size that is open, "" where it has none; None in all where the number of axes is open.
+    dtype : dtype
+    """
+
+    name: str
+    sizes: tuple[int | str, ...] | None
+    dtype: np.dtype[Any]
+
+
+def end_of(value: "ValueInfoProto") -> End:
+    """The input or output that a graph declares so."""
+    from onnx import helper
+
+    tensor = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or not tensor.elem_type:
+        return End(value.name, None, np.dtype(object))
+    sizes = None
+    if tensor.HasField("shape"):
+        known = [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param for d in tensor.shape.dim]
+        sizes = tuple(known)
+    return End(value.name, sizes, helper.tensor_dtype_to_np_dtype(tensor.elem_type))
 
 
 class Interface(Protocol):
@@ -123,6 +155,16 @@ class Samples:
         found.n = len(numbers)
         found._parts = {
             name: parts if len(parts) == 1 else parts[numbers.start : numbers.stop]
+            for name, parts in self._parts.items()
+        }
+        return found
+
+    def chosen(self, numbers: Sequence[int]) -> "Samples":
+        """Some of the samples, in the order of `numbers`."""
+        found = copy(self)
+        found.n = len(numbers)
+        found._parts = {
+            name: parts if len(parts) == 1 else [parts[number] for number in numbers]
             for name, parts in self._parts.items()
         }
         return found
