@@ -15,12 +15,14 @@ from pathlib import Path
 from benchmarks.harness import Figure, Report, Table, add_alex8_option, as_if_it_fitted, command
 from benchmarks.studies.study import GAIN_COLUMNS, Bench, Study, mean_ratio, write_page
 
-OF_LAYERS = ("more_pes", "orders", "index_width", "empty_columns", "depth_and_width", "partitioning")
+OF_LAYERS = (
+    "more_pes", "orders", "index_width", "empty_columns", "depth_and_width", "broadcast_latency", "partitioning",
+)  # fmt: skip
 OF_NETWORKS = ("sram_sizes",)
 STUDIES = (*OF_LAYERS, *OF_NETWORKS)
 
 _NOTE = (
-    "Six studies of `eie_sim.studies` on the nine layers of the paper, drawn with their statistics (seed "
+    "Seven studies of `eie_sim.studies` on the nine layers of the paper, drawn with their statistics (seed "
     "{seed}){real}, and one on whole networks; 64 PEs, 800 MHz, 45 nm unless a study says otherwise. "
     "`python -m benchmarks.beyond` makes this page. [Recurrent layers over real time](recurrent.md) are on a page of "
     "their own."

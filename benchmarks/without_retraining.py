@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,8 @@ class Outcome:
         Test inputs.
     before, magnitude, calibrated : float
         Percent of right answers, or without labels of answers as the uncompressed network's.
+    interval : float
+        Half of the 95 % interval of the calibrated percentage.
     seconds : float
         Of the calibrated compression.
     """
@@ -103,13 +105,8 @@ class Outcome:
     before: float
     magnitude: float
     calibrated: float
+    interval: float
     seconds: float
-
-    @property
-    def interval(self) -> float:
-        """Half of the 95 % interval of the calibrated percentage, from the normal approximation."""
-        fraction = self.calibrated / 100
-        return float(100 * _Z95 * np.sqrt(fraction * (1 - fraction) / self.n))
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -121,17 +118,32 @@ class Outcome:
 COLUMNS = ("network", "density", "inputs", "before, %", "magnitude, %", "calibrated, %", "+-", "seconds")
 
 
-def score(case: Case, model: Any, samples: Samples) -> float:
-    """Percent of right answers, or of those that are as the uncompressed network's."""
+class Score(NamedTuple):
+    """Percent of right answers, or of those that are as the uncompressed network's, and half of its 95 % interval."""
+
+    percent: float
+    interval: float
+
+    @classmethod
+    def of(cls, *groups: tuple[float, int]) -> "Score":
+        """The mean over groups of inputs, each with its fraction and its size; from the normal approximation."""
+        variance = sum(fraction * (1 - fraction) / size for fraction, size in groups) / len(groups) ** 2
+        percent = 100 * sum(fraction for fraction, _ in groups) / len(groups)
+        return cls(percent, 100 * _Z95 * float(np.sqrt(variance)))
+
+
+def score(case: Case, model: Any, samples: Samples) -> Score:
+    """How often a model answers right, or as the uncompressed network does."""
     if case.decision is not None:
         before, after = (_decisions(case, one, samples) for one in (case.model, model))
         # The mean over both answers: where one is rare, always giving the other would agree nearly always.
-        return 100 * float(np.mean([(after == before)[before == which].mean() for which in np.unique(before)]))
+        answers = [(after == before)[before == which] for which in np.unique(before)]
+        return Score.of(*((float(same.mean()), len(same)) for same in answers))
     found: Judgement = judge(case.model, model, samples, case.labels, case.feedback)
     (output,) = [one for one in found.outputs if one.agreeing is not None]
     right = output.agreeing if output.correct is None else output.correct
     assert right is not None
-    return 100 * right / found.n
+    return Score.of((right / found.n, found.n))
 
 
 def _decisions(case: Case, model: Any, samples: Samples) -> NDArray[np.bool_]:
@@ -149,11 +161,12 @@ def measured(case: Case, density: float) -> Outcome:
         (output,) = judge(case.model, compress_model(case.model, 1.0, weight_bits=8), samples, case.labels).outputs
         assert output.correct_before is not None
         before = 100 * output.correct_before / len(samples)
-    magnitude = score(case, compress_model(case.model, density, weight_bits=BITS), samples)
+    magnitude = score(case, compress_model(case.model, density, weight_bits=BITS), samples).percent
     began = time.perf_counter()
     found = compress_calibrated(case.model, case.calibration, density, weight_bits=BITS, feedback=case.feedback)
     seconds = time.perf_counter() - began
-    return Outcome(case.name, density, len(samples), before, magnitude, score(case, found.model, samples), seconds)
+    calibrated = score(case, found.model, samples)
+    return Outcome(case.name, density, len(samples), before, magnitude, *calibrated, seconds)
 
 
 # Digits ---------------------------------------------------------------------------------------------------------------
@@ -356,7 +369,7 @@ ABOUT = (
     "Networks pruned and shared in 4 bits without any retraining (`python -m benchmarks.without_retraining`): by "
     "magnitude and k-means, and calibrated on 1,000 inputs, magika on 500 (`compress --calibrate`). Percentages are "
     "right answers of the digits; of magika and silero they are answers that are those of the uncompressed network, "
-    "of silero the mean over speech and no speech. "
+    "of silero the mean over speech and no speech, where one window in thirty-six is speech. "
     "`+-` is half of the 95 % interval. magika reads files of the Python installation, silero synthetic speech; what "
     "they are drawn from is in the benchmark."
 )

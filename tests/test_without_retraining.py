@@ -7,6 +7,7 @@ from benchmarks.without_retraining import (
     LOSS_BARS,
     Case,
     Outcome,
+    Score,
     drawn_speech,
     figures_of,
     file_features,
@@ -18,7 +19,7 @@ from tests.compressor.calibration.small_graphs import matrices
 
 
 def an_outcome(density, calibrated=90.0, magnitude=80.0):
-    return Outcome("a network", density, 400, 91.0, magnitude, calibrated, 1.0)
+    return Outcome("a network", density, 400, 91.0, magnitude, calibrated, 2.9, 1.0)
 
 
 def test_features_of_a_file_are_its_begin_without_blanks_before_it_and_its_end_without_those_after_it():
@@ -46,6 +47,15 @@ def test_the_bars_are_those_of_half_and_of_a_third_of_the_weights():
     assert half.note == "magnitude loses 11.0; 95 % within 2.9"
     assert not figures_of(an_outcome(0.5, 89.9))[0].met
     assert tenth.bar is None
+
+
+def test_the_interval_of_a_mean_over_rare_and_common_answers_is_that_of_the_rare_ones():
+    plain = Score.of((0.9, 400))
+    assert plain.percent == pytest.approx(90)
+    assert plain.interval == pytest.approx(100 * 1.96 * (0.9 * 0.1 / 400) ** 0.5)
+    both = Score.of((0.5, 25), (0.98, 2500))
+    assert both.percent == pytest.approx(74)
+    assert both.interval == pytest.approx(100 * 1.96 / 2 * (0.25 / 25 + 0.98 * 0.02 / 2500) ** 0.5)
 
 
 def test_the_largest_reduction_ends_where_a_density_first_loses_more():
