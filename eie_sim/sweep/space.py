@@ -142,13 +142,13 @@ class Space(BaseModel):
         ValueError
             If there is none, or the machine has ``strict_capacity``.
         """
-        machine = self.machine.model_dump()
-        if machine["strict_capacity"]:
+        machine = self.machine
+        if machine.strict_capacity:
             raise ValueError(
                 f"sweep {self.name!r}: {self.arch}: strict_capacity = true, but a sweep tells in fits_sram whether "
                 "a point fits; take it out and give the condition 'fits_sram'"
             )
-        constant: dict[str, Value] = {**{name: machine[name] for name in MACHINE}, **DEFAULTS}
+        constant: dict[str, Value] = {**{name: getattr(machine, name) for name in MACHINE}, **DEFAULTS}
         axes = {name: self._axis(name) for name in self.axes}
         if self.point:
             given = [
