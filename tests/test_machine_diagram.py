@@ -8,7 +8,8 @@ from eie_sim.machine import __file__ as machine_file
 
 def test_the_machine_diagram_has_a_box_for_every_unit_of_the_machine():
     files = {path.stem for path in Path(machine_file).parent.glob("*.py")}
-    no_unit = {"__init__", "machine", "clock", "datapath"}
+    # The paper broadcasts in the same cycle, and so does the machine that is drawn.
+    no_unit = {"__init__", "machine", "clock", "datapath", "broadcast_pipeline"}
     drawn = [machine_diagram.PE.unit, *(box.unit for box in machine_diagram.BOXES)]
     assert sorted(drawn) == sorted(files - no_unit)
 

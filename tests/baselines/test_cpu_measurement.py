@@ -80,7 +80,7 @@ def test_too_few_samples_are_an_error_unless_fewer_will_do(tmp_path):
 
 
 MUTATIONS = {
-    "another format": (lambda d: d.update(format="x"), "no CPU measurement: it must be"),
+    "another format": (lambda d: d.update(format="x"), "not a CPU measurement: it must be"),
     "a version to come": (lambda d: d.update(format_version=2), "format_version: 2, but this version reads 1"),
     "no version": (lambda d: d.pop("format_version"), "format_version: None"),
     "a version that is true": (lambda d: d.update(format_version=True), "format_version: True"),
@@ -140,7 +140,7 @@ def test_a_file_of_nan_is_refused(tmp_path):
 
 def test_a_binary_file_is_no_measurement(tmp_path):
     (tmp_path / "cpu.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(FormatError, match="no CPU measurement"):
+    with pytest.raises(FormatError, match="not a CPU measurement"):
         read_cpu_measurement(tmp_path / "cpu.json")
 
 

@@ -94,7 +94,7 @@ def test_errors_are_one_line(fails, saved, files):
     assert fails("report", saved, "--set", "n_pe=8").endswith("are for a new run")
     assert fails("report", saved, "--batch", "0").startswith("--batch: '0', but it must be whole numbers")
     assert fails("report", saved, "--device", "abacus").startswith("device: 'abacus', but it must be one of ")
-    assert "no CPU measurement" in fails("report", saved, "--cpu", saved)
+    assert "not a CPU measurement" in fails("report", saved, "--cpu", saved)
     assert fails("report", saved, "--seed", "1").endswith("are for a new run")
     assert fails("report", saved, "--rule", "moore").startswith("--rule: 'moore', but it must be one of ")
     assert fails("report", saved, "--device", "i7-5930K", "--device", "i7-5930K").endswith("is there twice")

@@ -277,7 +277,7 @@ def test_a_setting_that_cannot_be_is_one_line(fails, files, tmp_path, options, m
     ("text", "message"),
     [
         ("densities = 1\n", "unknown key 'densities'"),
-        ("density = \n", "no TOML"),
+        ("density = \n", "not a TOML file"),
         ("density = true\n", "'True' is not a number"),
         ("density = 0.5\nkeep = 3\n", "--keep: 3, but it must be a text or a list of texts"),
     ],

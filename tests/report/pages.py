@@ -17,6 +17,7 @@ from eie_sim.report.html.report_page import report_page
 from eie_sim.report.html.sweep_page import SweepFacts, sweep_page
 from eie_sim.report.results_file import LayerFacts, Results
 from eie_sim.report.tables import result_row
+from eie_sim.sweep.columns import MACHINE
 from eie_sim.sweep.select import MACHINE_AND_PRICES, Candidate
 
 HOSTILE = (
@@ -61,9 +62,7 @@ def some_machines():
         for depth in (1, 8):
             for clock in (4e8, 8e8):
                 time_us = 3e12 / n_pe / clock * (1 + 1 / depth)
-                inputs = dict.fromkeys(MACHINE_AND_PRICES) | ArchConfig().model_dump(
-                    exclude={"name", "strict_capacity"}
-                )
+                inputs = dict.fromkeys(MACHINE_AND_PRICES) | {name: getattr(ArchConfig(), name) for name in MACHINE}
                 inputs |= {"order": "as it is", "calibration": "table2-8cycle", "scaling_rule": "paper"}
                 inputs |= {"baseline": "none", "batch": 1, "n_pe": n_pe, "act_queue_depth": depth, "clock_hz": clock}
                 values = {

@@ -156,8 +156,8 @@ def test_a_store_of_an_older_version_is_refused_with_the_cure_and_unchanged(stor
     assert pragma(path, "user_version") == older
 
 
-def test_a_store_of_schema_3_is_read_whichever_version_of_the_package_wrote_it(store, path):
-    assert SCHEMA_VERSION == 3  # of the stores that there are
+def test_a_store_of_schema_4_is_read_whichever_version_of_the_package_wrote_it(store, path):
+    assert SCHEMA_VERSION == 4  # of the stores that there are
     store.add([a_row("k", package_version="0.1")])
     store.close()
     with Store(path) as opened:

@@ -268,7 +268,7 @@ def test_a_malformed_file_is_refused_by_name(tmp_path, content, match):
         ({"pool": (1, 2)}, "'pool', but a .net file holds layers with conv, fc, ip"),
         ({"fc": (0, 2)}, "shape of 'fc': 0"),
         ({"fc": (2,)}, "at least two dimensions"),
-        ({"fc": (1.5, 2)}, "not a whole number"),
+        ({"fc": (1.5, 2)}, "is not an integer"),
     ],
 )
 def test_shapes_that_are_none_are_refused(tmp_path, shapes, match):
