@@ -90,6 +90,17 @@ def test_an_input_that_is_not_finite_is_refused_with_its_place(bad, why):
     refused(lambda: simulate_batch(small(), [[0, 0], [bad, 0]], ARCH), "acts", "(1, 0)", str(bad), why)
 
 
+@pytest.mark.parametrize("output", [False, True])
+@pytest.mark.parametrize("schedule", [False, True])
+@pytest.mark.parametrize("arithmetic", ["float32", "fixed16"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_input_that_is_not_finite_is_refused_whatever_is_asked_for(engine, bad, arithmetic, schedule, output):
+    arch = ARCH.replace(arithmetic=arithmetic)
+    refused(lambda: simulate(small(), [bad, 1], arch, engine, output, schedule), "acts", "(0,)", "finite")
+    for counts in ("each", "sum", "none"):
+        refused(lambda kept=counts: simulate_batch(small(), [[1, bad]], arch, engine, output, kept), "acts", "(0, 1)")
+
+
 @pytest.mark.parametrize("acts", [["a", "b"], [None, None], [1j, 1]])
 def test_inputs_that_are_no_numbers_are_refused(acts):
     refused(lambda: simulate(small(), acts, ARCH), "acts", "numbers")

@@ -96,6 +96,14 @@ def test_a_code_uses_all_words(counts, longest):
         assert kraft(lengths.tolist()) == 1 << LONGEST
 
 
+@pytest.mark.parametrize("longest", [0, -1, 64])
+def test_words_have_1_to_63_bits(longest):
+    with pytest.raises(ValueError, match=f"longest: {longest}, but it must be 1 to 63"):
+        code_lengths([1, 2], longest=longest)
+    assert code_lengths([1, 2], longest=1).tolist() == [1, 1]
+    assert code_lengths([1, 2, 4], longest=63).tolist() == [2, 2, 1]
+
+
 def test_a_limit_that_no_code_meets_is_refused():
     assert code_lengths([1] * 8, longest=3).tolist() == [3] * 8
     with pytest.raises(ValueError, match="9 symbols occur, but words of 3 bits tell 8 apart"):

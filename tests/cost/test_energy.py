@@ -22,6 +22,7 @@ from eie_sim.cost import (
 from eie_sim.cost.calibrations import ALEX_7, EVERY_8_CYCLES, clock_fraction
 from eie_sim.cost.energy import CLOCK, DRAM, LEAKAGE, SCAN, lnzd_nodes, table_for
 from eie_sim.cost.prices import LNZD, UNITS
+from eie_sim.cost.technology import memory
 from tests.examples import examples
 from tests.strategies import cases
 
@@ -178,6 +179,21 @@ def test_a_row_of_another_width_costs_what_cacti_says(width, measured):
 def test_arithmetic_costs_what_its_numbers_do(arithmetic, factor):
     ratio = price_of("entries", MACHINE.replace(arithmetic=arithmetic)) / price_of("entries", MACHINE)
     assert ratio == pytest.approx(factor, rel=2e-3)
+
+
+@pytest.mark.parametrize(("arithmetic", "n_bytes"), [("fixed8", 1), ("fixed16", 2), ("fixed32", 4)])
+def test_a_register_costs_what_cacti_says_of_a_file_of_its_width(arithmetic, n_bytes):
+    ours, papers = (memory(64 * size, 8 * size) for size in (n_bytes, 2))
+    machine = MACHINE.replace(arithmetic=arithmetic)
+    for event, of in (("acc_reads", "read_pj"), ("acc_writes", "write_pj")):
+        ratio = price_of(event, machine) / price_of(event, MACHINE)
+        assert ratio == pytest.approx(getattr(ours, of) / getattr(papers, of))
+
+
+@pytest.mark.parametrize("n_bytes", [8192, 32768, 131072])
+def test_a_pointer_costs_what_cacti_says_of_a_bank_of_16_bits(n_bytes):
+    ratio = price_of("ptr_reads", MACHINE.replace(ptr_bytes=n_bytes)) / price_of("ptr_reads", MACHINE)
+    assert ratio == pytest.approx(memory(n_bytes / 2, 16).read_pj / memory(16384, 16).read_pj)
 
 
 @pytest.mark.parametrize("field", ["spmat_bytes", "ptr_bytes", "act_queue_depth", "act_regfile_entries"])

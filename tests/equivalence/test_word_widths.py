@@ -84,6 +84,31 @@ def test_a_pe_may_be_behind_by_more_than_a_word_can_tell():
     assert empty + 60_000 < cycles[1] <= cycles[0] < empty + 60_000 + 16
 
 
+def test_a_word_of_sixteen_bits_is_used_up_to_its_last_number():
+    layer = pack_codes(np.ones((1, 8), np.uint8), _CODEBOOK, n_pe=1)  # a PE is behind by depth + 2 at most
+    for depth, latency, expected in (
+        (2**15 - 3, 0, np.uint16), (2**15 - 2, 0, np.uint32), (2**15 - 5, 1, np.uint16), (2**15 - 4, 1, np.uint32),
+    ):  # fmt: skip
+        arch = ArchConfig(n_pe=1, act_queue_depth=depth, broadcast_latency=latency)
+        assert word(layer, arch) == expected
+        assert_engines_agree(layer, np.ones(8, np.float32), arch)
+
+
+@pytest.mark.parametrize(("columns", "fits"), [(2**31 // 131 - 8, True), (2**31 // 131 + 8, False)])
+def test_a_layer_whose_cycles_may_outgrow_31_bits_is_refused(columns, fits):
+    layer = pack_codes(np.zeros((1, columns), np.uint8), _CODEBOOK, n_pe=1)
+    arch = ArchConfig(n_pe=1, broadcast_latency=64, act_queue_depth=2)  # 131 cycles a column at most
+    acts = np.zeros(columns, np.float32)
+    acts[[0, -1]] = 1
+    if fits:
+        assert columns < simulate(layer, acts, arch, output=False).cycles < columns + 200
+        return
+    with pytest.raises(
+        ValueError, match=r"layer 'layer': may take 21\d{8} cycles, but this engine counts to 2147483647"
+    ):
+        simulate(layer, acts, arch, output=False)
+
+
 def test_the_last_sram_row_may_end_beyond_what_a_word_can_tell():
     codes = np.full((250, 262), 7, np.uint8)
     layer = pack_codes(codes, _CODEBOOK, n_pe=1)
