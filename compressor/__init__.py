@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from compressor._version import __version__
 
 if TYPE_CHECKING:
-    from compressor.calibration import compress_calibrated
+    from compressor.calibration.network import compress_calibrated
     from compressor.packing import pack_codes, pack_sparse
     from compressor.pipeline import compress_layer, compress_model
     from compressor.storage.coded_file import load_compressed, save_compressed
@@ -29,7 +29,7 @@ _HOMES = {
     "DenseTensor": "compressor.types.dense",
     "PackedLayer": "compressor.types.packed",
     "PackedModel": "compressor.types.packed_model",
-    "compress_calibrated": "compressor.calibration",
+    "compress_calibrated": "compressor.calibration.network",
     "compress_layer": "compressor.pipeline",
     "compress_model": "compressor.pipeline",
     "load_compressed": "compressor.storage.coded_file",
