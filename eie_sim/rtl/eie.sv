@@ -14,6 +14,7 @@ module eie #(
     parameter int SPMAT_ROWS = 16384, // of each PE, as are the next two
     parameter int PTR_WORDS = 16384,
     parameter int ACT_ROWS = 64,
+    parameter int BROADCAST_LATENCY = 0, // registers between the tree and the queues, and as many on the way back
     parameter int LANE_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     parameter int ACT_ADDRESS_BITS = ACT_ROWS > 1 ? $clog2(ACT_ROWS) : 1,
     parameter int COLUMN_BITS = PTR_WORDS > 4 ? $clog2(PTR_WORDS) : 2,
@@ -82,18 +83,20 @@ module eie #(
         end
     end
 
-    logic found, push, lane_load, lane_last, lane_bias;
+    logic found, push, arrive, lane_load, lane_last, lane_bias;
     logic [LANE_BITS-1:0] lane;
-    logic [BITS-1:0] value;
-    logic [COLUMN_BITS-1:0] column;
+    logic [BITS-1:0] value, arrive_value;
+    logic [COLUMN_BITS-1:0] arrive_column;
     logic [ACT_ADDRESS_BITS-1:0] lane_row;
-    logic [N_PE-1:0] active, full, busy;
+    logic [N_PE-1:0] active, full, credit, busy;
     logic [N_PE-1:0][BITS-1:0] values;
     logic [N_PE-1:0][REG_BITS-1:0] sums;
 
-    ccu #(.N_PE(N_PE), .ROW_BITS(ACT_ADDRESS_BITS), .LANE_BITS(LANE_BITS), .COLUMN_BITS(COLUMN_BITS)) control (
-        .clk, .rst, .start(starts), .last_row(last_row_q), .has_bias(has_bias_q), .found, .lane, .any_full(|full), .any_busy(|busy), .running,
-        .lane_load, .lane_row, .lane_last, .lane_bias, .push, .column, .done);
+    ccu #(.N_PE(N_PE), .ROW_BITS(ACT_ADDRESS_BITS), .LANE_BITS(LANE_BITS), .COLUMN_BITS(COLUMN_BITS), .BITS(BITS),
+          .DEPTH(DEPTH), .BROADCAST_LATENCY(BROADCAST_LATENCY)) control (
+        .clk, .rst, .start(starts), .last_row(last_row_q), .has_bias(has_bias_q), .found, .lane, .value,
+        .full, .credit, .any_busy(|busy), .running,
+        .lane_load, .lane_row, .lane_last, .lane_bias, .push, .arrive, .arrive_value, .arrive_column, .done);
 
     lnzd #(.N_PE(N_PE), .BITS(BITS), .FANIN(FANIN), .LANE_BITS(LANE_BITS)) tree (
         .active, .values, .found, .lane, .value);
@@ -113,7 +116,8 @@ module eie #(
              .SPMAT_ADDRESS_BITS(SPMAT_ADDRESS_BITS), .PTR_BITS(PTR_BITS)) element (
             .clk, .rst, .start(starts), .swap, .relu(relu_q), .shift(shift_q), .lane_load, .lane_row, .lane_pad(pad),
             .lane_bias(lane_bias && k == 0), .bias_value(bias_value_q), .lane_taken(push && lane == LANE_BITS'(k)),
-            .lane_active(active[k]), .lane_value(values[k]), .push, .push_value(value), .push_column(column), .full(full[k]), .busy(busy[k]),
+            .lane_active(active[k]), .lane_value(values[k]), .push(arrive),
+            .push_value(arrive_value), .push_column(arrive_column), .full(full[k]), .credit(credit[k]), .busy(busy[k]),
             .load_pointer(loaded && load_target_q == 3'd0), .load_spmat(loaded && load_target_q == 3'd1),
             .load_codebook(load_q && load_target_q == 3'd2), .load_source(loaded && load_target_q == 3'd3),
             .load_destination(loaded && load_target_q == 3'd4), .load_address(load_address_q), .load_data(load_data_q),

@@ -136,7 +136,7 @@ class Model:
         Raises
         ------
         RuntimeError
-            If it is not done within `work.limit` cycles; the model is then of no more use.
+            If it is not done within `work.limit` cycles, or a queue overflows; the model is then of no more use.
         """
         n_pe, most = self.parameters.n_pe, len(work.inputs) + 1
         inputs, codebook = (np.ascontiguousarray(a, np.int64) for a in (work.inputs, work.codebook))
@@ -151,8 +151,11 @@ class Model:
             None if bias is None else bias.ctypes.data, sums.ctypes.data, scan.ctypes.data, counts.ctypes.data,
             columns.ctypes.data, pushes.ctypes.data, pops.ctypes.data, entries.ctypes.data, 0,
         )  # fmt: skip
-        if self._library.eie_run(self._handle, ctypes.byref(layer)):
-            raise RuntimeError(f"the RTL is not done after {work.limit} cycles")
+        failed = self._library.eie_run(self._handle, ctypes.byref(layer))
+        if failed:
+            raise RuntimeError(
+                "a queue of the RTL overflowed" if failed == 2 else f"the RTL is not done after {work.limit} cycles"
+            )
         broadcasts, cycles, stalls, bubbles = scan.tolist()
         return Report(
             cycles, broadcasts, stalls, bubbles, sums, counts, columns[:broadcasts], pushes[:broadcasts],

@@ -25,6 +25,7 @@ class Parameters:
     spmat_rows: int
     ptr_words: int
     act_rows: int
+    broadcast_latency: int
 
     @classmethod
     def of(cls, arch: ArchConfig, layer: PackedLayer | None = None) -> "Parameters":
@@ -33,18 +34,13 @@ class Parameters:
         Raises
         ------
         ValueError
-            If the machine computes in float32 or has a broadcast latency, or a memory is too large to be built.
+            If the machine computes in float32, or a memory is too large to be built.
         """
         bits = arch.number_bits
         if bits is None:
             raise ValueError(
                 "arithmetic: float32, but the engine 'rtl' is fixed-point hardware; set arithmetic=fixed8, fixed16 or "
                 "fixed32"
-            )
-        if arch.broadcast_latency:
-            raise ValueError(
-                f"broadcast_latency: {arch.broadcast_latency}, but the engine 'rtl' broadcasts in the same cycle; set "
-                "broadcast_latency=0, or use the engine fast or reference"
             )
         _, pointers, _, _ = arch.sram_limits
         parameters = cls(
@@ -61,6 +57,7 @@ class Parameters:
             spmat_rows=_large_enough(max(1, arch.spmat_bytes * 8 // arch.spmat_width_bits), _spmat_rows(layer, arch)),
             ptr_words=_large_enough(max(4, pointers), 0 if layer is None else pointer_words(layer)),
             act_rows=_large_enough(arch.act_regfile_entries, 0 if layer is None else _act_rows(layer)),
+            broadcast_latency=arch.broadcast_latency,
         )
         for name in ("depth", "spmat_rows", "ptr_words", "act_rows"):
             words = getattr(parameters, name)

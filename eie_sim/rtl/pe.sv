@@ -40,6 +40,7 @@ module pe #(
     input  logic [BITS-1:0]              push_value,
     input  logic [COLUMN_BITS-1:0]       push_column,
     output logic                         full,
+    output logic                         credit,
     output logic                         busy,
     input  logic                         load_pointer,
     input  logic                         load_spmat,
@@ -73,7 +74,7 @@ module pe #(
     ptr_read #(.DEPTH(DEPTH), .BITS(BITS), .COLUMN_BITS(COLUMN_BITS), .PTR_WORDS(PTR_WORDS), .ROW_BITS(ROW_BITS),
                .PLACE_BITS(PLACE_BITS), .ROW_ENTRIES(ROW_ENTRIES)) pointers (
         .clk, .rst, .push, .push_column, .valid(queue_valid), .value(queue_value), .column(queue_column), .pop,
-        .full(lock_full), .serving, .issue, .issue_first, .issue_row, .issue_place, .issue_value,
+        .full(lock_full), .credit, .serving, .issue, .issue_first, .issue_row, .issue_place, .issue_value,
         .load(load_pointer), .load_address(load_address[COLUMN_BITS-1:0]), .load_data(load_data[PTR_BITS-1:0]));
 
     logic reading, entry_valid, entry_first;

@@ -21,6 +21,7 @@ module ptr_read #(
     input  logic [COLUMN_BITS-1:0] column,
     output logic                   pop,
     output logic                   full,
+    output logic                   credit,        // room for one more; of use where broadcasts have a latency
     // What is in service: `issue` with its address, in each cycle that has an entry.
     output logic                   serving,
     output logic                   issue,
@@ -85,8 +86,11 @@ module ptr_read #(
         // In cycle c the next push edge is c + 1, allowed from f - 1 on: at most two cycles of service are left, this one
         // included; of one that waits, and is served from c + 1 on, at most one.
         assign full = valid ? entries_out > 1 : serving && left_now > 2;
+        // The first such cycle, f - 2. With a latency nothing else waits or is served then.
+        assign credit = valid ? entries_out <= 1 : serving && left_now == 2;
     end else begin : queued
         assign full = 1'b0;
+        assign credit = pop;
     end
 
     always_ff @(posedge clk) begin

@@ -9,7 +9,6 @@ from compressor import pack_codes
 from eie_sim import ArchConfig, simulate, simulate_batch
 from eie_sim.machine.clock import Unit
 from eie_sim.machine.machine import Machine
-from eie_sim.rtl.parameters import Parameters
 from tests.strategies import cases
 
 LATENCIES = (0, 1, 2, 4, 8)
@@ -107,8 +106,3 @@ def test_a_machine_without_it_is_written_as_before_and_one_with_it_is_read_back(
     late = ArchConfig(broadcast_latency=3)
     assert ArchConfig.from_dict(late.model_dump()) == late
     assert late.timed_by != ArchConfig().timed_by
-
-
-def test_hardware_without_the_registers_refuses_it():
-    with pytest.raises(ValueError, match="broadcast_latency: 2, but the engine 'rtl' broadcasts in the same cycle"):
-        Parameters.of(ArchConfig(arithmetic="fixed16", broadcast_latency=2))

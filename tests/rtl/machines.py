@@ -36,6 +36,20 @@ MORE = [
 ]  # fmt: skip
 """What the slow tests add: longest zero runs, accumulators of 2 and of 62 bits, deep queues."""
 
+LATE = [
+    {"n_pe": 3, "act_queue_depth": 1, "broadcast_latency": 2, "arithmetic": "fixed8", "weight_bits": 3},
+    {"n_pe": 2, "act_queue_depth": 2, "broadcast_latency": 3, "arithmetic": "fixed16", "index_bits": 2},
+    {"n_pe": 1, "act_queue_depth": 20, "broadcast_latency": 8, "arithmetic": "fixed8", "index_bits": 3},
+]
+"""Machines with a broadcast latency: lock-step, a queue that bounds the rate, and one deeper than the round trip."""
+
+MORE_LATE = [
+    {"n_pe": 16, "act_queue_depth": 3, "broadcast_latency": 2, "arithmetic": "fixed16", "index_bits": 2},
+    {"n_pe": 4, "act_queue_depth": 5, "broadcast_latency": 1, "arithmetic": "fixed16", "index_bits": 3},
+    {"n_pe": 7, "act_queue_depth": 8, "broadcast_latency": 3, "arithmetic": "fixed32", "index_bits": 3},
+]
+"""What the slow tests add to them."""
+
 
 def machine(settings: dict) -> ArchConfig:
     """A machine whose register files hold every layer of `sampled`, so that it is built once."""

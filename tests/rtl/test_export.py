@@ -18,7 +18,7 @@ from eie_sim.rtl.export import exported_files
 from eie_sim.rtl.parameters import Parameters
 from tests.command_line import call
 from tests.extras import needs_icarus, needs_verilator
-from tests.rtl.machines import QUICK, machine, sampled
+from tests.rtl.machines import LATE, QUICK, machine, sampled
 from tests.rtl.test_faults import FAULTS
 
 SMALL = ("random:20x9", "--set", "n_pe=4", "--set", "arithmetic=fixed16")
@@ -78,6 +78,15 @@ def test_the_exported_folder_passes_in_icarus(of, tmp_path):
     assert (
         f"{result.n_rows} sums, {result.cycles} cycles, {14 * result.counts.entries.size + 3} counters" in done.stdout
     )
+
+
+@pytest.mark.parametrize("settings", LATE[:2], ids=["lock-step", "D = 2"])
+def test_an_exported_machine_with_a_broadcast_latency_passes_in_icarus(settings, tmp_path):
+    needs_icarus()
+    result = export(tmp_path, sampled(settings, 3))
+    done = make(tmp_path, "icarus")
+    assert passes(done), done.stdout + done.stderr
+    assert result.counts.broadcast_stalls > 0
 
 
 def test_the_exported_folder_passes_in_verilator_and_fails_on_another_sum(tmp_path):

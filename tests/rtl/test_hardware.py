@@ -12,7 +12,7 @@ from eie_sim.rtl import build, engine
 from eie_sim.rtl.model import Work, model
 from eie_sim.rtl.parameters import Parameters
 from tests.extras import needs_verilator
-from tests.rtl.machines import MORE, QUICK, machine, sampled
+from tests.rtl.machines import LATE, MORE, QUICK, machine, sampled
 
 FILES = sorted(build.SOURCES.glob("*.sv"))
 
@@ -45,7 +45,7 @@ def verilator():
     needs_verilator()
 
 
-@pytest.mark.parametrize("settings", [*QUICK, *MORE], ids=range(len(QUICK) + len(MORE)))
+@pytest.mark.parametrize("settings", [*QUICK, *MORE, *LATE], ids=range(len(QUICK) + len(MORE) + len(LATE)))
 def test_verilator_finds_nothing_to_warn_of(verilator, settings):
     tools = build.tools()
     given = [f"-G{name}={value}" for name, value in Parameters.of(machine(settings)).verilog.items()]

@@ -39,6 +39,7 @@ struct Machine {
 // What the monitors of the machine that runs on this thread report to.
 thread_local Layer *layer;
 thread_local int64_t pushed, popped[N_PE];
+thread_local bool overflowed;
 
 int64_t processor_time() {
     timespec now;
@@ -96,6 +97,8 @@ void eie_scanned(int cycles, int broadcasts, int stalls, int bubbles) {
     layer->scan[3] = bubbles;
 }
 
+void eie_overflowed() { overflowed = true; }
+
 void eie_popped(int pe, int pop_cycle, int entries) {
     int64_t at = popped[pe]++;
     if (at < layer->max_broadcasts) {
@@ -147,11 +150,12 @@ void eie_load(void *handle, int64_t target, int64_t pe, int64_t address, const u
     top.load = 0;
 }
 
-// Run a layer whose pointers and entries are in the memories. 0, or 1 where it was not done within the limit.
+// Run a layer whose pointers and entries are in the memories. 0, 1 where it was not done within the limit, 2 where a queue overflowed.
 int64_t eie_run(void *handle, Layer *of) {
     Veie &top = static_cast<Machine *>(handle)->top;
     layer = of;
     pushed = 0;
+    overflowed = false;
     std::memset(popped, 0, sizeof popped);
 
     top.rst = !of->chained;
@@ -179,6 +183,7 @@ int64_t eie_run(void *handle, Layer *of) {
     for (int64_t cycle = 0; top.running; cycle++) {
         if (cycle == of->limit) return 1;
         clock(top);
+        if (overflowed) return 2;
     }
     of->nanoseconds = processor_time() - begin;
 

@@ -31,8 +31,9 @@ endmodule
 module pe_monitor (
     input logic clk, start, running, done,
     input int entries,
-    input logic serving, first, issue, row_read, walking, multiplying, bypass, saturates, writing, bias_write
+    input logic overflow, serving, first, issue, row_read, walking, multiplying, bypass, saturates, writing, bias_write
 );
+    import "DPI-C" function void eie_overflowed();
     import "DPI-C" function void eie_popped(input int pe, input int pop_cycle, input int entries);
     import "DPI-C" function void eie_counted(
         input int pe, input int ptr_reads, input int row_reads, input int issued, input int fillers, input int writes,
@@ -62,6 +63,7 @@ module pe_monitor (
                 idle = 0;
             end else if (ptr_reads == 0) fill++;
             else idle++;  // starved if something is served later, else draining
+            if (overflow) eie_overflowed();
             if (row_read) row_reads++;
             if (walking) walked++;
             if (walking && !multiplying) fillers++;
@@ -81,10 +83,11 @@ module pe_monitor (
 endmodule
 
 bind eie scan_monitor monitor (
-    .clk, .start(starts), .running, .done, .push, .found, .lane_load, .column(32'(column)));
+    .clk, .start(starts), .running, .done, .push, .found, .lane_load, .column(32'(control.column)));
 
 bind pe pe_monitor monitor (
-    .clk, .start, .running(eie.running), .done(eie.done), .entries(32'(pointers.left_now)), .serving,
+    .clk, .start, .running(eie.running), .done(eie.done), .entries(32'(pointers.left_now)),
+    .overflow(push && queue_full && !pop), .serving,
     .first(issue_first), .issue, .row_read(spmat.row_read), .walking(arith.walking), .multiplying(arith.multiplying),
     .bypass(arith.bypass), .saturates(arith.adding && (arith.above || arith.below)), .writing(acc_write),
     .bias_write(load_destination));
