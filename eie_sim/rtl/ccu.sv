@@ -1,6 +1,6 @@
 // In the paper: the central control unit (section IV), the root of the tree; it starts a layer and broadcasts.
 // In time: `start` is taken at edge 1, where row 0 loads; what the tree finds in cycle t leaves, or a row loads, at t + 1.
-// Contract: Scan and broadcast, rules 1 to 6, and Broadcast latency; `done` is high in the last cycle of a layer, in which nothing is left.
+// Contract: Scan and broadcast, rules 1 to 6, and Broadcast latency; `done` is high in a layer's last cycle.
 module ccu #(
     parameter int N_PE = 64,
     parameter int ROW_BITS = 6,

@@ -121,8 +121,8 @@ def work_of(layer: PackedLayer, acts: NDArray[np.float64], arch: ArchConfig) -> 
         shift=shift,
         bias_value=int(quantise(np.ones(1), bits, act_frac_bits)[0]) if has_bias else None,
         bias=None if bias is None else quantise(bias, arch.acc_bits or bits, act_frac_bits),
-        # Each entry and each column of a PE takes a cycle at most, one PE after another, and each broadcast travels there
-        # and back; more than any layer needs.
+        # Each entry and each column of a PE takes a cycle at most, one PE after another, and each broadcast travels
+        # there and back; more than any layer needs.
         limit=layer.n_entries + (layer.n_cols + 2) * (layer.n_pe + 2 + 2 * arch.broadcast_latency) + 16,
     )
     return work, act_frac_bits
